@@ -1,0 +1,37 @@
+"""Multi-task data sets: generated, read from an installed package, or downloaded.
+
+Every function returns a `sklearn.utils.Bunch` whose `task_id` and `metadata` go straight to the
+estimators' constructor parameters of the same names.
+"""
+
+from skmtl.datasets._fetch import (
+    fetch_algorithms,
+    fetch_cubic,
+    fetch_robot_arm,
+    fetch_water_quality,
+)
+from skmtl.datasets._make import make_cubic, make_robot_arm
+from skmtl.datasets._rdatasets_people import load_orthodont, load_sleepstudy, load_theoph
+from skmtl.datasets._rdatasets_places import load_hedonic, load_produc, load_radon
+from skmtl.datasets._rdatasets_primary_schools import load_bdf, load_egsingle
+from skmtl.datasets._rdatasets_secondary_schools import load_chem97, load_exam, load_high_school
+
+__all__ = [
+    "fetch_algorithms",
+    "fetch_cubic",
+    "fetch_robot_arm",
+    "fetch_water_quality",
+    "load_bdf",
+    "load_chem97",
+    "load_egsingle",
+    "load_exam",
+    "load_hedonic",
+    "load_high_school",
+    "load_orthodont",
+    "load_produc",
+    "load_radon",
+    "load_sleepstudy",
+    "load_theoph",
+    "make_cubic",
+    "make_robot_arm",
+]

@@ -1,0 +1,113 @@
+"""The one form in which every data set is handed out.
+
+Generators, loaders and downloads differ only in where their rows come from; what they promise
+about those rows is checked here, once.
+"""
+
+import inspect
+import re
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch
+
+# A numpydoc section: a blank line, a capitalised heading, a line of dashes.
+_SECTION = re.compile(r"\n\n(?=[A-Z][A-Za-z ]*\n-{3,}\n)")
+
+
+def build_bunch(table, target, *, task_id, source):
+    """Check what every data set promises, and wrap it up.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns before the task-id column are features of a row, columns after it are metadata.
+    target : Series or DataFrame
+        One row per row of `table`.
+    task_id : str
+        Name of the task-id column.
+    source : callable
+        The public function that returns the data set; its docstring becomes the description.
+
+    Returns
+    -------
+    Bunch
+        With `data`, `target`, `task_id`, `metadata` (None if there are none), `feature_names`
+        and `DESCR`.
+    """
+    columns = table.columns.tolist()
+    position = columns.index(task_id)
+    features, metadata = columns[:position], columns[position + 1 :]
+    data = table.reset_index(drop=True)
+    target = target.reset_index(drop=True)
+    _check(data, target, task_id, features, metadata)
+    return Bunch(
+        data=data,
+        target=target,
+        task_id=task_id,
+        metadata=metadata or None,
+        feature_names=features,
+        DESCR=_description(source),
+    )
+
+
+def as_arrays(bunch):
+    """Return the same data set as numpy arrays, with columns given by position.
+
+    Task ids become the integers 0, 1, ... in the order in which tasks first appear, because an
+    array of floats cannot hold names; `task_names` translates them back.
+
+    Parameters
+    ----------
+    bunch : Bunch
+        What `build_bunch` returned.
+
+    Returns
+    -------
+    Bunch
+        With the additional `column_names`, `target_names` and `task_names`.
+    """
+    data = bunch.data.copy()
+    codes, names = pd.factorize(data[bunch.task_id])
+    data[bunch.task_id] = codes
+    columns = data.columns.tolist()
+    target = bunch.target
+    metadata = bunch.metadata
+    return Bunch(
+        data=data.to_numpy(dtype=float),
+        target=target.to_numpy(dtype=float),
+        task_id=columns.index(bunch.task_id),
+        metadata=None if metadata is None else [columns.index(name) for name in metadata],
+        feature_names=bunch.feature_names,
+        column_names=columns,
+        target_names=target.columns.tolist() if target.ndim == 2 else [target.name],
+        task_names=names.tolist(),
+        DESCR=bunch.DESCR,
+    )
+
+
+def _check(data, target, task_id, features, metadata):
+    """Raise a ValueError if the source of a data set no longer holds what is documented."""
+    if len(target) != len(data):
+        raise ValueError(f"There are {len(data)} rows but {len(target)} targets.")
+    if data[task_id].isna().any():
+        raise ValueError(f"The task-id column {task_id!r} has missing values.")
+    numbers = pd.concat([data[[*features, *metadata]], target], axis=1)
+    for name, column in numbers.items():
+        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+            raise ValueError(f"Column {name!r} is not numeric but {column.dtype}.")
+        if not np.isfinite(column.to_numpy(dtype=float)).all():
+            raise ValueError(f"Column {name!r} has missing or infinite values.")
+    if metadata:
+        distinct = data.groupby(task_id)[metadata].nunique().max()
+        varying = distinct.index[distinct > 1].tolist()
+        if varying:
+            raise ValueError(f"Metadata must be constant within a task, but {varying} vary.")
+
+
+def _description(source):
+    """Return what a docstring says about the data: its opening prose, notes and references."""
+    # Docstrings are absent when Python runs with -OO.
+    opening, *sections = _SECTION.split(inspect.getdoc(source) or "")
+    kept = [section for section in sections if section.startswith(("Notes\n", "References\n"))]
+    return "\n\n".join([opening, *kept])
