@@ -1,0 +1,9 @@
+"""skmtl: multi-task learning for tables, as scikit-learn estimators.
+
+Public names are listed in ``__all__``; everything whose module starts with "_" is private.
+"""
+
+from skmtl.hypernet import MultiTaskHypernetRegressor
+
+__all__ = ["MultiTaskHypernetRegressor"]
+__version__ = "0.1.0.dev0"

@@ -1,0 +1,496 @@
+"""The one place that knows pandas: how X splits into features, task ids and metadata.
+
+Learned in ``fit`` and applied again in ``predict``; out come checked, encoded, scaled arrays.
+"""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import validate_data
+
+from skmtl._columns import as_table, column_names, find_columns, labels_of, numbers_of
+
+# what the loop itself shows to callbacks
+_RECORDED = ("train_loss", "valid_loss", "valid_loss_best", "best_loss", "n_members", "n_active")
+
+
+@dataclass
+class Examples:
+    """Rows ready to train on: scaled later, checked and encoded already.
+
+    Attributes
+    ----------
+    features : ndarray of shape (n, d)
+    tasks : ndarray of shape (n,) of int64
+    targets : ndarray of shape (n, o)
+    weights : ndarray of shape (n,)
+    """
+
+    features: np.ndarray
+    tasks: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+
+    def take(self, rows):
+        """Some of the rows."""
+        return Examples(*(values[rows] for values in vars(self).values()))
+
+    def split(self, fraction, generator):
+        """Set rows of every task aside: floor(fraction * its rows), drawn at random.
+
+        Parameters
+        ----------
+        fraction : float
+        generator : torch.Generator
+
+        Returns
+        -------
+        train, valid : Examples
+        """
+        draw = torch.rand(len(self.tasks), generator=generator, dtype=torch.float64).numpy()
+        order = np.lexsort((draw, self.tasks))
+        counts = np.bincount(self.tasks)
+        starts = np.cumsum(counts) - counts
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order)) - starts[self.tasks[order]]
+        # 0.3 * 10 is a little less than 3 in floating point
+        aside = rank < np.floor(fraction * counts + 1e-9)[self.tasks]
+        return self.take(np.flatnonzero(~aside)), self.take(np.flatnonzero(aside))
+
+    @staticmethod
+    def concatenate(first, second):
+        """The rows of both."""
+        return Examples(
+            *(
+                np.concatenate(v)
+                for v in zip(vars(first).values(), vars(second).values(), strict=True)
+            )
+        )
+
+    def canonical(self):
+        """The same examples whatever the order of the rows, repeated ones merged.
+
+        A row of weight 2 and the same row twice become one and the same thing, a row of weight 0
+        disappears, and the result of ``fit`` does not depend on how the caller sorted the table.
+        """
+        kept = self.take(np.flatnonzero(self.weights > 0))
+        columns = np.column_stack([kept.tasks, kept.targets, kept.features])
+        keys = pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy()
+        order = np.argsort(keys, kind="stable")
+        kept, keys, columns = kept.take(order), keys[order], columns[order]
+        # compared in full only where the hashes agree
+        new = np.ones(len(keys), dtype=bool)
+        same = np.flatnonzero(keys[1:] == keys[:-1]) + 1
+        new[same] = (columns[same] != columns[same - 1]).any(axis=1)
+        merged = kept.take(np.flatnonzero(new))
+        merged.weights = np.bincount(np.cumsum(new) - 1, weights=kept.weights)
+        return merged
+
+
+@dataclass
+class Query:
+    """Rows to predict: every row names one of a few distinct networks.
+
+    Attributes
+    ----------
+    features : ndarray of shape (n, d)
+        Scaled.
+    networks : ndarray of shape (n,) of int64
+        Which network predicts a row.
+    tasks : ndarray of shape (n_networks,) of int64
+        Task of each network; -1 if it was never seen.
+    metadata : ndarray of shape (n_networks, d_m) or None
+        Scaled facts of each network's task.
+    """
+
+    features: np.ndarray
+    networks: np.ndarray
+    tasks: np.ndarray
+    metadata: np.ndarray | None
+
+
+class TaskTables:
+    """Splits and scales every table as the one seen first.
+
+    Parameters
+    ----------
+    task_id : str, int, list or None
+        Column or columns that say which task a row belongs to.
+    metadata : list, DataFrame or None
+        Columns with facts about tasks, or a table of them indexed by task id.
+
+    Attributes
+    ----------
+    tasks : Index
+        Task labels, sorted where they can be.
+    metadata_names : list
+        Names of the facts.
+    metadata_values : ndarray of shape (T, d_m)
+        Facts in the caller's units.
+    """
+
+    def __init__(self, task_id, metadata):
+        self.task_id = task_id
+        self.from_table = isinstance(metadata, pd.DataFrame)
+        if metadata is not None and not self.from_table:
+            metadata = [metadata] if isinstance(metadata, (str, int)) else list(metadata)
+        self.metadata = metadata
+        if metadata is not None and len(metadata) and task_id is None:
+            raise ValueError(
+                "metadata are facts about tasks, but task_id=None means that there is only one task. "
+                "Name the column that says which task a row belongs to: task_id='...'."
+            )
+
+    def split(self, X, estimator, reset=False):
+        """Split a table.
+
+        Returns
+        -------
+        features : ndarray of shape (n, d)
+        labels : Index of length n, or None with one task
+        metadata : ndarray of shape (n, d_m), or None if no columns hold any
+        """
+        table = as_table(X)
+        if not reset and self.columns is not None and isinstance(table, pd.DataFrame):
+            if set(table.columns) == set(self.columns):
+                table = table[self.columns]
+        validate_data(estimator, table, reset=reset, skip_check_array=True)
+        if reset:
+            self._find(table)
+        features = numbers_of(table, self.feature_positions, "features", estimator)
+        labels = None if self.task_id is None else labels_of(table, self.task_positions)
+        metadata = None
+        if self.metadata_positions:
+            metadata = numbers_of(table, self.metadata_positions, "metadata", estimator)
+        return features, labels, metadata
+
+    def _find(self, table):
+        """Learn where the columns are."""
+        self.columns = list(table.columns) if isinstance(table, pd.DataFrame) else None
+        self.task_positions = (
+            [] if self.task_id is None else find_columns(table, self.task_id, "task_id")
+        )
+        self.metadata_positions = []
+        if self.metadata and not self.from_table:
+            self.metadata_positions = find_columns(table, self.metadata, "metadata")
+        names = column_names(table)
+        both = [names[p] for p in self.metadata_positions if p in self.task_positions]
+        if both:
+            raise ValueError(
+                f"{both} stand in task_id and in metadata; an id is not a fact about its task."
+            )
+        taken = {*self.task_positions, *self.metadata_positions}
+        self.feature_positions = [p for p in range(table.shape[1]) if p not in taken]
+        if not self.feature_positions:
+            raise ValueError(
+                f"Found array with 0 feature(s) (shape={table.shape[0], 0}) while a minimum of 1 is required: "
+                "every column of X is named in task_id or metadata."
+            )
+        self.metadata_names = [names[p] for p in self.metadata_positions]
+        if self.from_table:
+            self.metadata_names = list(self.metadata.columns)
+
+    def fit(self, X, estimator):
+        """Learn tasks and metadata.
+
+        Returns
+        -------
+        features : ndarray of shape (n, d)
+        tasks : ndarray of shape (n,) of int64
+            Task numbers.
+        """
+        features, labels, metadata = self.split(X, estimator, reset=True)
+        self.metadata_values = None
+        if labels is None:
+            self.tasks = pd.Index([0], name="task")
+            return features, np.zeros(len(features), dtype=np.int64)
+        codes, tasks = pd.factorize(labels)
+        self.tasks, codes = _sorted(tasks, codes)
+        if self.metadata_positions:
+            self.metadata_values = self._constant(codes, metadata)
+        elif self.from_table and len(self.metadata_names):
+            self.metadata_values = self._look_up(self.tasks, estimator)
+        return features, codes.astype(np.int64)
+
+    def _constant(self, codes, metadata):
+        """Facts of every task, from columns that must not vary within one."""
+        facts = metadata[_first_rows(codes)]
+        differs = metadata != facts[codes]
+        if differs.any():
+            row, column = np.argwhere(differs)[0]
+            raise ValueError(
+                f"metadata must be constant within a task, but {self.metadata_names[column]!r} varies within "
+                f"the task {self.tasks[codes[row]]!r}: it is {facts[codes[row], column]:g} in one row and "
+                f"{metadata[row, column]:g} in another. Leave it out of metadata to use it as a feature."
+            )
+        return facts
+
+    def _look_up(self, tasks, estimator):
+        """Facts of the given tasks, from the table of metadata."""
+        facts = self.metadata
+        if not facts.index.is_unique:
+            repeated = facts.index[facts.index.duplicated()].unique()[:5].tolist()
+            raise ValueError(f"metadata has several rows for the same task: {repeated}.")
+        rows = facts.index.get_indexer(tasks)
+        if (rows < 0).any():
+            missing = tasks[rows < 0]
+            raise ValueError(
+                f"metadata has no row for {len(missing)} task(s): {missing[:10].tolist()}. It needs one row "
+                "per task, indexed by task id."
+            )
+        return numbers_of(facts.iloc[rows], list(range(facts.shape[1])), "metadata", estimator)
+
+    def of_new_tasks(self, X, estimator):
+        """Tables of the tasks in X, all of which must be new.
+
+        Returns
+        -------
+        tables : TaskTables
+            Of the new tasks only; scales and columns stay as they are.
+        features, tasks : as `fit`
+            Tasks are numbered among the new ones.
+        """
+        features, labels, metadata = self.split(X, estimator)
+        codes, new = pd.factorize(labels)
+        new, codes = _sorted(new, codes)
+        known = new[self.tasks.get_indexer(new) >= 0]
+        if len(known):
+            raise ValueError(
+                f"adapt learns new tasks and leaves the others alone, but {len(known)} are known already: "
+                f"{known[:10].tolist()}. Pass the rows of new tasks only, or call fit again."
+            )
+        tables = copy.copy(self)
+        tables.tasks = new
+        facts = None
+        if self.metadata_positions:
+            facts = tables._constant(codes, metadata)
+        elif self.metadata_values is not None:
+            facts = self._look_up(new, estimator)
+        tables.metadata_values = facts
+        return tables, features, codes.astype(np.int64)
+
+    def joined(self, new):
+        """These tables with the tasks of `new` behind their own."""
+        tables = copy.copy(self)
+        tables.tasks = self.tasks.append(new.tasks)
+        if self.metadata_values is not None:
+            tables.metadata_values = np.concatenate([self.metadata_values, new.metadata_values])
+        return tables
+
+    def known(self, X, estimator):
+        """Split a table whose tasks must all be known, such as validation rows.
+
+        Returns
+        -------
+        features, tasks : as `fit`
+        """
+        features, labels, _ = self.split(X, estimator)
+        if labels is None:
+            return features, np.zeros(len(features), dtype=np.int64)
+        codes = self.tasks.get_indexer(labels)
+        if (codes < 0).any():
+            missing = labels[codes < 0].unique()
+            raise ValueError(
+                f"these tasks are not among the training rows: {missing[:10].tolist()}."
+            )
+        return features, codes.astype(np.int64)
+
+    def fit_scalers(self, examples):
+        """Learn the scales of features, targets and metadata, from training rows only.
+
+        Parameters
+        ----------
+        examples : Examples
+            Training rows, some of every task.
+        """
+        self.feature_scaler = StandardScaler().fit(
+            examples.features, sample_weight=examples.weights
+        )
+        self.target_scaler = StandardScaler().fit(examples.targets, sample_weight=examples.weights)
+        self.metadata_scaler = None
+        if self.metadata_values is not None:
+            self.metadata_scaler = StandardScaler().fit(self.metadata_values)
+
+    def scaled_metadata(self):
+        """Scaled facts of the tasks, or None."""
+        if self.metadata_scaler is None:
+            return None
+        return self.metadata_scaler.transform(self.metadata_values)
+
+    def query(self, X, unseen_tasks, estimator):
+        """Prepare rows to predict.
+
+        Parameters
+        ----------
+        X : table
+        unseen_tasks : {"error", "average"}
+            What to do with tasks that were never seen and have no metadata.
+        estimator : estimator
+            Named in the errors.
+
+        Returns
+        -------
+        Query
+        """
+        features, labels, metadata = self.split(X, estimator)
+        features = self.feature_scaler.transform(features)
+        if labels is None:
+            n = len(features)
+            return Query(features, np.zeros(n, dtype=np.int64), np.zeros(1, dtype=np.int64), None)
+        codes, asked = pd.factorize(labels)
+        asked = pd.Index(asked)
+        tasks = self.tasks.get_indexer(asked)
+        if self.metadata_scaler is None:
+            if unseen_tasks == "error" and (tasks < 0).any():
+                raise ValueError(
+                    f"{(tasks < 0).sum()} task(s) were not seen in fit: {asked[tasks < 0][:10].tolist()}. Use "
+                    "unseen_tasks='average' to predict them with the mean embedding, metadata= to predict "
+                    "them from facts about them, or adapt() to learn them from a few rows."
+                )
+            return Query(features, codes, tasks, None)
+        if self.from_table:
+            facts = self._look_up(asked, estimator)
+        else:
+            # facts may vary within a task here: what-if questions, permutation importance
+            networks, first = _distinct(codes, metadata)
+            codes, tasks, facts = networks, tasks[codes[first]], metadata[first]
+        return Query(features, codes, tasks, self.metadata_scaler.transform(facts))
+
+    def resumed(self, other):
+        """These tables, for a fit that goes on with the rows of `other`.
+
+        Raises
+        ------
+        ValueError
+            If tasks, features or metadata differ.
+        """
+        same = (
+            self.tasks.equals(other.tasks)
+            and self.feature_positions == other.feature_positions
+            and self.metadata_names == other.metadata_names
+        )
+        if not same:
+            raise ValueError(
+                "warm_start=True continues the previous fit, but the tasks or columns of X are others than "
+                "then. Use adapt() to add tasks, or set warm_start=False to start afresh."
+            )
+        other.feature_scaler, other.target_scaler = self.feature_scaler, self.target_scaler
+        other.metadata_scaler = self.metadata_scaler
+        return other
+
+    def permuted(self, X, column, generator):
+        """X and tables in which tasks have swapped one fact.
+
+        Parameters
+        ----------
+        X : table
+        column : int
+            Which fact.
+        generator : RandomState
+
+        Returns
+        -------
+        X : table
+        tables : TaskTables
+        """
+        tables = copy.copy(self)
+        if self.from_table:
+            tables.metadata = self.metadata.copy()
+            name = self.metadata.columns[column]
+            tables.metadata[name] = generator.permutation(self.metadata[name].to_numpy())
+            return X, tables
+        X = as_table(X).copy()
+        codes, _ = pd.factorize(labels_of(X, self.task_positions))
+        position = self.metadata_positions[column]
+        old = X.iloc[:, position].to_numpy() if isinstance(X, pd.DataFrame) else X[:, position]
+        swapped = generator.permutation(old[_first_rows(codes)])[codes]
+        if isinstance(X, pd.DataFrame):
+            X.isetitem(position, swapped)
+        else:
+            X[:, position] = swapped
+        return X, tables
+
+    def embeddings(self, values):
+        """A DataFrame of embeddings, one row per task.
+
+        Parameters
+        ----------
+        values : ndarray of shape (M, T, d_e)
+        """
+        n_members, _, length = values.shape
+        columns = pd.Index([f"e{k}" for k in range(length)])
+        if n_members > 1:
+            columns = pd.MultiIndex.from_product(
+                [range(n_members), columns], names=["member", "dimension"]
+            )
+        return pd.DataFrame(np.concatenate(values, axis=1), index=self.tasks, columns=columns)
+
+    def per_fact(self, values, columns):
+        """A DataFrame with one row per fact, largest value of the first column first."""
+        table = pd.DataFrame(
+            values, index=pd.Index(self.metadata_names, name="metadata"), columns=columns
+        )
+        return table.sort_values(columns[0], ascending=False)
+
+
+def history_table(records, extra=None):
+    """The history as a DataFrame, one row per member and epoch.
+
+    Parameters
+    ----------
+    records : dict of str to ndarray
+        Columns.
+    extra : skorch History, optional
+        Epochs of one member; single numbers that callbacks recorded become columns too.
+
+    Returns
+    -------
+    DataFrame
+    """
+    table = pd.DataFrame(records).sort_values(["member", "epoch"], ignore_index=True)
+    for name in extra[0] if extra else ():
+        values = [row.get(name) for row in extra]
+        if name not in ("epoch", *_RECORDED) and all(isinstance(v, (int, float)) for v in values):
+            table[name] = values
+    return table
+
+
+def _sorted(labels, codes):
+    """Sort task labels where they can be sorted, else leave them as they came."""
+    labels = pd.Index(labels)
+    try:
+        labels, order = labels.sort_values(return_indexer=True)
+    except TypeError:
+        return labels, codes
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return labels, rank[codes]
+
+
+def _first_rows(codes):
+    """Number of the first row of every code."""
+    first = np.empty(codes.max() + 1, dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return first
+
+
+def _distinct(codes, metadata):
+    """Number the distinct pairs of a code and a row of metadata.
+
+    Returns
+    -------
+    pairs : ndarray of shape (n,)
+        Number of every row's pair.
+    first : ndarray
+        A row of every pair.
+    """
+    first = _first_rows(codes)
+    if not np.array_equal(metadata, metadata[first[codes]]):
+        frame = pd.DataFrame(metadata).assign(code=codes)
+        codes = frame.groupby(list(frame.columns), sort=False).ngroup().to_numpy()
+        first = _first_rows(codes)
+    return codes, first

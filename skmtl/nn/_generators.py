@@ -1,0 +1,86 @@
+"""Weight generators: linear maps from a task's representation to one layer of its network.
+
+Source: "Multi-task learning with hypernetworks and task metadata", section 2.1, weight compression.
+"""
+
+import torch
+
+from skmtl.nn._members import MemberModule, kaiming_bound, uniform, variance_bound
+
+
+def _hyperfan_variance(n_inputs, n_rows, relu):
+    """Variance of a generated weight that keeps the variance of what flows through the layer.
+
+    Chang, Flokas and Lipson, "Principled weight initialization for hypernetworks", section 4,
+    fan-in form: twice 1 / fan-in before a ReLU, halved if the bias is generated too (a layer with
+    a folded bias has one more row than inputs), since both add to the variance of the output.
+    """
+    return (2.0 if relu else 1.0) / (2.0 if n_rows > n_inputs else 1.0) / max(n_inputs, 1)
+
+
+class CompressedGenerator(MemberModule):
+    """One layer, W_t[i, o] = sum_k h_t[k] A[k, i] B[i, o] C[k, o] + D[i, o].
+
+    Parameters
+    ----------
+    width : int
+        Length of a task's representation h_t.
+    n_inputs, n_outputs : int
+        Widths of the target layer.
+    folded : bool
+        Whether the target's bias is one more row of A, B and D.
+    generators : list of torch.Generator
+        One per member.
+    init : {"kaiming", "hyperfan"}
+        ``"kaiming"``: every factor drawn as torch draws a linear layer of its shape.
+        ``"hyperfan"``: no constant part, and factors whose product has the variance that the
+        target layer needs.
+    relu : bool
+        Whether a ReLU follows the target layer.
+    """
+
+    def __init__(self, width, n_inputs, n_outputs, folded, generators, init, relu):
+        super().__init__()
+        rows = n_inputs + folded
+        if init == "kaiming":
+            bound_a = bound_c = kaiming_bound(width)
+            bound_b = bound_d = kaiming_bound(rows)
+        else:
+            # a representation has unit variance, and the sum over k adds `width` such terms
+            bound_a = bound_c = variance_bound(max(width, 1) ** -0.5)
+            bound_b = variance_bound(_hyperfan_variance(n_inputs, rows, relu))
+            bound_d = 0.0
+        self.A = uniform(generators, width, rows, bound=bound_a)
+        self.B = uniform(generators, rows, n_outputs, bound=bound_b)
+        self.C = uniform(generators, width, n_outputs, bound=bound_c)
+        self.D = uniform(generators, rows, n_outputs, bound=bound_d)
+
+    def forward(self, h):
+        """Map ``(M, S, width)`` to the layer's weights, ``(M, S, rows * n_outputs)``."""
+        # the full map, built once a step: cheaper than a product per task from a few tasks on
+        full = self.A.unsqueeze(-1) * self.C.unsqueeze(-2) * self.B.unsqueeze(1)
+        return torch.baddbmm(self.D.flatten(1).unsqueeze(1), h, full.flatten(2))
+
+
+class FullGenerator(MemberModule):
+    """One layer by an uncompressed linear map, W_t = h_t W + D.
+
+    Parameters are those of `CompressedGenerator`.
+    """
+
+    def __init__(self, width, n_inputs, n_outputs, folded, generators, init, relu):
+        super().__init__()
+        rows = n_inputs + folded
+        if init == "kaiming":
+            # the size that the compressed form starts from, so that the two can be compared
+            bound = kaiming_bound(width) * kaiming_bound(rows)
+            bound_d = kaiming_bound(rows)
+        else:
+            bound = variance_bound(_hyperfan_variance(n_inputs, rows, relu) / max(width, 1))
+            bound_d = 0.0
+        self.W = uniform(generators, width, rows * n_outputs, bound=bound)
+        self.D = uniform(generators, 1, rows * n_outputs, bound=bound_d)
+
+    def forward(self, h):
+        """Map ``(M, S, width)`` to the layer's weights, ``(M, S, rows * n_outputs)``."""
+        return torch.baddbmm(self.D, h, self.W)

@@ -1,0 +1,261 @@
+"""The multi-task hypernetwork: one shared network writes a small network for every task.
+
+Source: "Multi-task learning with hypernetworks and task metadata", section 2.
+"""
+
+import copy
+import math
+from itertools import pairwise
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skmtl.nn._generators import CompressedGenerator, FullGenerator
+from skmtl.nn._members import (
+    MemberLinear,
+    MemberModule,
+    member_generators,
+    take_members,
+    uniform,
+    variance_bound,
+    zeros,
+)
+
+ACTIVATIONS = {
+    "identity": lambda x: x,
+    "logistic": torch.sigmoid,
+    "relu": F.relu,
+    "tanh": torch.tanh,
+}
+
+
+class TaskHypernetwork(MemberModule):
+    """M hypernetworks side by side.
+
+    Parameters
+    ----------
+    n_tasks, n_features, n_metadata, n_outputs : int
+        Tasks, features of a row, facts about a task and outputs of a row.
+    seeds : sequence of M ints
+        One per member; they decide the initial weights.
+    embedding_dim : int
+        Length of a task's learned vector; 0 for metadata only.
+    hidden_layer_sizes : tuple of int
+        Hidden layers of a task's network.
+    hypernet_layers, hypernet_width : int
+        Layers of the feature extractor and their width; without layers the weight generators
+        read the embedding and the metadata themselves.
+    activation : {"relu", "tanh", "logistic", "identity"}
+        Of the tasks' networks; the extractor's is always ReLU.
+    compression : bool
+        Whether the generators use the three-factor form.
+    target_bias : {"folded", "plain"}
+        ``"folded"``: biases are a row of the generated weights (the paper's text);
+        ``"plain"``: they come from a linear map of their own (its code).
+    init : {"kaiming", "hyperfan"}
+        Initial weights, see `CompressedGenerator`.
+    linear_skip : bool
+        Whether a generated linear model, zero at the start, is added to the network.
+    embedding_alpha : float or sequence of M floats
+        Strength of the pull of the embeddings to their mean.
+
+    Attributes
+    ----------
+    embeddings : Parameter of shape (M, T, embedding_dim)
+        One initial draw for all tasks of a member, as in the paper.
+    trained : Tensor of shape (M, T) of bool
+        Tasks that count in the mean embedding.
+    centre : Tensor of shape (M, 1, embedding_dim) or None
+        What stands for the mean embedding where it is that of other tasks, see `for_new_tasks`.
+    """
+
+    def __init__(
+        self,
+        n_tasks,
+        n_features,
+        n_metadata=0,
+        n_outputs=1,
+        *,
+        seeds,
+        embedding_dim=10,
+        hidden_layer_sizes=(32, 32, 32),
+        hypernet_layers=1,
+        hypernet_width=32,
+        activation="relu",
+        compression=True,
+        target_bias="folded",
+        init="kaiming",
+        linear_skip=True,
+        embedding_alpha=0.0,
+    ):
+        super().__init__()
+        generators = member_generators(seeds, "initialisation")
+        n_members = len(generators)
+        self.activation = activation
+        self.n_outputs = n_outputs
+        draw = uniform(generators, 1, embedding_dim, bound=math.sqrt(3.0))
+        self.embeddings = nn.Parameter(draw.detach().repeat(1, n_tasks, 1))
+        n_inputs = embedding_dim + n_metadata
+        widths = [n_inputs] + [hypernet_width] * hypernet_layers
+        he = init == "hyperfan"  # keeps the unit variance that the generators count on
+        self.extractor = nn.ModuleList(
+            MemberLinear(a, b, generators, bound=variance_bound(2.0 / max(a, 1)) if he else None)
+            for a, b in pairwise(widths)
+        )
+        self.shapes = list(pairwise([n_features, *hidden_layer_sizes, n_outputs]))
+        generator = CompressedGenerator if compression else FullGenerator
+        folded = target_bias == "folded"
+        last = len(self.shapes) - 1
+        self.layers = nn.ModuleList(
+            generator(widths[-1], a, b, folded, generators, init, activation == "relu" and n < last)
+            for n, (a, b) in enumerate(self.shapes)
+        )
+        self.target_biases = nn.ModuleList(
+            ()
+            if folded
+            else (
+                MemberLinear(widths[-1], b, generators, bound=0.0 if he else None)
+                for _, b in self.shapes
+            )
+        )
+        # reads the embedding and the metadata themselves: intercepts and slopes linear in both,
+        # as in a mixed model with cross-level interactions
+        self.skip = None
+        if linear_skip:
+            self.skip = MemberLinear(n_inputs, (n_features + 1) * n_outputs, generators, bound=0.0)
+        self.register_buffer("trained", torch.ones(n_members, n_tasks, dtype=torch.bool))
+        self.register_buffer("centre", None)
+        alpha = torch.as_tensor(embedding_alpha, dtype=self.embeddings.dtype)
+        self.register_buffer(
+            "embedding_alpha", alpha.reshape(-1, 1, 1).expand(n_members, 1, 1).clone()
+        )
+
+    def decayed_parameters(self):
+        """All but biases and embeddings; those have a pull of their own."""
+        return [name for name in super().decayed_parameters() if name != "embeddings"]
+
+    def mean_embedding(self):
+        """Mean embedding of the tasks trained on, shape ``(M, 1, embedding_dim)``."""
+        if self.centre is not None:
+            return self.centre
+        share = self.trained / self.trained.sum(1, keepdim=True).clamp(min=1)
+        return share.to(self.embeddings.dtype).unsqueeze(1) @ self.embeddings
+
+    def penalty(self):
+        """Squared distance of the embeddings from their mean, times ``embedding_alpha``."""
+        if not bool((self.embedding_alpha > 0).any()):
+            return None
+        distance = self.embedding_alpha * (self.embeddings - self.mean_embedding()).square()
+        return (distance.sum(2) * self.trained).sum(1)
+
+    def for_new_tasks(self, n_tasks, noise):
+        """Copy that trains the embeddings of other tasks only, everything else frozen.
+
+        Parameters
+        ----------
+        n_tasks : int
+            New tasks; their embeddings start at, and are pulled to, the mean of those trained on.
+        noise : Tensor of shape (M,)
+            Mean squared error that is left. The pull is the noise over the variance of the
+            embeddings trained on, in each dimension: with normal errors and embeddings that makes
+            the result the most probable embedding.
+
+        Returns
+        -------
+        TaskHypernetwork
+        """
+        module = copy.deepcopy(self).requires_grad_(False)
+        module.centre = self.mean_embedding().detach().clone()
+        module.embeddings = nn.Parameter(module.centre.repeat(1, n_tasks, 1))
+        module.trained = self.trained.new_ones(self.n_members, n_tasks)
+        square = (self.embeddings - module.centre).square() * self.trained.unsqueeze(2)
+        variance = square.sum(1, keepdim=True) / self.trained.sum(1).clamp(min=1).view(-1, 1, 1)
+        module.embedding_alpha = noise.to(variance).view(-1, 1, 1) / variance.clamp(min=1e-6)
+        return module
+
+    def add_tasks(self, module):
+        """Append the embeddings of `module`, which `for_new_tasks` made.
+
+        The new tasks do not count in the mean embedding, so that nothing changes for the others.
+        """
+        self.embeddings = nn.Parameter(
+            torch.cat([self.embeddings.data, module.embeddings.data], dim=1)
+        )
+        self.trained = torch.cat([self.trained, torch.zeros_like(module.trained)], dim=1)
+
+    def representations(self, tasks, metadata=None):
+        """What the hypernetwork is told about tasks: embedding, then metadata.
+
+        Parameters
+        ----------
+        tasks : Tensor of shape (M, S) of int64
+            Task numbers; outside training -1 stands for a task never seen, which gets the mean
+            embedding.
+        metadata : Tensor of shape (M, S, n_metadata), optional
+            Standardised facts.
+
+        Returns
+        -------
+        Tensor of shape (M, S, embedding_dim + n_metadata)
+        """
+        z = take_members(self.embeddings, tasks if self.training else tasks.clamp(min=0))
+        if not self.training:
+            z = torch.where(tasks.unsqueeze(-1) < 0, self.mean_embedding(), z)
+        return z if metadata is None else torch.cat([z, metadata], dim=2)
+
+    def forward(self, x, tasks, slots, metadata=None):
+        """Evaluate every block of rows with the network of its task.
+
+        Parameters
+        ----------
+        x : Tensor of shape (M, K, b, n_features)
+            K blocks of b rows, each of one task.
+        tasks : Tensor of shape (M, S) of int64
+            Distinct tasks; -1 for a task never seen, outside training.
+        slots : Tensor of shape (M, K) of int64
+            For every block, where its task stands in `tasks`.
+        metadata : Tensor of shape (M, S, n_metadata), optional
+            Standardised facts about `tasks`.
+
+        Returns
+        -------
+        Tensor of shape (M, K, b, n_outputs)
+        """
+        z = self.representations(tasks, metadata)
+        h = z
+        for layer in self.extractor:
+            h = F.relu(layer(h))
+        rows = x.flatten(0, 1)
+        y = rows
+        last = len(self.shapes) - 1
+        for n, (layer, shape) in enumerate(zip(self.layers, self.shapes, strict=True)):
+            weights = layer(h)
+            if self.target_biases:
+                weights = torch.cat([weights, self.target_biases[n](h)], dim=2)
+            y = _apply_layer(y, take_members(weights, slots), shape)
+            if n < last:
+                y = ACTIVATIONS[self.activation](y)
+        if self.skip is not None:
+            shape = (rows.shape[-1], self.n_outputs)
+            y = y + _apply_layer(rows, take_members(self.skip(z), slots), shape)
+        return y.unflatten(0, x.shape[:2])
+
+
+def _apply_layer(x, weights, shape):
+    """Multiply every block with its own layer, whose last row is the bias.
+
+    Parameters
+    ----------
+    x : Tensor of shape (M * K, b, d_in)
+    weights : Tensor of shape (M, K, (d_in + 1) * d_out)
+    shape : tuple of two ints
+        d_in and d_out.
+
+    Returns
+    -------
+    Tensor of shape (M * K, b, d_out)
+    """
+    d_in, d_out = shape
+    weights = weights.view(-1, d_in + 1, d_out)
+    return torch.baddbmm(weights[:, d_in:], x, weights[:, :d_in])

@@ -1,0 +1,129 @@
+"""The member axis: modules whose every parameter is a stack of M independent networks' parameters.
+
+Also the random generators that make a member the same alone and in company.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+_PURPOSES = ("initialisation", "rows", "validation")
+
+
+def member_generators(seeds, purpose):
+    """Give every member a random generator of its own for one purpose.
+
+    A generator depends on the member's seed and on the purpose alone, so that what a member draws
+    changes neither with its company nor with how often it draws for something else.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        One non-negative seed per member.
+    purpose : {"initialisation", "rows", "validation"}
+        What the numbers are for.
+
+    Returns
+    -------
+    list of torch.Generator
+        Generators on the CPU, so that a seed means the same on every device.
+    """
+    key = _PURPOSES.index(purpose)
+    states = [np.random.SeedSequence([int(seed), key]).generate_state(1)[0] for seed in seeds]
+    return [torch.Generator().manual_seed(int(state)) for state in states]
+
+
+def uniform(generators, *shape, bound):
+    """Parameter of shape ``(M, *shape)`` from U(-bound, bound), each member by its generator."""
+    draws = [torch.rand(shape, generator=generator) for generator in generators]
+    return nn.Parameter((torch.stack(draws) * 2 - 1) * bound)
+
+
+def zeros(generators, *shape):
+    """Parameter of shape ``(M, *shape)`` that starts at zero."""
+    return nn.Parameter(torch.zeros(len(generators), *shape))
+
+
+def kaiming_bound(fan_in):
+    """Bound of the uniform draw of torch's ``Linear``, 1 / sqrt(fan_in)."""
+    return 1.0 / math.sqrt(max(fan_in, 1))
+
+
+def variance_bound(variance):
+    """Bound of the uniform draw that has the given variance."""
+    return math.sqrt(3.0 * variance)
+
+
+def take_members(values, members):
+    """Rows of `values`, shape ``(M, n, ...)``, by number, separately for every member.
+
+    Parameters
+    ----------
+    values : Tensor of shape (M, n, ...)
+        One table per member.
+    members : Tensor of shape (M, k)
+        Row numbers, each into the table of its own member.
+
+    Returns
+    -------
+    Tensor of shape (M, k, ...)
+    """
+    n_members, n_rows = values.shape[:2]
+    offset = torch.arange(n_members, device=values.device).unsqueeze(1) * n_rows
+    taken = values.flatten(0, 1).index_select(0, (members + offset).flatten())
+    return taken.view(n_members, members.shape[1], *values.shape[2:])
+
+
+class MemberModule(nn.Module):
+    """Base class of every architecture: M networks as slices of the same tensors.
+
+    Every parameter and buffer has shape ``(n_members, ...)``, and ``forward`` never mixes members.
+    """
+
+    @property
+    def n_members(self):
+        """Number of networks in the stack."""
+        return next(self.parameters()).shape[0]
+
+    def decayed_parameters(self):
+        """Names of the parameters that weight decay shrinks: all whose name has no "bias"."""
+        return [name for name, _ in self.named_parameters() if "bias" not in name]
+
+    def penalty(self):
+        """Penalty of the architecture, added to the sum of a member's losses; None if it has none.
+
+        Returns
+        -------
+        Tensor of shape (M,) or None
+        """
+        return None
+
+
+class MemberLinear(MemberModule):
+    """M linear layers side by side.
+
+    Parameters
+    ----------
+    n_inputs, n_outputs : int
+        Widths.
+    generators : list of torch.Generator
+        One per member.
+    bound : float, optional
+        Bound of the uniform draw of the weights; that of torch's ``Linear`` by default. Biases
+        start at zero if it is given, else as torch's ``Linear``.
+    """
+
+    def __init__(self, n_inputs, n_outputs, generators, bound=None):
+        super().__init__()
+        default = kaiming_bound(n_inputs)
+        bias_bound = default if bound is None else 0.0
+        self.weight = uniform(
+            generators, n_inputs, n_outputs, bound=default if bound is None else bound
+        )
+        self.bias = uniform(generators, 1, n_outputs, bound=bias_bound)
+
+    def forward(self, x):
+        """Map ``(M, n, n_inputs)`` to ``(M, n, n_outputs)``."""
+        return torch.baddbmm(self.bias, x, self.weight)

@@ -1,0 +1,268 @@
+"""Batches: rows drawn per member, sorted by task and packed into blocks of one task each.
+
+Blocks keep uneven tasks cheap (nothing is padded to the largest task) and every shape constant.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+# rows packed at once: bounds the memory of the bookkeeping on long tables
+_PACKED_AT_ONCE = 2**20
+
+
+@dataclass
+class TaskRows:
+    """A table on the device: one row is one example of one task, everything already scaled.
+
+    Attributes
+    ----------
+    features : Tensor of shape (n, d)
+    tasks : Tensor of shape (n,) of int64
+        Task number of every row.
+    targets : Tensor of shape (n, o)
+    weights : Tensor of shape (n,)
+        Sample weights.
+    metadata : Tensor of shape (M or 1, T, d_m) or None
+        Facts about every task.
+    """
+
+    features: torch.Tensor
+    tasks: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor
+    metadata: torch.Tensor | None
+
+    def __len__(self):
+        return len(self.features)
+
+    def to(self, device):
+        """Copy of the table on `device`."""
+        return TaskRows(**{k: v if v is None else v.to(device) for k, v in vars(self).items()})
+
+
+class TaskBlocks(NamedTuple):
+    """Row numbers grouped by task: K blocks of b places each.
+
+    Attributes
+    ----------
+    rows : Tensor of shape (..., K, b)
+        Row number in the table; -1 where a place is empty.
+    tasks : Tensor of shape (..., S)
+        The distinct tasks of the batch, then zeros.
+    slots : Tensor of shape (..., K)
+        For every block, where its task stands in ``tasks``.
+    """
+
+    rows: torch.Tensor
+    tasks: torch.Tensor
+    slots: torch.Tensor
+
+
+class Batch(NamedTuple):
+    """One batch of every member, as a module and the loss take it.
+
+    Attributes
+    ----------
+    inputs : tuple
+        Arguments of the module: features (M, K, b, d), tasks (M, S), slots (M, K) and metadata
+        (M, S, d_m) or None.
+    targets : Tensor of shape (M, K, b, o)
+    weights : Tensor of shape (M, K, b)
+        Zero where a place is empty.
+    counts : Tensor of shape (M,)
+        Rows of every member in this batch, at least 1 so that one can divide by it.
+    active : Tensor of shape (M,) of bool or None
+        Members whose epoch is not over; None if it is nobody's.
+    """
+
+    inputs: tuple
+    targets: torch.Tensor
+    weights: torch.Tensor
+    counts: torch.Tensor
+    active: torch.Tensor | None
+
+
+def block_shape(n_rows, task_counts, overhead=6.0):
+    """Choose the block length that makes a batch cheapest.
+
+    Every batch of `n_rows` rows fits into the shape returned, whichever rows are drawn, so that
+    shapes depend neither on the draw nor on the other members.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows in a batch.
+    task_counts : Tensor of shape (T,)
+        Rows of every task in the table.
+    overhead : float, default=6.0
+        Cost of one more block, in rows: its task's weights are gathered once more.
+
+    Returns
+    -------
+    n_blocks, block_length, n_slots : int
+        Blocks in a batch, places in a block, distinct tasks in a batch at most.
+    """
+    n_slots = int(min((task_counts > 0).sum(), n_rows))
+    best = None
+    length = 1
+    while True:
+        # every task may leave its last block all but empty; a task never fills more than it has
+        bound = (n_rows + n_slots * (length - 1)) // length
+        n_blocks = min(bound, int(((task_counts + length - 1) // length).sum()))
+        cost = n_blocks * (length + overhead)
+        if best is None or cost < best[0]:
+            best = cost, n_blocks, length
+        if length >= n_rows:
+            return best[1], best[2], n_slots
+        length *= 2
+
+
+def pack_blocks(rows, tasks, shape):
+    """Sort the rows of each batch by task and pack them into blocks.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (R, B)
+        Row numbers of R batches; -1 for an empty place.
+    tasks : Tensor of shape (n,)
+        Task of every row of the table.
+    shape : tuple of three ints
+        What `block_shape` returned.
+
+    Returns
+    -------
+    TaskBlocks
+        With leading axis R.
+    """
+    n_blocks, block_length, n_slots = shape
+    empty = torch.iinfo(tasks.dtype).max
+    codes, order = torch.where(rows < 0, empty, tasks[rows.clamp(min=0)]).sort(dim=1, stable=True)
+    rows = rows.gather(1, order)
+    filled = rows >= 0
+    position = torch.arange(rows.shape[1], device=rows.device).expand_as(rows)
+    opens_task = filled.clone()
+    opens_task[:, 1:] &= codes[:, 1:] != codes[:, :-1]
+    # place of a row among the rows of its task
+    rank = position - torch.where(opens_task, position, 0).cummax(1).values
+    slot = opens_task.cumsum(1) - 1
+    block = (filled & (rank % block_length == 0)).cumsum(1) - 1
+
+    batch = torch.arange(len(rows), device=rows.device).unsqueeze(1).expand_as(rows)
+    packed = TaskBlocks(
+        rows.new_full((len(rows), n_blocks, block_length), -1),
+        codes.new_zeros((len(rows), n_slots)),
+        slot.new_zeros((len(rows), n_blocks)),
+    )
+    packed.rows[batch[filled], block[filled], (rank % block_length)[filled]] = rows[filled]
+    packed.tasks[batch[opens_task], slot[opens_task]] = codes[opens_task]
+    packed.slots[batch[filled], block[filled]] = slot[filled]
+    return packed
+
+
+class MemberBatches:
+    """Iterator over an epoch: each member's own rows, in its own order.
+
+    A member's rows are dealt evenly, so that the last batch is about as large as the others;
+    a member with fewer rows than the others has fewer batches.
+
+    Parameters
+    ----------
+    table : TaskRows
+        Where the rows are.
+    rows : list of M Tensors of int64
+        Row numbers of every member.
+    batch_size : int
+        Rows in a batch at most.
+    generators : list of M torch.Generator or None
+        Shuffle the rows of an epoch; None keeps their order, and the packing of the first epoch.
+    """
+
+    def __init__(self, table, rows, batch_size, generators=None):
+        self.table = table
+        self.rows = rows
+        self.batch_size = batch_size
+        self.generators = generators
+        self._packed = None
+        self._measure()
+
+    def _measure(self):
+        # dealing n rows to ceil(n / batch_size) batches
+        self.n_batches_per_member = [max(1, -(-len(r) // self.batch_size)) for r in self.rows]
+        self.lengths = [
+            -(-len(r) // k) for r, k in zip(self.rows, self.n_batches_per_member, strict=True)
+        ]
+        n_tasks = int(self.table.tasks.max()) + 1 if len(self.table) else 1
+        counts = torch.stack(
+            [torch.bincount(self.table.tasks[r], minlength=n_tasks) for r in self.rows]
+        )
+        self.shape = block_shape(max(self.lengths), counts.amax(0))
+
+    def __len__(self):
+        return max(self.n_batches_per_member)
+
+    def select(self, members):
+        """Keep the given members only."""
+        self.rows = [self.rows[m] for m in members]
+        if self.generators is not None:
+            self.generators = [self.generators[m] for m in members]
+        self.n_batches_per_member = [self.n_batches_per_member[m] for m in members]
+        self.lengths = [self.lengths[m] for m in members]
+        self._packed = None
+
+    def _deal(self):
+        """Row numbers of the epoch's batches, shape (M, n_batches, rows in a batch)."""
+        dealt = torch.full((len(self.rows), len(self), max(self.lengths)), -1)
+        for m, (rows, k, length) in enumerate(
+            zip(self.rows, self.n_batches_per_member, self.lengths, strict=True)
+        ):
+            if self.generators is not None:
+                rows = rows[torch.randperm(len(rows), generator=self.generators[m])]
+            places = torch.full((k * length,), -1)
+            places[: len(rows)] = rows
+            dealt[m, :k, :length] = places.view(k, length)
+        return dealt
+
+    def _pack(self):
+        dealt = self._deal().to(self.table.tasks.device)
+        n_members, n_batches, length = dealt.shape
+        dealt = dealt.transpose(0, 1).flatten(0, 1)
+        at_once = max(1, _PACKED_AT_ONCE // max(1, n_members * length)) * n_members
+        for chunk in dealt.split(at_once):
+            packed = pack_blocks(chunk, self.table.tasks, self.shape)
+            yield TaskBlocks(*(t.unflatten(0, (-1, n_members)) for t in packed))
+
+    def __iter__(self):
+        if self.generators is not None:
+            chunks = self._pack()
+        else:
+            self._packed = chunks = self._packed or list(self._pack())
+        shortest = min(self.n_batches_per_member)
+        number = 0
+        for chunk in chunks:
+            for rows, tasks, slots in zip(*chunk, strict=True):
+                yield self._batch(rows, tasks, slots, everyone=number < shortest)
+                number += 1
+
+    def _batch(self, rows, tasks, slots, everyone):
+        table = self.table
+        filled = rows >= 0
+        rows = rows.clamp(min=0)
+        weights = table.weights[rows] * filled
+        metadata = table.metadata
+        if metadata is not None:
+            if len(metadata) == 1:
+                metadata = metadata[0][tasks]
+            else:
+                metadata = metadata[
+                    torch.arange(len(tasks), device=tasks.device).unsqueeze(1), tasks
+                ]
+        counts = filled.sum((1, 2))
+        return Batch(
+            (table.features[rows], tasks, slots, metadata),
+            table.targets[rows],
+            weights,
+            counts.clamp(min=1),
+            None if everyone else counts > 0,
+        )

@@ -1,0 +1,94 @@
+"""Callbacks: the progress bar, and the rule which of skorch's may be used with several members.
+
+A callback sees one net, whatever the number of members in it.
+"""
+
+from sklearn.base import clone
+from skorch import callbacks as skorch_callbacks
+from skorch.callbacks import Callback
+from tqdm.auto import tqdm
+
+# these change the course of training by one number for all members; ours are per member
+_STEERING = {
+    "EarlyStopping": "early_stopping=True with n_iter_no_change and tol",
+    "LRScheduler": "learning_rate_init",
+    "GradientNormClipping": "a lower learning_rate_init",
+    "Checkpoint": "early_stopping=True, which keeps the best weights of every member",
+}
+
+
+def check_callbacks(callbacks, n_members):
+    """Copy the user's callbacks, refusing those that would steer several members at once.
+
+    Parameters
+    ----------
+    callbacks : list of skorch callbacks or None
+    n_members : int
+
+    Returns
+    -------
+    list
+        Clones, since skorch changes the instances it is given.
+
+    Raises
+    ------
+    TypeError
+        If something in the list is not a callback.
+    ValueError
+        If a callback steers and there are several members.
+    """
+    checked = []
+    for callback in callbacks or []:
+        if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
+            raise TypeError(
+                f"callbacks must be instances of skorch callbacks, got {callback!r}. "
+                "Pass for example skorch.callbacks.EpochTimer()."
+            )
+        if n_members > 1:
+            _refuse_steering(callback, n_members)
+        checked.append(clone(callback, safe=False))
+    return checked
+
+
+def _refuse_steering(callback, n_members):
+    for name, instead in _STEERING.items():
+        if not isinstance(callback, getattr(skorch_callbacks, name)):
+            continue
+        if name == "Checkpoint" and not callback.load_best:
+            continue
+        raise ValueError(
+            f"the callback {name} steers training by one number, but {n_members} members train "
+            f"side by side, each with its own. Use {instead} instead, or n_members=1."
+        )
+
+
+class ProgressBar(Callback):
+    """One bar per fit: epochs, losses, members that still train. Silent when it is not a terminal.
+
+    Parameters
+    ----------
+    description : str
+        Shown in front.
+    """
+
+    def __init__(self, description=""):
+        self.description = description
+
+    def on_train_begin(self, net, **kwargs):
+        """Open the bar."""
+        self.bar_ = tqdm(total=net.max_epochs, desc=self.description, unit="epoch", disable=None)
+
+    def on_epoch_end(self, net, **kwargs):
+        """Advance the bar and show the losses."""
+        last = net.history[-1]
+        shown = {"train": f"{last['train_loss']:.4f}"}
+        if "valid_loss" in last:
+            shown |= {"valid": f"{last['valid_loss']:.4f}", "best": f"{last['best_loss']:.4f}"}
+        if last["n_members"] > 1:
+            shown["members"] = last["n_active"]
+        self.bar_.set_postfix(shown, refresh=False)
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        """Close the bar."""
+        self.bar_.close()

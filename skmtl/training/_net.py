@@ -1,0 +1,268 @@
+"""The one training loop: a skorch net whose module is a stack of members.
+
+It differs from skorch's own net in what a batch is, in having a clock per member, and in speed.
+"""
+
+import torch
+from skorch import NeuralNet
+
+from skmtl.exceptions import DivergenceError
+from skmtl.nn import member_generators
+from skmtl.training._batches import MemberBatches
+from skmtl.training._clock import MemberClock
+from skmtl.training._optimizer import MemberAdam
+
+# rows of all members that a validation batch holds
+_VALIDATION_ROWS = 2**16
+
+
+class MemberNet(NeuralNet):
+    """Train a stack of members on one table.
+
+    Parameters
+    ----------
+    module : MemberModule
+        Ready to train.
+    seeds : sequence of M ints
+        One per member; they decide the order of the rows.
+    learning_rate, weight_decay, averaging : float or sequence of M floats
+        Settings of `MemberAdam`.
+    batch_size : int
+        Rows in a batch at most.
+    max_epochs : int
+        Epochs at most.
+    patience : int
+        Epochs without improvement after which a member stops, if there are validation rows.
+    tol : float
+        Smallest fall of the validation loss that counts as an improvement.
+    device : str
+        Where to train.
+    callbacks : list
+        skorch callbacks; they see one number, the mean over the members that still train.
+
+    Attributes
+    ----------
+    clock_ : MemberClock
+        When each member stopped, and its history.
+    """
+
+    def __init__(
+        self,
+        module,
+        *,
+        seeds,
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        averaging=0.0,
+        batch_size=64,
+        max_epochs=100,
+        patience=10,
+        tol=0.0,
+        device="cpu",
+        callbacks=(),
+    ):
+        self.seeds = seeds
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.averaging = averaging
+        self.patience = patience
+        self.tol = tol
+        super().__init__(
+            module,
+            criterion=torch.nn.MSELoss(reduction="none"),
+            optimizer=MemberAdam,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            callbacks=list(callbacks),
+            train_split=None,
+            device=device,
+            verbose=0,
+        )
+
+    @property
+    def _default_callbacks(self):
+        # the clock keeps the history of every member, and printing is left to the progress bar
+        return []
+
+    def get_params_for_optimizer(self, prefix, named_parameters):
+        """Arguments of the optimiser: the module itself, for its member axis."""
+        return (self.module_,), {
+            "lr": self.learning_rate,
+            "weight_decay": self.weight_decay,
+            "averaging": self.averaging,
+        }
+
+    def check_data(self, X, y=None):
+        """Nothing to check: the table was checked when it was made."""
+
+    def fit_members(self, table, train_rows, valid_rows=None):
+        """Train.
+
+        Parameters
+        ----------
+        table : TaskRows
+            All rows, on the device of the net.
+        train_rows : list of M Tensors of int64
+            Rows that each member trains on.
+        valid_rows : list of M Tensors of int64, optional
+            Rows that decide when each member stops and which of its weights are kept.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DivergenceError
+            If a loss or a weight is no longer finite.
+        """
+        self.initialize()
+        generators = member_generators(self.seeds, "rows")
+        train = MemberBatches(table, train_rows, self.batch_size, generators)
+        valid = None
+        if valid_rows is not None:
+            valid = MemberBatches(table, valid_rows, max(1, _VALIDATION_ROWS // len(valid_rows)))
+        # penalties stand beside the sum of the losses, and the loop divides by the rows
+        self.n_rows_ = torch.tensor([len(rows) for rows in train_rows], device=self.device)
+        self.clock_ = MemberClock(self.optimizer_.buffer, self.patience, self.tol)
+        return self.partial_fit((train, valid))
+
+    def partial_fit(self, X, y=None, **fit_params):
+        """Run the loop; unlike skorch's, it lets an interrupt from the keyboard through."""
+        self.notify("on_train_begin", X=X, y=y)
+        self.fit_loop(X, y)
+        self.notify("on_train_end", X=X, y=y)
+        return self
+
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        """Run the epochs: train, validate, tick the clocks, drop members that have stopped.
+
+        Parameters
+        ----------
+        X : tuple of two MemberBatches
+            Training and validation batches; the latter may be None.
+        """
+        train, valid = X
+        clock = self.clock_
+        buffers = [
+            (module, name, buffer)
+            for module in self.module_.modules()
+            for name, buffer in module.named_buffers(recurse=False)
+        ]
+        for _ in range(self.max_epochs if epochs is None else epochs):
+            self.notify("on_epoch_begin", dataset_train=train, dataset_valid=valid)
+            train_loss = self.run_single_epoch(train, True, "train", self.train_step)
+            with self.optimizer_.using_averages():
+                valid_loss = self.run_single_epoch(valid, False, "valid", self.validation_step)
+            self._check_finite(train_loss, valid_loss)
+            clock.tick(self.optimizer_.averaged, train_loss, valid_loss)
+            self._record(train_loss, valid_loss)
+            try:
+                self.notify("on_epoch_end", dataset_train=train, dataset_valid=valid)
+            except KeyboardInterrupt:
+                break  # how skorch's own EarlyStopping ends training
+            if not clock.any_active:
+                break
+            stay = clock.leave()
+            if stay is not None:
+                self._keep(stay, train, valid)
+        self._check_finite(clock.best.sum(1))
+        # the weights kept, of all members, in memory of their own
+        for module, name, buffer in buffers:
+            module.register_buffer(name, buffer)
+        self.optimizer_.load(clock.best)
+        self.optimizer_.release()
+        self.module_.eval()
+        return self
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Run over all batches.
+
+        Returns
+        -------
+        Tensor of shape (M',) or None
+            Mean loss of every member; None without an iterator.
+        """
+        if iterator is None:
+            return None
+        self._set_training(training)
+        total = weight = 0.0
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch)
+            total = total + step["loss"]
+            weight = weight + batch.weights.sum((1, 2))
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        return total / weight
+
+    def _evaluate(self, batch):
+        """Predictions, and the weighted sum of every member's losses."""
+        y_pred = self.module_(*batch.inputs)
+        losses = self.criterion_(y_pred, batch.targets).mean(-1)
+        return y_pred, (losses * batch.weights).sum((1, 2))
+
+    def train_step(self, batch, **fit_params):
+        """Make one step of every member whose epoch is not over."""
+        self.optimizer_.zero_grad(set_to_none=True)
+        y_pred, sums = self._evaluate(batch)
+        loss = sums / batch.counts
+        penalty = self.module_.penalty()
+        if penalty is not None:
+            loss = loss + penalty / self.n_rows_
+        # members share no parameter, so the gradient of the sum is each member's own
+        loss.sum().backward()
+        if self.callbacks_:
+            named = list(self.module_.named_parameters())
+            self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
+        self.optimizer_.step(active=batch.active)
+        return {"loss": sums.detach(), "y_pred": y_pred}
+
+    @torch.no_grad()
+    def validation_step(self, batch, **fit_params):
+        """Evaluate every member."""
+        y_pred, sums = self._evaluate(batch)
+        return {"loss": sums, "y_pred": y_pred}
+
+    def _keep(self, stay, *iterators):
+        """Go on with some of the members."""
+        self.optimizer_.select(stay)
+        for module in self.module_.modules():
+            for name, buffer in list(module.named_buffers(recurse=False)):
+                module.register_buffer(name, buffer.index_select(0, stay))
+        self.n_rows_ = self.n_rows_[stay]
+        for iterator in iterators:
+            if iterator is not None:
+                iterator.select(stay.tolist())
+
+    def _record(self, train_loss, valid_loss):
+        """What callbacks see: means over the members that still train."""
+        if not self.callbacks_:
+            return
+        clock = self.clock_
+        record = {"train_loss": train_loss.mean().item()}
+        if valid_loss is not None:
+            record["valid_loss"] = valid_loss.mean().item()
+            best = min((row["valid_loss"] for row in self.history[:-1]), default=torch.inf)
+            record["valid_loss_best"] = record["valid_loss"] < best
+            record["best_loss"] = clock.best_loss.mean().item()
+        record |= {"n_members": len(clock.best), "n_active": int(clock.active.sum())}
+        for name, value in record.items():
+            self.history.record(name, value)
+
+    def _check_finite(self, *losses):
+        """Stop at the first number that is not finite."""
+        finite = torch.stack([torch.isfinite(loss) for loss in losses if loss is not None]).all(0)
+        if bool(finite.all()):
+            return
+        rows = torch.nonzero(~finite).squeeze(1)
+        members = (
+            self.clock_.members[rows] if len(finite) == len(self.clock_.members) else rows
+        ).tolist()
+        rate = torch.as_tensor(self.learning_rate).reshape(-1)
+        lr = float(rate[members[0]] if len(rate) > 1 else rate[0])
+        epoch = int(self.clock_.n_iter.max()) + 1
+        raise DivergenceError(
+            f"training diverged in epoch {epoch}: the loss of member {members[0]} of "
+            f"{len(self.clock_.best)} is not finite. Its learning_rate_init is {lr:g}; try {lr / 10:g}.",
+            members,
+        )

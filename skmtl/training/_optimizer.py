@@ -1,0 +1,179 @@
+"""Adam over the member axis: every member has its own rate, decay, clock and on-off switch.
+
+torch's Adam takes one rate for all, and moves members that have stopped; this one does neither.
+"""
+
+from contextlib import contextmanager
+
+import torch
+
+
+class MemberAdam(torch.optim.Optimizer):
+    """Adam with decoupled weight decay on one ``(M, P)`` buffer.
+
+    The parameters become views of the buffer, so that a step is a handful of operations whatever
+    the number of tensors, best weights are one ``torch.where`` and dropping members one
+    ``index_select``. Parameters that do not require a gradient are left alone.
+
+    Parameters
+    ----------
+    module : MemberModule
+        Its parameters of shape ``(M, ...)`` are stepped.
+    lr : float or sequence of M floats, default=1e-3
+        Learning rates.
+    weight_decay : float or sequence of M floats, default=0.0
+        Decoupled decay: a step shrinks the weights by ``lr * weight_decay`` of their size.
+    betas : tuple of two floats, default=(0.9, 0.999)
+        Decay of the running means of the gradient and of its square.
+    eps : float, default=1e-8
+        Added to the denominator.
+    averaging : float or sequence of M floats, default=0.0
+        Decay of the running mean of the weights; 0 keeps none.
+
+    Attributes
+    ----------
+    buffer : Tensor of shape (M, P)
+        All parameters of all members.
+    averaged : Tensor of shape (M, P)
+        Running mean of the parameters over the steps.
+    steps : Tensor of shape (M, 1)
+        Steps that each member has made.
+
+    Notes
+    -----
+    Kingma and Ba, "Adam", algorithm 1; the decay as in Loshchilov and Hutter, "Decoupled weight
+    decay regularization"; the running mean as in Polyak and Juditsky, with exponential weights whose
+    decay grows as (1 + t) / (10 + t) up to `averaging`, so that the start is soon forgotten. All operations are element-wise over ``(M, P)``, so a member's weights
+    have the same bits alone and in company.
+    """
+
+    def __init__(
+        self, module, lr=1e-3, weight_decay=0.0, betas=(0.9, 0.999), eps=1e-8, averaging=0.0
+    ):
+        named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+        decayed = set(module.decayed_parameters())
+        first = named[0][1]
+        self._parameters = [p for _, p in named]
+        self._shapes = [p.shape[1:] for p in self._parameters]
+        self._sizes = [shape.numel() for shape in self._shapes]
+        self._decays = torch.cat(
+            [
+                first.new_full((size,), float(name in decayed))
+                for (name, _), size in zip(named, self._sizes, strict=True)
+            ]
+        )
+        flat = torch.cat([p.detach().flatten(1) for p in self._parameters], dim=1)
+        n_members = len(first)
+        super().__init__(
+            self._parameters,
+            {
+                "lr": self._per_member(lr, first),
+                "weight_decay": self._per_member(weight_decay, first),
+                "betas": betas,
+                "eps": eps,
+                "averaging": self._per_member(averaging, first),
+            },
+        )
+        self.mean = torch.zeros_like(flat)
+        self.mean_square = torch.zeros_like(flat)
+        self.steps = torch.zeros(n_members, 1, dtype=torch.float64, device=first.device)
+        self._decaying = bool((self.param_groups[0]["weight_decay"] > 0).any())
+        self._averaging = bool((self.param_groups[0]["averaging"] > 0).any())
+        self.averaged = flat.clone() if self._averaging else flat
+        self._point_to(flat)
+        self.buffer = flat
+
+    @staticmethod
+    def _per_member(value, like):
+        value = torch.as_tensor(value, dtype=like.dtype, device=like.device)
+        return value.reshape(-1, 1).expand(len(like), 1).clone()
+
+    def load(self, buffer):
+        """Make `buffer`, of shape (M, P), the parameters; the member count may change."""
+        self.buffer = buffer
+        if not self._averaging:
+            self.averaged = buffer
+        self._point_to(buffer)
+
+    @contextmanager
+    def using_averages(self):
+        """Let the module have the running means of its parameters for a while."""
+        if self._averaging:
+            self._point_to(self.averaged)
+        yield
+        if self._averaging:
+            self._point_to(self.buffer)
+
+    def _point_to(self, buffer):
+        """Make the module's parameters views of `buffer`."""
+        pieces = buffer.split(self._sizes, dim=1)
+        for p, piece, shape in zip(self._parameters, pieces, self._shapes, strict=True):
+            p.grad = None
+            p.data = piece.view(len(buffer), *shape)
+
+    def release(self):
+        """Give every parameter memory of its own again, as a module that is stored needs."""
+        for p in self._parameters:
+            p.data = p.data.clone()
+            p.grad = None
+
+    def select(self, members):
+        """Keep the given members only."""
+        group = self.param_groups[0]
+        for key in ("lr", "weight_decay", "averaging"):
+            group[key] = group[key].index_select(0, members)
+        for name in ("mean", "mean_square", "averaged", "steps"):
+            setattr(self, name, getattr(self, name).index_select(0, members))
+        self.load(self.buffer.index_select(0, members))
+
+    @torch.no_grad()
+    def step(self, closure=None, active=None):
+        """Make one step.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Recomputes the loss first, as in torch's optimisers.
+        active : Tensor of shape (M,) of bool, optional
+            Members that step; all by default. The others keep every bit of their state.
+
+        Returns
+        -------
+        The closure's loss, or None.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        group = self.param_groups[0]
+        lr, decay, (beta1, beta2) = group["lr"], group["weight_decay"], group["betas"]
+        gradient = torch.cat([self._gradient(p) for p in self._parameters], dim=1)
+        everyone = active is None
+        if not everyone:
+            state = self.mean, self.mean_square, self.buffer, self.averaged
+            kept = [tensor.clone() for tensor in state]
+        self.steps += 1 if everyone else active.unsqueeze(1)
+        self.mean.lerp_(gradient, 1 - beta1)
+        self.mean_square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        # in double precision: 1 - 0.999 ** t has few digits left in single
+        rate = -lr / (1 - beta1**self.steps).to(lr.dtype)
+        root = (1 - beta2**self.steps).sqrt().to(lr.dtype)
+        if self._decaying:
+            self.buffer.mul_(1 - lr * decay * self._decays)
+        denominator = self.mean_square.sqrt().div_(root).add_(group["eps"])
+        self.buffer.addcmul_(self.mean / denominator, rate)
+        if self._averaging:
+            soon = (1 + self.steps) / (10 + self.steps)
+            self.averaged.lerp_(
+                self.buffer, 1 - torch.minimum(soon.to(lr.dtype), group["averaging"])
+            )
+        if not everyone:
+            for tensor, old in zip(state, kept, strict=True):
+                tensor.copy_(torch.where(active.unsqueeze(1), tensor, old))
+        return loss
+
+    @staticmethod
+    def _gradient(parameter):
+        """Gradient of shape (M, size); zero for a parameter that the loss did not reach."""
+        gradient = parameter.grad
+        return (torch.zeros_like(parameter) if gradient is None else gradient).flatten(1)
