@@ -121,10 +121,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None."
             )
         y = self._check_targets(y)
-        if not hasattr(X, "shape"):
-            X = np.asarray(X) if not hasattr(X, "to_pandas") else X.to_pandas()
-        if getattr(X, "ndim", 2) == 2:
-            check_consistent_length(X, y)
+        check_consistent_length(X, y)
         if sample_weight is None:
             return X, y, np.ones(len(y))
         weights = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
@@ -218,6 +215,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             targets=torch.as_tensor(tables.target_scaler.transform(rows.targets), dtype=dtype),
             # of mean 1, so that the loss of a batch does not depend on their unit
             weights=torch.as_tensor(rows.weights / train.weights.mean(), dtype=dtype),
+            n_tasks=len(tables.tasks),
             metadata=None
             if metadata is None
             else torch.as_tensor(metadata, dtype=dtype).unsqueeze(0),
@@ -227,7 +225,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         if self.batch_size != "auto":
             return min(self.batch_size, n_rows)
         # about ten steps an epoch on small tables, not too many on large ones
-        return int(np.clip(n_rows // 10, 32, 256))
+        return int(np.clip(n_rows // 10, 16, 256))
 
     @staticmethod
     def _resume(module, state):

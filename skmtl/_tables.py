@@ -154,10 +154,7 @@ class TaskTables:
         labels : Index of length n, or None with one task
         metadata : ndarray of shape (n, d_m), or None if no columns hold any
         """
-        table = as_table(X)
-        if not reset and self.columns is not None and isinstance(table, pd.DataFrame):
-            if set(table.columns) == set(self.columns):
-                table = table[self.columns]
+        table = as_table(X) if reset else self._ordered(as_table(X))
         validate_data(estimator, table, reset=reset, skip_check_array=True)
         if reset:
             self._find(table)
@@ -168,6 +165,12 @@ class TaskTables:
             metadata = numbers_of(table, self.metadata_positions, "metadata", estimator)
         return features, labels, metadata
 
+    def _ordered(self, table):
+        """The columns of a DataFrame in the order of ``fit``."""
+        if self.columns is None or not isinstance(table, pd.DataFrame):
+            return table
+        return table[self.columns] if set(table.columns) == set(self.columns) else table
+
     def _find(self, table):
         """Learn where the columns are."""
         self.columns = list(table.columns) if isinstance(table, pd.DataFrame) else None
@@ -175,7 +178,7 @@ class TaskTables:
             [] if self.task_id is None else find_columns(table, self.task_id, "task_id")
         )
         self.metadata_positions = []
-        if self.metadata and not self.from_table:
+        if self.metadata is not None and not self.from_table:
             self.metadata_positions = find_columns(table, self.metadata, "metadata")
         names = column_names(table)
         both = [names[p] for p in self.metadata_positions if p in self.task_positions]
@@ -397,22 +400,23 @@ class TaskTables:
         X : table
         tables : TaskTables
         """
+        table = self._ordered(as_table(X)).copy()
+        codes, asked = pd.factorize(labels_of(table, self.task_positions))
         tables = copy.copy(self)
         if self.from_table:
             tables.metadata = self.metadata.copy()
-            name = self.metadata.columns[column]
-            tables.metadata[name] = generator.permutation(self.metadata[name].to_numpy())
-            return X, tables
-        X = as_table(X).copy()
-        codes, _ = pd.factorize(labels_of(X, self.task_positions))
+            rows = self.metadata.index.get_indexer(asked)
+            facts = self.metadata.iloc[:, column].to_numpy().copy()
+            facts[rows] = generator.permutation(facts[rows])
+            tables.metadata.isetitem(column, facts)
+            return table, tables
         position = self.metadata_positions[column]
-        old = X.iloc[:, position].to_numpy() if isinstance(X, pd.DataFrame) else X[:, position]
-        swapped = generator.permutation(old[_first_rows(codes)])[codes]
-        if isinstance(X, pd.DataFrame):
-            X.isetitem(position, swapped)
-        else:
-            X[:, position] = swapped
-        return X, tables
+        if not isinstance(table, pd.DataFrame):
+            table[:, position] = generator.permutation(table[_first_rows(codes), position])[codes]
+            return table, tables
+        facts = table.iloc[_first_rows(codes), position].to_numpy()
+        table.isetitem(position, generator.permutation(facts)[codes])
+        return table, tables
 
     def embeddings(self, values):
         """A DataFrame of embeddings, one row per task.
@@ -453,9 +457,11 @@ def history_table(records, extra=None):
     """
     table = pd.DataFrame(records).sort_values(["member", "epoch"], ignore_index=True)
     for name in extra[0] if extra else ():
-        values = [row.get(name) for row in extra]
-        if name not in ("epoch", *_RECORDED) and all(isinstance(v, (int, float)) for v in values):
-            table[name] = values
+        # by epoch: a callback that goes back to an earlier state takes the history with it
+        values = {row["epoch"]: row.get(name) for row in extra}
+        numeric = all(isinstance(value, (int, float)) for value in values.values())
+        if numeric and name not in ("epoch", *_RECORDED):
+            table[name] = table["epoch"].map(values)
     return table
 
 

@@ -38,7 +38,7 @@ class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
         row per task, indexed by task id.
     embedding_dim : int, default=10
         Length of the embedding of a task; 0 to tell tasks apart by their metadata only.
-    embedding_alpha : float, default=0.1
+    embedding_alpha : float, default=0.3
         Strength of the pull of the embeddings to their mean, as partial pooling in a mixed model:
         ``embedding_alpha`` times the squared distance is added to the sum of the squared errors
         (in standard deviations of y), so that it matters less the more rows a task has.
@@ -68,21 +68,21 @@ class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
         their size; biases and embeddings are left alone.
     batch_size : int or "auto", default="auto"
         Rows in a batch. Batches are dealt evenly, so that they may be a little smaller. "auto" is
-        a tenth of the training rows, at least 32 and at most 256.
-    learning_rate_init : float, default=3e-3
+        a tenth of the training rows, at least 16 and at most 256.
+    learning_rate_init : float, default=1.5e-3
         Learning rate of Adam.
     weight_averaging : float, default=0.99
         Decay, per step, of the running mean of the weights that is validated, kept and predicted
         with; 0 uses the latest weights. It steadies what single steps make of a few rows. Not in
         the paper.
-    max_iter : int, default=500
+    max_iter : int, default=1000
         Epochs at most.
     early_stopping : bool, default=True
         Whether training stops when the loss on validation rows does not improve any more; the
         best weights are kept. If False, all `max_iter` epochs are run.
     validation_fraction : float, default=0.2
         Of each task floor(`validation_fraction` * its rows) rows are set aside for validation.
-    n_iter_no_change : int, default=30
+    n_iter_no_change : int, default=50
         Epochs without improvement after which training stops.
     tol : float, default=1e-4
         Smallest fall of the validation loss that counts as an improvement. Losses are mean
@@ -192,7 +192,7 @@ class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
         metadata=None,
         *,
         embedding_dim=10,
-        embedding_alpha=0.1,
+        embedding_alpha=0.3,
         hidden_layer_sizes=(32, 32, 32),
         hypernet_layers=0,
         hypernet_width=32,
@@ -203,12 +203,12 @@ class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
         linear_skip=True,
         alpha=1e-4,
         batch_size="auto",
-        learning_rate_init=3e-3,
+        learning_rate_init=1.5e-3,
         weight_averaging=0.99,
-        max_iter=500,
+        max_iter=1000,
         early_stopping=True,
         validation_fraction=0.2,
-        n_iter_no_change=30,
+        n_iter_no_change=50,
         tol=1e-4,
         unseen_tasks="error",
         n_members=1,

@@ -8,14 +8,14 @@ import torch
 from skmtl.nn._members import MemberModule, kaiming_bound, uniform, variance_bound
 
 
-def _hyperfan_variance(n_inputs, n_rows, relu):
-    """Variance of a generated weight that keeps the variance of what flows through the layer.
+def _hyperfan_variance(rows, relu):
+    """Variance of a generated weight that keeps the variance of what flows through its layer.
 
-    Chang, Flokas and Lipson, "Principled weight initialization for hypernetworks", section 4,
-    fan-in form: twice 1 / fan-in before a ReLU, halved if the bias is generated too (a layer with
-    a folded bias has one more row than inputs), since both add to the variance of the output.
+    Chang, Flokas and Lipson, "Principled weight initialization for hypernetworks", section 4, in
+    the fan-in form: 1 / fan-in, twice that before a ReLU. A folded bias is one more input, which
+    is always 1; a bias that has a generator of its own starts at zero.
     """
-    return (2.0 if relu else 1.0) / (2.0 if n_rows > n_inputs else 1.0) / max(n_inputs, 1)
+    return (2.0 if relu else 1.0) / max(rows, 1)
 
 
 class CompressedGenerator(MemberModule):
@@ -48,7 +48,7 @@ class CompressedGenerator(MemberModule):
         else:
             # a representation has unit variance, and the sum over k adds `width` such terms
             bound_a = bound_c = variance_bound(max(width, 1) ** -0.5)
-            bound_b = variance_bound(_hyperfan_variance(n_inputs, rows, relu))
+            bound_b = variance_bound(_hyperfan_variance(rows, relu))
             bound_d = 0.0
         self.A = uniform(generators, width, rows, bound=bound_a)
         self.B = uniform(generators, rows, n_outputs, bound=bound_b)
@@ -76,7 +76,7 @@ class FullGenerator(MemberModule):
             bound = kaiming_bound(width) * kaiming_bound(rows)
             bound_d = kaiming_bound(rows)
         else:
-            bound = variance_bound(_hyperfan_variance(n_inputs, rows, relu) / max(width, 1))
+            bound = variance_bound(_hyperfan_variance(rows, relu) / max(width, 1))
             bound_d = 0.0
         self.W = uniform(generators, width, rows * n_outputs, bound=bound)
         self.D = uniform(generators, 1, rows * n_outputs, bound=bound_d)

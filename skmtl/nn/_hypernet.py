@@ -56,7 +56,9 @@ class TaskHypernetwork(MemberModule):
     init : {"kaiming", "hyperfan"}
         Initial weights, see `CompressedGenerator`.
     linear_skip : bool
-        Whether a generated linear model, zero at the start, is added to the network.
+        Whether a generated linear model, zero at the start, is added to the network: intercepts
+        and slopes linear in metadata and in how far the embedding has moved from its initial
+        draw, as in a mixed model with cross-level interactions.
     embedding_alpha : float or sequence of M floats
         Strength of the pull of the embeddings to their mean.
 
@@ -64,6 +66,8 @@ class TaskHypernetwork(MemberModule):
     ----------
     embeddings : Parameter of shape (M, T, embedding_dim)
         One initial draw for all tasks of a member, as in the paper.
+    origin : Tensor of shape (M, 1, embedding_dim)
+        That draw.
     trained : Tensor of shape (M, T) of bool
         Tasks that count in the mean embedding.
     centre : Tensor of shape (M, 1, embedding_dim) or None
@@ -96,6 +100,7 @@ class TaskHypernetwork(MemberModule):
         self.n_outputs = n_outputs
         draw = uniform(generators, 1, embedding_dim, bound=math.sqrt(3.0))
         self.embeddings = nn.Parameter(draw.detach().repeat(1, n_tasks, 1))
+        self.register_buffer("origin", draw.detach().clone())
         n_inputs = embedding_dim + n_metadata
         widths = [n_inputs] + [hypernet_width] * hypernet_layers
         he = init == "hyperfan"  # keeps the unit variance that the generators count on
@@ -119,17 +124,35 @@ class TaskHypernetwork(MemberModule):
                 for _, b in self.shapes
             )
         )
-        # reads the embedding and the metadata themselves: intercepts and slopes linear in both,
-        # as in a mixed model with cross-level interactions
         self.skip = None
         if linear_skip:
             self.skip = MemberLinear(n_inputs, (n_features + 1) * n_outputs, generators, bound=0.0)
+            self._open_intercepts(generators)
         self.register_buffer("trained", torch.ones(n_members, n_tasks, dtype=torch.bool))
         self.register_buffer("centre", None)
         alpha = torch.as_tensor(embedding_alpha, dtype=self.embeddings.dtype)
         self.register_buffer(
             "embedding_alpha", alpha.reshape(-1, 1, 1).expand(n_members, 1, 1).clone()
         )
+
+    @torch.no_grad()
+    def _open_intercepts(self, generators):
+        """Let the intercepts of the linear path listen to the embeddings from the first step on.
+
+        Tasks differ first of all in level. The path reads how far an embedding has moved from the
+        initial draw, so that it is zero at the start whatever its weights are; unit weights from
+        the embedding to the intercepts make a step of the embedding a step of the level.
+        """
+        embedding_dim = self.embeddings.shape[2]
+        if not embedding_dim:
+            return
+        direction = uniform(generators, embedding_dim, self.n_outputs, bound=1.0)
+        weight = self.skip.weight.unflatten(2, (-1, self.n_outputs))
+        weight[:, :embedding_dim, -1] = direction / direction.norm(dim=1, keepdim=True)
+
+    def mark_trained(self, trained):
+        """Tasks without rows do not count in the mean embedding."""
+        self.trained = trained
 
     def decayed_parameters(self):
         """All but biases and embeddings; those have a pull of their own."""
@@ -139,8 +162,9 @@ class TaskHypernetwork(MemberModule):
         """Mean embedding of the tasks trained on, shape ``(M, 1, embedding_dim)``."""
         if self.centre is not None:
             return self.centre
-        share = self.trained / self.trained.sum(1, keepdim=True).clamp(min=1)
-        return share.to(self.embeddings.dtype).unsqueeze(1) @ self.embeddings
+        share = self.trained.to(self.embeddings.dtype)
+        share = share / share.sum(1, keepdim=True).clamp(min=1)
+        return share.unsqueeze(1) @ self.embeddings
 
     def penalty(self):
         """Squared distance of the embeddings from their mean, times ``embedding_alpha``."""
@@ -149,6 +173,7 @@ class TaskHypernetwork(MemberModule):
         distance = self.embedding_alpha * (self.embeddings - self.mean_embedding()).square()
         return (distance.sum(2) * self.trained).sum(1)
 
+    @torch.no_grad()
     def for_new_tasks(self, n_tasks, noise):
         """Copy that trains the embeddings of other tasks only, everything else frozen.
 
@@ -166,7 +191,7 @@ class TaskHypernetwork(MemberModule):
         TaskHypernetwork
         """
         module = copy.deepcopy(self).requires_grad_(False)
-        module.centre = self.mean_embedding().detach().clone()
+        module.centre = self.mean_embedding().clone()
         module.embeddings = nn.Parameter(module.centre.repeat(1, n_tasks, 1))
         module.trained = self.trained.new_ones(self.n_members, n_tasks)
         square = (self.embeddings - module.centre).square() * self.trained.unsqueeze(2)
@@ -237,8 +262,9 @@ class TaskHypernetwork(MemberModule):
             if n < last:
                 y = ACTIVATIONS[self.activation](y)
         if self.skip is not None:
-            shape = (rows.shape[-1], self.n_outputs)
-            y = y + _apply_layer(rows, take_members(self.skip(z), slots), shape)
+            shape, n_learned = (rows.shape[-1], self.n_outputs), self.embeddings.shape[2]
+            moved = torch.cat([z[..., :n_learned] - self.origin, z[..., n_learned:]], dim=2)
+            y = y + _apply_layer(rows, take_members(self.skip(moved), slots), shape)
         return y.unflatten(0, x.shape[:2])
 
 

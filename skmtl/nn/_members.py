@@ -87,6 +87,14 @@ class MemberModule(nn.Module):
         """Number of networks in the stack."""
         return next(self.parameters()).shape[0]
 
+    def mark_trained(self, trained):
+        """Learn which tasks each member trains on; nothing to do by default.
+
+        Parameters
+        ----------
+        trained : Tensor of shape (M, T) of bool
+        """
+
     def decayed_parameters(self):
         """Names of the parameters that weight decay shrinks: all whose name has no "bias"."""
         return [name for name, _ in self.named_parameters() if "bias" not in name]

@@ -24,7 +24,8 @@ class TaskRows:
     targets : Tensor of shape (n, o)
     weights : Tensor of shape (n,)
         Sample weights.
-    metadata : Tensor of shape (M or 1, T, d_m) or None
+    n_tasks : int
+    metadata : Tensor of shape (M or 1, n_tasks, d_m), optional
         Facts about every task.
     """
 
@@ -32,14 +33,16 @@ class TaskRows:
     tasks: torch.Tensor
     targets: torch.Tensor
     weights: torch.Tensor
-    metadata: torch.Tensor | None
+    n_tasks: int
+    metadata: torch.Tensor | None = None
 
     def __len__(self):
         return len(self.features)
 
     def to(self, device):
         """Copy of the table on `device`."""
-        return TaskRows(**{k: v if v is None else v.to(device) for k, v in vars(self).items()})
+        values = vars(self).items()
+        return TaskRows(**{k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in values})
 
 
 class TaskBlocks(NamedTuple):
@@ -182,22 +185,19 @@ class MemberBatches:
     def __init__(self, table, rows, batch_size, generators=None):
         self.table = table
         self.rows = rows
-        self.batch_size = batch_size
         self.generators = generators
         self._packed = None
-        self._measure()
-
-    def _measure(self):
         # dealing n rows to ceil(n / batch_size) batches
-        self.n_batches_per_member = [max(1, -(-len(r) // self.batch_size)) for r in self.rows]
+        self.n_batches_per_member = [max(1, -(-len(r) // batch_size)) for r in rows]
         self.lengths = [
-            -(-len(r) // k) for r, k in zip(self.rows, self.n_batches_per_member, strict=True)
+            -(-len(r) // k) for r, k in zip(rows, self.n_batches_per_member, strict=True)
         ]
-        n_tasks = int(self.table.tasks.max()) + 1 if len(self.table) else 1
-        counts = torch.stack(
-            [torch.bincount(self.table.tasks[r], minlength=n_tasks) for r in self.rows]
-        )
-        self.shape = block_shape(max(self.lengths), counts.amax(0))
+        self.task_counts = torch.stack([self._count(r) for r in self.rows])
+        self.shape = block_shape(max(self.lengths), self.task_counts.amax(0))
+
+    def _count(self, rows):
+        """Rows of every task among `rows`."""
+        return torch.bincount(self.table.tasks[rows], minlength=self.table.n_tasks)
 
     def __len__(self):
         return max(self.n_batches_per_member)

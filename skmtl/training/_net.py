@@ -122,6 +122,7 @@ class MemberNet(NeuralNet):
         valid = None
         if valid_rows is not None:
             valid = MemberBatches(table, valid_rows, max(1, _VALIDATION_ROWS // len(valid_rows)))
+        self.module_.mark_trained(train.task_counts > 0)
         # penalties stand beside the sum of the losses, and the loop divides by the rows
         self.n_rows_ = torch.tensor([len(rows) for rows in train_rows], device=self.device)
         self.clock_ = MemberClock(self.optimizer_.buffer, self.patience, self.tol)
@@ -158,7 +159,9 @@ class MemberNet(NeuralNet):
             clock.tick(self.optimizer_.averaged, train_loss, valid_loss)
             self._record(train_loss, valid_loss)
             try:
-                self.notify("on_epoch_end", dataset_train=train, dataset_valid=valid)
+                # callbacks that store weights store those that were validated
+                with self.optimizer_.using_averages():
+                    self.notify("on_epoch_end", dataset_train=train, dataset_valid=valid)
             except KeyboardInterrupt:
                 break  # how skorch's own EarlyStopping ends training
             if not clock.any_active:

@@ -98,10 +98,10 @@ class MemberAdam(torch.optim.Optimizer):
     @contextmanager
     def using_averages(self):
         """Let the module have the running means of its parameters for a while."""
-        if self._averaging:
-            self._point_to(self.averaged)
-        yield
-        if self._averaging:
+        self._point_to(self.averaged)
+        try:
+            yield
+        finally:
             self._point_to(self.buffer)
 
     def _point_to(self, buffer):

@@ -1,0 +1,190 @@
+"""The hypernetwork module against the paper's formulas, written with loops.
+
+Property tests: shapes, options and values are drawn by hypothesis.
+"""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skmtl.nn import TaskHypernetwork
+from tests._members import slow_forward
+
+options = st.fixed_dictionaries(
+    {
+        "embedding_dim": st.integers(0, 3),
+        "hidden_layer_sizes": st.sampled_from([(), (4,), (3, 5)]),
+        "hypernet_layers": st.integers(0, 2),
+        "hypernet_width": st.integers(1, 4),
+        "activation": st.sampled_from(["relu", "tanh"]),
+        "compression": st.booleans(),
+        "target_bias": st.sampled_from(["folded", "plain"]),
+        "init": st.sampled_from(["kaiming", "hyperfan"]),
+        "linear_skip": st.booleans(),
+    }
+)
+
+
+def randomised(module):
+    """The module in double precision with no parameter left at zero or shared between tasks."""
+    generator = torch.Generator().manual_seed(5)
+    for parameter in module.parameters():
+        noise = torch.randn(parameter.shape, generator=generator)
+        parameter.data = (parameter.data + 0.3 * noise).double()
+    return module.double()
+
+
+@settings(max_examples=40, deadline=None)
+@given(options, st.integers(1, 3), st.integers(1, 2), st.integers(0, 2), st.integers(1, 3))
+def test_forward_is_the_formula_of_the_paper(option, n_features, n_outputs, n_metadata, n_members):
+    n_tasks, n_blocks, length = 4, 5, 2
+    module = randomised(
+        TaskHypernetwork(n_tasks, n_features, n_metadata, n_outputs, seeds=range(n_members), **option)
+    )
+    rng = np.random.default_rng(0)
+    tasks = np.stack([rng.permutation(n_tasks)[:3] for _ in range(n_members)])
+    slots = rng.integers(0, 3, (n_members, n_blocks))
+    x = rng.normal(size=(n_members, n_blocks, length, n_features))
+    facts = rng.normal(size=(n_members, n_tasks, n_metadata))
+    asked = np.take_along_axis(facts, tasks[:, :, None], axis=1)
+    got = module(*(torch.as_tensor(v) for v in (x, tasks, slots, asked))).detach().numpy()
+    for m in range(n_members):
+        for k in range(n_blocks):
+            task = tasks[m, slots[m, k]]
+            for b in range(length):
+                expected = slow_forward(module, m, task, x[m, k, b], facts[m, task])
+                np.testing.assert_allclose(got[m, k, b], expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("target_bias", ["folded", "plain"])
+@pytest.mark.parametrize("compression", [True, False])
+@pytest.mark.parametrize("layers", [0, 1, 2])
+@pytest.mark.parametrize("linear_skip", [True, False])
+def test_number_of_parameters(target_bias, compression, layers, linear_skip):
+    T, d, d_m, o, d_e, d_h = 7, 3, 4, 2, 5, 6
+    module = TaskHypernetwork(
+        T,
+        d,
+        d_m,
+        o,
+        seeds=[0, 1],
+        embedding_dim=d_e,
+        hidden_layer_sizes=(8, 9),
+        hypernet_layers=layers,
+        hypernet_width=d_h,
+        target_bias=target_bias,
+        compression=compression,
+        linear_skip=linear_skip,
+    )
+    extractor = (d_e + d_m + 1) * d_h + (layers - 1) * d_h * (d_h + 1) if layers else 0
+    width = d_h if layers else d_e + d_m
+    generator = 0
+    for d_in, d_out in [(d, 8), (8, 9), (9, o)]:
+        rows = d_in + (target_bias == "folded")
+        generator += rows * d_out  # D
+        generator += rows * d_out + width * rows + width * d_out if compression else width * rows * d_out
+        generator += (width + 1) * d_out if target_bias == "plain" else 0
+    skip = (d_e + d_m + 1) * (d + 1) * o if linear_skip else 0
+    expected = extractor + generator + skip + T * d_e
+    assert sum(p[0].numel() for p in module.parameters()) == expected
+    assert all(len(p) == 2 for p in module.parameters())
+
+
+def test_all_tasks_of_a_member_start_from_one_draw_of_variance_one():
+    module = TaskHypernetwork(50, 2, seeds=range(400), embedding_dim=10)
+    assert (module.embeddings == module.embeddings[:, :1]).all()
+    draws = module.embeddings[:, 0].detach()
+    assert draws.abs().max() <= math.sqrt(3)
+    assert draws.var().item() == pytest.approx(1, abs=0.05)
+    assert draws.mean().item() == pytest.approx(0, abs=0.05)
+
+
+def test_linear_skip_adds_nothing_at_the_start():
+    x = torch.randn(1, 6, 3, 2, generator=torch.Generator().manual_seed(0))
+    tasks, slots = torch.arange(4).unsqueeze(0), torch.tensor([[0, 1, 2, 3, 0, 1]])
+    with_skip = TaskHypernetwork(4, 2, seeds=[3], linear_skip=True)
+    without = TaskHypernetwork(4, 2, seeds=[3], linear_skip=False)
+    assert torch.equal(with_skip(x, tasks, slots), without(x, tasks, slots))
+
+
+@pytest.mark.parametrize("compression", [True, False])
+@pytest.mark.parametrize("target_bias", ["folded", "plain"])
+def test_hyperfan_keeps_the_scale_of_what_flows_through(compression, target_bias):
+    # inputs of unit variance should give outputs of unit variance, on average over initial draws;
+    # a little more comes out, as the layers of a member share the length of one embedding
+    n_members = 1500
+    x = torch.randn(n_members, 1, 4, 8, generator=torch.Generator().manual_seed(0))
+    zero = torch.zeros(n_members, 1, dtype=torch.int64)
+    square = {}
+    for init in ("hyperfan", "kaiming"):
+        module = TaskHypernetwork(
+            1,
+            8,
+            seeds=range(n_members),
+            embedding_dim=16,
+            hidden_layer_sizes=(16, 16),
+            hypernet_layers=0,
+            target_bias=target_bias,
+            compression=compression,
+            init=init,
+            linear_skip=False,
+        )
+        square[init] = module(x, zero, zero).square().mean().item()
+    assert 0.9 < square["hyperfan"] < 1.6
+    assert square["kaiming"] < 0.7
+
+
+def test_task_never_seen_has_the_mean_embedding_of_the_tasks_trained_on():
+    module = randomised(TaskHypernetwork(4, 2, seeds=[0, 1])).eval()
+    trained = torch.tensor([[True, True, False, True], [False, True, True, False]])
+    module.mark_trained(trained)
+    unseen = module.representations(torch.full((2, 1), -1))
+    for m in range(2):
+        expected = module.embeddings[m][trained[m]].mean(0)
+        torch.testing.assert_close(unseen[m, 0], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_penalty_is_the_squared_distance_to_the_mean():
+    module = randomised(TaskHypernetwork(5, 2, seeds=[0, 1], embedding_alpha=[0.5, 2.0]))
+    embeddings = module.embeddings.detach().numpy()
+    for m, alpha in enumerate([0.5, 2.0]):
+        distance = ((embeddings[m] - embeddings[m].mean(axis=0)) ** 2).sum()
+        assert module.penalty()[m].item() == pytest.approx(alpha * distance)
+    assert TaskHypernetwork(5, 2, seeds=[0]).penalty() is None
+
+
+def test_members_share_no_gradient():
+    module = TaskHypernetwork(3, 2, seeds=[0, 1, 2], hypernet_layers=1)
+    x = torch.randn(3, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    tasks = slots = torch.arange(3).repeat(3, 1)
+    module(x, tasks, slots)[1].square().sum().backward()
+    for parameter in module.parameters():
+        assert not parameter.grad[[0, 2]].any()
+
+
+def test_initial_weights_depend_on_the_seed_of_the_member_only():
+    together = TaskHypernetwork(3, 2, seeds=[5, 6, 7])
+    alone = TaskHypernetwork(3, 2, seeds=[6])
+    for a, b in zip(together.parameters(), alone.parameters(), strict=True):
+        assert torch.equal(a[1], b[0])
+    first = torch.cat([p[0].flatten() for p in together.parameters()])
+    second = torch.cat([p[1].flatten() for p in together.parameters()])
+    assert not torch.equal(first, second)
+
+
+def test_training_new_tasks_freezes_everything_else():
+    module = randomised(TaskHypernetwork(4, 2, seeds=[0]))
+    new = module.for_new_tasks(2, torch.tensor([0.5]))
+    assert [name for name, p in new.named_parameters() if p.requires_grad] == ["embeddings"]
+    torch.testing.assert_close(new.embeddings[0, 0], module.embeddings[0].mean(0))
+    # the pull is noise over variance in each dimension
+    variance = module.embeddings[0].var(0, correction=0)
+    torch.testing.assert_close(new.embedding_alpha[0, 0], 0.5 / variance)
+    before = module.mean_embedding().clone()
+    module.add_tasks(new)
+    assert module.embeddings.shape[1] == 6
+    assert torch.equal(module.mean_embedding(), before)

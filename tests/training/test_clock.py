@@ -1,0 +1,60 @@
+"""The clock of each member, on loss curves written by hand.
+
+The parameters are the number of the epoch, so that one sees which were kept.
+"""
+
+import torch
+
+from skmtl.training._clock import MemberClock
+
+
+def run(curves, patience, tol=0.0):
+    """Tick through the curves as the loop does; returns the clock."""
+    clock = MemberClock(torch.zeros(len(curves), 1), patience, tol)
+    for epoch in range(1, len(curves[0]) + 1):
+        here = clock.members.tolist()
+        losses = torch.tensor([curves[m][epoch - 1] for m in here])
+        clock.tick(torch.full((len(here), 1), float(epoch)), losses * 2, losses)
+        if not clock.any_active:
+            break
+        clock.leave()
+    return clock
+
+
+def test_every_member_stops_by_its_own_curve_and_keeps_its_best_weights():
+    curves = [
+        [5.0, 4.0, 3.0, 4.0, 4.0, 4.0, 4.0, 4.0],
+        [5.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0],
+        [8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0],
+    ]
+    clock = run(curves, patience=2)
+    assert clock.n_iter.tolist() == [5, 3, 8]
+    assert clock.best.squeeze(1).tolist() == [3, 1, 8]
+    assert clock.best_loss.tolist() == [3, 5, 1]
+    records = clock.records()
+    assert records["valid_loss"][records["member"] == 1].tolist() == [5, 6, 6]
+    assert records["train_loss"][records["member"] == 0].tolist() == [10, 8, 6, 8, 8]
+
+
+def test_small_improvements_are_kept_but_do_not_buy_time():
+    clock = run([[1.0, 0.95, 0.90, 0.85, 0.80]], patience=2, tol=0.2)
+    assert clock.n_iter.tolist() == [3]
+    assert clock.best.item() == 3
+
+
+def test_members_leave_when_half_have_stopped():
+    clock = MemberClock(torch.zeros(4, 1), patience=1, tol=0.0)
+    clock.tick(torch.ones(4, 1), torch.ones(4), torch.ones(4))
+    clock.tick(torch.ones(4, 1), torch.ones(4), torch.tensor([2.0, 0.5, 0.5, 0.5]))
+    assert clock.leave() is None
+    clock.tick(torch.ones(4, 1), torch.ones(4), torch.tensor([0.1, 0.6, 0.4, 0.4]))
+    assert clock.leave().tolist() == [2, 3]
+    assert clock.members.tolist() == [2, 3]
+
+
+def test_without_validation_nobody_stops_and_the_latest_weights_are_kept():
+    clock = MemberClock(torch.zeros(2, 1), patience=1, tol=0.0)
+    for epoch in range(5):
+        clock.tick(torch.full((2, 1), float(epoch)), torch.tensor([1.0, 2.0]))
+    assert clock.any_active
+    assert clock.best.squeeze(1).tolist() == [4, 4]

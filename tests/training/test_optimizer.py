@@ -1,0 +1,114 @@
+"""Adam over the member axis against torch's, and what torch's cannot do.
+
+Gradients are made up, so that nothing but the optimiser is tested.
+"""
+
+import pytest
+import torch
+from torch import nn
+
+from skmtl.nn import MemberModule
+from skmtl.training._optimizer import MemberAdam
+
+
+class Stack(MemberModule):
+    def __init__(self, n_members):
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.weight = nn.Parameter(torch.randn(n_members, 3, 2, generator=generator).double())
+        self.bias = nn.Parameter(torch.randn(n_members, 4, generator=generator).double())
+
+
+def gradients(step, module, members=slice(None)):
+    generator = torch.Generator().manual_seed(step)
+    for parameter in module.parameters():
+        full = torch.randn(4, *parameter.shape[1:], generator=generator).double()
+        parameter.grad = full[members].clone()
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.3])
+def test_one_member_is_torchs_adamw(weight_decay):
+    ours, theirs = Stack(1), Stack(1)
+    optimizer = MemberAdam(ours, lr=0.01, weight_decay=weight_decay)
+    groups = [
+        {"params": [theirs.weight], "weight_decay": weight_decay},
+        {"params": [theirs.bias], "weight_decay": 0.0},
+    ]
+    reference = torch.optim.AdamW(groups, lr=0.01)
+    for step in range(100):
+        gradients(step, ours, slice(1))
+        gradients(step, theirs, slice(1))
+        optimizer.step()
+        reference.step()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_running_mean_by_its_definition():
+    module = Stack(4)
+    decays = [0.0, 0.5, 0.9, 0.99]
+    optimizer = MemberAdam(module, lr=0.05, averaging=decays)
+    means = optimizer.buffer.clone()
+    for step in range(30):
+        gradients(step, module)
+        optimizer.step()
+        for m, decay in enumerate(decays):
+            d = min(decay, (step + 2) / (step + 11))
+            means[m] = d * means[m] + (1 - d) * optimizer.buffer[m]
+    torch.testing.assert_close(optimizer.averaged, means, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(means[0], optimizer.buffer[0])
+    with optimizer.using_averages():
+        torch.testing.assert_close(module.weight.flatten(1), means[:, :6], rtol=1e-10, atol=1e-10)
+    assert torch.equal(module.weight.flatten(1), optimizer.buffer[:, :6])
+
+
+def test_members_that_do_not_step_keep_every_bit():
+    module = Stack(4)
+    optimizer = MemberAdam(module, lr=0.1, weight_decay=0.1, averaging=0.9)
+    state = ("buffer", "mean", "mean_square", "averaged", "steps")
+    for step in range(3):
+        gradients(step, module)
+        optimizer.step()
+    before = {name: getattr(optimizer, name).clone() for name in state}
+    gradients(7, module)
+    optimizer.step(active=torch.tensor([True, False, True, False]))
+    for name in state:
+        now = getattr(optimizer, name)
+        assert torch.equal(now[[1, 3]], before[name][[1, 3]])
+        assert (now[[0, 2]] != before[name][[0, 2]]).any(dim=1).all()
+
+
+def test_selected_members_go_on_as_before():
+    module, smaller = Stack(4), Stack(4)
+    everyone = MemberAdam(module, lr=[0.1, 0.2, 0.3, 0.4], averaging=0.9)
+    some = MemberAdam(smaller, lr=[0.1, 0.2, 0.3, 0.4], averaging=0.9)
+    kept = torch.tensor([1, 3])
+    for step in range(6):
+        if step == 3:
+            some.select(kept)
+        gradients(step, module)
+        gradients(step, smaller, slice(None) if step < 3 else kept)
+        everyone.step()
+        some.step()
+    assert smaller.weight.shape == (2, 3, 2)
+    assert torch.equal(smaller.weight, module.weight[kept])
+    assert torch.equal(some.averaged, everyone.averaged[kept])
+
+
+def test_parameters_without_gradient_do_not_move():
+    module = Stack(2)
+    module.weight.requires_grad_(False)
+    optimizer = MemberAdam(module, lr=0.1)
+    before = module.weight.clone()
+    module.bias.grad = torch.ones_like(module.bias)
+    optimizer.step()
+    assert torch.equal(module.weight, before)
+    assert optimizer.buffer.shape == (2, 4)
+
+
+def test_released_parameters_have_memory_of_their_own():
+    module = Stack(2)
+    optimizer = MemberAdam(module, lr=0.1)
+    assert module.weight.untyped_storage().nbytes() == optimizer.buffer.untyped_storage().nbytes()
+    optimizer.release()
+    assert module.weight.untyped_storage().nbytes() == module.weight.nbytes
