@@ -118,7 +118,8 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         """Check y and weights against X; rows of weight 0 are dropped before anything sees them."""
         if y is None:
             raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y is None."
+                f"This {type(self).__name__} estimator requires y to be passed, "
+                "but the target y is None."
             )
         y = self._check_targets(y)
         check_consistent_length(X, y)
@@ -151,7 +152,8 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         if len(valid.tasks):
             return train, valid
         warnings.warn(
-            f"no task has enough rows for validation_fraction={self.validation_fraction:g}, so training runs "
+            f"no task has enough rows for validation_fraction={self.validation_fraction:g}, so "
+            "training runs "
             f"all {self.max_iter} epochs. Raise validation_fraction, pass X_val and y_val, or set "
             "early_stopping=False and choose max_iter by cross-validation.",
             ValidationWarning,
@@ -238,7 +240,8 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         ]
         if changed:
             raise ValueError(
-                "warm_start=True continues the previous fit, but parameters that decide the shape of "
+                "warm_start=True continues the previous fit, but parameters that decide the shape "
+                "of "
                 f"{changed[0]!r} have changed since; set warm_start=False to start afresh."
             )
         for name, parameter in module.named_parameters():

@@ -90,7 +90,8 @@ def _find_column(table, item, parameter):
     if not isinstance(table, pd.DataFrame):
         hint = _TRANSFORMER_HINT.format(parameter=parameter, position=-1)
         raise ValueError(
-            f"{parameter} names the column {item!r}, but X is an array of {n_columns} columns without "
+            f"{parameter} names the column {item!r}, but X is an array of {n_columns} columns "
+            "without "
             f"names. {hint}"
         )
     if item in table.columns:
@@ -163,7 +164,8 @@ def numbers_of(table, positions, what, estimator):
         bad = [names[p] for p, good in zip(positions, finite, strict=True) if not good]
         if bad:
             raise ValueError(
-                f"the {what} contain NaN or infinity in these columns: {bad}. Impute them first, for "
+                f"the {what} contain NaN or infinity in these columns: {bad}. Impute them first, "
+                "for "
                 "example with sklearn.impute.SimpleImputer in a Pipeline, or drop the rows."
             )
     return values
@@ -200,8 +202,10 @@ def labels_of(table, positions):
         missing = np.flatnonzero(column.isna().to_numpy())
         if len(missing):
             raise ValueError(
-                f"the task id column {names[position]!r} has {len(missing)} missing (NaN) id(s), the first "
-                f"in row {missing[0]}. Drop those rows, or give them an id of their own, such as 'unknown'."
+                f"the task id column {names[position]!r} has {len(missing)} missing (NaN) id(s), "
+                "the first "
+                f"in row {missing[0]}. Drop those rows, or give them an id of their own, such as "
+                "'unknown'."
             )
         columns.append(column)
     if len(columns) == 1:

@@ -141,7 +141,8 @@ class TaskTables:
         self.metadata = metadata
         if metadata is not None and len(metadata) and task_id is None:
             raise ValueError(
-                "metadata are facts about tasks, but task_id=None means that there is only one task. "
+                "metadata are facts about tasks, but task_id=None means that there is only one "
+                "task. "
                 "Name the column that says which task a row belongs to: task_id='...'."
             )
 
@@ -190,7 +191,8 @@ class TaskTables:
         self.feature_positions = [p for p in range(table.shape[1]) if p not in taken]
         if not self.feature_positions:
             raise ValueError(
-                f"Found array with 0 feature(s) (shape={table.shape[0], 0}) while a minimum of 1 is required: "
+                f"Found array with 0 feature(s) (shape={table.shape[0], 0}) while a minimum of 1 "
+                "is required: "
                 "every column of X is named in task_id or metadata."
             )
         self.metadata_names = [names[p] for p in self.metadata_positions]
@@ -226,9 +228,12 @@ class TaskTables:
         if differs.any():
             row, column = np.argwhere(differs)[0]
             raise ValueError(
-                f"metadata must be constant within a task, but {self.metadata_names[column]!r} varies within "
-                f"the task {self.tasks[codes[row]]!r}: it is {facts[codes[row], column]:g} in one row and "
-                f"{metadata[row, column]:g} in another. Leave it out of metadata to use it as a feature."
+                f"metadata must be constant within a task, but {self.metadata_names[column]!r} "
+                "varies within "
+                f"the task {self.tasks[codes[row]]!r}: it is {facts[codes[row], column]:g} in one "
+                "row and "
+                f"{metadata[row, column]:g} in another. Leave it out of metadata to use it as a "
+                "feature."
             )
         return facts
 
@@ -242,7 +247,8 @@ class TaskTables:
         if (rows < 0).any():
             missing = tasks[rows < 0]
             raise ValueError(
-                f"metadata has no row for {len(missing)} task(s): {missing[:10].tolist()}. It needs one row "
+                f"metadata has no row for {len(missing)} task(s): {missing[:10].tolist()}. It "
+                "needs one row "
                 "per task, indexed by task id."
             )
         return numbers_of(facts.iloc[rows], list(range(facts.shape[1])), "metadata", estimator)
@@ -263,7 +269,8 @@ class TaskTables:
         known = new[self.tasks.get_indexer(new) >= 0]
         if len(known):
             raise ValueError(
-                f"adapt learns new tasks and leaves the others alone, but {len(known)} are known already: "
+                f"adapt learns new tasks and leaves the others alone, but {len(known)} are known "
+                "already: "
                 f"{known[:10].tolist()}. Pass the rows of new tasks only, or call fit again."
             )
         tables = copy.copy(self)
@@ -350,8 +357,10 @@ class TaskTables:
         if self.metadata_scaler is None:
             if unseen_tasks == "error" and (tasks < 0).any():
                 raise ValueError(
-                    f"{(tasks < 0).sum()} task(s) were not seen in fit: {asked[tasks < 0][:10].tolist()}. Use "
-                    "unseen_tasks='average' to predict them with the mean embedding, metadata= to predict "
+                    f"{(tasks < 0).sum()} task(s) were not seen in fit: "
+                    f"{asked[tasks < 0][:10].tolist()}. Use "
+                    "unseen_tasks='average' to predict them with the mean embedding, metadata= to "
+                    "predict "
                     "them from facts about them, or adapt() to learn them from a few rows."
                 )
             return Query(features, codes, tasks, None)
@@ -378,7 +387,8 @@ class TaskTables:
         )
         if not same:
             raise ValueError(
-                "warm_start=True continues the previous fit, but the tasks or columns of X are others than "
+                "warm_start=True continues the previous fit, but the tasks or columns of X are "
+                "others than "
                 "then. Use adapt() to add tasks, or set warm_start=False to start afresh."
             )
         other.feature_scaler, other.target_scaler = self.feature_scaler, self.target_scaler

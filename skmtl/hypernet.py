@@ -135,10 +135,11 @@ class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
     Notes
     -----
     The network of task t is written by a hypernetwork h, ``theta_t = h(e_t, m_t)``, see section 2
-    of [1]_. The weights of each layer are ``W_t[i, o] = sum_k h_t[k] A[k, i] B[i, o] C[k, o] +
-    D[i, o]``, section 2.1. Departures from the paper: `linear_skip`, `embedding_alpha` and
-    `weight_averaging` (all can be turned off), the best weights are kept instead of the last ones, batches are even, and
-    metadata are standardised by the population standard deviation.
+    of [1]_. The weights of each layer are
+    ``W_t[i, o] = sum_k h_t[k] A[k, i] B[i, o] C[k, o] + D[i, o]``, section 2.1. Departures from
+    the paper: `linear_skip`, `embedding_alpha` and `weight_averaging` (all can be turned off), the
+    best weights are kept instead of the last ones, batches are even, and metadata are standardised
+    by the population standard deviation.
 
     Features, metadata and targets are standardised inside; targets over all tasks, since a task
     that was never seen has no scale of its own. Identical rows are merged and their weights added
@@ -282,7 +283,8 @@ class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=self)
         if y.ndim == 2 and self.task_id is None:
             raise ValueError(
-                f"y has {y.shape[1]} columns, but task_id=None means one task. Name the column of X "
+                f"y has {y.shape[1]} columns, but task_id=None means one task. Name the column of "
+                "X "
                 "that says which task a row belongs to, task_id='...', or pass one column of y."
             )
         return y.reshape(len(y), -1)
@@ -347,7 +349,8 @@ class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
         check_is_fitted(self, "module_")
         if self.task_id is None or not self.module_.embeddings.shape[2]:
             raise ValueError(
-                "adapt learns embeddings of new tasks: it needs task_id and an embedding_dim above 0."
+                "adapt learns embeddings of new tasks: it needs task_id and an embedding_dim above "
+                "0."
             )
         X, y, weights = self._check_rows(X, y, sample_weight)
         if y.shape[1] != self.module_.n_outputs:

@@ -19,7 +19,6 @@ from skmtl.nn._members import (
     take_members,
     uniform,
     variance_bound,
-    zeros,
 )
 
 ACTIVATIONS = {

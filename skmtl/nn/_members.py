@@ -41,11 +41,6 @@ def uniform(generators, *shape, bound):
     return nn.Parameter((torch.stack(draws) * 2 - 1) * bound)
 
 
-def zeros(generators, *shape):
-    """Parameter of shape ``(M, *shape)`` that starts at zero."""
-    return nn.Parameter(torch.zeros(len(generators), *shape))
-
-
 def kaiming_bound(fan_in):
     """Bound of the uniform draw of torch's ``Linear``, 1 / sqrt(fan_in)."""
     return 1.0 / math.sqrt(max(fan_in, 1))

@@ -42,7 +42,9 @@ class TaskRows:
     def to(self, device):
         """Copy of the table on `device`."""
         values = vars(self).items()
-        return TaskRows(**{k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in values})
+        return TaskRows(
+            **{k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in values}
+        )
 
 
 class TaskBlocks(NamedTuple):
@@ -226,7 +228,7 @@ class MemberBatches:
 
     def _pack(self):
         dealt = self._deal().to(self.table.tasks.device)
-        n_members, n_batches, length = dealt.shape
+        n_members, _, length = dealt.shape
         dealt = dealt.transpose(0, 1).flatten(0, 1)
         at_once = max(1, _PACKED_AT_ONCE // max(1, n_members * length)) * n_members
         for chunk in dealt.split(at_once):

@@ -266,6 +266,7 @@ class MemberNet(NeuralNet):
         epoch = int(self.clock_.n_iter.max()) + 1
         raise DivergenceError(
             f"training diverged in epoch {epoch}: the loss of member {members[0]} of "
-            f"{len(self.clock_.best)} is not finite. Its learning_rate_init is {lr:g}; try {lr / 10:g}.",
+            f"{len(self.clock_.best)} is not finite. Its learning_rate_init is {lr:g}; try "
+            f"{lr / 10:g}.",
             members,
         )

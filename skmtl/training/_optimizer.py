@@ -42,9 +42,10 @@ class MemberAdam(torch.optim.Optimizer):
     Notes
     -----
     Kingma and Ba, "Adam", algorithm 1; the decay as in Loshchilov and Hutter, "Decoupled weight
-    decay regularization"; the running mean as in Polyak and Juditsky, with exponential weights whose
-    decay grows as (1 + t) / (10 + t) up to `averaging`, so that the start is soon forgotten. All operations are element-wise over ``(M, P)``, so a member's weights
-    have the same bits alone and in company.
+    decay regularization"; the running mean as in Polyak and Juditsky, with exponential weights
+    whose decay grows as (1 + t) / (10 + t) up to `averaging`, so that the start is soon
+    forgotten. All operations are element-wise over ``(M, P)``, so that a member's weights have
+    the same bits alone and in company.
     """
 
     def __init__(

@@ -43,7 +43,9 @@ def randomised(module):
 def test_forward_is_the_formula_of_the_paper(option, n_features, n_outputs, n_metadata, n_members):
     n_tasks, n_blocks, length = 4, 5, 2
     module = randomised(
-        TaskHypernetwork(n_tasks, n_features, n_metadata, n_outputs, seeds=range(n_members), **option)
+        TaskHypernetwork(
+            n_tasks, n_features, n_metadata, n_outputs, seeds=range(n_members), **option
+        )
     )
     rng = np.random.default_rng(0)
     tasks = np.stack([rng.permutation(n_tasks)[:3] for _ in range(n_members)])
@@ -86,7 +88,9 @@ def test_number_of_parameters(target_bias, compression, layers, linear_skip):
     for d_in, d_out in [(d, 8), (8, 9), (9, o)]:
         rows = d_in + (target_bias == "folded")
         generator += rows * d_out  # D
-        generator += rows * d_out + width * rows + width * d_out if compression else width * rows * d_out
+        generator += (
+            rows * d_out + width * rows + width * d_out if compression else width * rows * d_out
+        )
         generator += (width + 1) * d_out if target_bias == "plain" else 0
     skip = (d_e + d_m + 1) * (d + 1) * o if linear_skip else 0
     expected = extractor + generator + skip + T * d_e

@@ -22,7 +22,9 @@ def test_packing_keeps_every_row_in_a_block_of_its_task(tasks, batch, random):
     shape = block_shape(batch, torch.bincount(tasks))
     numbers = torch.tensor(random.sample(range(len(tasks)), batch))
     # an empty place may stand anywhere
-    numbers[torch.tensor(random.sample(range(batch), random.randrange(batch)), dtype=torch.int64)] = -1
+    numbers[
+        torch.tensor(random.sample(range(batch), random.randrange(batch)), dtype=torch.int64)
+    ] = -1
     packed = pack_blocks(numbers.unsqueeze(0), tasks, shape)
     rows, asked, slots = (t[0] for t in packed)
     assert rows.shape == shape[:2]
@@ -51,7 +53,7 @@ def test_an_epoch_deals_every_row_of_every_member_once(tasks, batch_size, n_memb
         seen = [[] for _ in rows]
         shapes, lengths = set(), [[] for _ in rows]
         for batch in batches:
-            x, asked, slots, _ = batch.inputs
+            x, asked = batch.inputs[:2]
             shapes.add((x.shape, asked.shape))
             filled = batch.weights > 0
             for m in range(n_members):

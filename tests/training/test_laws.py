@@ -26,7 +26,10 @@ def test_independence_after_a_thousand_steps_in_double_precision(n_metadata):
     for m, seed in enumerate(SEEDS):
         alone = train(table, [seed], same_rows(table, 1), **settings)
         torch.testing.assert_close(
-            parameters_of(together.module_, m), parameters_of(alone.module_, 0), rtol=1e-9, atol=1e-9
+            parameters_of(together.module_, m),
+            parameters_of(alone.module_, 0),
+            rtol=1e-9,
+            atol=1e-9,
         )
 
 
@@ -73,7 +76,10 @@ def test_own_settings():
             averaging=averagings[m],
         )
         torch.testing.assert_close(
-            parameters_of(together.module_, m), parameters_of(alone.module_, 0), rtol=1e-9, atol=1e-9
+            parameters_of(together.module_, m),
+            parameters_of(alone.module_, 0),
+            rtol=1e-9,
+            atol=1e-9,
         )
 
 
@@ -91,12 +97,13 @@ def test_own_clock():
     assert len(set(n_iter)) > 2
     assert min(n_iter) < 60
     for m, seed in enumerate(SEEDS):
-        alone = train(
-            table, [seed], [rows[:60]], [rows[60:]], learning_rate=rates[m], **settings
-        )
+        alone = train(table, [seed], [rows[:60]], [rows[60:]], learning_rate=rates[m], **settings)
         assert n_iter[m] == alone.clock_.n_iter.item()
         torch.testing.assert_close(
-            parameters_of(together.module_, m), parameters_of(alone.module_, 0), rtol=1e-9, atol=1e-9
+            parameters_of(together.module_, m),
+            parameters_of(alone.module_, 0),
+            rtol=1e-9,
+            atol=1e-9,
         )
         for name in ("train_loss", "valid_loss"):
             np.testing.assert_allclose(
@@ -115,7 +122,10 @@ def test_own_rows_and_tasks():
         # a member with fewer rows makes fewer steps
         assert together.optimizer_.steps[m].item() == alone.optimizer_.steps.item()
         torch.testing.assert_close(
-            parameters_of(together.module_, m), parameters_of(alone.module_, 0), rtol=1e-9, atol=1e-9
+            parameters_of(together.module_, m),
+            parameters_of(alone.module_, 0),
+            rtol=1e-9,
+            atol=1e-9,
         )
     assert together.module_.trained[3].tolist() == [True] * 3 + [False] * 3
     untouched = together.module_.embeddings[3, 3:]
@@ -131,5 +141,8 @@ def test_independence_on_a_gpu():
     for m, seed in enumerate(SEEDS):
         alone = train(table, [seed], same_rows(table, 1), **settings)
         torch.testing.assert_close(
-            parameters_of(together.module_, m), parameters_of(alone.module_, 0), rtol=1e-6, atol=1e-6
+            parameters_of(together.module_, m),
+            parameters_of(alone.module_, 0),
+            rtol=1e-6,
+            atol=1e-6,
         )
