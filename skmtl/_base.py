@@ -4,6 +4,7 @@ It knows no architecture: a subclass builds its module and says what its paramet
 """
 
 import copy
+import math
 import warnings
 from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
@@ -15,6 +16,7 @@ from sklearn.utils import _safe_indexing, check_consistent_length, check_random_
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from skmtl._columns import as_table
 from skmtl._device import one_thread, resolve_device
 from skmtl._tables import Examples, TaskTables, history_table
 from skmtl.exceptions import ValidationWarning
@@ -94,7 +96,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         X, y, weights = self._check_rows(X, y, sample_weight)
         features, tasks = tables.fit(X, self)
         examples = Examples(features, tasks, y, weights).canonical()
-        valid = self._check_validation(tables, X_val, y_val)
+        valid = self._check_validation(tables, X_val, y_val, y.shape[1])
         seeds = self._member_seeds(self.n_members)
         train, valid = self._hold_out(examples, valid, seeds)
         previous = None
@@ -121,6 +123,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
                 f"This {type(self).__name__} estimator requires y to be passed, "
                 "but the target y is None."
             )
+        X = as_table(X)
         y = self._check_targets(y)
         check_consistent_length(X, y)
         if sample_weight is None:
@@ -131,7 +134,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         kept = np.flatnonzero(weights > 0)
         return _safe_indexing(X, kept), y[kept], weights[kept]
 
-    def _check_validation(self, tables, X_val, y_val):
+    def _check_validation(self, tables, X_val, y_val, n_outputs):
         """The caller's own validation rows, or None."""
         if X_val is None and y_val is None:
             return None
@@ -140,6 +143,8 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         if not self.early_stopping:
             raise ValueError("X_val is only used for early stopping; pass early_stopping=True.")
         X_val, y_val, weights = self._check_rows(X_val, y_val, None)
+        if y_val.shape[1] != n_outputs:
+            raise ValueError(f"y_val has {y_val.shape[1]} outputs, but y has {n_outputs}.")
         features, tasks = tables.known(X_val, self)
         return Examples(features, tasks, y_val, weights)
 
@@ -165,7 +170,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         """One seed per member; those of the first members do not depend on how many there are."""
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=n_members)
 
-    def _train(self, module, tables, train, valid, seeds):
+    def _train(self, module, tables, train, valid, seeds, max_steps=None):
         """Run the loop over scaled rows.
 
         Parameters
@@ -176,6 +181,8 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         train, valid : Examples
             `valid` may be None.
         seeds : ndarray of shape (n_members,)
+        max_steps : int, optional
+            Bound on the steps, besides `max_iter` epochs.
 
         Returns
         -------
@@ -187,6 +194,9 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         if self.verbose:
             callbacks.append(ProgressBar(type(self).__name__))
         n_train = len(train.tasks)
+        batch_size, max_epochs = self._batch_rows(n_train), self.max_iter
+        if max_steps is not None:
+            max_epochs = min(max_epochs, math.ceil(max_steps / math.ceil(n_train / batch_size)))
         table = self._task_rows(tables, train, valid).to(device)
         net = MemberNet(
             module.to(device),
@@ -194,8 +204,8 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             learning_rate=self.learning_rate_init,
             weight_decay=self.alpha,
             averaging=self.weight_averaging,
-            batch_size=self._batch_rows(n_train),
-            max_epochs=self.max_iter,
+            batch_size=batch_size,
+            max_epochs=max_epochs,
             patience=self.n_iter_no_change,
             tol=self.tol,
             device=str(device),

@@ -175,6 +175,8 @@ def _is_numeric(column):
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return False
+    if pd.api.types.is_complex_dtype(dtype):
+        return False
     if pd.api.types.is_object_dtype(dtype):
         return pd.api.types.infer_dtype(column, skipna=True) in _NUMERIC_KINDS
     return pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)

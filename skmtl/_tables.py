@@ -5,6 +5,7 @@ Learned in ``fit`` and applied again in ``predict``; out come checked, encoded, 
 
 import copy
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -134,10 +135,21 @@ class TaskTables:
     """
 
     def __init__(self, task_id, metadata):
+        if np.ndim(task_id) and not len(task_id):
+            raise ValueError("task_id=[] names no column; use None if there is only one task.")
         self.task_id = task_id
         self.from_table = isinstance(metadata, pd.DataFrame)
         if metadata is not None and not self.from_table:
-            metadata = [metadata] if isinstance(metadata, (str, int)) else list(metadata)
+            single = isinstance(metadata, (str, Integral))
+            metadata = [metadata] if single else list(metadata)
+            if not all(isinstance(column, (str, Integral)) for column in metadata):
+                raise ValueError(
+                    "metadata must be a list of columns of X, or a DataFrame with one row per task "
+                    "indexed by task id; other tables do not say which task a row is about."
+                )
+        elif self.from_table and not metadata.columns.is_unique:
+            repeated = metadata.columns[metadata.columns.duplicated()].unique().tolist()
+            raise ValueError(f"metadata has several columns of the same name: {repeated}.")
         self.metadata = metadata
         if metadata is not None and len(metadata) and task_id is None:
             raise ValueError(
@@ -213,8 +225,7 @@ class TaskTables:
         if labels is None:
             self.tasks = pd.Index([0], name="task")
             return features, np.zeros(len(features), dtype=np.int64)
-        codes, tasks = pd.factorize(labels)
-        self.tasks, codes = _sorted(tasks, codes)
+        codes, self.tasks = _encode(labels)
         if self.metadata_positions:
             self.metadata_values = self._constant(codes, metadata)
         elif self.from_table and len(self.metadata_names):
@@ -238,8 +249,13 @@ class TaskTables:
         return facts
 
     def _look_up(self, tasks, estimator):
-        """Facts of the given tasks, from the table of metadata."""
-        facts = self.metadata
+        """Facts of the given tasks, from the table of metadata, which may have grown since."""
+        facts = estimator.metadata
+        if list(facts.columns) != self.metadata_names or not facts.columns.is_unique:
+            raise ValueError(
+                f"metadata must have the columns of fit, each once: {self.metadata_names}; it has "
+                f"{list(facts.columns)}."
+            )
         if not facts.index.is_unique:
             repeated = facts.index[facts.index.duplicated()].unique()[:5].tolist()
             raise ValueError(f"metadata has several rows for the same task: {repeated}.")
@@ -264,8 +280,7 @@ class TaskTables:
             Tasks are numbered among the new ones.
         """
         features, labels, metadata = self.split(X, estimator)
-        codes, new = pd.factorize(labels)
-        new, codes = _sorted(new, codes)
+        codes, new = _encode(labels)
         known = new[self.tasks.get_indexer(new) >= 0]
         if len(known):
             raise ValueError(
@@ -351,8 +366,7 @@ class TaskTables:
         if labels is None:
             n = len(features)
             return Query(features, np.zeros(n, dtype=np.int64), np.zeros(1, dtype=np.int64), None)
-        codes, asked = pd.factorize(labels)
-        asked = pd.Index(asked)
+        codes, asked = _encode(labels)
         tasks = self.tasks.get_indexer(asked)
         if self.metadata_scaler is None:
             if unseen_tasks == "error" and (tasks < 0).any():
@@ -395,12 +409,14 @@ class TaskTables:
         other.metadata_scaler = self.metadata_scaler
         return other
 
-    def permuted(self, X, column, generator):
-        """X and tables in which tasks have swapped one fact.
+    def permuted(self, X, estimator, column, generator):
+        """X and metadata in which the tasks of X have swapped one fact.
 
         Parameters
         ----------
         X : table
+        estimator : estimator
+            Its table of metadata is looked at, if it has one.
         column : int
             Which fact.
         generator : RandomState
@@ -408,25 +424,26 @@ class TaskTables:
         Returns
         -------
         X : table
-        tables : TaskTables
+        metadata : list, DataFrame or None
+            For the estimator's parameter of this name.
         """
         table = self._ordered(as_table(X)).copy()
-        codes, asked = pd.factorize(labels_of(table, self.task_positions))
-        tables = copy.copy(self)
+        codes, asked = _encode(labels_of(table, self.task_positions))
+        metadata = estimator.metadata
         if self.from_table:
-            tables.metadata = self.metadata.copy()
-            rows = self.metadata.index.get_indexer(asked)
-            facts = self.metadata.iloc[:, column].to_numpy().copy()
+            rows = metadata.index.get_indexer(asked)
+            facts = metadata.iloc[:, column].to_numpy().copy()
             facts[rows] = generator.permutation(facts[rows])
-            tables.metadata.isetitem(column, facts)
-            return table, tables
+            metadata = metadata.copy()
+            metadata.isetitem(column, facts)
+            return table, metadata
         position = self.metadata_positions[column]
         if not isinstance(table, pd.DataFrame):
             table[:, position] = generator.permutation(table[_first_rows(codes), position])[codes]
-            return table, tables
+            return table, metadata
         facts = table.iloc[_first_rows(codes), position].to_numpy()
         table.isetitem(position, generator.permutation(facts)[codes])
-        return table, tables
+        return table, metadata
 
     def embeddings(self, values):
         """A DataFrame of embeddings, one row per task.
@@ -475,16 +492,26 @@ def history_table(records, extra=None):
     return table
 
 
-def _sorted(labels, codes):
-    """Sort task labels where they can be sorted, else leave them as they came."""
-    labels = pd.Index(labels)
+def _encode(labels):
+    """Number the labels: sorted where they can be, else by type and by how they print.
+
+    Returns
+    -------
+    codes : ndarray of int64
+    tasks : Index
+        The distinct labels, with the names and the levels of `labels`.
+    """
+    codes, _ = pd.factorize(labels)
+    tasks = labels[_first_rows(codes)]
     try:
-        labels, order = labels.sort_values(return_indexer=True)
+        order = tasks.argsort()
+        tasks[order]
     except TypeError:
-        return labels, codes
+        keys = [(type(label).__name__, repr(label)) for label in tasks]
+        order = np.array(sorted(range(len(keys)), key=keys.__getitem__))
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    return labels, rank[codes]
+    return rank[codes], tasks[order]
 
 
 def _first_rows(codes):
@@ -507,6 +534,6 @@ def _distinct(codes, metadata):
     first = _first_rows(codes)
     if not np.array_equal(metadata, metadata[first[codes]]):
         frame = pd.DataFrame(metadata).assign(code=codes)
-        codes = frame.groupby(list(frame.columns), sort=False).ngroup().to_numpy()
+        codes = frame.groupby(list(frame.columns), sort=False).ngroup().to_numpy(copy=True)
         first = _first_rows(codes)
     return codes, first

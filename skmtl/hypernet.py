@@ -18,6 +18,9 @@ from skmtl._base import BaseMultiTaskEstimator
 from skmtl._tables import Examples
 from skmtl.nn import TaskHypernetwork
 
+# of Adam in adapt, at most: a handful of numbers per task is learned by then
+_ADAPT_STEPS = 2000
+
 
 class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
     """Regression for many related tasks: a shared network writes a small network for each.
@@ -254,10 +257,12 @@ class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
                 "embedding_dim=0 leaves nothing that tells tasks apart: pass metadata=, or an "
                 "embedding_dim of at least 1."
             )
-        widths = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=np.int64))
-        if (widths < 1).any():
+        widths = self.hidden_layer_sizes
+        widths = [widths] if isinstance(widths, Integral) else list(widths)
+        if not all(isinstance(width, Integral) and width > 0 for width in widths):
             raise ValueError(
-                f"hidden_layer_sizes must be positive, got {self.hidden_layer_sizes!r}."
+                "hidden_layer_sizes must be a tuple of positive integers, got "
+                f"{self.hidden_layer_sizes!r}."
             )
         return TaskHypernetwork(
             n_tasks,
@@ -266,7 +271,7 @@ class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
             n_outputs,
             seeds=seeds,
             embedding_dim=self.embedding_dim,
-            hidden_layer_sizes=tuple(widths.tolist()),
+            hidden_layer_sizes=tuple(int(width) for width in widths),
             hypernet_layers=self.hypernet_layers,
             hypernet_width=self.hypernet_width,
             activation=self.activation,
@@ -323,8 +328,9 @@ class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
 
         Only embeddings of the new tasks are trained. They start at the mean embedding and are
         pulled to it as a mixed model would: by the noise of the data over the variance of the
-        embeddings of ``fit``, in each dimension. Predictions for the tasks known before do not
-        change by a bit.
+        embeddings of ``fit``, in each dimension. That pull takes the place of early stopping: all
+        rows are trained on, for `max_iter` epochs or 2,000 steps, whichever is less. Predictions
+        for the tasks known before do not change by a bit.
 
         Parameters
         ----------
@@ -358,9 +364,9 @@ class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
         new, features, tasks = self._tables.of_new_tasks(X, self)
         examples = Examples(features, tasks, y, weights).canonical()
         seeds = self._member_seeds(self.module_.n_members)
-        train, valid = self._hold_out(examples, None, seeds)
         module = self.module_.for_new_tasks(len(new.tasks), self._noise())
-        self.module_.add_tasks(self._train(module, new, train, valid, seeds).module_)
+        net = self._train(module, new, examples, None, seeds, max_steps=_ADAPT_STEPS)
+        self.module_.add_tasks(net.module_)
         self._tables = self._tables.joined(new)
         return self
 
@@ -368,7 +374,7 @@ class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
         """Loss that is left after training, per member: a mean squared error."""
         losses = self.history_.groupby("member")
         left = losses["valid_loss"].min().fillna(losses["train_loss"].last())
-        return torch.as_tensor(left.to_numpy(), dtype=torch.get_default_dtype())
+        return torch.as_tensor(left.to_numpy(copy=True), dtype=torch.get_default_dtype())
 
     def metadata_importance(
         self, X, y, *, scoring=None, n_repeats=5, sample_weight=None, random_state=None
@@ -416,7 +422,7 @@ class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
         for column in range(len(self._tables.metadata_names)):
             scores = []
             for _ in range(n_repeats):
-                changed, shuffled._tables = self._tables.permuted(X, column, generator)
+                changed, shuffled.metadata = self._tables.permuted(X, self, column, generator)
                 scores.append(before - scorer(shuffled, changed, y, **weights))
             falls.append((np.mean(scores), np.std(scores)))
         return self._tables.per_fact(falls, ["importance_mean", "importance_std"])

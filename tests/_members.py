@@ -10,7 +10,9 @@ from skmtl.nn import TaskHypernetwork
 from skmtl.training import MemberNet, TaskRows
 
 
-def task_rows(n_tasks=5, n_features=2, n_metadata=0, n_outputs=1, n_rows=60, seed=0, dtype=torch.float64):
+def task_rows(
+    n_tasks=5, n_features=2, n_metadata=0, n_outputs=1, n_rows=60, seed=0, dtype=torch.float64
+):
     """A table of related tasks of uneven size."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -22,7 +24,9 @@ def task_rows(n_tasks=5, n_features=2, n_metadata=0, n_outputs=1, n_rows=60, see
     tasks[:n_tasks] = torch.arange(n_tasks)
     features = draw(n_rows, n_features)
     slopes = draw(n_tasks, n_features, n_outputs)
-    targets = torch.sin(torch.einsum("nd,ndo->no", features, slopes[tasks])) + 0.1 * draw(n_rows, n_outputs)
+    targets = torch.sin(torch.einsum("nd,ndo->no", features, slopes[tasks])) + 0.1 * draw(
+        n_rows, n_outputs
+    )
     return TaskRows(
         features=features.to(dtype),
         tasks=tasks,
@@ -39,7 +43,12 @@ def build(table, seeds, **settings):
     settings = {"hidden_layer_sizes": (6, 5), "embedding_dim": 3, "hypernet_width": 4, **settings}
     # drawn in single precision, so that both precisions start from the same weights
     module = TaskHypernetwork(
-        table.n_tasks, table.features.shape[1], n_metadata, table.targets.shape[1], seeds=seeds, **settings
+        table.n_tasks,
+        table.features.shape[1],
+        n_metadata,
+        table.targets.shape[1],
+        seeds=seeds,
+        **settings,
     )
     return module.to(table.features.dtype)
 
@@ -47,7 +56,13 @@ def build(table, seeds, **settings):
 def train(table, seeds, train_rows, valid_rows=None, module=None, **settings):
     """Run the loop; returns the net."""
     module = build(table, seeds) if module is None else module
-    settings = {"batch_size": 16, "learning_rate": 3e-3, "max_epochs": 10, "patience": 10**6, **settings}
+    settings = {
+        "batch_size": 16,
+        "learning_rate": 3e-3,
+        "max_epochs": 10,
+        "patience": 10**6,
+        **settings,
+    }
     torch.set_num_threads(1)
     return MemberNet(module, seeds=seeds, **settings).fit_members(table, train_rows, valid_rows)
 
@@ -85,11 +100,15 @@ def slow_forward(module, member, task, x, facts=None):
             W = np.zeros((rows, d_out))
             for i in range(rows):
                 for o in range(d_out):
-                    W[i, o] = sum(h[k] * A[k, i] * B[i, o] * C[k, o] for k in range(len(h))) + D[i, o]
+                    W[i, o] = (
+                        sum(h[k] * A[k, i] * B[i, o] * C[k, o] for k in range(len(h))) + D[i, o]
+                    )
         else:
             W = (h @ value(layer.W) + value(layer.D)[0]).reshape(-1, d_out)
         if module.target_biases:
-            bias = h @ value(module.target_biases[n].weight) + value(module.target_biases[n].bias)[0]
+            bias = (
+                h @ value(module.target_biases[n].weight) + value(module.target_biases[n].bias)[0]
+            )
         else:
             bias = W[d_in]
         y = y @ W[:d_in] + bias

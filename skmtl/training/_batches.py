@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import torch
 
-# rows packed at once: bounds the memory of the bookkeeping on long tables
-_PACKED_AT_ONCE = 2**20
+# numbers gathered at once: bounds the memory that batches take on long tables
+_NUMBERS_AT_ONCE = 2**22
 
 
 @dataclass
@@ -181,14 +181,14 @@ class MemberBatches:
     batch_size : int
         Rows in a batch at most.
     generators : list of M torch.Generator or None
-        Shuffle the rows of an epoch; None keeps their order, and the packing of the first epoch.
+        Shuffle the rows of an epoch; None keeps their order, and the batches of the first epoch.
     """
 
     def __init__(self, table, rows, batch_size, generators=None):
         self.table = table
         self.rows = rows
         self.generators = generators
-        self._packed = None
+        self._fixed = None
         # dealing n rows to ceil(n / batch_size) batches
         self.n_batches_per_member = [max(1, -(-len(r) // batch_size)) for r in rows]
         self.lengths = [
@@ -211,7 +211,7 @@ class MemberBatches:
             self.generators = [self.generators[m] for m in members]
         self.n_batches_per_member = [self.n_batches_per_member[m] for m in members]
         self.lengths = [self.lengths[m] for m in members]
-        self._packed = None
+        self._fixed = None
 
     def _deal(self):
         """Row numbers of the epoch's batches, shape (M, n_batches, rows in a batch)."""
@@ -226,45 +226,47 @@ class MemberBatches:
             dealt[m, :k, :length] = places.view(k, length)
         return dealt
 
-    def _pack(self):
+    def _chunks(self):
+        """The epoch's batches, some at a time: one gather for many batches."""
         dealt = self._deal().to(self.table.tasks.device)
         n_members, _, length = dealt.shape
         dealt = dealt.transpose(0, 1).flatten(0, 1)
-        at_once = max(1, _PACKED_AT_ONCE // max(1, n_members * length)) * n_members
+        numbers = n_members * length * (self.table.features.shape[1] + 8)
+        at_once = max(1, _NUMBERS_AT_ONCE // numbers) * n_members
         for chunk in dealt.split(at_once):
             packed = pack_blocks(chunk, self.table.tasks, self.shape)
-            yield TaskBlocks(*(t.unflatten(0, (-1, n_members)) for t in packed))
+            yield self._gather(*(t.unflatten(0, (-1, n_members)) for t in packed))
 
-    def __iter__(self):
-        if self.generators is not None:
-            chunks = self._pack()
-        else:
-            self._packed = chunks = self._packed or list(self._pack())
-        shortest = min(self.n_batches_per_member)
-        number = 0
-        for chunk in chunks:
-            for rows, tasks, slots in zip(*chunk, strict=True):
-                yield self._batch(rows, tasks, slots, everyone=number < shortest)
-                number += 1
-
-    def _batch(self, rows, tasks, slots, everyone):
+    def _gather(self, rows, tasks, slots):
+        """Values of all batches of a chunk, each with the batches as leading axis."""
         table = self.table
         filled = rows >= 0
         rows = rows.clamp(min=0)
-        weights = table.weights[rows] * filled
-        metadata = table.metadata
-        if metadata is not None:
-            if len(metadata) == 1:
-                metadata = metadata[0][tasks]
-            else:
-                metadata = metadata[
-                    torch.arange(len(tasks), device=tasks.device).unsqueeze(1), tasks
-                ]
-        counts = filled.sum((1, 2))
-        return Batch(
-            (table.features[rows], tasks, slots, metadata),
-            table.targets[rows],
-            weights,
-            counts.clamp(min=1),
-            None if everyone else counts > 0,
+        metadata = [None] * len(rows)
+        if table.metadata is not None:
+            members = torch.zeros(1, dtype=torch.int64, device=tasks.device)
+            if len(table.metadata) > 1:
+                members = torch.arange(tasks.shape[1], device=tasks.device).unsqueeze(1)
+            metadata = table.metadata[members, tasks].unbind()
+        return (
+            table.features[rows].unbind(),
+            tasks.unbind(),
+            slots.unbind(),
+            metadata,
+            table.targets[rows].unbind(),
+            (table.weights[rows] * filled).unbind(),
+            filled.sum((2, 3)).unbind(),
         )
+
+    def __iter__(self):
+        if self.generators is not None:
+            chunks = self._chunks()
+        else:
+            self._fixed = chunks = self._fixed or list(self._chunks())
+        shortest = min(self.n_batches_per_member)
+        number = 0
+        for chunk in chunks:
+            for *inputs, targets, weights, counts in zip(*chunk, strict=True):
+                active = None if number < shortest else counts > 0
+                yield Batch(tuple(inputs), targets, weights, counts.clamp(min=1), active)
+                number += 1

@@ -18,33 +18,29 @@ class MemberClock:
     Attributes
     ----------
     members : Tensor of shape (M',)
-        Numbers of the members that still train, in the order of the training tensors.
-    n_iter : Tensor of shape (M,)
-        Epochs that each member has trained.
+        Numbers of the members in the training tensors, in their order.
+    active : Tensor of shape (M',) of bool
+        Which of them still train.
     """
 
     def __init__(self, buffer, patience, tol):
         n_members = len(buffer)
         self.patience = patience
         self.tol = tol
-        self.best = buffer.clone()
         self.members = torch.arange(n_members, device=buffer.device)
-        self.n_iter = torch.zeros(n_members, dtype=torch.int64, device=buffer.device)
+        self.active = torch.ones_like(self.members, dtype=torch.bool)
+        self.any_active = True
+        self._n_iter = torch.zeros_like(self.members)
+        self._waiting = torch.zeros_like(self.members)
+        self._best = buffer.clone()
         # the loss of the weights kept, and the loss that the next epoch has to improve on
-        self.best_loss = buffer.new_full((n_members,), torch.inf)
-        self.reference = self.best_loss.clone()
-        self.waiting = torch.zeros_like(self.n_iter)
-        self.history = []
-
-    @property
-    def active(self):
-        """Which of the members in the training tensors still train, shape (M',)."""
-        return self.waiting[self.members] < self.patience
-
-    @property
-    def any_active(self):
-        """Whether a member still trains."""
-        return bool(self.active.any())
+        self._best_loss = buffer.new_full((n_members,), torch.inf)
+        self._reference = self._best_loss
+        # what members had when they left the training tensors
+        self._left = {
+            name: getattr(self, name).clone() for name in ("_n_iter", "_best", "_best_loss")
+        }
+        self._history = []
 
     def tick(self, buffer, train_loss, valid_loss=None):
         """Count an epoch of the members that still train.
@@ -57,35 +53,68 @@ class MemberClock:
         valid_loss : Tensor of shape (M',), optional
             Without it nobody stops and the latest weights are the best.
         """
-        here = self.members[self.active]
-        train_loss, loss = (v if v is None else v[self.active] for v in (train_loss, valid_loss))
-        parameters = buffer[self.active]
-        self.n_iter[here] += 1
-        missing = torch.full_like(train_loss, torch.nan)
-        self.history.append(
-            (here, self.n_iter[here], train_loss, missing if loss is None else loss)
-        )
-        if loss is None:
-            self.best[here] = parameters
+        self._n_iter = self._n_iter + self.active
+        self._history.append((self.members, self.active, self._n_iter, train_loss, valid_loss))
+        if valid_loss is None:
+            self._best = buffer
             return
-        better = loss < self.best_loss[here]
-        self.best[here[better]] = parameters[better]
-        self.best_loss[here] = torch.where(better, loss, self.best_loss[here])
-        improved = loss < self.reference[here] - self.tol
-        self.reference[here] = torch.where(improved, loss, self.reference[here])
-        self.waiting[here] = torch.where(improved, 0, self.waiting[here] + 1)
+        better = (valid_loss < self._best_loss) & self.active
+        self._best = torch.where(better.unsqueeze(1), buffer, self._best)
+        self._best_loss = torch.where(better, valid_loss, self._best_loss)
+        improved = (valid_loss < self._reference - self.tol) & self.active
+        self._reference = torch.where(improved, valid_loss, self._reference)
+        self._waiting = torch.where(improved, 0, self._waiting + 1)
+        # a member that has stopped does not wake up: its waiting only grows
+        self.active = self._waiting < self.patience
+        self.any_active = bool(self.active.any())
 
     def leave(self):
         """Numbers, within the training tensors, of the members that stay in them.
 
         None while it is not worth moving: members leave when half of them have stopped.
         """
-        active = self.active
-        if 2 * int(active.sum()) > len(active):
+        if 2 * int(self.active.sum()) > len(self.active):
             return None
-        stay = active.nonzero().squeeze(1)
-        self.members = self.members[stay]
+        self._store()
+        stay = self.active.nonzero().squeeze(1)
+        for name in (
+            "members",
+            "active",
+            "_n_iter",
+            "_waiting",
+            "_best",
+            "_best_loss",
+            "_reference",
+        ):
+            setattr(self, name, getattr(self, name)[stay])
         return stay
+
+    def _store(self):
+        for name, values in self._left.items():
+            values[self.members] = getattr(self, name)
+
+    @property
+    def n_members(self):
+        """All members, those that have left included."""
+        return len(self._left["_n_iter"])
+
+    @property
+    def n_iter(self):
+        """Epochs that each member has trained, shape ``(M,)``."""
+        self._store()
+        return self._left["_n_iter"]
+
+    @property
+    def best(self):
+        """Weights kept for each member, shape ``(M, P)``."""
+        self._store()
+        return self._left["_best"]
+
+    @property
+    def best_loss(self):
+        """Validation loss of the weights kept, shape ``(M,)``."""
+        self._store()
+        return self._left["_best_loss"]
 
     def records(self):
         """History as columns: member, epoch, training and validation loss.
@@ -94,6 +123,11 @@ class MemberClock:
         -------
         dict of str to ndarray
         """
-        names = ("member", "epoch", "train_loss", "valid_loss")
-        columns = [torch.cat(column).cpu().numpy() for column in zip(*self.history, strict=True)]
-        return dict(zip(names, columns, strict=True))
+        columns = {"member": [], "epoch": [], "train_loss": [], "valid_loss": []}
+        for members, active, epochs, train_loss, valid_loss in self._history:
+            if valid_loss is None:
+                valid_loss = torch.full_like(train_loss, torch.nan)
+            values = (members, epochs, train_loss, valid_loss)
+            for column, value in zip(columns.values(), values, strict=True):
+                column.append(value[active])
+        return {name: torch.cat(column).cpu().numpy() for name, column in columns.items()}

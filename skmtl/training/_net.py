@@ -169,11 +169,12 @@ class MemberNet(NeuralNet):
             stay = clock.leave()
             if stay is not None:
                 self._keep(stay, train, valid)
-        self._check_finite(clock.best.sum(1))
+        best = clock.best
+        self._check_finite(best.sum(1), members=range(len(best)))
         # the weights kept, of all members, in memory of their own
         for module, name, buffer in buffers:
             module.register_buffer(name, buffer)
-        self.optimizer_.load(clock.best)
+        self.optimizer_.load(best)
         self.optimizer_.release()
         self.module_.eval()
         return self
@@ -189,19 +190,21 @@ class MemberNet(NeuralNet):
         if iterator is None:
             return None
         self._set_training(training)
-        total = weight = 0.0
+        sums, weights = [], []
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)
-            total = total + step["loss"]
-            weight = weight + batch.weights.sum((1, 2))
+            sums.append(step["loss"])
+            weights.append(batch.weights)
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        return total / weight
+        # along the last axes: a sum over the first would round differently for one member
+        return torch.stack(sums, 1).sum(1) / torch.stack(weights, 1).sum((1, 2, 3))
 
     def _evaluate(self, batch):
         """Predictions, and the weighted sum of every member's losses."""
         y_pred = self.module_(*batch.inputs)
-        losses = self.criterion_(y_pred, batch.targets).mean(-1)
+        losses = self.criterion_(y_pred, batch.targets)
+        losses = losses.squeeze(-1) if losses.shape[-1] == 1 else losses.mean(-1)
         return y_pred, (losses * batch.weights).sum((1, 2))
 
     def train_step(self, batch, **fit_params):
@@ -248,25 +251,29 @@ class MemberNet(NeuralNet):
             best = min((row["valid_loss"] for row in self.history[:-1]), default=torch.inf)
             record["valid_loss_best"] = record["valid_loss"] < best
             record["best_loss"] = clock.best_loss.mean().item()
-        record |= {"n_members": len(clock.best), "n_active": int(clock.active.sum())}
+        record |= {"n_members": clock.n_members, "n_active": int(clock.active.sum())}
         for name, value in record.items():
             self.history.record(name, value)
 
-    def _check_finite(self, *losses):
-        """Stop at the first number that is not finite."""
-        finite = torch.stack([torch.isfinite(loss) for loss in losses if loss is not None]).all(0)
+    def _check_finite(self, *values, members=None):
+        """Stop at the first member with a number that is not finite.
+
+        Parameters
+        ----------
+        *values : Tensors of shape (M',), or None
+        members : sequence of M' ints, optional
+            Their numbers, if they are not those in the training tensors.
+        """
+        finite = torch.isfinite(sum(value for value in values if value is not None))
         if bool(finite.all()):
             return
-        rows = torch.nonzero(~finite).squeeze(1)
-        members = (
-            self.clock_.members[rows] if len(finite) == len(self.clock_.members) else rows
-        ).tolist()
+        members = self.clock_.members.tolist() if members is None else members
+        bad = [member for member, good in zip(members, finite.tolist(), strict=True) if not good]
         rate = torch.as_tensor(self.learning_rate).reshape(-1)
-        lr = float(rate[members[0]] if len(rate) > 1 else rate[0])
-        epoch = int(self.clock_.n_iter.max()) + 1
+        lr = float(rate[bad[0]] if len(rate) > 1 else rate[0])
         raise DivergenceError(
-            f"training diverged in epoch {epoch}: the loss of member {members[0]} of "
-            f"{len(self.clock_.best)} is not finite. Its learning_rate_init is {lr:g}; try "
+            f"training diverged in epoch {len(self.history)}: the loss of member {bad[0]} of "
+            f"{self.clock_.n_members} is not finite. Its learning_rate_init is {lr:g}; try "
             f"{lr / 10:g}.",
-            members,
+            bad,
         )

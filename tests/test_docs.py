@@ -1,0 +1,157 @@
+"""The documentation is true: docstrings are complete, examples run, tables repeat the code."""
+
+import importlib
+import inspect
+import os
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+from numpydoc.docscrape import NumpyDocString
+from numpydoc.validate import validate
+
+import skmtl
+import skmtl.datasets
+import skmtl.exceptions
+
+ROOT = Path(__file__).parents[1]
+
+# codes of numpydoc that may be absent, with the reason
+NOT_NEEDED = {
+    "function": {
+        "SA01": "data sets do not refer to each other",
+    },
+    "method": {
+        "ES01": "what a method does fits into one line",
+        "EX01": "the example of its class shows it",
+        "RT03": "`self` says all",
+        "SA01": "its class refers to what is related",
+    },
+    "exception": {
+        "ES01": "when it is raised fits into one line",
+        "EX01": "nobody raises it on purpose",
+        "SA01": "the API page lists them together",
+    },
+}
+MODULES = [skmtl, skmtl.datasets, skmtl.exceptions]
+
+
+def public_names():
+    """Full name and kind of everything public, methods included."""
+    for module in MODULES:
+        for name in module.__all__:
+            obj = getattr(module, name)
+            full = f"{module.__name__}.{name}"
+            if not inspect.isclass(obj):
+                yield full, "function"
+                continue
+            yield full, "exception" if issubclass(obj, Exception) else "class"
+            if issubclass(obj, Exception):
+                continue
+            for method, function in inspect.getmembers(obj, inspect.isfunction):
+                # scikit-learn documents what it adds itself
+                if not method.startswith("_") and function.__module__.startswith("skmtl"):
+                    yield f"{full}.{method}", "method"
+
+
+def public_classes():
+    return [full for full, kind in public_names() if kind == "class"]
+
+
+def resolve(full):
+    module, name = full.rsplit(".", 1)
+    return getattr(importlib.import_module(module), name)
+
+
+def code_blocks(text, suffix):
+    """Line number and source of every block of Python code; other languages are left out."""
+    if suffix == ".md":
+        pattern = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    else:
+        # the directive, its options, an empty line, and all that is indented
+        pattern = re.compile(
+            r"^\.\. code-block:: python\n(?: +:.*\n)*\n((?:(?: +.*)?\n)+)", re.MULTILINE
+        )
+    for match in pattern.finditer(text):
+        line = text.count("\n", 0, match.start(1)) + 1
+        yield line, textwrap.dedent(match[1])
+
+
+def pages():
+    """The files that hold Python code, and README.md, which should."""
+    documents = sorted((ROOT / "docs").glob("*.rst"))
+    return [ROOT / "README.md", *(p for p in documents if "block:: python" in p.read_text("utf-8"))]
+
+
+@pytest.mark.parametrize(("full", "kind"), list(public_names()))
+def test_docstring_is_complete(full, kind):
+    errors = [
+        f"{code}: {message}"
+        for code, message in validate(full)["errors"]
+        if code not in NOT_NEEDED.get(kind, {})
+    ]
+    assert not errors, f"{full}\n" + "\n".join(errors)
+
+
+@pytest.mark.parametrize("full", public_classes())
+def test_class_documents_the_parameters_of_its_constructor_in_order(full):
+    cls = resolve(full)
+    documented = NumpyDocString(inspect.getdoc(cls))["Parameters"]
+    parameters = inspect.signature(cls).parameters
+    assert [p.name for p in documented] == list(parameters)
+    for p in documented:
+        stated = re.search(r"default=(.+)$", p.type)
+        assert stated, f"{full}: {p.name} does not say its default"
+        # evaluated, since 1e-4 and 0.0001 are the same
+        assert eval(stated[1]) == parameters[p.name].default, f"{full}: default of {p.name}"
+
+
+def test_api_page_lists_everything_public():
+    listed = re.findall(r"^   (\w+)$", (ROOT / "docs" / "api.rst").read_text("utf-8"), re.MULTILINE)
+    public = [name for module in MODULES for name in module.__all__]
+    assert sorted(listed) == sorted(public)
+
+
+def test_table_from_paper_to_parameter_states_the_defaults():
+    text = (ROOT / "docs" / "hypernet.rst").read_text("utf-8")
+    table = text.split(":class: paper-to-parameter")[1].split("\n\n\n")[0]
+    stated = dict(re.findall(r"(?<!`)`(\w+)=([^`]+)`", table))
+    assert len(stated) > 15
+    defaults = inspect.signature(skmtl.MultiTaskHypernetRegressor).parameters
+    assert {name: eval(value) for name, value in stated.items()} == {
+        name: defaults[name].default for name in stated
+    }
+
+
+# a page must not show code that warns; what libraries deprecate among themselves is theirs
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize("path", pages(), ids=lambda path: path.name)
+def test_code_blocks_run(path, tmp_path, monkeypatch, capsys):
+    if not path.exists():
+        pytest.skip(f"there is no {path.name}")
+    text = path.read_text("utf-8")
+    blocks = list(code_blocks(text, path.suffix))
+    assert len(blocks) == len(re.findall("block:: python|```python", text)), "a block was not found"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(os.environ, "MPLBACKEND", "agg")
+    namespace = {"__name__": "__main__"}
+    for line, source in blocks:
+        # a traceback shows the line of the page
+        exec(compile("\n" * (line - 1) + source, str(path), "exec"), namespace)
+
+
+@pytest.mark.parametrize(
+    ("text", "suffix", "expected"),
+    [
+        ("a\n```shell\nls\n```\n```python\nx = 1\n```\n", ".md", [(6, "x = 1\n")]),
+        (
+            ".. code-block:: python\n   :linenos:\n\n   x = 1\n\n   y = 2\n\nend\n",
+            ".rst",
+            [(4, "x = 1\n\ny = 2\n\n")],
+        ),
+        (".. code-block:: shell\n\n   ls\n", ".rst", []),
+    ],
+)
+def test_code_blocks_are_found(text, suffix, expected):
+    assert list(code_blocks(text, suffix)) == expected

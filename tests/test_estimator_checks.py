@@ -1,0 +1,63 @@
+"""scikit-learn's own checks, over every public estimator.
+
+No failure is expected: identical rows are merged, so that even sample weights are exact.
+"""
+
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import skmtl
+
+ESTIMATORS = [
+    value
+    for value in (getattr(skmtl, name) for name in skmtl.__all__)
+    if isinstance(value, type) and issubclass(value, BaseEstimator)
+]
+
+# the defaults but for the time they take, several members, and no hidden layers
+SHORT = {"max_iter": 50, "n_iter_no_change": 5}
+VARIANTS = [SHORT, {"n_members": 2, **SHORT}, {"hidden_layer_sizes": (), **SHORT}]
+
+# some checks fit one or two rows
+few_rows = pytest.mark.filterwarnings("ignore::skmtl.exceptions.ValidationWarning")
+
+
+def variants():
+    for estimator in ESTIMATORS:
+        known = estimator().get_params()
+        for parameters in VARIANTS:
+            if parameters.keys() <= known.keys():
+                yield estimator(**parameters)
+
+
+def no_expected_failures(estimator):
+    return {}
+
+
+@few_rows
+@parametrize_with_checks(
+    list(variants()), expected_failed_checks=no_expected_failures, xfail_strict=True
+)
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@few_rows
+@parametrize_with_checks(
+    [estimator() for estimator in ESTIMATORS],
+    expected_failed_checks=no_expected_failures,
+    xfail_strict=True,
+)
+def test_scikit_learn_check_of_the_defaults(estimator, check):
+    check(estimator)
+
+
+def test_there_are_public_estimators():
+    assert ESTIMATORS
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_estimator_says_what_its_parameters_may_be(estimator):
+    assert set(estimator._parameter_constraints) == set(estimator().get_params())

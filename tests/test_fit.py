@@ -1,0 +1,506 @@
+"""What `fit` does beyond scikit-learn's contract: members, early stopping, callbacks, large tables.
+
+That training is right in itself is tested beside the loop; these are the promises to users.
+"""
+
+import copy
+import io
+import pickle
+import sys
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochTimer,
+    GradientNormClipping,
+    LRScheduler,
+)
+
+from skmtl._tables import Examples
+from skmtl.datasets import load_chem97
+from skmtl.exceptions import ValidationWarning
+from tests._tables import METADATA, make_schools, quick_model
+
+STOPS_EARLY = {"max_iter": 80, "learning_rate_init": 0.03, "n_iter_no_change": 4}
+
+
+@pytest.fixture
+def schools():
+    return make_schools()
+
+
+def member_of(model, number):
+    """The model as if it had trained one of its members only."""
+    single = copy.deepcopy(model)
+    for parameter in single.module_.parameters():
+        parameter.data = parameter.data[number : number + 1]
+    for module in single.module_.modules():
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            module.register_buffer(name, buffer[number : number + 1])
+    return single
+
+
+# members
+
+
+@pytest.mark.parametrize("changes", [{}, STOPS_EARLY], ids=["few epochs", "early stopping"])
+def test_a_member_does_not_depend_on_how_many_there_are(schools, changes):
+    X, y = schools
+    alone = quick_model(**changes).fit(X, y)
+    together = quick_model(n_members=3, **changes).fit(X, y)
+    for name, value in alone.module_.named_parameters():
+        stacked = dict(together.module_.named_parameters())[name]
+        assert len(stacked) == 3
+        assert_array_equal(stacked[0].detach(), value[0].detach(), err_msg=name)
+    history = together.history_
+    own = history[history["member"] == 0].reset_index(drop=True)
+    pd.testing.assert_frame_equal(own, alone.history_, check_exact=True)
+
+
+def test_predictions_are_the_mean_of_the_members(schools):
+    X, y = schools
+    model = quick_model(n_members=3).fit(X, y)
+    members = [member_of(model, number).predict(X) for number in range(3)]
+    assert np.std(members, axis=0).min() > 0
+    assert_allclose(model.predict(X), np.mean(members, axis=0), rtol=1e-12)
+
+
+def test_every_member_has_its_own_embeddings(schools):
+    X, y = schools
+    model = quick_model(n_members=2).fit(X, y)
+    embeddings = model.task_embeddings_
+    assert embeddings.shape == (12, 6)
+    assert embeddings.columns.names == ["member", "dimension"]
+    for number in range(2):
+        assert_array_equal(embeddings[number], member_of(model, number).task_embeddings_)
+
+
+def test_every_member_stops_by_its_own_clock(schools):
+    X, y = schools
+    model = quick_model(n_members=4, **STOPS_EARLY).fit(X, y)
+    epochs = model.history_.groupby("member")["epoch"].agg(["min", "max", "count"])
+    assert (epochs["min"] == 1).all()
+    assert_array_equal(epochs["max"], epochs["count"])
+    assert epochs["max"].nunique() > 1
+    assert model.n_iter_ == epochs["max"].max() < 80
+
+
+# early stopping
+
+
+@given(
+    counts=st.lists(st.integers(1, 40), min_size=1, max_size=8),
+    percent=st.integers(0, 99),
+    seed=st.integers(0, 2**31),
+)
+@settings(deadline=None, max_examples=60)
+def test_each_task_gives_the_share_of_its_rows_rounded_down(counts, percent, seed):
+    n = sum(counts)
+    tasks = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    rows = np.arange(n, dtype=float)
+    examples = Examples(rows[:, None], tasks, rows[:, None], rows + 1)
+    train, valid = examples.split(percent / 100, torch.Generator().manual_seed(seed))
+    # in whole numbers, where nothing is rounded
+    expected = [percent * count // 100 for count in counts]
+    assert np.bincount(valid.tasks, minlength=len(counts)).tolist() == expected
+    assert sorted([*train.targets[:, 0], *valid.targets[:, 0]]) == rows.tolist()
+    for part in (train, valid):
+        assert_array_equal(part.tasks, tasks[part.targets[:, 0].astype(int)])
+        assert_array_equal(part.features, part.targets)
+        assert_array_equal(part.weights, part.targets[:, 0] + 1)
+    again = examples.split(percent / 100, torch.Generator().manual_seed(seed))[1]
+    assert_array_equal(again.targets, valid.targets)
+
+
+class RowCounter(Callback):
+    """Remembers how many rows there are to train on and to validate with."""
+
+    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+        self.n_train_ = len(dataset_train.rows[0])
+        self.n_valid_ = 0 if dataset_valid is None else len(dataset_valid.rows[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"validation_fraction": 0.2}, (12 * 16, 12 * 4)),
+        ({"validation_fraction": 0.29}, (12 * 15, 12 * 5)),
+        ({"early_stopping": False}, (12 * 20, 0)),
+    ],
+)
+def test_rows_set_aside_for_validation(schools, changes, expected):
+    model = quick_model(callbacks=[RowCounter()], **changes).fit(*schools)
+    counter = model.callbacks_[0]
+    assert (counter.n_train_, counter.n_valid_) == expected
+
+
+def test_training_stops_when_validation_does_not_improve(schools):
+    model = quick_model(**STOPS_EARLY).fit(*schools)
+    losses = model.history_["valid_loss"]
+    assert model.n_iter_ == len(losses) < 80
+    assert losses.argmin() < len(losses) - 1
+    assert list(model.history_["epoch"]) == list(range(1, model.n_iter_ + 1))
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_ones_own_validation_rows_are_used_and_the_best_weights_kept(schools, averaging):
+    X, y = schools
+    held = X.index % 3 == 0
+    model = quick_model(weight_averaging=averaging, callbacks=[RowCounter()], **STOPS_EARLY)
+    model.fit(X[~held], y[~held], X_val=X[held], y_val=y[held])
+    assert model.callbacks_[0].n_valid_ == held.sum()
+    assert model.callbacks_[0].n_train_ == (~held).sum()
+    assert model.n_iter_ < 80
+    # losses are in squared standard deviations of the training targets
+    error = np.mean((model.predict(X[held]) - y[held]) ** 2) / y[~held].var(ddof=0)
+    assert model.history_["valid_loss"].min() == pytest.approx(error, rel=1e-4)
+
+
+def test_without_early_stopping_all_epochs_are_run(schools):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ValidationWarning)
+        model = quick_model(early_stopping=False, n_members=2, max_iter=6).fit(*schools)
+    assert model.n_iter_ == 6
+    assert list(model.history_.columns) == ["member", "epoch", "train_loss", "valid_loss"]
+    assert model.history_["member"].tolist() == [0] * 6 + [1] * 6
+    assert model.history_["valid_loss"].isna().all()
+    assert model.history_["train_loss"].notna().all()
+
+
+@pytest.mark.parametrize("n_members", [1, 3])
+def test_tables_too_small_for_validation_are_said_so_once(n_members):
+    X, y = make_schools(n_rows=4)  # a fifth of 4 is less than one
+    model = quick_model(n_members=n_members, n_iter_no_change=1, max_iter=7)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    said = [warning for warning in caught if issubclass(warning.category, ValidationWarning)]
+    assert len(said) == 1
+    assert "validation_fraction=0.2" in str(said[0].message)
+    assert said[0].filename == __file__
+    assert model.n_iter_ == 7
+    assert (model.history_.groupby("member").size() == 7).all()
+
+
+def test_one_task_that_is_large_enough_is_enough_for_validation():
+    X, y = make_schools(n_rows=5)
+    rows = (X["school"] == "school 03") | ~X.duplicated("school")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ValidationWarning)
+        model = quick_model().fit(X[rows], y[rows])
+    assert model.history_["valid_loss"].notna().all()
+    assert len(model.tasks_) == 12
+
+
+# going on
+
+
+def test_warm_start_goes_on(schools):
+    X, y = schools
+    model = quick_model(warm_start=True, early_stopping=False).fit(X, y)
+    first = model.history_["train_loss"]
+    second = model.fit(X, y).history_["train_loss"]
+    assert second.iloc[0] < first.iloc[0]
+    assert second.iloc[-1] < first.iloc[-1]
+    third = model.fit(X, y).history_["train_loss"]
+    assert third.iloc[-1] < second.iloc[-1]
+
+
+def test_warm_start_that_learns_nothing_predicts_the_same(schools):
+    X, y = schools
+    model = quick_model(warm_start=True, n_members=2).fit(X, y)
+    before = model.predict(X)
+    model.set_params(learning_rate_init=1e-12, max_iter=1)
+    assert_allclose(model.fit(X, y).predict(X), before, rtol=1e-6)
+
+
+def test_without_warm_start_the_previous_fit_is_forgotten(schools):
+    X, y = schools
+    model = quick_model().fit(X, y)
+    first = model.predict(X)
+    assert_array_equal(model.fit(X, y).predict(X), first)
+    assert model.fit(X[X["school"] < "school 05"], y[X["school"] < "school 05"]).n_iter_ == 4
+    assert len(model.tasks_) == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden_layer_sizes": (9,)}, "warm_start=False"),
+        ({"embedding_dim": 4}, "warm_start=False"),
+        ({"n_members": 2}, "warm_start=False"),
+        ({"linear_skip": False}, "warm_start=False"),
+        ({"metadata": ["size"]}, "warm_start"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_warm_start_with_other_shapes_is_refused(schools, changes, message):
+    X, y = schools
+    model = quick_model(warm_start=True).fit(X, y)
+    before = model.predict(X)
+    original = {name: getattr(model, name) for name in changes}
+    with pytest.raises(ValueError, match=message):
+        model.set_params(**changes).fit(X, y)
+    # the model is still good for what it was
+    assert_array_equal(model.set_params(**original).predict(X), before)
+
+
+def test_warm_start_with_other_tasks_is_refused(schools):
+    X, y = schools
+    model = quick_model(warm_start=True).fit(X, y)
+    before = model.predict(X)
+    other = X.assign(school=X["school"].replace("school 03", "another"))
+    with pytest.raises(ValueError, match="tasks.*adapt"):
+        model.fit(other, y)
+    assert_array_equal(model.predict(X), before)
+
+
+# callbacks
+
+
+class Recorder(Callback):
+    """Remembers what it was told."""
+
+    def __init__(self, note=None):
+        self.note = note
+
+    def initialize(self):
+        self.losses_ = []
+        return self
+
+    def on_epoch_end(self, net, **kwargs):
+        self.losses_.append((net.history[-1, "train_loss"], net.history[-1, "valid_loss"]))
+
+
+def test_observing_callbacks_see_every_epoch(schools):
+    model = quick_model(callbacks=[Recorder(), EpochTimer()]).fit(*schools)
+    assert (model.history_["dur"] > 0).all()
+    assert_allclose(
+        model.callbacks_[0].losses_, model.history_[["train_loss", "valid_loss"]], rtol=1e-6
+    )
+    assert isinstance(model.callbacks_[1], EpochTimer)
+
+
+def test_observing_callbacks_see_the_mean_of_the_members(schools):
+    model = quick_model(n_members=3, callbacks=[Recorder(), EpochTimer()]).fit(*schools)
+    means = model.history_.groupby("epoch")[["train_loss", "valid_loss"]].mean()
+    assert_allclose(model.callbacks_[0].losses_, means, rtol=1e-5)
+
+
+def test_observing_callbacks_change_nothing(schools):
+    X, y = schools
+    model = quick_model(callbacks=[EpochTimer(), Recorder()], **STOPS_EARLY).fit(X, y)
+    assert_array_equal(model.predict(X), quick_model(**STOPS_EARLY).fit(X, y).predict(X))
+
+
+def test_callbacks_given_are_left_alone(schools):
+    given = [Recorder(note="mine"), EarlyStopping(monitor="valid_loss"), EpochTimer()]
+    before = [dict(vars(callback)) for callback in given]
+    model = quick_model(callbacks=given).fit(*schools)
+    assert [vars(callback) for callback in given] == before
+    assert model.callbacks is given
+    assert not any(used is mine for used in model.callbacks_ for mine in given)
+    assert model.callbacks_[0].note == "mine"
+
+
+def test_callbacks_do_not_keep_training_rows():
+    X, y = make_schools(n_rows=1_000)
+    policy = torch.optim.lr_scheduler.StepLR
+    callbacks = [EpochTimer(), LRScheduler(policy=policy, step_size=1), Recorder()]
+    model = quick_model(max_iter=1, callbacks=callbacks).fit(X, y)
+    again = pickle.loads(pickle.dumps(model))
+    assert_array_equal(again.predict(X), model.predict(X))
+    assert len(pickle.dumps(model)) < 60_000
+
+
+def test_skorch_early_stopping_with_one_member(schools):
+    stopping = EarlyStopping(monitor="valid_loss", patience=2, threshold=0.5, sink=lambda _: None)
+    model = quick_model(callbacks=[stopping], max_iter=50).fit(*schools)
+    assert model.n_iter_ == len(model.history_) < 10
+    assert np.isfinite(model.predict(schools[0])).all()
+
+
+def test_skorch_learning_rate_schedule_with_one_member(schools):
+    X, y = schools
+    settings = {"early_stopping": False, "weight_averaging": 0.0}
+    schedule = LRScheduler(policy=torch.optim.lr_scheduler.StepLR, step_size=1, gamma=1e-6)
+    model = quick_model(callbacks=[schedule], max_iter=10, **settings).fit(X, y)
+    assert model.n_iter_ == 10
+    # nothing is learned after the first epoch
+    one_epoch = quick_model(max_iter=1, **settings).fit(X, y)
+    assert_allclose(model.predict(X), one_epoch.predict(X), rtol=1e-4)
+    assert not np.allclose(
+        quick_model(max_iter=10, **settings).fit(X, y).predict(X), model.predict(X), rtol=1e-2
+    )
+
+
+def test_skorch_gradient_clipping_with_one_member(schools):
+    X, y = schools
+    # so small that Adam's eps keeps it from making anything of it
+    clipping = GradientNormClipping(gradient_clip_value=1e-14)
+    model = quick_model(callbacks=[clipping]).fit(X, y)
+    losses = model.history_["train_loss"]
+    assert np.ptp(losses) < 0.05 * losses.mean()
+    assert np.ptp(quick_model().fit(X, y).history_["train_loss"]) > 0.1 * losses.mean()
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.99])
+@pytest.mark.parametrize("kind", ["checkpoint", "early stopping"])
+def test_skorch_loads_the_weights_that_were_best(schools, tmp_path, kind, averaging):
+    X, y = schools
+    callback = {
+        "checkpoint": Checkpoint(load_best=True, dirname=tmp_path, sink=lambda _: None),
+        "early stopping": EarlyStopping(load_best=True, patience=4, sink=lambda _: None),
+    }[kind]
+    changes = {"weight_averaging": averaging, **STOPS_EARLY}
+    model = quick_model(callbacks=[callback], **changes).fit(X, y)
+    # those that are validated and that fit keeps itself
+    assert_array_equal(model.predict(X), quick_model(**changes).fit(X, y).predict(X))
+
+
+@pytest.mark.parametrize(
+    ("make", "instead"),
+    [
+        (lambda folder: EarlyStopping(), "n_iter_no_change"),
+        (lambda folder: LRScheduler(), "learning_rate_init"),
+        (lambda folder: GradientNormClipping(), "learning_rate_init"),
+        (lambda folder: Checkpoint(load_best=True, dirname=folder), "early_stopping"),
+    ],
+    ids=["EarlyStopping", "LRScheduler", "GradientNormClipping", "Checkpoint"],
+)
+def test_steering_callbacks_with_several_members_are_refused(schools, tmp_path, make, instead):
+    callback = make(tmp_path)
+    with pytest.raises(ValueError, match=f"{type(callback).__name__}.*2 members.*{instead}"):
+        quick_model(callbacks=[EpochTimer(), callback], n_members=2).fit(*schools)
+    quick_model(callbacks=[EpochTimer()], n_members=2).fit(*schools)
+
+
+def test_a_subclass_of_a_steering_callback_is_refused_too(schools):
+    class Mine(EarlyStopping):
+        pass
+
+    with pytest.raises(ValueError, match="EarlyStopping"):
+        quick_model(callbacks=[Mine()], n_members=2).fit(*schools)
+
+
+def test_checkpoints_that_only_save_are_fine_with_several_members(schools, tmp_path):
+    checkpoint = Checkpoint(dirname=tmp_path)
+    quick_model(callbacks=[checkpoint], n_members=2).fit(*schools)
+    assert list(tmp_path.iterdir())
+
+
+class Interrupt(Callback):
+    """Somebody presses Ctrl+C in the second epoch."""
+
+    def on_batch_end(self, net, **kwargs):
+        if len(net.history) > 1:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_from_the_keyboard_is_let_through(schools):
+    X, y = schools
+    model = quick_model(callbacks=[Interrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert not hasattr(model, "module_")
+    fitted = quick_model().fit(X, y)
+    before = fitted.predict(X)
+    with pytest.raises(KeyboardInterrupt):
+        fitted.set_params(callbacks=[Interrupt()]).fit(X, y)
+    assert_array_equal(fitted.predict(X), before)
+
+
+# progress
+
+
+class Terminal(io.StringIO):
+    """A stream that looks like a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_verbose_shows_a_bar_on_a_terminal(schools, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    model = quick_model(verbose=1, n_members=2).fit(*schools)
+    shown = terminal.getvalue()
+    assert "MultiTaskHypernetRegressor" in shown
+    assert "4/4" in shown
+    assert "valid" in shown
+    assert model.callbacks_ == []
+
+
+def test_verbose_is_silent_elsewhere(schools, capsys):
+    X, y = schools
+    model = quick_model(verbose=1).fit(X, y)
+    assert capsys.readouterr() == ("", "")
+    assert_array_equal(model.predict(X), quick_model().fit(X, y).predict(X))
+
+
+def test_verbose_models_can_be_copied(schools):
+    X, y = schools
+    model = quick_model(verbose=True).fit(X, y)
+    assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
+
+
+# large tables
+
+
+def test_thousands_of_tasks():
+    pupils = load_chem97()
+    assert pupils.data[pupils.task_id].nunique() == 2_410
+    X = pupils.data.assign(school=pupils.data["school"].astype(str))
+    start = time.perf_counter()
+    model = quick_model(task_id="school", metadata=pupils.metadata, max_iter=1)
+    predictions = model.fit(X, pupils.target).predict(X)
+    assert time.perf_counter() - start < 30
+    assert np.isfinite(predictions).all()
+    assert model.task_embeddings_.shape == (2_410, 3)
+    assert model.score(X, pupils.target) > 0
+
+
+def test_one_large_task_beside_small_ones():
+    counts = [100_000] + [1_000] * 20
+    school = np.repeat(np.arange(21), counts)
+    generator = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {
+            "status": generator.normal(size=len(school)),
+            "school": np.array([f"school {number:02d}" for number in range(21)])[school],
+            "size": (school % 5).astype(float),
+        }
+    )
+    y = X["size"] + X["status"] + 0.1 * generator.normal(size=len(school))
+    start = time.perf_counter()
+    model = quick_model(metadata=["size"], max_iter=1).fit(X, y)
+    predictions = model.predict(X)
+    assert time.perf_counter() - start < 60
+    assert np.isfinite(predictions).all()
+    errors = (y - predictions).groupby(X["school"]).apply(lambda e: np.mean(e**2))
+    assert errors["school 00"] < 0.2
+    assert errors.max() < y.var()
+
+
+@pytest.mark.slow
+def test_a_million_predictions():
+    """The promise is 3 seconds on 2 idle cores; here it is left some room."""
+    X, y = make_schools(n_schools=160, n_rows=20)
+    extra = pd.DataFrame(np.random.default_rng(0).normal(size=(len(X), 14)), index=X.index)
+    X = pd.concat([X, extra.add_prefix("extra")], axis=1)
+    model = quick_model(metadata=METADATA, hidden_layer_sizes=(32, 32, 32)).fit(X, y)
+    rows = X.sample(1_000_000, replace=True, random_state=0)
+    start = time.perf_counter()
+    predictions = model.predict(rows)
+    assert time.perf_counter() - start < 12
+    assert np.isfinite(predictions).all()

@@ -1,0 +1,458 @@
+"""`MultiTaskHypernetRegressor` learns what was planted, and its own methods keep their promises.
+
+Planted problems are small, so that what counts is averaged over several of them.
+"""
+
+import copy
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.metrics import mean_squared_error, r2_score
+
+from skmtl import MultiTaskHypernetRegressor
+from skmtl.datasets import make_cubic
+from tests._tables import METADATA, make_schools, metadata_table, quick_model
+
+LEARNS = {"max_iter": 30, "learning_rate_init": 2e-2}
+
+
+@pytest.fixture(scope="module")
+def schools():
+    return make_schools()
+
+
+# what is learned
+
+
+OPTIONS = [
+    {},
+    {"target_bias": "plain"},
+    {"init": "hyperfan"},
+    {"init": "hyperfan", "hypernet_layers": 1, "target_bias": "plain"},
+    {"compression": False},
+    {"compression": False, "init": "hyperfan"},
+    {"compression": False, "target_bias": "plain"},
+    {"hypernet_layers": 1},
+    {"hypernet_layers": 2, "hypernet_width": 16},
+    {"linear_skip": False},
+    {"embedding_dim": 0},
+    {"embedding_dim": 0, "hypernet_layers": 1},
+    {"embedding_alpha": 0.0},
+    {"metadata": None},
+    {"activation": "tanh"},
+    {"activation": "logistic"},
+    {"activation": "identity"},
+    {"hidden_layer_sizes": ()},
+    {"hidden_layer_sizes": (), "compression": False, "linear_skip": False},
+    {"hidden_layer_sizes": 8},
+    {"hidden_layer_sizes": [8, 4]},
+    {"hidden_layer_sizes": np.array([8, 8, 8])},
+    {"batch_size": 1_000, "max_iter": 100},
+    {"batch_size": 8},
+    {"weight_averaging": 0.0},
+    {"early_stopping": False},
+    {"n_members": 3},
+    {"device": "cpu"},
+]
+
+
+@pytest.mark.parametrize(
+    "options", OPTIONS, ids=lambda options: ", ".join(f"{k}={v}" for k, v in options.items()) or "-"
+)
+def test_every_option_learns(schools, options):
+    X, y = schools
+    held = X.index % 4 == 0
+    table = X if options.get("metadata", METADATA) else X.drop(columns=METADATA)
+    model = quick_model(**{**LEARNS, **options}).fit(table[~held], y[~held])
+    # a constant would have 0, the level of each school alone 0.8
+    assert r2_score(y[held], model.predict(table[held])) > 0.85
+
+
+def test_a_number_of_units_means_one_layer(schools):
+    X, y = schools
+    expected = quick_model(hidden_layer_sizes=(8,)).fit(X, y).predict(X)
+    for sizes in (8, [8], np.array([8]), np.int64(8)):
+        assert_array_equal(quick_model(hidden_layer_sizes=sizes).fit(X, y).predict(X), expected)
+
+
+def test_a_strong_pull_makes_all_embeddings_one(schools):
+    X, y = schools
+    X = X.drop(columns=METADATA)
+
+    def spread(strength):
+        model = quick_model(metadata=None, embedding_alpha=strength, **LEARNS).fit(X, y)
+        return model.task_embeddings_.to_numpy().std(axis=0).max()
+
+    assert spread(1e6) < 0.05 * spread(0.1)
+    assert spread(0.1) < spread(0.0)
+
+
+# the paper's network, small and fast
+CUBIC = {"hidden_layer_sizes": (16,), "linear_skip": False, "learning_rate_init": 1e-2}
+
+
+@pytest.fixture(scope="module")
+def cubics():
+    """Polynomials, and which rows belong to the ten that are not trained on."""
+    cubic = make_cubic(n_tasks=60, n_rows=12, random_state=0)
+    return cubic, cubic.data["task"] >= 50
+
+
+@pytest.fixture(scope="module")
+def fitted_cubics(cubics):
+    cubic, new = cubics
+    model = MultiTaskHypernetRegressor("task", cubic.metadata, random_state=0, **CUBIC)
+    return model.fit(cubic.data[~new], cubic.target[~new])
+
+
+def error_on_new_tasks(model, cubics):
+    cubic, new = cubics
+    return mean_squared_error(cubic.target[new], model.predict(cubic.data[new]))
+
+
+def test_tasks_never_seen_are_predicted_from_their_facts(cubics, fitted_cubics):
+    cubic, new = cubics
+    error = error_on_new_tasks(fitted_cubics, cubics)
+    assert error < 0.03  # of which 0.01 is noise
+    X = cubic.data.drop(columns=cubic.metadata)
+    average = MultiTaskHypernetRegressor("task", unseen_tasks="average", random_state=0, **CUBIC)
+    average.fit(X[~new], cubic.target[~new])
+    assert error < 0.1 * mean_squared_error(cubic.target[new], average.predict(X[new]))
+    assert error < 0.1 * cubic.target[new].var()
+
+
+def test_defaults_predict_tasks_never_seen(cubics):
+    cubic, new = cubics
+    model = MultiTaskHypernetRegressor("task", cubic.metadata, random_state=0)
+    model.fit(cubic.data[~new], cubic.target[~new])
+    assert error_on_new_tasks(model, cubics) < 0.15 * cubic.target[new].var()
+
+
+def test_facts_of_other_tasks_do_not_help(cubics, fitted_cubics):
+    cubic, new = cubics
+    # every task gets the facts of the next one, in training
+    facts = cubic.data.groupby("task")[cubic.metadata].first()
+    wrong = cubic.data.copy()
+    wrong[cubic.metadata] = facts.to_numpy()[(wrong["task"] + 1) % 50]
+    model = MultiTaskHypernetRegressor("task", cubic.metadata, random_state=0, **CUBIC)
+    model.fit(wrong[~new], cubic.target[~new])
+    assert error_on_new_tasks(model, cubics) > 5 * error_on_new_tasks(fitted_cubics, cubics)
+
+
+def test_what_if_questions(cubics, fitted_cubics):
+    cubic, _ = cubics
+    rows = cubic.data.head(1).assign(task="invented", a=0.0, b=0.0, c=0.0, d=0.0)
+    asked = pd.concat([rows.assign(d=value) for value in (-0.8, 0.0, 0.8)])
+    assert_allclose(fitted_cubics.predict(asked), [-0.8, 0.0, 0.8], atol=0.25)
+
+
+# adapt
+
+
+def planted_lines(random_state, n_tasks=30, n_rows=20):
+    """Lines with an intercept and a slope per task, both of variance 1, and noise."""
+    generator = np.random.default_rng(random_state)
+    task = np.repeat(np.arange(n_tasks), n_rows)
+    lines = generator.normal(size=(n_tasks, 2))
+    X = pd.DataFrame(
+        {"x": generator.normal(size=len(task)), "task": [f"task {number:02d}" for number in task]}
+    )
+    y = lines[task, 0] + lines[task, 1] * X["x"] + 0.3 * generator.normal(size=len(task))
+    place = np.arange(len(task)) % n_rows
+    new = task >= n_tasks - 8
+    return X, y, ~new, new & (place < 5), new & (place >= 5)
+
+
+def mixed_model(X, y, rows):
+    """Predictions of new tasks by the mixed model that knows the true variances."""
+    design = np.column_stack([np.ones(len(X)), X["x"]])
+    predictions = pd.Series(np.nan, index=X.index)
+    for task in X["task"][rows].unique():
+        here = (X["task"] == task).to_numpy()
+        few = here & rows
+        gram = design[few].T @ design[few] + 0.3**2 * np.eye(2)
+        predictions[here] = design[here] @ np.linalg.solve(gram, design[few].T @ y[few])
+    return predictions
+
+
+@pytest.fixture(scope="module")
+def adapted_errors():
+    """Errors on new tasks: with the mean embedding, after `adapt`, of the mixed model."""
+    errors = []
+    for seed in (0, 1, 2):
+        X, y, old, few, rest = planted_lines(seed)
+        model = MultiTaskHypernetRegressor(
+            "task",
+            embedding_dim=3,
+            hidden_layer_sizes=(8,),
+            learning_rate_init=2e-2,
+            max_iter=200,
+            unseen_tasks="average",
+            random_state=seed,
+        ).fit(X[old], y[old])
+        before = mean_squared_error(y[rest], model.predict(X[rest]))
+        after = mean_squared_error(y[rest], model.adapt(X[few], y[few]).predict(X[rest]))
+        best = mean_squared_error(y[rest], mixed_model(X, y, few)[rest])
+        errors.append({"before": before, "after": after, "best": best})
+    return pd.DataFrame(errors)
+
+
+def test_adapt_beats_the_mean_embedding(adapted_errors):
+    assert adapted_errors["after"].mean() < 0.5 * adapted_errors["before"].mean()
+
+
+def test_adapt_is_about_as_good_as_a_mixed_model(adapted_errors):
+    assert (adapted_errors["after"] < 0.3 * adapted_errors["before"]).all()
+    assert adapted_errors["after"].mean() < 1.5 * adapted_errors["best"].mean()
+
+
+def of_form(X, form):
+    """The table without metadata, with columns of them, or beside a table of them."""
+    if form == "columns":
+        return X, METADATA
+    return X.drop(columns=METADATA), None if form == "none" else metadata_table(X)
+
+
+@pytest.mark.parametrize("n_members", [1, 3])
+@pytest.mark.parametrize("form", ["none", "columns", "table"])
+def test_adapt_adds_tasks_and_leaves_the_others_alone(schools, form, n_members):
+    X, y = schools
+    X, metadata = of_form(X, form)
+    old, later = X["school"] < "school 08", X["school"] >= "school 10"
+    new = ~old & ~later
+    model = quick_model(metadata=metadata, n_members=n_members, unseen_tasks="average")
+    model.fit(X[old], y[old])
+    before, embeddings = model.predict(X[old]), model.task_embeddings_
+    history = model.history_
+    unseen = model.predict(X[later])
+
+    assert model.adapt(X[new], y[new]) is model
+    assert_array_equal(model.predict(X[old]), before)
+    assert_array_equal(model.predict(X[later]), unseen)
+    assert model.tasks_.tolist() == [f"school {number:02d}" for number in range(10)]
+    assert model.task_embeddings_.index.equals(model.tasks_)
+    pd.testing.assert_frame_equal(model.task_embeddings_.iloc[:8], embeddings, check_exact=True)
+    assert (model.task_embeddings_.iloc[8:].nunique() == 2).all()
+    pd.testing.assert_frame_equal(model.history_, history)
+
+    # and once more
+    known, between = X[old | new], model.predict(X[old | new])
+    model.adapt(X[later], y[later])
+    assert_array_equal(model.predict(known), between)
+    assert_array_equal(model.predict(X[old]), before)
+    assert len(model.tasks_) == len(model.task_embeddings_) == 12
+    again = pickle.loads(pickle.dumps(model))
+    assert_array_equal(again.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("form", ["none", "columns", "table"])
+def test_adapt_fits_the_new_rows_better(schools, form):
+    X, y = schools
+    # the level of a new school is not what its facts say
+    y = y.where(X["school"] < "school 09", y + 5)
+    X, metadata = of_form(X, form)
+    old = X["school"] < "school 09"
+    few = ~old & (X.groupby("school").cumcount() < 8)
+    rest = ~old & ~few
+    model = quick_model(metadata=metadata, unseen_tasks="average", **LEARNS).fit(X[old], y[old])
+    before = mean_squared_error(y[rest], model.predict(X[rest]))
+    after = mean_squared_error(y[rest], model.adapt(X[few], y[few]).predict(X[rest]))
+    assert after < 0.6 * before
+
+
+def test_adapt_with_several_outputs(schools):
+    X, y = schools
+    old = X["school"] < "school 09"
+    both = np.column_stack([y, -y])
+    model = quick_model().fit(X[old], both[old]).adapt(X[~old], both[~old])
+    assert model.predict(X).shape == (240, 2)
+
+
+def test_adapt_with_two_id_columns(schools):
+    X, y = schools
+    number = X["school"].str[-2:].astype(int)
+    X = X.drop(columns="school").assign(district=np.where(number < 6, "a", "b"), number=number % 6)
+    old = (X["district"] == "a") | (X["number"] < 4)
+    model = quick_model(task_id=["district", "number"]).fit(X[old], y[old])
+    before = model.predict(X[old])
+    model.adapt(X[~old], y[~old])
+    assert_array_equal(model.predict(X[old]), before)
+    assert len(model.tasks_) == 12
+    assert list(model.tasks_[-2:]) == [("b", 4), ("b", 5)]
+
+
+def test_adapt_twice_the_same_gives_the_same_bits(schools):
+    X, y = schools
+    old = X["school"] < "school 09"
+    model = quick_model(n_members=2).fit(X[old], y[old])
+    other = copy.deepcopy(model)
+    order = np.random.default_rng(0).permutation((~old).sum())
+    new, targets = X[~old], y[~old]
+    model.adapt(new, targets)
+    other.adapt(new.iloc[order], targets.iloc[order])
+    assert_array_equal(other.predict(X), model.predict(X))
+
+
+def test_weights_in_adapt(schools):
+    X, y = schools
+    old = X["school"] < "school 09"
+    model = quick_model().fit(X[old], y[old])
+    new, targets = X[~old], y[~old]
+    weights = np.random.default_rng(0).integers(0, 3, len(new))
+    rows = np.repeat(np.arange(len(new)), weights)
+    weighted = copy.deepcopy(model).adapt(new, targets, sample_weight=weights)
+    repeated = copy.deepcopy(model).adapt(new.iloc[rows], targets.iloc[rows])
+    assert_array_equal(weighted.predict(X), repeated.predict(X))
+
+
+def test_adapt_to_a_task_with_one_row(schools):
+    X, y = schools
+    old = X["school"] < "school 11"
+    one = X[~old].head(1)
+    model = quick_model().fit(X[old], y[old])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.adapt(one, y[one.index])
+    assert model.tasks_[-1] == "school 11"
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_adapt_does_not_change_a_copy(schools):
+    X, y = schools
+    old = X["school"] < "school 09"
+    model = quick_model(metadata=None).fit(X[old], y[old])
+    copied = copy.deepcopy(model)
+    model.adapt(X[~old], y[~old])
+    assert len(copied.tasks_) == 9
+    with pytest.raises(ValueError, match="not seen in fit"):
+        copied.predict(X)
+
+
+def test_a_fit_after_adapt_starts_afresh(schools):
+    X, y = schools
+    old = X["school"] < "school 09"
+    model = quick_model().fit(X[old], y[old]).adapt(X[~old], y[~old])
+    assert_array_equal(model.fit(X, y).predict(X), quick_model().fit(X, y).predict(X))
+
+
+# metadata_importance
+
+
+@pytest.fixture(scope="module")
+def many_schools():
+    """Schools with a fact that says nothing, the last ten of which are not trained on."""
+    X, y = make_schools(n_schools=40, n_rows=12)
+    luck = np.random.default_rng(5).normal(size=40)
+    X = X.assign(luck=luck[X["school"].str[-2:].astype(int)])
+    return X, y, X["school"] >= "school 30"
+
+
+FACTS = ["luck", "size", "sector"]
+
+
+@pytest.fixture(scope="module", params=["columns", "table"])
+def model_of_many(request, many_schools):
+    """A fitted model, the rows it takes, their targets, and which of them are new."""
+    X, y, new = many_schools
+    metadata = FACTS
+    if request.param == "table":
+        metadata = X[["school", *FACTS]].drop_duplicates().set_index("school").sort_index()
+        X = X.drop(columns=FACTS)
+    model = quick_model(metadata=metadata, embedding_dim=2, **LEARNS)
+    return model.fit(X[~new], y[~new]), X, y, new
+
+
+@pytest.mark.parametrize("which", ["new", "known"])
+def test_importance_of_a_fact_that_helps_and_of_one_that_does_not(model_of_many, which):
+    model, X, y, new = model_of_many
+    rows = new if which == "new" else ~new
+    found = model.metadata_importance(X[rows], y[rows], n_repeats=10, random_state=0)
+    assert sorted(found.index) == sorted(FACTS)
+    assert list(found.columns) == ["importance_mean", "importance_std"]
+    assert found["importance_mean"].is_monotonic_decreasing
+    assert found.index[0] == "size"
+    assert found.index[-1] == "luck"
+    importance = found["importance_mean"]
+    assert importance["size"] > 0.3
+    assert importance["sector"] > 0.03
+    assert abs(importance["luck"]) < 0.05
+    assert (found["importance_std"] >= 0).all()
+
+
+def test_importance_leaves_model_and_table_alone(model_of_many):
+    model, X, y, _ = model_of_many
+    before, predictions = X.copy(), model.predict(X)
+    table = model.metadata.copy() if isinstance(model.metadata, pd.DataFrame) else None
+    parameters = {k: v.clone() for k, v in model.module_.state_dict().items() if v is not None}
+    model.metadata_importance(X, y, n_repeats=1, random_state=0)
+    pd.testing.assert_frame_equal(X, before)
+    assert_array_equal(model.predict(X), predictions)
+    if table is not None:
+        pd.testing.assert_frame_equal(model.metadata, table)
+    for name, value in parameters.items():
+        assert_array_equal(model.module_.state_dict()[name], value)
+
+
+def test_importance_with_a_seed_is_the_same_twice(model_of_many):
+    model, X, y, _ = model_of_many
+    first, second, other = (
+        model.metadata_importance(X, y, n_repeats=2, random_state=seed) for seed in (0, 0, 1)
+    )
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+    assert not other.equals(first)
+
+
+def test_importance_by_another_score_and_with_weights(model_of_many):
+    model, X, y, _ = model_of_many
+    settings = {"n_repeats": 2, "random_state": 0}
+    by_error = model.metadata_importance(X, y, scoring="neg_mean_squared_error", **settings)
+    by_default = model.metadata_importance(X, y, **settings)
+    assert_allclose(
+        by_error["importance_mean"],
+        by_default["importance_mean"].loc[by_error.index] * y.var(ddof=0),
+        rtol=1e-6,
+    )
+    even = model.metadata_importance(X, y, sample_weight=np.ones(len(y)), **settings)
+    pd.testing.assert_frame_equal(even, by_default)
+    weights = np.where(y > y.median(), 5.0, 1.0)
+    weighted = model.metadata_importance(X, y, sample_weight=weights, **settings)
+    assert not np.allclose(weighted["importance_mean"], by_default["importance_mean"])
+
+
+def test_importance_for_arrays(schools):
+    X, y = schools
+    model = quick_model(task_id=2, metadata=[3, -1]).fit(X.to_numpy(), y)
+    found = model.metadata_importance(X.to_numpy(), y, random_state=0)
+    named = quick_model().fit(X, y).metadata_importance(X, y, random_state=0)
+    assert sorted(found.index) == [3, 4]
+    assert_allclose(found.to_numpy(), named.to_numpy())
+
+
+def test_importance_when_columns_stand_in_another_order(schools):
+    X, y = schools
+    model = quick_model().fit(X, y)
+    pd.testing.assert_frame_equal(
+        model.metadata_importance(X[X.columns[::-1]], y, random_state=0),
+        model.metadata_importance(X, y, random_state=0),
+    )
+
+
+def test_importance_with_several_outputs_and_members(schools):
+    X, y = schools
+    both = np.column_stack([y, -y])
+    model = quick_model(n_members=2).fit(X, both)
+    found = model.metadata_importance(X, both, random_state=0)
+    assert np.isfinite(found.to_numpy()).all()
+
+
+def test_importance_after_adapt(schools):
+    X, y = schools
+    old = X["school"] < "school 09"
+    model = quick_model().fit(X[old], y[old]).adapt(X[~old], y[~old])
+    found = model.metadata_importance(X, y, random_state=0)
+    assert sorted(found.index) == sorted(METADATA)
+    assert np.isfinite(found.to_numpy()).all()
