@@ -133,21 +133,23 @@ class TaskHypernetwork(MemberModule):
         self.register_buffer(
             "embedding_alpha", alpha.reshape(-1, 1, 1).expand(n_members, 1, 1).clone()
         )
+        self.pulled = bool((alpha > 0).any())
 
     @torch.no_grad()
     def _open_intercepts(self, generators):
         """Let the intercepts of the linear path listen to the embeddings from the first step on.
 
         Tasks differ first of all in level. The path reads how far an embedding has moved from the
-        initial draw, so that it is zero at the start whatever its weights are; unit weights from
-        the embedding to the intercepts make a step of the embedding a step of the level.
+        initial draw, so that it is zero at the start whatever its weights are. Weights of length
+        0.3 from the embedding to the intercepts are enough for embeddings to learn levels at
+        once, and small enough to leave to the metadata what they explain.
         """
         embedding_dim = self.embeddings.shape[2]
         if not embedding_dim:
             return
         direction = uniform(generators, embedding_dim, self.n_outputs, bound=1.0)
         weight = self.skip.weight.unflatten(2, (-1, self.n_outputs))
-        weight[:, :embedding_dim, -1] = direction / direction.norm(dim=1, keepdim=True)
+        weight[:, :embedding_dim, -1] = 0.3 * direction / direction.norm(dim=1, keepdim=True)
 
     def mark_trained(self, trained):
         """Tasks without rows do not count in the mean embedding."""
@@ -167,7 +169,7 @@ class TaskHypernetwork(MemberModule):
 
     def penalty(self):
         """Squared distance of the embeddings from their mean, times ``embedding_alpha``."""
-        if not bool((self.embedding_alpha > 0).any()):
+        if not self.pulled:
             return None
         distance = self.embedding_alpha * (self.embeddings - self.mean_embedding()).square()
         return (distance.sum(2) * self.trained).sum(1)
@@ -195,6 +197,7 @@ class TaskHypernetwork(MemberModule):
         module.trained = self.trained.new_ones(self.n_members, n_tasks)
         square = (self.embeddings - module.centre).square() * self.trained.unsqueeze(2)
         variance = square.sum(1, keepdim=True) / self.trained.sum(1).clamp(min=1).view(-1, 1, 1)
+        module.pulled = True
         module.embedding_alpha = noise.to(variance).view(-1, 1, 1) / variance.clamp(min=1e-6)
         return module
 

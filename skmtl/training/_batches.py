@@ -10,6 +10,9 @@ import torch
 
 # numbers gathered at once: bounds the memory that batches take on long tables
 _NUMBERS_AT_ONCE = 2**22
+# small tables: epochs packed at once, and the numbers that they may have together
+_EPOCHS_AHEAD = 16
+_NUMBERS_AHEAD = 2**17
 
 
 @dataclass
@@ -155,15 +158,22 @@ def pack_blocks(rows, tasks, shape):
     block = (filled & (rank % block_length == 0)).cumsum(1) - 1
 
     batch = torch.arange(len(rows), device=rows.device).unsqueeze(1).expand_as(rows)
-    packed = TaskBlocks(
-        rows.new_full((len(rows), n_blocks, block_length), -1),
-        codes.new_zeros((len(rows), n_slots)),
-        slot.new_zeros((len(rows), n_blocks)),
+    # places that are not filled are written to one more place at the end, which is cut off
+    n_batches = len(rows)
+
+    def scattered(values, places, at, size, default):
+        flat = values.new_full((n_batches * size + 1,), default)
+        at = torch.where(at, places, n_batches * size)
+        return flat.scatter_(0, at.flatten(), values.flatten())[:-1]
+
+    place = (batch * n_blocks + block) * block_length + rank % block_length
+    return TaskBlocks(
+        scattered(rows, place, filled, n_blocks * block_length, -1).view(
+            -1, n_blocks, block_length
+        ),
+        scattered(codes, batch * n_slots + slot, opens_task, n_slots, 0).view(-1, n_slots),
+        scattered(slot, batch * n_blocks + block, filled, n_blocks, 0).view(-1, n_blocks),
     )
-    packed.rows[batch[filled], block[filled], (rank % block_length)[filled]] = rows[filled]
-    packed.tasks[batch[opens_task], slot[opens_task]] = codes[opens_task]
-    packed.slots[batch[filled], block[filled]] = slot[filled]
-    return packed
 
 
 class MemberBatches:
@@ -188,7 +198,9 @@ class MemberBatches:
         self.table = table
         self.rows = rows
         self.generators = generators
+        self._members = list(range(len(rows)))
         self._fixed = None
+        self._ahead = []
         # dealing n rows to ceil(n / batch_size) batches
         self.n_batches_per_member = [max(1, -(-len(r) // batch_size)) for r in rows]
         self.lengths = [
@@ -196,6 +208,8 @@ class MemberBatches:
         ]
         self.task_counts = torch.stack([self._count(r) for r in self.rows])
         self.shape = block_shape(max(self.lengths), self.task_counts.amax(0))
+        numbers = len(rows) * len(self) * max(self.lengths) * (table.features.shape[1] + 8)
+        self.epochs_ahead = max(1, min(_EPOCHS_AHEAD, _NUMBERS_AHEAD // max(1, numbers)))
 
     def _count(self, rows):
         """Rows of every task among `rows`."""
@@ -207,11 +221,16 @@ class MemberBatches:
     def select(self, members):
         """Keep the given members only."""
         self.rows = [self.rows[m] for m in members]
+        self._members = [self._members[m] for m in members]
         if self.generators is not None:
             self.generators = [self.generators[m] for m in members]
         self.n_batches_per_member = [self.n_batches_per_member[m] for m in members]
         self.lengths = [self.lengths[m] for m in members]
         self._fixed = None
+        self._ahead = [
+            tuple([v if v is None else v[members] for v in values] for values in epoch)
+            for epoch in self._ahead
+        ]
 
     def _deal(self):
         """Row numbers of the epoch's batches, shape (M, n_batches, rows in a batch)."""
@@ -244,10 +263,9 @@ class MemberBatches:
         rows = rows.clamp(min=0)
         metadata = [None] * len(rows)
         if table.metadata is not None:
-            members = torch.zeros(1, dtype=torch.int64, device=tasks.device)
-            if len(table.metadata) > 1:
-                members = torch.arange(tasks.shape[1], device=tasks.device).unsqueeze(1)
-            metadata = table.metadata[members, tasks].unbind()
+            shared = len(table.metadata) == 1
+            members = torch.tensor([0] if shared else self._members, device=tasks.device)
+            metadata = table.metadata[members.unsqueeze(1), tasks].unbind()
         return (
             table.features[rows].unbind(),
             tasks.unbind(),
@@ -258,11 +276,24 @@ class MemberBatches:
             filled.sum((2, 3)).unbind(),
         )
 
+    def _deal_ahead(self):
+        """The next epochs at once, the last one first: packing many costs little more than one."""
+        dealt = torch.cat([self._deal() for _ in range(self.epochs_ahead)], dim=1)
+        dealt = dealt.to(self.table.tasks.device)
+        n_members = len(dealt)
+        packed = pack_blocks(dealt.transpose(0, 1).flatten(0, 1), self.table.tasks, self.shape)
+        values = self._gather(*(t.unflatten(0, (-1, n_members)) for t in packed))
+        starts = range(0, dealt.shape[1], len(self))
+        return [tuple(v[k : k + len(self)] for v in values) for k in reversed(starts)]
+
     def __iter__(self):
-        if self.generators is not None:
-            chunks = self._chunks()
-        else:
+        if self.generators is None:
             self._fixed = chunks = self._fixed or list(self._chunks())
+        elif self.epochs_ahead > 1:
+            self._ahead = self._ahead or self._deal_ahead()
+            chunks = [self._ahead.pop()]
+        else:
+            chunks = self._chunks()
         shortest = min(self.n_batches_per_member)
         number = 0
         for chunk in chunks:

@@ -3,6 +3,8 @@
 It differs from skorch's own net in what a batch is, in having a clock per member, and in speed.
 """
 
+from contextlib import nullcontext
+
 import torch
 from skorch import NeuralNet
 
@@ -153,17 +155,17 @@ class MemberNet(NeuralNet):
         for _ in range(self.max_epochs if epochs is None else epochs):
             self.notify("on_epoch_begin", dataset_train=train, dataset_valid=valid)
             train_loss = self.run_single_epoch(train, True, "train", self.train_step)
-            with self.optimizer_.using_averages():
+            # callbacks that store weights store those that are validated
+            watched = valid is not None or self.callbacks_
+            with self.optimizer_.using_averages() if watched else nullcontext():
                 valid_loss = self.run_single_epoch(valid, False, "valid", self.validation_step)
-            self._check_finite(train_loss, valid_loss)
-            clock.tick(self.optimizer_.averaged, train_loss, valid_loss)
-            self._record(train_loss, valid_loss)
-            try:
-                # callbacks that store weights store those that were validated
-                with self.optimizer_.using_averages():
+                self._check_finite(train_loss, valid_loss)
+                clock.tick(self.optimizer_.averaged, train_loss, valid_loss)
+                self._record(train_loss, valid_loss)
+                try:
                     self.notify("on_epoch_end", dataset_train=train, dataset_valid=valid)
-            except KeyboardInterrupt:
-                break  # how skorch's own EarlyStopping ends training
+                except KeyboardInterrupt:
+                    break  # how skorch's own EarlyStopping ends training
             if not clock.any_active:
                 break
             stay = clock.leave()
@@ -189,14 +191,17 @@ class MemberNet(NeuralNet):
         """
         if iterator is None:
             return None
-        self._set_training(training)
+        if self.module_.training != training:
+            self._set_training(training)
         sums, weights = [], []
         for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
+            if self.callbacks_:
+                self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)
             sums.append(step["loss"])
             weights.append(batch.weights)
-            self.notify("on_batch_end", batch=batch, training=training, **step)
+            if self.callbacks_:
+                self.notify("on_batch_end", batch=batch, training=training, **step)
         # along the last axes: a sum over the first would round differently for one member
         return torch.stack(sums, 1).sum(1) / torch.stack(weights, 1).sum((1, 2, 3))
 

@@ -80,6 +80,7 @@ class MemberAdam(torch.optim.Optimizer):
         self.steps = torch.zeros(n_members, 1, dtype=torch.float64, device=first.device)
         self._decaying = bool((self.param_groups[0]["weight_decay"] > 0).any())
         self._averaging = bool((self.param_groups[0]["averaging"] > 0).any())
+        self._views = {}
         self.averaged = flat.clone() if self._averaging else flat
         self._point_to(flat)
         self.buffer = flat
@@ -96,6 +97,11 @@ class MemberAdam(torch.optim.Optimizer):
             self.averaged = buffer
         self._point_to(buffer)
 
+    def zero_grad(self, set_to_none=True):
+        """Forget the gradients."""
+        for p in self._parameters:
+            p.grad = None
+
     @contextmanager
     def using_averages(self):
         """Let the module have the running means of its parameters for a while."""
@@ -107,10 +113,14 @@ class MemberAdam(torch.optim.Optimizer):
 
     def _point_to(self, buffer):
         """Make the module's parameters views of `buffer`."""
-        pieces = buffer.split(self._sizes, dim=1)
-        for p, piece, shape in zip(self._parameters, pieces, self._shapes, strict=True):
+        which = buffer is self.averaged
+        if self._views.get(which, (None,))[0] is not buffer:
+            pieces = buffer.split(self._sizes, dim=1)
+            views = [p.view(len(buffer), *s) for p, s in zip(pieces, self._shapes, strict=True)]
+            self._views[which] = buffer, views
+        for p, view in zip(self._parameters, self._views[which][1], strict=True):
             p.grad = None
-            p.data = piece.view(len(buffer), *shape)
+            p.data = view
 
     def release(self):
         """Give every parameter memory of its own again, as a module that is stored needs."""

@@ -1,0 +1,127 @@
+"""What the benchmarks share: interleaved timing, result files, the description of the machine.
+
+Scripts of this folder import it by its bare name, since they are run as files.
+"""
+
+import datetime
+import platform
+import statistics
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+
+import skmtl
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def cpu_model():
+    """Name of the processor, as far as the system tells."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def command_line(hidden=("--data-home",)):
+    """How the script was called, without the values of options that name folders."""
+    words = []
+    for word in sys.argv[1:]:
+        name, separator, _ = word.partition("=")
+        if words and words[-1] in hidden:
+            words.append("DIR")
+        elif name in hidden and separator:
+            words.append(f"{name}=DIR")
+        else:
+            words.append(word)
+    return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
+
+
+def circumstances():
+    """Command, date, versions and machine, as pairs of strings."""
+    versions = [f"python {platform.python_version()}", f"skmtl {skmtl.__version__}"]
+    versions += [f"{name} {version(name)}" for name in ("torch", "scikit-learn", "skorch", "numpy")]
+    return {
+        "command": command_line(),
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "versions": ", ".join(versions),
+        "machine": f"{cpu_model()}, {joblib.cpu_count()} cores, {platform.system()}",
+    }
+
+
+def save(table, name, **notes):
+    """Write a table as CSV below lines that start with "#" and say how it was made.
+
+    Read it with ``pandas.read_csv(path, comment="#")``.
+
+    Parameters
+    ----------
+    table : DataFrame
+    name : str
+        Name of the file in the folder of results, without ".csv".
+    **notes : str
+        More lines for the head of the file.
+    """
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.csv"
+    with path.open("w", newline="") as file:
+        for key, value in {**circumstances(), **notes}.items():
+            file.write(f"# {key}: {value}\n")
+        table.to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
+    print(f"wrote benchmarks/results/{path.name}", flush=True)
+
+
+def time_interleaved(contenders, n_repeats):
+    """Run contenders in turn, so that a slow moment of the machine hits all of them.
+
+    What counts is processor time: with one thread it is what a clock on the wall shows on an idle
+    machine, and other programs on the same machine disturb it less.
+
+    Parameters
+    ----------
+    contenders : dict of str to callable
+        A call prepares a run and returns a function without arguments, which is timed.
+    n_repeats : int
+
+    Returns
+    -------
+    DataFrame
+        Seconds: one row per repeat, one column per contender.
+    """
+    names = list(contenders)
+    rows = []
+    for repeat in range(n_repeats):
+        row = {}
+        # another one goes first each time
+        for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
+            run = contenders[name]()
+            start = time.process_time()
+            run()
+            row[name] = time.process_time() - start
+        rows.append(row)
+    return pd.DataFrame(rows)[names]
+
+
+def spread(values):
+    """Minimum, median and maximum, as a dict."""
+    values = list(values)
+    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+
+def verdict(holds):
+    """The word for a target."""
+    return "holds" if holds else "falls short"
+
+
+def standard_error(values):
+    """Standard error of the mean."""
+    values = np.asarray(values, dtype=float)
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")

@@ -1,0 +1,60 @@
+"""Copy the targets and what was got from the result files into the table of the README.
+
+Run as a file after a benchmark; it measures nothing.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+from _common import RESULTS
+
+README = Path(__file__).parent / "README.md"
+BEGIN, END = "<!-- table: made by update_readme.py -->\n", "<!-- end of table -->\n"
+
+
+def read(name):
+    """Read a result file.
+
+    Returns
+    -------
+    table : DataFrame
+    date : str
+        When it was made.
+    """
+    path = RESULTS / f"{name}.csv"
+    head = path.read_text().splitlines()
+    date = next(line for line in head if line.startswith("# date: "))
+    table = pd.read_csv(path, comment="#", dtype=str, keep_default_na=False)
+    return table, date.removeprefix("# date: ")
+
+
+def lines():
+    """What was measured, the target, what was got, the verdict, the date."""
+    table, date = read("paper_hypernet_targets")
+    for row in table.itertuples():
+        bound = f"{row.sense} {row.bound}".strip()
+        got = f"{row.got} ({row.note})" if row.note else row.got
+        yield row.target, bound, got, row.result, date
+    table, date = read("training_speed_ratios")
+    for row in table.itertuples():
+        name = f"Training, {row.setting}: {row.ratio}"
+        yield name, row.target, f"{row.median} ({row.min} to {row.max})", row.result, date
+    table, date = read("prediction_speed_summary")
+    for row in table.itertuples():
+        name = f"Prediction, {row.what.replace('_', ' ')}"
+        name += ", with metadata" if row.metadata == "True" else ""
+        yield name, row.target, f"{row.median} ({row.min} to {row.max})", row.result, date
+
+
+def main():
+    """Write the table."""
+    head = "Measured", "Target", "Got", "Result", "Date"
+    rows = [head, ("---",) * len(head), *lines()]
+    table = "\n".join("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows)
+    before, rest = README.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    README.write_text(f"{before}{BEGIN}\n{table}\n\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
