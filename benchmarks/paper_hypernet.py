@@ -36,10 +36,10 @@ HYPERNET_GRID = [
     {
         "hypernet_layers": layers,
         "linear_skip": skip,
-        "learning_rate_init": rate,
+        "learning_rate_init": 5e-3,
         "batch_size": BATCH_SIZE,
     }
-    for layers, skip, rate in product((0, 1), (False, True), (1.5e-3, 5e-3))
+    for layers, skip in product((0, 1), (False, True))
 ]
 PLAIN_GRID = [
     {"linear_skip": skip, "learning_rate_init": rate, "batch_size": BATCH_SIZE}
