@@ -18,7 +18,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skmtl._columns import as_table
 from skmtl._device import one_thread, resolve_device
-from skmtl._tables import Examples, TaskTables, history_table
+from skmtl._examples import Examples
+from skmtl._tables import TaskTables, history_table
 from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
 from skmtl.training import MemberNet, ProgressBar, TaskRows, check_callbacks, predict_all
@@ -120,8 +121,8 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         """Check y and weights against X; rows of weight 0 are dropped before anything sees them."""
         if y is None:
             raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, "
-                "but the target y is None."
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
             )
         X = as_table(X)
         y = self._check_targets(y)
@@ -158,9 +159,8 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             return train, valid
         warnings.warn(
             f"no task has enough rows for validation_fraction={self.validation_fraction:g}, so "
-            "training runs "
-            f"all {self.max_iter} epochs. Raise validation_fraction, pass X_val and y_val, or set "
-            "early_stopping=False and choose max_iter by cross-validation.",
+            f"training runs all {self.max_iter} epochs. Raise validation_fraction, pass X_val and "
+            "y_val, or set early_stopping=False and choose max_iter by cross-validation.",
             ValidationWarning,
             stacklevel=3,
         )
@@ -251,8 +251,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         if changed:
             raise ValueError(
                 "warm_start=True continues the previous fit, but parameters that decide the shape "
-                "of "
-                f"{changed[0]!r} have changed since; set warm_start=False to start afresh."
+                f"of {changed[0]!r} have changed since; set warm_start=False to start afresh."
             )
         for name, parameter in module.named_parameters():
             parameter.data = state[name].detach().to(parameter, copy=True)

@@ -33,8 +33,8 @@ def as_table(X):
             X = np.asarray(X)
             if X.dtype.kind in "US":
                 raise TypeError(
-                    "X is a list that holds strings, so that its numbers cannot be told apart from "
-                    "them; pass a DataFrame instead."
+                    "X is a list that holds strings, so that its numbers cannot be told apart "
+                    "from them; pass a DataFrame instead."
                 )
         # raises for what is not a table; mixed columns may hold strings and stay as they are
         table = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_features=0)
@@ -91,8 +91,7 @@ def _find_column(table, item, parameter):
         hint = _TRANSFORMER_HINT.format(parameter=parameter, position=-1)
         raise ValueError(
             f"{parameter} names the column {item!r}, but X is an array of {n_columns} columns "
-            "without "
-            f"names. {hint}"
+            f"without names. {hint}"
         )
     if item in table.columns:
         return int(table.columns.get_loc(item))
@@ -146,10 +145,11 @@ def numbers_of(table, positions, what, estimator):
     if bad:
         raise TypeError(
             f"the {what} must be numeric, but these columns are not: {bad}. The argument must be a "
-            "string or a number only after encoding: put for example make_column_transformer("
-            f"(OneHotEncoder(sparse_output=False), {bad!r}), remainder='passthrough', "
-            "verbose_feature_names_out=False).set_output(transform='pandas') before this estimator "
-            "in a Pipeline."
+            "string or a number only after encoding: put for example "
+            f"make_column_transformer((OneHotEncoder(sparse_output=False), {bad!r}), "
+            "remainder='passthrough', "
+            "verbose_feature_names_out=False).set_output(transform='pandas') before this "
+            "estimator in a Pipeline."
         )
     if isinstance(block, pd.DataFrame):
         block = block.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -165,8 +165,7 @@ def numbers_of(table, positions, what, estimator):
         if bad:
             raise ValueError(
                 f"the {what} contain NaN or infinity in these columns: {bad}. Impute them first, "
-                "for "
-                "example with sklearn.impute.SimpleImputer in a Pipeline, or drop the rows."
+                "for example with sklearn.impute.SimpleImputer in a Pipeline, or drop the rows."
             )
     return values
 
@@ -180,38 +179,3 @@ def _is_numeric(column):
     if pd.api.types.is_object_dtype(dtype):
         return pd.api.types.infer_dtype(column, skipna=True) in _NUMERIC_KINDS
     return pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
-
-
-def labels_of(table, positions):
-    """Task ids as an Index, the combination of several columns as a MultiIndex.
-
-    Raises
-    ------
-    ValueError
-        If an id is missing.
-    """
-    names = column_names(table)
-    columns = []
-    for position in positions:
-        column = (
-            table.iloc[:, position]
-            if isinstance(table, pd.DataFrame)
-            else pd.Series(table[:, position])
-        )
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            # which categories exist is an accident of the frame; the ids are what counts
-            column = column.astype(column.cat.categories.dtype)
-        missing = np.flatnonzero(column.isna().to_numpy())
-        if len(missing):
-            raise ValueError(
-                f"the task id column {names[position]!r} has {len(missing)} missing (NaN) id(s), "
-                "the first "
-                f"in row {missing[0]}. Drop those rows, or give them an id of their own, such as "
-                "'unknown'."
-            )
-        columns.append(column)
-    if len(columns) == 1:
-        return pd.Index(columns[0])
-    return pd.MultiIndex.from_arrays(
-        [pd.Index(c) for c in columns], names=[names[p] for p in positions]
-    )

@@ -4,114 +4,19 @@ Learned in ``fit`` and applied again in ``predict``; out come checked, encoded, 
 """
 
 import copy
-from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import validate_data
 
-from skmtl._columns import as_table, column_names, find_columns, labels_of, numbers_of
+from skmtl._columns import as_table, column_names, find_columns, numbers_of
+from skmtl._examples import Query
+from skmtl._labels import distinct, encode, first_rows, labels_of
 
 # what the loop itself shows to callbacks
 _RECORDED = ("train_loss", "valid_loss", "valid_loss_best", "best_loss", "n_members", "n_active")
-
-
-@dataclass
-class Examples:
-    """Rows ready to train on: scaled later, checked and encoded already.
-
-    Attributes
-    ----------
-    features : ndarray of shape (n, d)
-    tasks : ndarray of shape (n,) of int64
-    targets : ndarray of shape (n, o)
-    weights : ndarray of shape (n,)
-    """
-
-    features: np.ndarray
-    tasks: np.ndarray
-    targets: np.ndarray
-    weights: np.ndarray
-
-    def take(self, rows):
-        """Some of the rows."""
-        return Examples(*(values[rows] for values in vars(self).values()))
-
-    def split(self, fraction, generator):
-        """Set rows of every task aside: floor(fraction * its rows), drawn at random.
-
-        Parameters
-        ----------
-        fraction : float
-        generator : torch.Generator
-
-        Returns
-        -------
-        train, valid : Examples
-        """
-        draw = torch.rand(len(self.tasks), generator=generator, dtype=torch.float64).numpy()
-        order = np.lexsort((draw, self.tasks))
-        counts = np.bincount(self.tasks)
-        starts = np.cumsum(counts) - counts
-        rank = np.empty(len(order), dtype=np.int64)
-        rank[order] = np.arange(len(order)) - starts[self.tasks[order]]
-        # 0.3 * 10 is a little less than 3 in floating point
-        aside = rank < np.floor(fraction * counts + 1e-9)[self.tasks]
-        return self.take(np.flatnonzero(~aside)), self.take(np.flatnonzero(aside))
-
-    @staticmethod
-    def concatenate(first, second):
-        """The rows of both."""
-        return Examples(
-            *(
-                np.concatenate(v)
-                for v in zip(vars(first).values(), vars(second).values(), strict=True)
-            )
-        )
-
-    def canonical(self):
-        """The same examples whatever the order of the rows, repeated ones merged.
-
-        A row of weight 2 and the same row twice become one and the same thing, a row of weight 0
-        disappears, and the result of ``fit`` does not depend on how the caller sorted the table.
-        """
-        kept = self.take(np.flatnonzero(self.weights > 0))
-        columns = np.column_stack([kept.tasks, kept.targets, kept.features])
-        keys = pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy()
-        order = np.argsort(keys, kind="stable")
-        kept, keys, columns = kept.take(order), keys[order], columns[order]
-        # compared in full only where the hashes agree
-        new = np.ones(len(keys), dtype=bool)
-        same = np.flatnonzero(keys[1:] == keys[:-1]) + 1
-        new[same] = (columns[same] != columns[same - 1]).any(axis=1)
-        merged = kept.take(np.flatnonzero(new))
-        merged.weights = np.bincount(np.cumsum(new) - 1, weights=kept.weights)
-        return merged
-
-
-@dataclass
-class Query:
-    """Rows to predict: every row names one of a few distinct networks.
-
-    Attributes
-    ----------
-    features : ndarray of shape (n, d)
-        Scaled.
-    networks : ndarray of shape (n,) of int64
-        Which network predicts a row.
-    tasks : ndarray of shape (n_networks,) of int64
-        Task of each network; -1 if it was never seen.
-    metadata : ndarray of shape (n_networks, d_m) or None
-        Scaled facts of each network's task.
-    """
-
-    features: np.ndarray
-    networks: np.ndarray
-    tasks: np.ndarray
-    metadata: np.ndarray | None
 
 
 class TaskTables:
@@ -144,8 +49,8 @@ class TaskTables:
             metadata = [metadata] if single else list(metadata)
             if not all(isinstance(column, (str, Integral)) for column in metadata):
                 raise ValueError(
-                    "metadata must be a list of columns of X, or a DataFrame with one row per task "
-                    "indexed by task id; other tables do not say which task a row is about."
+                    "metadata must be a list of columns of X, or a DataFrame with one row per "
+                    "task indexed by task id; other tables do not say which task a row is about."
                 )
         elif self.from_table and not metadata.columns.is_unique:
             repeated = metadata.columns[metadata.columns.duplicated()].unique().tolist()
@@ -154,8 +59,7 @@ class TaskTables:
         if metadata is not None and len(metadata) and task_id is None:
             raise ValueError(
                 "metadata are facts about tasks, but task_id=None means that there is only one "
-                "task. "
-                "Name the column that says which task a row belongs to: task_id='...'."
+                "task. Name the column that says which task a row belongs to: task_id='...'."
             )
 
     def split(self, X, estimator, reset=False):
@@ -204,8 +108,7 @@ class TaskTables:
         if not self.feature_positions:
             raise ValueError(
                 f"Found array with 0 feature(s) (shape={table.shape[0], 0}) while a minimum of 1 "
-                "is required: "
-                "every column of X is named in task_id or metadata."
+                "is required: every column of X is named in task_id or metadata."
             )
         self.metadata_names = [names[p] for p in self.metadata_positions]
         if self.from_table:
@@ -225,7 +128,7 @@ class TaskTables:
         if labels is None:
             self.tasks = pd.Index([0], name="task")
             return features, np.zeros(len(features), dtype=np.int64)
-        codes, self.tasks = _encode(labels)
+        codes, self.tasks = encode(labels)
         if self.metadata_positions:
             self.metadata_values = self._constant(codes, metadata)
         elif self.from_table and len(self.metadata_names):
@@ -234,17 +137,15 @@ class TaskTables:
 
     def _constant(self, codes, metadata):
         """Facts of every task, from columns that must not vary within one."""
-        facts = metadata[_first_rows(codes)]
+        facts = metadata[first_rows(codes)]
         differs = metadata != facts[codes]
         if differs.any():
             row, column = np.argwhere(differs)[0]
             raise ValueError(
                 f"metadata must be constant within a task, but {self.metadata_names[column]!r} "
-                "varies within "
-                f"the task {self.tasks[codes[row]]!r}: it is {facts[codes[row], column]:g} in one "
-                "row and "
-                f"{metadata[row, column]:g} in another. Leave it out of metadata to use it as a "
-                "feature."
+                f"varies within the task {self.tasks[codes[row]]!r}: it is "
+                f"{facts[codes[row], column]:g} in one row and {metadata[row, column]:g} in "
+                "another. Leave it out of metadata to use it as a feature."
             )
         return facts
 
@@ -264,8 +165,7 @@ class TaskTables:
             missing = tasks[rows < 0]
             raise ValueError(
                 f"metadata has no row for {len(missing)} task(s): {missing[:10].tolist()}. It "
-                "needs one row "
-                "per task, indexed by task id."
+                "needs one row per task, indexed by task id."
             )
         return numbers_of(facts.iloc[rows], list(range(facts.shape[1])), "metadata", estimator)
 
@@ -280,13 +180,13 @@ class TaskTables:
             Tasks are numbered among the new ones.
         """
         features, labels, metadata = self.split(X, estimator)
-        codes, new = _encode(labels)
+        codes, new = encode(labels)
         known = new[self.tasks.get_indexer(new) >= 0]
         if len(known):
             raise ValueError(
                 f"adapt learns new tasks and leaves the others alone, but {len(known)} are known "
-                "already: "
-                f"{known[:10].tolist()}. Pass the rows of new tasks only, or call fit again."
+                f"already: {known[:10].tolist()}. Pass the rows of new tasks only, or call fit "
+                "again."
             )
         tables = copy.copy(self)
         tables.tasks = new
@@ -366,23 +266,22 @@ class TaskTables:
         if labels is None:
             n = len(features)
             return Query(features, np.zeros(n, dtype=np.int64), np.zeros(1, dtype=np.int64), None)
-        codes, asked = _encode(labels)
+        codes, asked = encode(labels)
         tasks = self.tasks.get_indexer(asked)
         if self.metadata_scaler is None:
             if unseen_tasks == "error" and (tasks < 0).any():
                 raise ValueError(
                     f"{(tasks < 0).sum()} task(s) were not seen in fit: "
-                    f"{asked[tasks < 0][:10].tolist()}. Use "
-                    "unseen_tasks='average' to predict them with the mean embedding, metadata= to "
-                    "predict "
-                    "them from facts about them, or adapt() to learn them from a few rows."
+                    f"{asked[tasks < 0][:10].tolist()}. Use unseen_tasks='average' to predict them "
+                    "with the mean embedding, metadata= to predict them from facts about them, or "
+                    "adapt() to learn them from a few rows."
                 )
             return Query(features, codes, tasks, None)
         if self.from_table:
             facts = self._look_up(asked, estimator)
         else:
             # facts may vary within a task here: what-if questions, permutation importance
-            networks, first = _distinct(codes, metadata)
+            networks, first = distinct(codes, metadata)
             codes, tasks, facts = networks, tasks[codes[first]], metadata[first]
         return Query(features, codes, tasks, self.metadata_scaler.transform(facts))
 
@@ -402,8 +301,8 @@ class TaskTables:
         if not same:
             raise ValueError(
                 "warm_start=True continues the previous fit, but the tasks or columns of X are "
-                "others than "
-                "then. Use adapt() to add tasks, or set warm_start=False to start afresh."
+                "others than then. Use adapt() to add tasks, or set warm_start=False to start "
+                "afresh."
             )
         other.feature_scaler, other.target_scaler = self.feature_scaler, self.target_scaler
         other.metadata_scaler = self.metadata_scaler
@@ -428,7 +327,7 @@ class TaskTables:
             For the estimator's parameter of this name.
         """
         table = self._ordered(as_table(X)).copy()
-        codes, asked = _encode(labels_of(table, self.task_positions))
+        codes, asked = encode(labels_of(table, self.task_positions))
         metadata = estimator.metadata
         if self.from_table:
             rows = metadata.index.get_indexer(asked)
@@ -439,9 +338,9 @@ class TaskTables:
             return table, metadata
         position = self.metadata_positions[column]
         if not isinstance(table, pd.DataFrame):
-            table[:, position] = generator.permutation(table[_first_rows(codes), position])[codes]
+            table[:, position] = generator.permutation(table[first_rows(codes), position])[codes]
             return table, metadata
-        facts = table.iloc[_first_rows(codes), position].to_numpy()
+        facts = table.iloc[first_rows(codes), position].to_numpy()
         table.isetitem(position, generator.permutation(facts)[codes])
         return table, metadata
 
@@ -490,50 +389,3 @@ def history_table(records, extra=None):
         if numeric and name not in ("epoch", *_RECORDED):
             table[name] = table["epoch"].map(values)
     return table
-
-
-def _encode(labels):
-    """Number the labels: sorted where they can be, else by type and by how they print.
-
-    Returns
-    -------
-    codes : ndarray of int64
-    tasks : Index
-        The distinct labels, with the names and the levels of `labels`.
-    """
-    codes, _ = pd.factorize(labels)
-    tasks = labels[_first_rows(codes)]
-    try:
-        order = tasks.argsort()
-        tasks[order]
-    except TypeError:
-        keys = [(type(label).__name__, repr(label)) for label in tasks]
-        order = np.array(sorted(range(len(keys)), key=keys.__getitem__))
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    return rank[codes], tasks[order]
-
-
-def _first_rows(codes):
-    """Number of the first row of every code."""
-    first = np.empty(codes.max() + 1, dtype=np.int64)
-    first[codes[::-1]] = np.arange(len(codes))[::-1]
-    return first
-
-
-def _distinct(codes, metadata):
-    """Number the distinct pairs of a code and a row of metadata.
-
-    Returns
-    -------
-    pairs : ndarray of shape (n,)
-        Number of every row's pair.
-    first : ndarray
-        A row of every pair.
-    """
-    first = _first_rows(codes)
-    if not np.array_equal(metadata, metadata[first[codes]]):
-        frame = pd.DataFrame(metadata).assign(code=codes)
-        codes = frame.groupby(list(frame.columns), sort=False).ngroup().to_numpy(copy=True)
-        first = _first_rows(codes)
-    return codes, first

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skmtl._base import BaseMultiTaskEstimator
-from skmtl._tables import Examples
+from skmtl._examples import Examples
 from skmtl.nn import TaskHypernetwork
 
 # of Adam in adapt, at most: a handful of numbers per task is learned by then
@@ -289,8 +289,7 @@ class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
         if y.ndim == 2 and self.task_id is None:
             raise ValueError(
                 f"y has {y.shape[1]} columns, but task_id=None means one task. Name the column of "
-                "X "
-                "that says which task a row belongs to, task_id='...', or pass one column of y."
+                "X that says which task a row belongs to, task_id='...', or pass one column of y."
             )
         return y.reshape(len(y), -1)
 
@@ -355,8 +354,8 @@ class MultiTaskHypernetRegressor(RegressorMixin, BaseMultiTaskEstimator):
         check_is_fitted(self, "module_")
         if self.task_id is None or not self.module_.embeddings.shape[2]:
             raise ValueError(
-                "adapt learns embeddings of new tasks: it needs task_id and an embedding_dim above "
-                "0."
+                "adapt learns embeddings of new tasks: it needs task_id and an embedding_dim "
+                "above 0."
             )
         X, y, weights = self._check_rows(X, y, sample_weight)
         if y.shape[1] != self.module_.n_outputs:

@@ -41,8 +41,8 @@ def check_callbacks(callbacks, n_members):
     for callback in callbacks or []:
         if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
             raise TypeError(
-                f"callbacks must be instances of skorch callbacks, got {callback!r}. "
-                "Pass for example skorch.callbacks.EpochTimer()."
+                f"callbacks must be instances of skorch callbacks, got {callback!r}. Pass for "
+                "example skorch.callbacks.EpochTimer()."
             )
         if n_members > 1:
             _refuse_steering(callback, n_members)

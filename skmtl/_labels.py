@@ -1,0 +1,90 @@
+"""Task ids: found in a table, checked and numbered.
+
+A task id is any label; a combination of columns is a label with several levels.
+"""
+
+import numpy as np
+import pandas as pd
+
+from skmtl._columns import column_names
+
+
+def labels_of(table, positions):
+    """Task ids as an Index, the combination of several columns as a MultiIndex.
+
+    Raises
+    ------
+    ValueError
+        If an id is missing.
+    """
+    names = column_names(table)
+    columns = []
+    for position in positions:
+        column = (
+            table.iloc[:, position]
+            if isinstance(table, pd.DataFrame)
+            else pd.Series(table[:, position])
+        )
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            # which categories exist is an accident of the frame; the ids are what counts
+            column = column.astype(column.cat.categories.dtype)
+        missing = np.flatnonzero(column.isna().to_numpy())
+        if len(missing):
+            raise ValueError(
+                f"the task id column {names[position]!r} has {len(missing)} missing (NaN) id(s), "
+                f"the first in row {missing[0]}. Drop those rows, or give them an id of their own, "
+                "such as 'unknown'."
+            )
+        columns.append(column)
+    if len(columns) == 1:
+        return pd.Index(columns[0])
+    return pd.MultiIndex.from_arrays(
+        [pd.Index(c) for c in columns], names=[names[p] for p in positions]
+    )
+
+
+def encode(labels):
+    """Number the labels: sorted where they can be, else by type and by how they print.
+
+    Returns
+    -------
+    codes : ndarray of int64
+    tasks : Index
+        The distinct labels, with the names and the levels of `labels`.
+    """
+    codes, _ = pd.factorize(labels)
+    tasks = labels[first_rows(codes)]
+    try:
+        order = tasks.argsort()
+        tasks[order]
+    except TypeError:
+        keys = [(type(label).__name__, repr(label)) for label in tasks]
+        order = np.array(sorted(range(len(keys)), key=keys.__getitem__))
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[codes], tasks[order]
+
+
+def first_rows(codes):
+    """Number of the first row of every code."""
+    first = np.empty(codes.max() + 1, dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return first
+
+
+def distinct(codes, metadata):
+    """Number the distinct pairs of a code and a row of metadata.
+
+    Returns
+    -------
+    pairs : ndarray of shape (n,)
+        Number of every row's pair.
+    first : ndarray
+        A row of every pair.
+    """
+    first = first_rows(codes)
+    if not np.array_equal(metadata, metadata[first[codes]]):
+        frame = pd.DataFrame(metadata).assign(code=codes)
+        codes = frame.groupby(list(frame.columns), sort=False).ngroup().to_numpy(copy=True)
+        first = first_rows(codes)
+    return codes, first
