@@ -81,9 +81,11 @@ class ProgressBar(Callback):
     def on_epoch_end(self, net, **kwargs):
         """Advance the bar and show the losses."""
         last = net.history[-1]
-        shown = {"train": f"{last['train_loss']:.4f}"}
+        shown = {}
         if "valid_loss" in last:
-            shown |= {"valid": f"{last['valid_loss']:.4f}", "best": f"{last['best_loss']:.4f}"}
+            # first, for narrow terminals cut the line: this is what decides when to stop
+            shown = {"valid": f"{last['valid_loss']:.4f}", "best": f"{last['best_loss']:.4f}"}
+        shown["train"] = f"{last['train_loss']:.4f}"
         if last["n_members"] > 1:
             shown["members"] = last["n_active"]
         self.bar_.set_postfix(shown, refresh=False)
