@@ -1,0 +1,114 @@
+"""What all splitters share: from X to the number of each row's task, and back to positions.
+
+What lies between is arithmetic on these numbers.
+"""
+
+import warnings
+from abc import abstractmethod
+from numbers import Integral
+
+import numpy as np
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils import check_consistent_length
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
+
+from skmtl._columns import as_table, find_columns
+from skmtl._labels import encode, labels_of
+
+
+class BaseTaskSplitter(BaseCrossValidator):
+    """What all splitters share; a subclass has its parameters and `_masks`."""
+
+    _parameter_constraints = {
+        "n_splits": [Interval(Integral, 2, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def _check_parameters(self):
+        """Called by the constructors, as in scikit-learn's splitters."""
+        validate_parameter_constraints(
+            self._parameter_constraints, vars(self), caller_name=type(self).__name__
+        )
+        if self.task_id is None or (np.ndim(self.task_id) and not len(self.task_id)):
+            raise ValueError(
+                f"task_id={self.task_id!r} names no column. If there is only one task, or if y "
+                "has a column for each task, use a splitter of scikit-learn, such as KFold."
+            )
+        if not getattr(self, "shuffle", True) and self.random_state is not None:
+            raise ValueError(
+                "random_state has no effect since shuffle=False; leave it out, or use shuffle=True."
+            )
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        """Return the number of splits.
+
+        Parameters
+        ----------
+        X : DataFrame or array, optional
+            Ignored.
+        y : array-like, optional
+            Ignored.
+        groups : array-like, optional
+            Ignored.
+
+        Returns
+        -------
+        int
+            The parameter `n_splits`.
+        """
+        return self.n_splits
+
+    def split(self, X, y=None, groups=None):
+        """Generate the positions of the training rows and of the test rows.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_columns)
+            The table with the task ids.
+        y : array-like of length n, optional
+            Ignored; classes are not stratified.
+        groups : array-like of length n, optional
+            Ignored with a warning, since X says what the groups are.
+
+        Yields
+        ------
+        train : ndarray of int
+            Positions of the training rows, ascending.
+        test : ndarray of int
+            Positions of the test rows, ascending.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X has no such columns, if an id is missing, or if the rows cannot be split in this
+            way; the message says what to change.
+        """
+        if groups is not None:
+            name = type(self).__name__
+            warnings.warn(f"The groups parameter is ignored by {name}", UserWarning, stacklevel=2)
+        table = as_table(X)
+        check_consistent_length(table, y)
+        codes, _ = encode(labels_of(table, find_columns(table, self.task_id, "task_id")))
+        for train, test in self._masks(table, codes):
+            yield np.flatnonzero(train), np.flatnonzero(test)
+
+    @abstractmethod
+    def _masks(self, table, codes):
+        """Generate two boolean arrays for each split: which rows train, and which test.
+
+        Parameters
+        ----------
+        table : DataFrame or ndarray
+        codes : ndarray of int
+            Number of each row's task, without gaps.
+        """
+
+
+def places(codes, order):
+    """Place of every row within its task (0, 1, ...) if the rows are taken in this order."""
+    counts = np.bincount(codes)
+    by_task = order[np.argsort(codes[order], kind="stable")]
+    place = np.empty(len(codes), dtype=np.int64)
+    place[by_task] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return place
