@@ -1,0 +1,120 @@
+"""What a fitted estimator says about its tasks: where their ids are, and their classes."""
+
+import numpy as np
+import pandas as pd
+from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
+
+from skmtl._columns import as_table, find_columns
+from skmtl._labels import labels_of
+from skmtl.metrics._inputs import by_task, columns_of
+
+# where scikit-learn's meta-estimators keep what they wrap; fitted ones first
+_WRAPPED = ("best_estimator_", "estimator_", "regressor_", "estimator", "regressor")
+
+
+def _task_labels(estimator, X):
+    """The task of every row.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It, or what it wraps in a pipeline or a search, may have a parameter `task_id`.
+    X : table
+
+    Returns
+    -------
+    Index or None
+        None if the tasks are not in X.
+    """
+    chain = _chain(estimator)
+    task_id = getattr(chain[-1], "task_id", None)
+    if task_id is None:
+        return None
+    for outer in chain[:-1]:
+        if isinstance(outer, Pipeline) and len(outer.steps) > 1:
+            X = outer[:-1].transform(X)
+    table = as_table(X)
+    names = getattr(chain[-1], "feature_names_in_", None)
+    if isinstance(table, pd.DataFrame) and names is not None and set(table.columns) == set(names):
+        # positions are those of fit
+        table = table[list(names)]
+    return labels_of(table, find_columns(table, task_id, "task_id"))
+
+
+def _chain(estimator):
+    """The estimator, what it wraps, and so on, down to one with `task_id` or to the last one."""
+    chain = [estimator]
+    while not hasattr(chain[-1], "task_id"):
+        outer = chain[-1]
+        if isinstance(outer, Pipeline):
+            inner = outer.steps[-1][1]
+        else:
+            wrapped = (getattr(outer, name, None) for name in _WRAPPED)
+            inner = next((each for each in wrapped if hasattr(each, "get_params")), None)
+        if inner is None or isinstance(inner, str):
+            break
+        chain.append(inner)
+    return chain
+
+
+def classes_by_task(estimator, y, y_pred):
+    """Kind and classes of each task in wide form.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its `task_types_`, if there are any, are "regression" or other words by task. Its
+        `classes_per_task_` or `classes_` are a list or a dict of arrays, with None for tasks that
+        are no classification, or one array.
+    y : table
+        Labels.
+    y_pred : as `predict` or `predict_proba` gives it
+
+    Returns
+    -------
+    classes : list or None
+        In the order of the columns of y; None if they are not known.
+    kinds : list of str
+        "regression" or "classification".
+    """
+    truth = columns_of(y, "y")
+    n_tasks = len(truth.values)
+    types = _said_by(estimator, "task_types_")
+    classes = _said_by(estimator, "classes_per_task_", "classes_")
+    kinds = ["classification" if is_classifier(estimator) else "regression"] * n_tasks
+    if classes is not None and not isinstance(classes, dict):
+        if any(each is not None and np.ndim(each) == 0 for each in classes):
+            return _shared(classes, y_pred, n_tasks), kinds
+        # in the order of fit, which predictions with names tell
+        named = isinstance(y_pred, (dict, pd.DataFrame)) and truth.is_table
+        if named and len(y_pred.keys()) == len(classes):
+            classes = dict(zip(y_pred.keys(), classes, strict=True))
+    if classes is not None:
+        _, classes = by_task(classes, truth, "classes_")
+        kinds = ["regression" if each is None else "classification" for each in classes]
+    if types is not None:
+        _, types = by_task(types, truth, "task_types_")
+        kinds = ["regression" if each == "regression" else "classification" for each in types]
+    return classes, kinds
+
+
+def _said_by(estimator, *names):
+    """The first of some attributes of the estimator, or of what it wraps; None if there is none."""
+    for each in _chain(estimator):
+        for name in names:
+            value = getattr(each, name, None)
+            if value is not None:
+                return value
+    return None
+
+
+def _shared(classes, y_pred, n_tasks):
+    """Repeat one array of classes for each task, if the probabilities are of so many classes."""
+    if n_tasks == 1:
+        return [classes]
+    if not isinstance(y_pred, (dict, list, tuple)) and np.ndim(y_pred) < 3:
+        return None
+    arrays = y_pred.values() if isinstance(y_pred, dict) else y_pred
+    widths = {np.shape(array)[1:] for array in arrays if array is not None}
+    return [classes] * n_tasks if widths == {(len(classes),)} else None

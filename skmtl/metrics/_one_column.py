@@ -1,0 +1,156 @@
+"""One column of a multi-output estimator's predictions, as an estimator of its own.
+
+scikit-learn's scorers know estimators of one output only.
+"""
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import ClassifierTags, RegressorTags, Tags, TargetTags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _num_samples
+
+from skmtl.metrics._inputs import columns_of, in_order, probabilities_of
+from skmtl.metrics._pieces import tidy
+from skmtl.metrics._probabilities import default_classes
+
+
+class Predictions:
+    """What a multi-output estimator predicts for a table, each method called once.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : table
+    truth : Columns
+        Labels, whose order the columns are brought into.
+
+    Attributes
+    ----------
+    raw : as `predict` gives it
+    names : Index
+        Names of the tasks.
+    """
+
+    def __init__(self, estimator, X, truth):
+        self.estimator = estimator
+        self.truth = truth
+        self.raw = estimator.predict(X)
+        self.names = truth.names
+        if self.names is None:
+            named = isinstance(self.raw, pd.DataFrame)
+            self.names = self.raw.columns if named else pd.RangeIndex(len(truth.values))
+        self._X = X
+        self._known = {"predict": self._split("predict", self.raw, len(truth.values[0]))}
+
+    def columns(self, method):
+        """Predictions for the table, a list of arrays."""
+        if method not in self._known:
+            self._known[method] = self.columns_for(method, self._X)
+        return self._known[method]
+
+    def columns_for(self, method, X):
+        """Predictions for another table, a list of arrays."""
+        return self._split(method, getattr(self.estimator, method)(X), _num_samples(X))
+
+    def _split(self, method, predictions, n_rows):
+        truth = self.truth._replace(values=[np.empty(n_rows)] * len(self.truth.values))
+        if method != "predict":
+            return probabilities_of(predictions, truth)[1]
+        columns = in_order(columns_of(predictions, "y_pred"), truth, "y_pred")
+        return [tidy(column) for column in columns]
+
+
+def _classifies(method):
+    def check(self):
+        return self.classes_ is not None and hasattr(self._predictions.estimator, method)
+
+    return check
+
+
+class OneColumn:
+    """An estimator that predicts one task.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    column : int
+        Which task.
+    X : table
+        Rows that are known to `predictions`.
+    rows : ndarray
+        Their numbers.
+    """
+
+    def __init__(self, predictions, column, X, rows):
+        self._predictions = predictions
+        self._column = column
+        self.X = X
+        self._rows = rows
+        self.classes_ = None  # regression
+
+    def set_classes(self, classes, y_true):
+        """Make it a classifier.
+
+        Parameters
+        ----------
+        classes : ndarray or None
+            If None, they are those that occur.
+        y_true : ndarray
+            Labels of the rows.
+
+        Returns
+        -------
+        ndarray
+            The labels in the type of the classes: 1 instead of 1.0.
+        """
+        codes, seen = pd.factorize(y_true)
+        if classes is None:
+            predicted = self.predict(self.X)
+            classes = default_classes(pd.unique(np.concatenate([seen, predicted])), 2)
+        self.classes_ = np.asarray(classes)
+        same = {label: label for label in self.classes_.tolist()}
+        if all(label in same for label in seen.tolist()):
+            seen = np.array([same[label] for label in seen.tolist()], dtype=self.classes_.dtype)
+        return seen[codes]
+
+    def _of(self, method, X):
+        if X is self.X:
+            return self._predictions.columns(method)[self._column][self._rows]
+        # a function may ask about other rows
+        return self._predictions.columns_for(method, X)[self._column]
+
+    def predict(self, X):
+        """Predicted values of the task."""
+        return self._of("predict", X)
+
+    @available_if(_classifies("predict_proba"))
+    def predict_proba(self, X):
+        """Probabilities of the classes of the task."""
+        probabilities = self._of("predict_proba", X)
+        if probabilities.ndim == 2 and probabilities.shape[1] == 1 < len(self.classes_):
+            probabilities = probabilities[:, 0]
+        if probabilities.ndim == 1:
+            probabilities = np.column_stack([1 - probabilities, probabilities])
+        return probabilities
+
+    @available_if(_classifies("decision_function"))
+    def decision_function(self, X):
+        """Decision values of the task."""
+        return self._of("decision_function", X)
+
+    def fit(self, X, y):
+        """Do nothing: only what is fitted can be scored."""
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def __sklearn_tags__(self):
+        if self.classes_ is None:
+            kind = {"estimator_type": "regressor", "regressor_tags": RegressorTags()}
+        else:
+            kind = {"estimator_type": "classifier", "classifier_tags": ClassifierTags()}
+        return Tags(target_tags=TargetTags(required=True), **kind)
+
+    def __repr__(self):
+        return f"OneColumn({self._predictions.estimator!r}, {self._column})"

@@ -1,0 +1,210 @@
+"""Labels and predictions of each task: wide form is cut by columns, long form by rows.
+
+What comes after this file does not know which form it was.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from skmtl._labels import encode
+from skmtl.metrics._inputs import (
+    as_numbers,
+    by_task,
+    columns_of,
+    in_order,
+    probabilities_of,
+    weights_of,
+)
+
+
+class Piece(NamedTuple):
+    """Labels of a task, or of one of its outputs in long form, and what was predicted for them.
+
+    Rows whose label is missing, or whose weight is 0, are not in it.
+    """
+
+    position: int  # of the task
+    task: Any
+    y_true: np.ndarray
+    y_pred: np.ndarray  # (n,), or (n, n_classes)
+    weight: np.ndarray | None
+    classes: np.ndarray | None  # in the order of the columns of y_pred
+
+
+def wide_pieces(y_true, y_pred, sample_weight, content, labels=None, chosen=None):
+    """Cut tables that have one column per task.
+
+    Parameters
+    ----------
+    y_true, y_pred, sample_weight, labels : as the public functions take them
+    content : {"numbers", "labels", "probabilities"}
+        What `y_pred` holds.
+    chosen : collection of int, optional
+        Numbers of the columns to use; all if not given.
+
+    Returns
+    -------
+    tasks : Index
+    pieces : list of Piece
+        One for each task, even if it has no label.
+    """
+    truth, predictions = _aligned(y_true, y_pred, content)
+    chosen = np.array(range(len(truth.values)) if chosen is None else chosen, dtype=int)
+    tasks = truth.names[chosen]
+    missing = [
+        task for task, t in zip(tasks.tolist(), chosen, strict=True) if predictions[t] is None
+    ]
+    if missing:
+        raise ValueError(
+            f"y_pred has no probabilities for the tasks {missing}; it needs an array for each "
+            "column of y_true."
+        )
+    weights = weights_of(sample_weight, truth)
+    classes = _classes_of(labels, truth)
+    rows = np.arange(len(truth.values[0]))
+    pieces = []
+    for position, (t, task) in enumerate(zip(chosen, tasks.tolist(), strict=True)):
+        pieces.append(
+            _piece(
+                content,
+                rows,
+                position=position,
+                task=task,
+                y_true=truth.values[t],
+                y_pred=predictions[t],
+                weight=weights[t],
+                classes=classes[t],
+            )
+        )
+    return tasks, pieces
+
+
+def long_pieces(labels, y_true, y_pred, sample_weight, content, classes=None):
+    """Cut tables in which each row is about one task.
+
+    Parameters
+    ----------
+    labels : Index of length n
+        The task of each row.
+    y_true, y_pred : array-like of shape (n,) or (n, n_outputs)
+    sample_weight : array-like of shape (n,) or None
+    content : {"numbers", "labels", "probabilities"}
+    classes : ndarray, optional
+        Shared by all tasks, in the order of the columns of `y_pred`.
+
+    Returns
+    -------
+    tasks : Index
+    pieces : list of Piece
+        One for each task and output.
+    """
+    truth, predictions = _aligned(y_true, y_pred, content)
+    weights = weights_of(sample_weight, truth)
+    tasks, rows_of = rows_by_task(labels, truth)
+    pieces = []
+    for position, (task, rows) in enumerate(zip(tasks.tolist(), rows_of, strict=True)):
+        for y_true, y_pred, weight in zip(truth.values, predictions, weights, strict=True):
+            pieces.append(
+                _piece(
+                    content,
+                    rows,
+                    position=position,
+                    task=task,
+                    y_true=y_true,
+                    y_pred=y_pred,
+                    weight=weight,
+                    classes=classes,
+                )
+            )
+    return tasks, pieces
+
+
+def rows_by_task(labels, truth):
+    """The distinct task ids, sorted if they can be, and the numbers of the rows of each."""
+    n_rows = len(truth.values[0])
+    if n_rows != len(labels):
+        raise ValueError(f"X has {len(labels)} rows, but y has {n_rows}; pass a label for each.")
+    codes, tasks = encode(labels)
+    order = np.argsort(codes, kind="stable")
+    return tasks, np.split(order, np.cumsum(np.bincount(codes))[:-1])
+
+
+def _aligned(y_true, y_pred, content):
+    """Labels as named columns, and a list of predictions in their order."""
+    truth = columns_of(y_true, "y_true")
+    names = truth.names
+    if content == "probabilities":
+        names, predictions = probabilities_of(y_pred, truth)
+    else:
+        columns = columns_of(y_pred, "y_pred")
+        predictions = in_order(columns, truth, "y_pred")
+        if names is None and columns.is_table:
+            names = columns.names
+    if names is None:
+        names = pd.RangeIndex(len(truth.values))
+    return truth._replace(names=names), predictions
+
+
+def _classes_of(labels, truth):
+    """Classes of each task; None where they are not given."""
+    n_tasks = len(truth.values)
+    if labels is None:
+        return [None] * n_tasks
+    if n_tasks == 1 and not isinstance(labels, dict) and np.ndim(labels[0]) == 0:
+        labels = [labels]  # the classes of the one task
+    _, classes = by_task(labels, truth._replace(is_table=True), "labels")
+    if any(each is not None and np.ndim(each) != 1 for each in classes):
+        raise ValueError(
+            "labels must hold the classes of each task: a dict by task, or a list with one array "
+            "for each, such as [[0, 1], ['a', 'b', 'c']]."
+        )
+    return classes
+
+
+def labelled(task, rows, y_true, weight):
+    """Those of the rows that have a label and a weight above 0, and their weights."""
+    rows = rows[~pd.isna(y_true[rows])]
+    if weight is None:
+        return rows, None
+    weight = weight[rows]
+    bad = ~(np.isfinite(weight) & (weight >= 0))
+    if bad.any():
+        raise ValueError(
+            f"sample_weight must be finite and not negative, but for the task {task!r} it is "
+            f"{weight[bad][0]:g} in row {rows[bad][0]}."
+        )
+    return rows[weight > 0], weight[weight > 0]
+
+
+def tidy(values):
+    """Values in the plainest type that holds them all; strings are objects."""
+    if values.dtype.kind not in "OUS":
+        return values
+    return pd.Series(values, dtype=object).infer_objects().to_numpy()
+
+
+def _piece(content, rows, *, position, task, y_true, y_pred, weight, classes):
+    rows, weight = labelled(task, rows, y_true, weight)
+    y_true, y_pred = tidy(y_true[rows]), y_pred[rows]
+    if content == "labels":
+        bad = pd.isna(y_pred)
+    else:
+        y_pred = as_numbers(y_pred, f"y_pred of the task {task!r}")
+        bad = ~np.isfinite(y_pred).all(axis=tuple(range(1, y_pred.ndim)))
+    if bad.any():
+        raise ValueError(
+            f"y_pred of the task {task!r} is NaN or infinite in {bad.sum()} row(s) that have a "
+            f"label, the first of them row {rows[bad][0]}. Every label needs a prediction."
+        )
+    if content == "numbers":
+        y_true = as_numbers(y_true, f"y_true of the task {task!r}")
+        if np.isinf(y_true).any():
+            raise ValueError(
+                f"y_true of the task {task!r} is infinite in row {rows[np.isinf(y_true)][0]}; use "
+                "NaN for a missing label."
+            )
+    elif content == "labels":
+        y_pred = tidy(y_pred)
+    return Piece(position, task, y_true, y_pred, weight, classes)

@@ -1,0 +1,272 @@
+"""Scorers of all tasks together, for ``scoring=`` in scikit-learn's tools."""
+
+import numpy as np
+from sklearn import get_config
+from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest
+
+from skmtl.metrics._classification import (
+    ACCURACY,
+    AVERAGE_PRECISION,
+    LOG_LOSS,
+    ROC_AUC,
+    mt_accuracy_score,
+    mt_average_precision_score,
+    mt_log_loss,
+    mt_roc_auc_score,
+)
+from skmtl.metrics._estimators import _task_labels, classes_by_task
+from skmtl.metrics._metric import Function, check_average, evaluate, takes_weights
+from skmtl.metrics._pieces import long_pieces, wide_pieces
+from skmtl.metrics._regression import (
+    MAE,
+    MSE,
+    R2_SCORE,
+    RMSE,
+    mt_mean_absolute_error,
+    mt_mean_squared_error,
+    mt_r2_score,
+    mt_root_mean_squared_error,
+)
+
+_METRICS = {
+    mt_mean_squared_error: MSE,
+    mt_root_mean_squared_error: RMSE,
+    mt_mean_absolute_error: MAE,
+    mt_r2_score: R2_SCORE,
+    mt_accuracy_score: ACCURACY,
+    mt_roc_auc_score: ROC_AUC,
+    mt_average_precision_score: AVERAGE_PRECISION,
+    mt_log_loss: LOG_LOSS,
+}
+
+
+class MultiTaskScorer:
+    """Score an estimator over tasks; greater is better.
+
+    In long form the tasks are those in the task column of X, which is found by the estimator's
+    parameter `task_id`, in wide form they are the columns of y. Labels may be missing.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted one, perhaps in a pipeline or a search.
+    X : DataFrame or array-like of shape (n, n_columns)
+        Rows to predict.
+    y : DataFrame or array-like of shape (n,) or (n, T)
+        Labels.
+    sample_weight : array-like of shape (n,) or (n, T), optional
+        Weights of the rows, or of each label.
+
+    Returns
+    -------
+    float
+        Greater is better: errors have a minus sign.
+
+    Raises
+    ------
+    ValueError
+        If labels and predictions do not fit.
+
+    See Also
+    --------
+    make_mt_scorer : Makes other ones.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skmtl.metrics import neg_mt_mae_scorer
+    >>> X, y = np.array([[0.0], [1.0]]), np.array([[0.0, 5.0], [1.0, 7.0]])
+    >>> model = LinearRegression().fit(X, y)
+    >>> round(neg_mt_mae_scorer(model, X, y + 1), 6)
+    -1.0
+    """
+
+    def __init__(self, function, metric, average):
+        self._function = function
+        self._metric = metric
+        self._average = average
+        self._weight_request = None
+
+    def __call__(self, estimator, X, y, sample_weight=None):
+        tasks, pieces = self._pieces(estimator, X, y, sample_weight)
+        return self._sign * evaluate(self._metric, tasks, pieces, self._average)
+
+    def _by_task(self, estimator, X, y, sample_weight):
+        """One score for each task; greater is better."""
+        tasks, pieces = self._pieces(estimator, X, y, sample_weight)
+        return self._sign * evaluate(self._metric, tasks, pieces, None, stacklevel=4)
+
+    @property
+    def _sign(self):
+        return 1 if self._metric.greater_is_better else -1
+
+    def _pieces(self, estimator, X, y, sample_weight):
+        if y is None:
+            raise ValueError(f"{self!r} compares predictions with labels; pass y.")
+        if sample_weight is not None and not self._accept_sample_weight():
+            raise TypeError(
+                f"{self._metric.title} has no parameter sample_weight; leave the weights out, or "
+                "use a function that has one."
+            )
+        content, title = self._metric.content, self._metric.title
+        response = "predict_proba" if content == "probabilities" else "predict"
+        predict = getattr(estimator, response, None)
+        if predict is None:
+            raise AttributeError(
+                f"{title} needs {response}, which {type(estimator).__name__} does not have; use "
+                "another scorer or estimator."
+            )
+        labels = _task_labels(estimator, X)
+        y_pred = predict(X)
+        if labels is not None:
+            classes = getattr(estimator, "classes_", None)
+            return long_pieces(labels, y, y_pred, sample_weight, content, classes)
+        classes, kinds = classes_by_task(estimator, y, y_pred)
+        chosen = None
+        if self._metric.kind and len(set(kinds)) > 1:
+            chosen = np.flatnonzero([kind == self._metric.kind for kind in kinds])
+        return wide_pieces(y, y_pred, sample_weight, content, classes, chosen)
+
+    # what scikit-learn's tools ask of a scorer
+
+    def _accept_sample_weight(self):
+        """Whether weights may be passed."""
+        return takes_weights(self._function)
+
+    def set_score_request(self, *, sample_weight=UNCHANGED):
+        """Say whether metadata routing passes weights to this scorer.
+
+        Parameters
+        ----------
+        sample_weight : bool, str or None, default=UNCHANGED
+            As in scikit-learn: True or the name under which they are passed, False not to use
+            them, None to refuse them.
+
+        Returns
+        -------
+        self
+            The scorer itself is changed.
+
+        Raises
+        ------
+        RuntimeError
+            If metadata routing is not enabled.
+        """
+        if not get_config()["enable_metadata_routing"]:
+            raise RuntimeError(
+                "set_score_request is only available with metadata routing: call "
+                "sklearn.set_config(enable_metadata_routing=True) first."
+            )
+        if sample_weight is not UNCHANGED:
+            self._weight_request = sample_weight
+        return self
+
+    def get_metadata_routing(self):
+        """Tell scikit-learn which metadata to pass.
+
+        Returns
+        -------
+        MetadataRequest
+        """
+        request = MetadataRequest(owner=self)
+        if self._accept_sample_weight():
+            request.score.add_request(param="sample_weight", alias=self._weight_request)
+        return request
+
+    def _routing_repr(self):
+        return repr(self)
+
+    def __repr__(self):
+        name = getattr(self._function, "__name__", repr(self._function))
+        known = self._function in _METRICS
+        options = {"average": self._average}
+        if not known:
+            if not self._metric.greater_is_better:
+                options["greater_is_better"] = False
+            if self._metric.content == "probabilities":
+                options["response_method"] = "predict_proba"
+        options |= self._metric.settings
+        listed = "".join(f", {key}={value!r}" for key, value in options.items())
+        return f"make_mt_scorer({name}{listed})"
+
+
+def make_mt_scorer(
+    metric, *, average="macro", greater_is_better=None, response_method=None, **settings
+):
+    """Make a scorer of all tasks together.
+
+    It can be used as ``scoring=`` wherever scikit-learn takes a scorer, in long and in wide form.
+
+    Parameters
+    ----------
+    metric : callable
+        One of the functions of this module, or a function ``metric(y_true, y_pred)`` of the labels
+        and predictions of one task, such as those of `sklearn.metrics`.
+    average : {"macro", "micro"}, default="macro"
+        "macro" is the mean over tasks, "micro" takes all labels together.
+    greater_is_better : bool, optional
+        Whether larger numbers of the function are better; if not, the score has a minus sign.
+        True if not given. Known for the functions of this module.
+    response_method : {"predict", "predict_proba"}, optional
+        What the function is given: predictions, which is the default, or probabilities. Of two
+        classes these are the probabilities of the second one. Known for the functions of this
+        module.
+    **settings : dict
+        Further arguments of the function.
+
+    Returns
+    -------
+    callable
+        To be called as ``scorer(estimator, X, y, sample_weight=None)``; greater is better.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If this is no such function, or `average` is unknown.
+
+    Examples
+    --------
+    >>> from sklearn.metrics import mean_pinball_loss
+    >>> from skmtl.metrics import make_mt_scorer, mt_r2_score
+    >>> make_mt_scorer(mt_r2_score, average="micro")
+    make_mt_scorer(mt_r2_score, average='micro')
+    >>> make_mt_scorer(mean_pinball_loss, greater_is_better=False, alpha=0.1)
+    make_mt_scorer(mean_pinball_loss, average='macro', greater_is_better=False, alpha=0.1)
+    """
+    if not callable(metric) or hasattr(metric, "get_metadata_routing"):
+        raise TypeError(
+            "metric must be a function of labels and predictions, such as mt_r2_score or "
+            f"sklearn.metrics.median_absolute_error, not {metric!r}."
+        )
+    check_average(average)
+    if average is None:
+        raise ValueError(
+            "a scorer returns one number: use average='macro' or 'micro', and per_task_score for "
+            "one number per task."
+        )
+    if metric in _METRICS:
+        if settings or greater_is_better is not None or response_method is not None:
+            raise ValueError(
+                f"all there is to choose for a scorer of {metric.__name__} is average; leave the "
+                "other arguments out."
+            )
+        return MultiTaskScorer(metric, _METRICS[metric], average)
+    contents = {None: "labels", "predict": "labels", "predict_proba": "probabilities"}
+    if response_method not in contents:
+        raise ValueError(
+            f"response_method={response_method!r} is unknown; use 'predict' or 'predict_proba'."
+        )
+    better = True if greater_is_better is None else greater_is_better
+    own = Function(metric, better, contents[response_method], settings)
+    return MultiTaskScorer(metric, own, average)
+
+
+mt_r2_scorer = make_mt_scorer(mt_r2_score)
+neg_mt_mse_scorer = make_mt_scorer(mt_mean_squared_error)
+neg_mt_rmse_scorer = make_mt_scorer(mt_root_mean_squared_error)
+neg_mt_mae_scorer = make_mt_scorer(mt_mean_absolute_error)
+mt_accuracy_scorer = make_mt_scorer(mt_accuracy_score)
+mt_roc_auc_scorer = make_mt_scorer(mt_roc_auc_score)
+mt_average_precision_scorer = make_mt_scorer(mt_average_precision_score)
+neg_mt_log_loss_scorer = make_mt_scorer(mt_log_loss)
