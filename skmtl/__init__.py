@@ -3,7 +3,7 @@
 Public names are listed in ``__all__``; everything whose module starts with "_" is private.
 """
 
-from skmtl.hypernet import MultiTaskHypernetRegressor
+from skmtl.hypernet import MultiTaskHypernetClassifier, MultiTaskHypernetRegressor
 
-__all__ = ["MultiTaskHypernetRegressor"]
+__all__ = ["MultiTaskHypernetClassifier", "MultiTaskHypernetRegressor"]
 __version__ = "0.1.0.dev0"

@@ -4,7 +4,6 @@ It knows no architecture: a subclass builds its module and says what its paramet
 """
 
 import copy
-import math
 import warnings
 from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
@@ -14,15 +13,20 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skmtl._columns import as_table
-from skmtl._device import one_thread, resolve_device
-from skmtl._examples import Examples
+from skmtl._device import one_thread
+from skmtl._examples import Examples, row_counts
+from skmtl._jobs import Job, build_module, train
 from skmtl._tables import TaskTables, history_table
+from skmtl._targets import Targets
 from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
-from skmtl.training import MemberNet, ProgressBar, TaskRows, check_callbacks, predict_all
+from skmtl.training import ProgressBar, predict_every_task, predict_rows
+
+# what scikit-learn remembers of the columns of X
+_COLUMNS = ("n_features_in_", "feature_names_in_")
 
 
 class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
@@ -31,6 +35,8 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
     _parameter_constraints = {
         "task_id": [str, Integral, "array-like", None],
         "metadata": [str, Integral, "array-like", None],
+        "task_types": [StrOptions({"infer"}), dict],
+        "task_sampling": [StrOptions({"rows", "tasks", "sqrt"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -49,6 +55,9 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         "verbose": ["verbose"],
     }
 
+    # of the architecture, what may differ between members that train side by side
+    _member_parameters = ()
+
     @abstractmethod
     def _build_module(self, n_tasks, n_features, n_metadata, n_outputs, seeds):
         """Return an untrained module.
@@ -64,8 +73,8 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         """
 
     @abstractmethod
-    def _check_targets(self, y):
-        """Return y as a float64 array of shape (n, n_outputs), or raise an error."""
+    def _target_settings(self):
+        """Parameters that say what y holds, as arguments of `Targets`."""
 
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Train one network per task, all together.
@@ -74,16 +83,19 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         ----------
         X : DataFrame or array of shape (n, n_columns)
             Features, task id and metadata, as the constructor's parameters say.
-        y : array-like of shape (n,) or (n, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n,), optional
-            A weight of 2 means the same as the row twice, 0 the same as no row.
+        y : array-like of shape (n,), (n, n_outputs) or (n, n_tasks)
+            Labels. With ``task_id=None`` and several columns every column is a task (wide form),
+            and NaN is a missing label.
+        sample_weight : array-like of shape (n,), or (n, n_tasks) in wide form, optional
+            A weight of 2 means the same as the row twice, 0 the same as no row. Whole weights, of
+            a mean up to 20, count rows when some are set aside for validation.
         X_val, y_val : as X and y, optional
             Rows for early stopping, instead of a part of X.
 
         Returns
         -------
         self
+            The fitted estimator.
 
         Raises
         ------
@@ -91,51 +103,72 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             If a table, a label or a parameter cannot be used; the message says what to change.
         DivergenceError
             If training diverges.
+
+        Warns
+        -----
+        ValidationWarning
+            If no task has enough rows to set one aside for early stopping.
+        UnlabelledRowsWarning
+            If rows have no label of any task.
         """
-        self._validate_params()
-        tables = TaskTables(self.task_id, self.metadata)
-        X, y, weights = self._check_rows(X, y, sample_weight)
-        features, tasks = tables.fit(X, self)
-        examples = Examples(features, tasks, y, weights).canonical()
-        valid = self._check_validation(tables, X_val, y_val, y.shape[1])
-        seeds = self._member_seeds(self.n_members)
-        train, valid = self._hold_out(examples, valid, seeds)
-        previous = None
-        if self.warm_start and hasattr(self, "module_"):
-            previous = dict(self.module_.named_parameters())
-            tables = self._tables.resumed(tables)
-        else:
-            tables.fit_scalers(train)
-        n_metadata = len(tables.metadata_names)
-        module = self._build_module(
-            len(tables.tasks), features.shape[1], n_metadata, y.shape[1], seeds
-        )
-        if previous is not None:
-            self._resume(module, previous)
-        net = self._train(module, tables, train, valid, seeds)
-        self._tables, self.module_ = tables, net.module_
+        columns = {name: vars(self)[name] for name in _COLUMNS if name in vars(self)}
+        try:
+            job = self._job(X, y, sample_weight, X_val, y_val)
+            module = build_module([job])
+            if self.warm_start and hasattr(self, "module_"):
+                self._resume(module)
+            net = train([job], module)
+        except BaseException:
+            # a model that was fitted before still is, on the columns that it had then
+            for name in _COLUMNS:
+                vars(self).pop(name, None)
+            vars(self).update(columns)
+            raise
+        self._tables, self._targets, self.module_ = job.tables, job.targets, net.module_
         self._set_history(net)
         return self
 
-    def _check_rows(self, X, y, sample_weight):
-        """Check y and weights against X; rows of weight 0 are dropped before anything sees them."""
+    def _job(self, X, y, sample_weight=None, X_val=None, y_val=None):
+        """Check everything, and return what to train on."""
+        self._validate_params()
+        tables = TaskTables(self.task_id, self.metadata)
+        targets = Targets(task_id=self.task_id, **self._target_settings())
+        warm = self.warm_start and hasattr(self, "module_")
+        X, *rows = self._check_rows(X, y, sample_weight, targets, learn=True)
+        features, tasks = tables.fit(self._tables.ordered(X) if warm else X, self, targets.tasks)
+        examples = Examples(features, tasks, *rows).canonical()
+        targets.learn_task_classes(examples, len(tables.tasks))
+        valid = self._check_validation(tables, targets, X_val, y_val)
+        seeds = self._member_seeds(self.n_members)
+        train, valid = self._hold_out(examples, valid, targets, seeds)
+        if warm:
+            tables, targets = self._tables.resumed(tables), self._resumed(targets)
+        else:
+            tables.fit_scalers(train)
+            targets.fit_scale(train)
+        return Job(self, tables, targets, train, valid, seeds)
+
+    def _check_rows(self, X, y, sample_weight, targets, learn=False):
+        """Check y and weights, and drop rows that have none before X is looked at.
+
+        Returns
+        -------
+        X, targets, weights, copies
+            The latter three as in `Examples`.
+        """
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
         X = as_table(X)
-        y = self._check_targets(y)
         check_consistent_length(X, y)
-        if sample_weight is None:
-            return X, y, np.ones(len(y))
-        weights = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
-        if not (weights > 0).any():
-            raise ValueError("Sample weights must contain at least one non-zero number.")
-        kept = np.flatnonzero(weights > 0)
-        return _safe_indexing(X, kept), y[kept], weights[kept]
+        y, weights = targets.encode(y, sample_weight, learn)
+        kept = np.flatnonzero(weights if weights.ndim == 1 else weights.any(axis=1))
+        copies = row_counts(sample_weight, len(y))
+        return _safe_indexing(X, kept), y[kept], weights[kept], copies[kept]
 
-    def _check_validation(self, tables, X_val, y_val, n_outputs):
+    def _check_validation(self, tables, targets, X_val, y_val):
         """The caller's own validation rows, or None."""
         if X_val is None and y_val is None:
             return None
@@ -143,26 +176,27 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             raise ValueError("X_val and y_val must be given together.")
         if not self.early_stopping:
             raise ValueError("X_val is only used for early stopping; pass early_stopping=True.")
-        X_val, y_val, weights = self._check_rows(X_val, y_val, None)
-        if y_val.shape[1] != n_outputs:
-            raise ValueError(f"y_val has {y_val.shape[1]} outputs, but y has {n_outputs}.")
+        X_val, *rows = self._check_rows(X_val, y_val, None, targets)
         features, tasks = tables.known(X_val, self)
-        return Examples(features, tasks, y_val, weights)
+        examples = Examples(features, tasks, *rows)
+        return targets.check_task_classes(examples, tables.tasks)
 
-    def _hold_out(self, examples, valid, seeds):
+    def _hold_out(self, examples, valid, targets, seeds):
         """Training and validation rows; the latter are None if there are none."""
         if valid is not None or not self.early_stopping:
             return examples, valid
         generator = member_generators(seeds[:1], "validation")[0]
-        train, valid = examples.split(self.validation_fraction, generator)
-        if len(valid.tasks):
+        train, valid = examples.split(
+            self.validation_fraction, generator, kept=targets.rare(examples)
+        )
+        if len(valid):
             return train, valid
         warnings.warn(
             f"no task has enough rows for validation_fraction={self.validation_fraction:g}, so "
             f"training runs all {self.max_iter} epochs. Raise validation_fraction, pass X_val and "
             "y_val, or set early_stopping=False and choose max_iter by cross-validation.",
             ValidationWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         return train, None
 
@@ -170,78 +204,18 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         """One seed per member; those of the first members do not depend on how many there are."""
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=n_members)
 
-    def _train(self, module, tables, train, valid, seeds, max_steps=None):
-        """Run the loop over scaled rows.
+    def _resumed(self, targets):
+        """The targets of the previous fit, for one that goes on with others."""
+        if not self._targets.same_labels(targets):
+            raise ValueError(
+                "warm_start=True continues the previous fit, but y holds other classes or other "
+                "kinds of labels than then; set warm_start=False to start afresh."
+            )
+        return self._targets
 
-        Parameters
-        ----------
-        module : MemberModule
-            Its tasks are those of `tables`.
-        tables : TaskTables
-        train, valid : Examples
-            `valid` may be None.
-        seeds : ndarray of shape (n_members,)
-        max_steps : int, optional
-            Bound on the steps, besides `max_iter` epochs.
-
-        Returns
-        -------
-        MemberNet
-            With the trained module.
-        """
-        device = resolve_device(self.device)
-        callbacks = check_callbacks(self.callbacks, self.n_members)
-        if self.verbose:
-            callbacks.append(ProgressBar(type(self).__name__))
-        n_train = len(train.tasks)
-        batch_size, max_epochs = self._batch_rows(n_train), self.max_iter
-        if max_steps is not None:
-            max_epochs = min(max_epochs, math.ceil(max_steps / math.ceil(n_train / batch_size)))
-        table = self._task_rows(tables, train, valid).to(device)
-        net = MemberNet(
-            module.to(device),
-            seeds=seeds,
-            learning_rate=self.learning_rate_init,
-            weight_decay=self.alpha,
-            averaging=self.weight_averaging,
-            batch_size=batch_size,
-            max_epochs=max_epochs,
-            patience=self.n_iter_no_change,
-            tol=self.tol,
-            device=str(device),
-            callbacks=callbacks,
-        )
-        rows = torch.arange(len(table)).tensor_split([n_train])
-        valid_rows = None if valid is None else [rows[1]] * len(seeds)
-        with one_thread():
-            return net.fit_members(table, [rows[0]] * len(seeds), valid_rows)
-
-    def _task_rows(self, tables, train, valid):
-        """Training rows, then validation rows, as scaled tensors."""
-        dtype = torch.get_default_dtype()
-        rows = train if valid is None else Examples.concatenate(train, valid)
-        metadata = tables.scaled_metadata()
-        return TaskRows(
-            features=torch.as_tensor(tables.feature_scaler.transform(rows.features), dtype=dtype),
-            tasks=torch.as_tensor(rows.tasks),
-            targets=torch.as_tensor(tables.target_scaler.transform(rows.targets), dtype=dtype),
-            # of mean 1, so that the loss of a batch does not depend on their unit
-            weights=torch.as_tensor(rows.weights / train.weights.mean(), dtype=dtype),
-            n_tasks=len(tables.tasks),
-            metadata=None
-            if metadata is None
-            else torch.as_tensor(metadata, dtype=dtype).unsqueeze(0),
-        )
-
-    def _batch_rows(self, n_rows):
-        if self.batch_size != "auto":
-            return min(self.batch_size, n_rows)
-        # about ten steps an epoch on small tables, not too many on large ones
-        return int(np.clip(n_rows // 10, 16, 256))
-
-    @staticmethod
-    def _resume(module, state):
+    def _resume(self, module):
         """Start from the weights of the previous fit."""
+        state = dict(self.module_.named_parameters())
         shapes = {name: p.shape for name, p in module.named_parameters()}
         changed = [
             name
@@ -255,6 +229,9 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             )
         for name, parameter in module.named_parameters():
             parameter.data = state[name].detach().to(parameter, copy=True)
+        for name in module.resumed_buffers:
+            buffer = getattr(module, name)
+            setattr(module, name, getattr(self.module_, name).to(buffer, copy=True))
 
     def _set_history(self, net):
         """Keep what the loop recorded, and let go of net and rows."""
@@ -268,22 +245,53 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         ]
 
     def _predict(self, X):
-        """Predictions in the caller's units, mean over members."""
+        """What every outcome makes of the outputs for X.
+
+        Returns
+        -------
+        list of ndarray of shape (n, ...)
+            One per outcome: numbers in the caller's units, or logarithms of probabilities.
+        """
         check_is_fitted(self, "module_")
-        tables = self._tables
-        query = tables.query(X, self.unseen_tasks, self)
+        targets, module = self._targets, self.module_
+        query = self._tables.query(X, self.unseen_tasks, self)
+        n_rows = len(query.features)
+        results = [None] * len(targets.outcomes)
+
+        def put(k, rows, outputs, allowed=None):
+            values = targets.outcomes[k].predict(outputs, allowed)
+            if results[k] is None:
+                results[k] = np.empty((n_rows, values.shape[1]))
+            results[k][rows] = values
+
+        rows_to_predict = query.features, query.tasks, query.metadata
         with one_thread():
-            scaled = predict_all(
-                self.module_, query.features, query.networks, query.tasks, query.metadata
-            )
-        y = tables.target_scaler.inverse_transform(scaled)
-        return y[:, 0] if y.shape[1] == 1 else y
+            if query.networks is None:
+                for rows, outputs in predict_every_task(module, *rows_to_predict):
+                    for k in range(len(results)):
+                        put(k, rows, outputs[:, k])
+                return results
+            allowed = targets.allowed_of(query.tasks)
+            for rows, outputs in predict_rows(module, query.networks, *rows_to_predict):
+                put(0, rows, outputs, None if allowed is None else allowed[query.networks[rows]])
+        return results
 
     @property
     def tasks_(self):
         """Task labels, in the order of the embeddings."""
         check_is_fitted(self, "module_")
         return self._tables.tasks
+
+    @property
+    def task_types_(self):
+        """What each task of wide form is: "regression", "binary" or "multiclass"."""
+        check_is_fitted(self, "module_")
+        if not self._targets.wide:
+            raise AttributeError("task_types_ is for wide form; here all tasks are of one type.")
+        return {
+            task: outcome.kind
+            for task, outcome in zip(self.tasks_, self._targets.outcomes, strict=True)
+        }
 
     def __getstate__(self):
         state = super().__getstate__()

@@ -10,6 +10,8 @@ import pandas as pd
 from scipy import sparse
 from sklearn.utils import check_array
 
+# of what is scaled: single precision ends at 3e38, and networks square
+LARGEST = 1e15
 _TRANSFORMER_HINT = (
     "If X comes out of a ColumnTransformer: its default output is an array without names, and its "
     "pandas output prefixes them. Pass a position instead, such as {parameter}={position}, or use "
@@ -134,23 +136,16 @@ def numbers_of(table, positions, what, estimator):
     names = column_names(table)
     if isinstance(table, pd.DataFrame):
         block = table.iloc[:, positions]
-        bad = [name for name in block.columns if not _is_numeric(block[name])]
+        bad = [name for name in block.columns if not is_numeric(block[name])]
     else:
         block = table[:, positions] if len(positions) < table.shape[1] else table
         bad = []
         if block.dtype.kind == "O":
-            bad = [names[p] for p in positions if not _is_numeric(pd.Series(table[:, p]))]
+            bad = [names[p] for p in positions if not is_numeric(pd.Series(table[:, p]))]
         elif block.dtype.kind not in "biufc":
             bad = [names[p] for p in positions]
     if bad:
-        raise TypeError(
-            f"the {what} must be numeric, but these columns are not: {bad}. The argument must be a "
-            "string or a number only after encoding: put for example "
-            f"make_column_transformer((OneHotEncoder(sparse_output=False), {bad!r}), "
-            "remainder='passthrough', "
-            "verbose_feature_names_out=False).set_output(transform='pandas') before this "
-            "estimator in a Pipeline."
-        )
+        raise TypeError(_not_numeric(bad, what, estimator))
     if isinstance(block, pd.DataFrame):
         block = block.to_numpy(dtype=np.float64, na_value=np.nan)
     values = check_array(
@@ -170,7 +165,25 @@ def numbers_of(table, positions, what, estimator):
     return values
 
 
-def _is_numeric(column):
+def _not_numeric(bad, what, estimator):
+    """What to do about columns that are not numeric; scikit-learn's words are part of it."""
+    hint = ""
+    if what == "features" and getattr(estimator, "task_id", 0) is None:
+        hint = (
+            f" If a column says which task a row belongs to, pass it as task_id, such as "
+            f"task_id={bad[0]!r}."
+        )
+    return (
+        f"the {what} must be numeric, but these columns are not: {bad} (argument must be a string "
+        f"or a number).{hint} To encode categories put for example "
+        f"make_column_transformer((OneHotEncoder(sparse_output=False), {bad!r}), "
+        "remainder='passthrough', verbose_feature_names_out=False)"
+        ".set_output(transform='pandas') before this estimator in a Pipeline."
+    )
+
+
+def is_numeric(column):
+    """Whether a Series holds real numbers; booleans are, categories are not."""
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return False

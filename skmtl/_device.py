@@ -1,9 +1,10 @@
 """Where tensors live and how many threads work on them.
 
-Small networks are slowed by threads, and one thread gives the same bits on every machine.
+Small networks are slowed by threads, and one thread gives the same bits however many there are.
 """
 
 from contextlib import contextmanager
+from threading import Lock
 
 import torch
 
@@ -29,10 +30,11 @@ def resolve_device(device):
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(
-            f"device={device!r} is no device that torch knows; use 'auto', 'cpu' or 'cuda'."
-        ) from error
+        known = resolved.type in ("cpu", "cuda")
+    except (RuntimeError, TypeError):
+        known = False
+    if not known:
+        raise ValueError(f"device={device!r} is not known here; use 'auto', 'cpu' or 'cuda'.")
     if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"device={device!r}, but torch sees {torch.cuda.device_count()} CUDA device(s). Use "
@@ -41,12 +43,24 @@ def resolve_device(device):
     return resolved
 
 
+_lock = Lock()
+_inside = {"count": 0, "threads": 1}
+
+
 @contextmanager
 def one_thread():
-    """Run torch on one thread, and give the caller's setting back afterwards."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    """Run torch on one thread, and give the caller's setting back afterwards.
+
+    Several threads of Python may be inside at once; the setting is what it was before the first.
+    """
+    with _lock:
+        if not _inside["count"]:
+            _inside["threads"] = torch.get_num_threads()
+        _inside["count"] += 1
+        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        with _lock:
+            _inside["count"] -= 1
+            torch.set_num_threads(_inside["threads"])

@@ -56,7 +56,6 @@ def encode(labels):
     tasks = labels[first_rows(codes)]
     try:
         order = tasks.argsort()
-        tasks[order]
     except TypeError:
         keys = [(type(label).__name__, repr(label)) for label in tasks]
         order = np.array(sorted(range(len(keys)), key=keys.__getitem__))

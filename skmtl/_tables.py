@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import validate_data
 
-from skmtl._columns import as_table, column_names, find_columns, numbers_of
+from skmtl._columns import LARGEST, as_table, column_names, find_columns, numbers_of
 from skmtl._examples import Query
 from skmtl._labels import distinct, encode, first_rows, labels_of
 
@@ -44,6 +44,11 @@ class TaskTables:
             raise ValueError("task_id=[] names no column; use None if there is only one task.")
         self.task_id = task_id
         self.from_table = isinstance(metadata, pd.DataFrame)
+        if isinstance(metadata, pd.Series):
+            raise ValueError(
+                "metadata must be a list of columns of X or a DataFrame with one row per task, not "
+                "a Series; use metadata.to_frame() for one fact."
+            )
         if metadata is not None and not self.from_table:
             single = isinstance(metadata, (str, Integral))
             metadata = [metadata] if single else list(metadata)
@@ -56,10 +61,17 @@ class TaskTables:
             repeated = metadata.columns[metadata.columns.duplicated()].unique().tolist()
             raise ValueError(f"metadata has several columns of the same name: {repeated}.")
         self.metadata = metadata
-        if metadata is not None and len(metadata) and task_id is None:
+
+    def _check_metadata_without_id(self):
+        if not self.wide:
             raise ValueError(
                 "metadata are facts about tasks, but task_id=None means that there is only one "
                 "task. Name the column that says which task a row belongs to: task_id='...'."
+            )
+        if not self.from_table:
+            raise ValueError(
+                "in wide form (task_id=None and a y of several columns) rows belong to no task, so "
+                "metadata must be a DataFrame with one row per task, indexed by the columns of y."
             )
 
     def split(self, X, estimator, reset=False):
@@ -71,7 +83,7 @@ class TaskTables:
         labels : Index of length n, or None with one task
         metadata : ndarray of shape (n, d_m), or None if no columns hold any
         """
-        table = as_table(X) if reset else self._ordered(as_table(X))
+        table = as_table(X) if reset else self.ordered(as_table(X))
         validate_data(estimator, table, reset=reset, skip_check_array=True)
         if reset:
             self._find(table)
@@ -82,7 +94,7 @@ class TaskTables:
             metadata = numbers_of(table, self.metadata_positions, "metadata", estimator)
         return features, labels, metadata
 
-    def _ordered(self, table):
+    def ordered(self, table):
         """The columns of a DataFrame in the order of ``fit``."""
         if self.columns is None or not isinstance(table, pd.DataFrame):
             return table
@@ -110,21 +122,38 @@ class TaskTables:
                 f"Found array with 0 feature(s) (shape={table.shape[0], 0}) while a minimum of 1 "
                 "is required: every column of X is named in task_id or metadata."
             )
+        self.feature_names = [names[p] for p in self.feature_positions]
         self.metadata_names = [names[p] for p in self.metadata_positions]
         if self.from_table:
             self.metadata_names = list(self.metadata.columns)
 
-    def fit(self, X, estimator):
+    def fit(self, X, estimator, wide=None):
         """Learn tasks and metadata.
+
+        Parameters
+        ----------
+        X : table
+        estimator : estimator
+            Named in the errors.
+        wide : Index, optional
+            Names of the tasks in wide form.
 
         Returns
         -------
         features : ndarray of shape (n, d)
-        tasks : ndarray of shape (n,) of int64
+        tasks : ndarray of shape (n,) of int64, or None in wide form
             Task numbers.
         """
+        self.wide = wide is not None
+        if self.task_id is None and self.metadata is not None and len(self.metadata):
+            self._check_metadata_without_id()
         features, labels, metadata = self.split(X, estimator, reset=True)
         self.metadata_values = None
+        if self.wide:
+            self.tasks = wide
+            if self.from_table and len(self.metadata_names):
+                self.metadata_values = self._look_up(self.tasks, estimator)
+            return features, None
         if labels is None:
             self.tasks = pd.Index([0], name="task")
             return features, np.zeros(len(features), dtype=np.int64)
@@ -152,6 +181,11 @@ class TaskTables:
     def _look_up(self, tasks, estimator):
         """Facts of the given tasks, from the table of metadata, which may have grown since."""
         facts = estimator.metadata
+        if not isinstance(facts, pd.DataFrame):
+            raise ValueError(
+                "metadata was a DataFrame in fit and must be one now, with one row per task; it is "
+                f"{facts!r}."
+            )
         if list(facts.columns) != self.metadata_names or not facts.columns.is_unique:
             raise ValueError(
                 f"metadata must have the columns of fit, each once: {self.metadata_names}; it has "
@@ -215,7 +249,7 @@ class TaskTables:
         """
         features, labels, _ = self.split(X, estimator)
         if labels is None:
-            return features, np.zeros(len(features), dtype=np.int64)
+            return features, None if self.wide else np.zeros(len(features), dtype=np.int64)
         codes = self.tasks.get_indexer(labels)
         if (codes < 0).any():
             missing = labels[codes < 0].unique()
@@ -225,20 +259,42 @@ class TaskTables:
         return features, codes.astype(np.int64)
 
     def fit_scalers(self, examples):
-        """Learn the scales of features, targets and metadata, from training rows only.
+        """Learn the scales of features and metadata, from training rows only.
 
         Parameters
         ----------
         examples : Examples
             Training rows, some of every task.
         """
-        self.feature_scaler = StandardScaler().fit(
-            examples.features, sample_weight=examples.weights
-        )
-        self.target_scaler = StandardScaler().fit(examples.targets, sample_weight=examples.weights)
+        # whatever scikit-learn is told to return elsewhere, these return arrays
+        scaler = StandardScaler().set_output(transform="default")
+        self.feature_scaler = scaler.fit(examples.features, sample_weight=examples.row_weights)
         self.metadata_scaler = None
         if self.metadata_values is not None:
-            self.metadata_scaler = StandardScaler().fit(self.metadata_values)
+            scaler = StandardScaler().set_output(transform="default")
+            self.metadata_scaler = scaler.fit(self.metadata_values)
+
+    def scale(self, features):
+        """Scaled features to train on.
+
+        Raises
+        ------
+        ValueError
+            If a value is so far from the others that squares of it overflow.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = self.feature_scaler.transform(features)
+            broken = ~np.isfinite(self.feature_scaler.scale_) & (np.abs(features) > LARGEST)
+            bad = np.argwhere(~(np.abs(scaled) < LARGEST) | broken)
+        if len(bad):
+            row, column = bad[0]
+            name = self.feature_names[column]
+            raise ValueError(
+                f"the feature {name!r} has the value {features[row, column]:g}, too far from the "
+                "others to be learned from; correct it, drop the row, or transform the column "
+                "(its logarithm, sklearn.preprocessing.QuantileTransformer)."
+            )
+        return scaled
 
     def scaled_metadata(self):
         """Scaled facts of the tasks, or None."""
@@ -263,6 +319,11 @@ class TaskTables:
         """
         features, labels, metadata = self.split(X, estimator)
         features = self.feature_scaler.transform(features)
+        if self.wide:
+            facts = None
+            if self.metadata_scaler is not None:
+                facts = self.metadata_scaler.transform(self._look_up(self.tasks, estimator))
+            return Query(features, None, np.arange(len(self.tasks)), facts)
         if labels is None:
             n = len(features)
             return Query(features, np.zeros(n, dtype=np.int64), np.zeros(1, dtype=np.int64), None)
@@ -293,18 +354,23 @@ class TaskTables:
         ValueError
             If tasks, features or metadata differ.
         """
-        same = (
-            self.tasks.equals(other.tasks)
+        same_columns = (
+            self.columns == other.columns
             and self.feature_positions == other.feature_positions
             and self.metadata_names == other.metadata_names
         )
-        if not same:
+        if not same_columns:
             raise ValueError(
-                "warm_start=True continues the previous fit, but the tasks or columns of X are "
-                "others than then. Use adapt() to add tasks, or set warm_start=False to start "
-                "afresh."
+                "warm_start=True continues the previous fit, but the columns of X are others than "
+                "then; set warm_start=False to start afresh."
             )
-        other.feature_scaler, other.target_scaler = self.feature_scaler, self.target_scaler
+        if not self.tasks.equals(other.tasks):
+            raise ValueError(
+                "warm_start=True continues the previous fit, but the tasks of X are not those that "
+                "the model knows, those of adapt() included. Use adapt() to add tasks, or set "
+                "warm_start=False to start afresh."
+            )
+        other.feature_scaler = self.feature_scaler
         other.metadata_scaler = self.metadata_scaler
         return other
 
@@ -326,8 +392,10 @@ class TaskTables:
         metadata : list, DataFrame or None
             For the estimator's parameter of this name.
         """
-        table = self._ordered(as_table(X)).copy()
-        codes, asked = encode(labels_of(table, self.task_positions))
+        table = self.ordered(as_table(X)).copy()
+        codes, asked = None, self.tasks
+        if not self.wide:
+            codes, asked = encode(labels_of(table, self.task_positions))
         metadata = estimator.metadata
         if self.from_table:
             rows = metadata.index.get_indexer(asked)

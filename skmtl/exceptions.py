@@ -5,7 +5,7 @@ All of them derive from what scikit-learn users already catch.
 
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["DivergenceError", "ValidationWarning"]
+__all__ = ["DivergenceError", "UnlabelledRowsWarning", "ValidationWarning"]
 
 
 class DivergenceError(FloatingPointError, ValueError):
@@ -26,3 +26,7 @@ class DivergenceError(FloatingPointError, ValueError):
 
 class ValidationWarning(ConvergenceWarning):
     """No row could be set aside for early stopping."""
+
+
+class UnlabelledRowsWarning(UserWarning):
+    """Some rows have no label of any task, so that nothing is learned from them."""

@@ -108,7 +108,8 @@ def test_each_task_gives_the_share_of_its_rows_rounded_down(counts, percent, see
     n = sum(counts)
     tasks = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
     rows = np.arange(n, dtype=float)
-    examples = Examples(rows[:, None], tasks, rows[:, None], rows + 1)
+    ones = np.ones(n, dtype=np.int64)
+    examples = Examples(rows[:, None], tasks, rows[:, None], rows + 1, ones)
     train, valid = examples.split(percent / 100, torch.Generator().manual_seed(seed))
     # in whole numbers, where nothing is rounded
     expected = [percent * count // 100 for count in counts]

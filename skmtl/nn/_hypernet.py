@@ -73,6 +73,8 @@ class TaskHypernetwork(MemberModule):
         What stands for the mean embedding where it is that of other tasks, see `for_new_tasks`.
     """
 
+    resumed_buffers = ("origin",)
+
     def __init__(
         self,
         n_tasks,

@@ -77,6 +77,9 @@ class MemberModule(nn.Module):
     Every parameter and buffer has shape ``(n_members, ...)``, and ``forward`` never mixes members.
     """
 
+    # buffers that a fit which goes on from another takes over with the parameters
+    resumed_buffers = ()
+
     @property
     def n_members(self):
         """Number of networks in the stack."""

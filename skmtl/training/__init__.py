@@ -3,9 +3,21 @@
 It knows neither which architecture nor which method it trains.
 """
 
-from skmtl.training._batches import TaskRows
+from skmtl.training._blocks import TaskRows
 from skmtl.training._callbacks import ProgressBar, check_callbacks
+from skmtl.training._losses import BinaryLoss, ClassLoss, JointLoss, NumberLoss
 from skmtl.training._net import MemberNet
-from skmtl.training._predict import predict_all
+from skmtl.training._predict import predict_every_task, predict_rows
 
-__all__ = ["MemberNet", "ProgressBar", "TaskRows", "check_callbacks", "predict_all"]
+__all__ = [
+    "BinaryLoss",
+    "ClassLoss",
+    "JointLoss",
+    "MemberNet",
+    "NumberLoss",
+    "ProgressBar",
+    "TaskRows",
+    "check_callbacks",
+    "predict_every_task",
+    "predict_rows",
+]

@@ -1,71 +1,20 @@
-"""Batches: rows drawn per member, sorted by task and packed into blocks of one task each.
+"""Batches: rows drawn per member and gathered as blocks of one task each.
 
-Blocks keep uneven tasks cheap (nothing is padded to the largest task) and every shape constant.
+In wide form a row has labels of every task, and block t holds the batch as task t sees it.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+
+from skmtl.training._blocks import block_shape, pack_blocks
+from skmtl.training._sampling import draw_rows, task_draws, task_factors
 
 # numbers gathered at once: bounds the memory that batches take on long tables
 _NUMBERS_AT_ONCE = 2**22
 # small tables: epochs packed at once, and the numbers that they may have together
 _EPOCHS_AHEAD = 16
 _NUMBERS_AHEAD = 2**17
-
-
-@dataclass
-class TaskRows:
-    """A table on the device: one row is one example of one task, everything already scaled.
-
-    Attributes
-    ----------
-    features : Tensor of shape (n, d)
-    tasks : Tensor of shape (n,) of int64
-        Task number of every row.
-    targets : Tensor of shape (n, o)
-    weights : Tensor of shape (n,)
-        Sample weights.
-    n_tasks : int
-    metadata : Tensor of shape (M or 1, n_tasks, d_m), optional
-        Facts about every task.
-    """
-
-    features: torch.Tensor
-    tasks: torch.Tensor
-    targets: torch.Tensor
-    weights: torch.Tensor
-    n_tasks: int
-    metadata: torch.Tensor | None = None
-
-    def __len__(self):
-        return len(self.features)
-
-    def to(self, device):
-        """Copy of the table on `device`."""
-        values = vars(self).items()
-        return TaskRows(
-            **{k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in values}
-        )
-
-
-class TaskBlocks(NamedTuple):
-    """Row numbers grouped by task: K blocks of b places each.
-
-    Attributes
-    ----------
-    rows : Tensor of shape (..., K, b)
-        Row number in the table; -1 where a place is empty.
-    tasks : Tensor of shape (..., S)
-        The distinct tasks of the batch, then zeros.
-    slots : Tensor of shape (..., K)
-        For every block, where its task stands in ``tasks``.
-    """
-
-    rows: torch.Tensor
-    tasks: torch.Tensor
-    slots: torch.Tensor
 
 
 class Batch(NamedTuple):
@@ -92,90 +41,6 @@ class Batch(NamedTuple):
     active: torch.Tensor | None
 
 
-def block_shape(n_rows, task_counts, overhead=6.0):
-    """Choose the block length that makes a batch cheapest.
-
-    Every batch of `n_rows` rows fits into the shape returned, whichever rows are drawn, so that
-    shapes depend neither on the draw nor on the other members.
-
-    Parameters
-    ----------
-    n_rows : int
-        Rows in a batch.
-    task_counts : Tensor of shape (T,)
-        Rows of every task in the table.
-    overhead : float, default=6.0
-        Cost of one more block, in rows: its task's weights are gathered once more.
-
-    Returns
-    -------
-    n_blocks, block_length, n_slots : int
-        Blocks in a batch, places in a block, distinct tasks in a batch at most.
-    """
-    n_slots = int(min((task_counts > 0).sum(), n_rows))
-    best = None
-    length = 1
-    while True:
-        # every task may leave its last block all but empty; a task never fills more than it has
-        bound = (n_rows + n_slots * (length - 1)) // length
-        n_blocks = min(bound, int(((task_counts + length - 1) // length).sum()))
-        cost = n_blocks * (length + overhead)
-        if best is None or cost < best[0]:
-            best = cost, n_blocks, length
-        if length >= n_rows:
-            return best[1], best[2], n_slots
-        length *= 2
-
-
-def pack_blocks(rows, tasks, shape):
-    """Sort the rows of each batch by task and pack them into blocks.
-
-    Parameters
-    ----------
-    rows : Tensor of shape (R, B)
-        Row numbers of R batches; -1 for an empty place.
-    tasks : Tensor of shape (n,)
-        Task of every row of the table.
-    shape : tuple of three ints
-        What `block_shape` returned.
-
-    Returns
-    -------
-    TaskBlocks
-        With leading axis R.
-    """
-    n_blocks, block_length, n_slots = shape
-    empty = torch.iinfo(tasks.dtype).max
-    codes, order = torch.where(rows < 0, empty, tasks[rows.clamp(min=0)]).sort(dim=1, stable=True)
-    rows = rows.gather(1, order)
-    filled = rows >= 0
-    position = torch.arange(rows.shape[1], device=rows.device).expand_as(rows)
-    opens_task = filled.clone()
-    opens_task[:, 1:] &= codes[:, 1:] != codes[:, :-1]
-    # place of a row among the rows of its task
-    rank = position - torch.where(opens_task, position, 0).cummax(1).values
-    slot = opens_task.cumsum(1) - 1
-    block = (filled & (rank % block_length == 0)).cumsum(1) - 1
-
-    batch = torch.arange(len(rows), device=rows.device).unsqueeze(1).expand_as(rows)
-    # places that are not filled are written to one more place at the end, which is cut off
-    n_batches = len(rows)
-
-    def scattered(values, places, at, size, default):
-        flat = values.new_full((n_batches * size + 1,), default)
-        at = torch.where(at, places, n_batches * size)
-        return flat.scatter_(0, at.flatten(), values.flatten())[:-1]
-
-    place = (batch * n_blocks + block) * block_length + rank % block_length
-    return TaskBlocks(
-        scattered(rows, place, filled, n_blocks * block_length, -1).view(
-            -1, n_blocks, block_length
-        ),
-        scattered(codes, batch * n_slots + slot, opens_task, n_slots, 0).view(-1, n_slots),
-        scattered(slot, batch * n_blocks + block, filled, n_blocks, 0).view(-1, n_blocks),
-    )
-
-
 class MemberBatches:
     """Iterator over an epoch: each member's own rows, in its own order.
 
@@ -188,32 +53,65 @@ class MemberBatches:
         Where the rows are.
     rows : list of M Tensors of int64
         Row numbers of every member.
-    batch_size : int
+    batch_size : int, or list of M ints
         Rows in a batch at most.
     generators : list of M torch.Generator or None
         Shuffle the rows of an epoch; None keeps their order, and the batches of the first epoch.
+    shares : Tensor of shape (M, T) or None
+        Share of the loss that each task has. Shuffled rows of long form are drawn accordingly,
+        others only weighted. None: each row once, with its own weight.
     """
 
-    def __init__(self, table, rows, batch_size, generators=None):
+    def __init__(self, table, rows, batch_size, generators=None, shares=None):
         self.table = table
         self.rows = rows
         self.generators = generators
         self._members = list(range(len(rows)))
         self._fixed = None
         self._ahead = []
+        self.task_counts = torch.stack([self._count(r) for r in rows])
+        self._draws = self._factors = None
+        if shares is not None:
+            self._share_out(shares)
+        lengths = [len(r) for r in rows] if self._draws is None else self._draws.sum(1).tolist()
+        sizes = [batch_size] * len(rows) if isinstance(batch_size, int) else batch_size
         # dealing n rows to ceil(n / batch_size) batches
-        self.n_batches_per_member = [max(1, -(-len(r) // batch_size)) for r in rows]
-        self.lengths = [
-            -(-len(r) // k) for r, k in zip(rows, self.n_batches_per_member, strict=True)
+        self.n_batches_per_member = [
+            max(1, -(-n // size)) for n, size in zip(lengths, sizes, strict=True)
         ]
-        self.task_counts = torch.stack([self._count(r) for r in self.rows])
-        self.shape = block_shape(max(self.lengths), self.task_counts.amax(0))
-        numbers = len(rows) * len(self) * max(self.lengths) * (table.features.shape[1] + 8)
+        self.lengths = [-(-n // k) for n, k in zip(lengths, self.n_batches_per_member, strict=True)]
+        if table.tasks is not None:
+            most = self.task_counts if self._draws is None else self._draws.to(table.tasks.device)
+            self.shape = block_shape(max(self.lengths), most.amax(0))
+        places = 1 if table.tasks is not None else table.n_tasks
+        self._numbers_per_row = table.features.shape[1] + 8 * places
+        numbers = len(rows) * len(self) * max(self.lengths) * self._numbers_per_row
         self.epochs_ahead = max(1, min(_EPOCHS_AHEAD, _NUMBERS_AHEAD // max(1, numbers)))
 
     def _count(self, rows):
-        """Rows of every task among `rows`."""
+        """Labels of every task among `rows`."""
+        if self.table.tasks is None:
+            return (self.table.weights[rows] > 0).sum(0)
         return torch.bincount(self.table.tasks[rows], minlength=self.table.n_tasks)
+
+    def task_totals(self):
+        """Summed weights of every member's rows, by task, shape (M, T)."""
+        table = self.table
+        if table.tasks is None:
+            return torch.stack([table.weights[rows].sum(0) for rows in self.rows])
+        zeros = table.weights.new_zeros(table.n_tasks)
+        return torch.stack(
+            [zeros.index_add(0, table.tasks[rows], table.weights[rows]) for rows in self.rows]
+        )
+
+    def _share_out(self, shares):
+        draws = self.task_counts
+        if self.generators is not None and self.table.tasks is not None:
+            draws = task_draws(shares, self.task_counts)
+            # beside the generators, on the CPU
+            self._draws = draws.cpu()
+            self._row_tasks = self.table.tasks.cpu()
+        self._factors = task_factors(shares, self.task_totals(), self.task_counts, draws)
 
     def __len__(self):
         return max(self.n_batches_per_member)
@@ -226,6 +124,10 @@ class MemberBatches:
             self.generators = [self.generators[m] for m in members]
         self.n_batches_per_member = [self.n_batches_per_member[m] for m in members]
         self.lengths = [self.lengths[m] for m in members]
+        if self._draws is not None:
+            self._draws = self._draws[members]
+        if self._factors is not None:
+            self._factors = self._factors[members]
         self._fixed = None
         self._ahead = [
             tuple([v if v is None else v[members] for v in values] for values in epoch)
@@ -233,58 +135,87 @@ class MemberBatches:
         ]
 
     def _deal(self):
-        """Row numbers of the epoch's batches, shape (M, n_batches, rows in a batch)."""
+        """Row numbers of the epoch's batches, shape (n_batches, M, rows in a batch)."""
         dealt = torch.full((len(self.rows), len(self), max(self.lengths)), -1)
         for m, (rows, k, length) in enumerate(
             zip(self.rows, self.n_batches_per_member, self.lengths, strict=True)
         ):
+            if self._draws is not None:
+                rows = draw_rows(rows, self._row_tasks[rows], self._draws[m], self.generators[m])
             if self.generators is not None:
                 rows = rows[torch.randperm(len(rows), generator=self.generators[m])]
             places = torch.full((k * length,), -1)
             places[: len(rows)] = rows
             dealt[m, :k, :length] = places.view(k, length)
-        return dealt
+        return dealt.transpose(0, 1)
 
     def _chunks(self):
         """The epoch's batches, some at a time: one gather for many batches."""
-        dealt = self._deal().to(self.table.tasks.device)
-        n_members, _, length = dealt.shape
-        dealt = dealt.transpose(0, 1).flatten(0, 1)
-        numbers = n_members * length * (self.table.features.shape[1] + 8)
-        at_once = max(1, _NUMBERS_AT_ONCE // numbers) * n_members
-        for chunk in dealt.split(at_once):
-            packed = pack_blocks(chunk, self.table.tasks, self.shape)
-            yield self._gather(*(t.unflatten(0, (-1, n_members)) for t in packed))
+        dealt = self._deal().to(self.table.features.device)
+        numbers = dealt[0].numel() * self._numbers_per_row
+        for chunk in dealt.split(max(1, _NUMBERS_AT_ONCE // numbers)):
+            yield self._gather(chunk)
 
-    def _gather(self, rows, tasks, slots):
-        """Values of all batches of a chunk, each with the batches as leading axis."""
+    def _deal_ahead(self):
+        """The next epochs at once, the last one first: packing many costs little more than one."""
+        dealt = torch.cat([self._deal() for _ in range(self.epochs_ahead)])
+        values = self._gather(dealt.to(self.table.features.device))
+        starts = range(0, len(dealt), len(self))
+        return [tuple(v[k : k + len(self)] for v in values) for k in reversed(starts)]
+
+    def _gather(self, dealt):
+        """Values of some batches, each with the batches as leading axis."""
+        if self.table.tasks is None:
+            return self._gather_wide(dealt)
         table = self.table
+        packed = pack_blocks(dealt.flatten(0, 1), table.tasks, self.shape)
+        rows, tasks, slots = (t.unflatten(0, dealt.shape[:2]) for t in packed)
         filled = rows >= 0
         rows = rows.clamp(min=0)
-        metadata = [None] * len(rows)
-        if table.metadata is not None:
-            shared = len(table.metadata) == 1
-            members = torch.tensor([0] if shared else self._members, device=tasks.device)
-            metadata = table.metadata[members.unsqueeze(1), tasks].unbind()
+        weights = table.weights[rows] * filled
+        if self._factors is not None:
+            weights = weights * self._factors_of(tasks).gather(2, slots).unsqueeze(3)
         return (
             table.features[rows].unbind(),
             tasks.unbind(),
             slots.unbind(),
-            metadata,
+            self._metadata_of(tasks),
             table.targets[rows].unbind(),
-            (table.weights[rows] * filled).unbind(),
+            weights.unbind(),
             filled.sum((2, 3)).unbind(),
         )
 
-    def _deal_ahead(self):
-        """The next epochs at once, the last one first: packing many costs little more than one."""
-        dealt = torch.cat([self._deal() for _ in range(self.epochs_ahead)], dim=1)
-        dealt = dealt.to(self.table.tasks.device)
-        n_members = len(dealt)
-        packed = pack_blocks(dealt.transpose(0, 1).flatten(0, 1), self.table.tasks, self.shape)
-        values = self._gather(*(t.unflatten(0, (-1, n_members)) for t in packed))
-        starts = range(0, dealt.shape[1], len(self))
-        return [tuple(v[k : k + len(self)] for v in values) for k in reversed(starts)]
+    def _gather_wide(self, dealt):
+        """As `_gather`; all tasks share the features of a row."""
+        table = self.table
+        rows = dealt.clamp(min=0)
+        n_batches, n_members, _ = dealt.shape
+        tasks = torch.arange(table.n_tasks, device=dealt.device).expand(n_batches, n_members, -1)
+        weights = (table.weights[rows] * (dealt >= 0).unsqueeze(3)).transpose(2, 3)
+        counts = (weights > 0).sum((2, 3))
+        if self._factors is not None:
+            weights = weights * self._factors.unsqueeze(2)
+        features = table.features[rows].unsqueeze(2).expand(-1, -1, table.n_tasks, -1, -1)
+        return (
+            features.unbind(),
+            tasks.unbind(),
+            tasks.unbind(),
+            self._metadata_of(tasks),
+            table.targets[rows].transpose(2, 3).unsqueeze(4).unbind(),
+            weights.unbind(),
+            counts.unbind(),
+        )
+
+    def _factors_of(self, tasks):
+        members = torch.arange(len(self.rows), device=tasks.device).unsqueeze(1)
+        return self._factors[members, tasks]
+
+    def _metadata_of(self, tasks):
+        metadata = self.table.metadata
+        if metadata is None:
+            return [None] * len(tasks)
+        members = torch.tensor([0] if len(metadata) == 1 else self._members, device=tasks.device)
+        return metadata[members.unsqueeze(1), tasks].unbind()
 
     def __iter__(self):
         if self.generators is None:

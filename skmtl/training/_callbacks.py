@@ -16,6 +16,8 @@ _STEERING = {
     "Checkpoint": "early_stopping=True, which keeps the best weights of every member",
 }
 
+_SCORING = (skorch_callbacks.EpochScoring, skorch_callbacks.BatchScoring)
+
 
 def check_callbacks(callbacks, n_members):
     """Copy the user's callbacks, refusing those that would steer several members at once.
@@ -33,7 +35,7 @@ def check_callbacks(callbacks, n_members):
     Raises
     ------
     TypeError
-        If something in the list is not a callback.
+        If something in the list is not a callback, or one that scores.
     ValueError
         If a callback steers and there are several members.
     """
@@ -43,6 +45,12 @@ def check_callbacks(callbacks, n_members):
             raise TypeError(
                 f"callbacks must be instances of skorch callbacks, got {callback!r}. Pass for "
                 "example skorch.callbacks.EpochTimer()."
+            )
+        if isinstance(callback, _SCORING):
+            raise TypeError(
+                f"the callback {type(callback).__name__} scores batches of skorch's own kind, "
+                "which there are none of here. Losses of every epoch are in history_; for scores "
+                "use cross_validate."
             )
         if n_members > 1:
             _refuse_steering(callback, n_members)

@@ -68,6 +68,17 @@ class MemberClock:
         self.active = self._waiting < self.patience
         self.any_active = bool(self.active.any())
 
+    def stop(self, members):
+        """Stop some members for good.
+
+        Parameters
+        ----------
+        members : Tensor of shape (M',) of bool
+        """
+        self._waiting = torch.where(members, self.patience, self._waiting)
+        self.active = self.active & ~members
+        self.any_active = bool(self.active.any())
+
     def leave(self):
         """Numbers, within the training tensors, of the members that stay in them.
 

@@ -12,7 +12,9 @@ from skmtl.exceptions import DivergenceError
 from skmtl.nn import member_generators
 from skmtl.training._batches import MemberBatches
 from skmtl.training._clock import MemberClock
+from skmtl.training._losses import NumberLoss
 from skmtl.training._optimizer import MemberAdam
+from skmtl.training._sampling import task_shares
 
 # rows of all members that a validation batch holds
 _VALIDATION_ROWS = 2**16
@@ -27,9 +29,14 @@ class MemberNet(NeuralNet):
         Ready to train.
     seeds : sequence of M ints
         One per member; they decide the order of the rows.
+    criterion : Module, optional
+        Maps outputs, targets, tasks and slots of a batch to the loss of every label; squared
+        errors by default.
+    task_sampling : {"rows", "tasks", "sqrt"}
+        How often each task is drawn.
     learning_rate, weight_decay, averaging : float or sequence of M floats
         Settings of `MemberAdam`.
-    batch_size : int
+    batch_size : int, or list of M ints
         Rows in a batch at most.
     max_epochs : int
         Epochs at most.
@@ -41,11 +48,15 @@ class MemberNet(NeuralNet):
         Where to train.
     callbacks : list
         skorch callbacks; they see one number, the mean over the members that still train.
+    drop_diverged : bool
+        Whether to go on without a member that diverges, instead of raising an error.
 
     Attributes
     ----------
     clock_ : MemberClock
         When each member stopped, and its history.
+    diverged_ : dict of int to DivergenceError
+        Members that were dropped.
     """
 
     def __init__(
@@ -53,6 +64,8 @@ class MemberNet(NeuralNet):
         module,
         *,
         seeds,
+        criterion=None,
+        task_sampling="rows",
         learning_rate=1e-3,
         weight_decay=0.0,
         averaging=0.0,
@@ -62,8 +75,11 @@ class MemberNet(NeuralNet):
         tol=0.0,
         device="cpu",
         callbacks=(),
+        drop_diverged=False,
     ):
         self.seeds = seeds
+        self.drop_diverged = drop_diverged
+        self.task_sampling = task_sampling
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.averaging = averaging
@@ -71,7 +87,7 @@ class MemberNet(NeuralNet):
         self.tol = tol
         super().__init__(
             module,
-            criterion=torch.nn.MSELoss(reduction="none"),
+            criterion=NumberLoss() if criterion is None else criterion,
             optimizer=MemberAdam,
             max_epochs=max_epochs,
             batch_size=batch_size,
@@ -97,7 +113,7 @@ class MemberNet(NeuralNet):
     def check_data(self, X, y=None):
         """Nothing to check: the table was checked when it was made."""
 
-    def fit_members(self, table, train_rows, valid_rows=None):
+    def fit_members(self, table, train_rows, valid_rows=None, n_labels=None):
         """Train.
 
         Parameters
@@ -108,6 +124,8 @@ class MemberNet(NeuralNet):
             Rows that each member trains on.
         valid_rows : list of M Tensors of int64, optional
             Rows that decide when each member stops and which of its weights are kept.
+        n_labels : list of M floats, optional
+            What the penalty of each member stands beside: the labels of its rows by default.
 
         Returns
         -------
@@ -120,13 +138,20 @@ class MemberNet(NeuralNet):
         """
         self.initialize()
         generators = member_generators(self.seeds, "rows")
-        train = MemberBatches(table, train_rows, self.batch_size, generators)
+        train, shares = MemberBatches(table, train_rows, self.batch_size, generators), None
+        if self.task_sampling != "rows":
+            shares = task_shares(self.task_sampling, train.task_totals())
+            train = MemberBatches(table, train_rows, self.batch_size, generators, shares)
         valid = None
         if valid_rows is not None:
-            valid = MemberBatches(table, valid_rows, max(1, _VALIDATION_ROWS // len(valid_rows)))
+            n_rows = max(1, _VALIDATION_ROWS // len(valid_rows))
+            valid = MemberBatches(table, valid_rows, n_rows, shares=shares)
         self.module_.mark_trained(train.task_counts > 0)
-        # penalties stand beside the sum of the losses, and the loop divides by the rows
-        self.n_rows_ = torch.tensor([len(rows) for rows in train_rows], device=self.device)
+        # penalties stand beside the sum of the losses, and the loop divides by the labels
+        self.n_labels_ = train.task_counts.sum(1)
+        if n_labels is not None:
+            self.n_labels_ = torch.as_tensor(n_labels, device=self.device)
+        self.diverged_ = {}
         self.clock_ = MemberClock(self.optimizer_.buffer, self.patience, self.tol)
         return self.partial_fit((train, valid))
 
@@ -159,8 +184,10 @@ class MemberNet(NeuralNet):
             watched = valid is not None or self.callbacks_
             with self.optimizer_.using_averages() if watched else nullcontext():
                 valid_loss = self.run_single_epoch(valid, False, "valid", self.validation_step)
-                self._check_finite(train_loss, valid_loss)
+                bad = self._not_finite(train_loss, valid_loss)
                 clock.tick(self.optimizer_.averaged, train_loss, valid_loss)
+                if bad is not None:
+                    clock.stop(bad)
                 self._record(train_loss, valid_loss)
                 try:
                     self.notify("on_epoch_end", dataset_train=train, dataset_valid=valid)
@@ -172,7 +199,7 @@ class MemberNet(NeuralNet):
             if stay is not None:
                 self._keep(stay, train, valid)
         best = clock.best
-        self._check_finite(best.sum(1), members=range(len(best)))
+        self._not_finite(best.sum(1), members=range(len(best)))
         # the weights kept, of all members, in memory of their own
         for module, name, buffer in buffers:
             module.register_buffer(name, buffer)
@@ -208,8 +235,8 @@ class MemberNet(NeuralNet):
     def _evaluate(self, batch):
         """Predictions, and the weighted sum of every member's losses."""
         y_pred = self.module_(*batch.inputs)
-        losses = self.criterion_(y_pred, batch.targets)
-        losses = losses.squeeze(-1) if losses.shape[-1] == 1 else losses.mean(-1)
+        _, tasks, slots, _ = batch.inputs
+        losses = self.criterion_(y_pred, batch.targets, tasks, slots)
         return y_pred, (losses * batch.weights).sum((1, 2))
 
     def train_step(self, batch, **fit_params):
@@ -219,7 +246,7 @@ class MemberNet(NeuralNet):
         loss = sums / batch.counts
         penalty = self.module_.penalty()
         if penalty is not None:
-            loss = loss + penalty / self.n_rows_
+            loss = loss + penalty / self.n_labels_
         # members share no parameter, so the gradient of the sum is each member's own
         loss.sum().backward()
         if self.callbacks_:
@@ -240,7 +267,9 @@ class MemberNet(NeuralNet):
         for module in self.module_.modules():
             for name, buffer in list(module.named_buffers(recurse=False)):
                 module.register_buffer(name, buffer.index_select(0, stay))
-        self.n_rows_ = self.n_rows_[stay]
+        self.n_labels_ = self.n_labels_[stay]
+        if hasattr(self.criterion_, "select"):
+            self.criterion_.select(stay)
         for iterator in iterators:
             if iterator is not None:
                 iterator.select(stay.tolist())
@@ -260,25 +289,36 @@ class MemberNet(NeuralNet):
         for name, value in record.items():
             self.history.record(name, value)
 
-    def _check_finite(self, *values, members=None):
-        """Stop at the first member with a number that is not finite.
+    def _not_finite(self, *values, members=None):
+        """Stop at the first member with a number that is not finite, or note which have one.
 
         Parameters
         ----------
         *values : Tensors of shape (M',), or None
         members : sequence of M' ints, optional
             Their numbers, if they are not those in the training tensors.
+
+        Returns
+        -------
+        Tensor of shape (M',) of bool, or None if all is well
         """
         finite = torch.isfinite(sum(value for value in values if value is not None))
         if bool(finite.all()):
-            return
+            return None
         members = self.clock_.members.tolist() if members is None else members
         bad = [member for member, good in zip(members, finite.tolist(), strict=True) if not good]
+        if not self.drop_diverged:
+            raise self._divergence(bad)
+        for member in bad:
+            self.diverged_.setdefault(member, self._divergence([member]))
+        return ~finite
+
+    def _divergence(self, members):
         rate = torch.as_tensor(self.learning_rate).reshape(-1)
-        lr = float(rate[bad[0]] if len(rate) > 1 else rate[0])
-        raise DivergenceError(
-            f"training diverged in epoch {len(self.history)}: the loss of member {bad[0]} of "
+        lr = float(rate[members[0]] if len(rate) > 1 else rate[0])
+        return DivergenceError(
+            f"training diverged in epoch {len(self.history)}: the loss of member {members[0]} of "
             f"{self.clock_.n_members} is not finite. Its learning_rate_init is {lr:g}; try "
             f"{lr / 10:g}.",
-            bad,
+            members,
         )

@@ -5,28 +5,27 @@ In double precision, so that a row's prediction does not depend on the rows besi
 
 import copy
 
-import numpy as np
 import torch
 
-from skmtl.training._batches import block_shape, pack_blocks
+from skmtl.training._blocks import block_shape, pack_blocks
 
-# of all members together, in one chunk
+# of all members and tasks together, in one chunk
 _ROWS = 2**15
 _NETWORKS = 2**10
 
 
 @torch.no_grad()
-def predict_rows(module, features, networks, tasks, metadata=None):
+def predict_rows(module, networks, features, tasks, metadata=None):
     """Evaluate rows, each by one of several networks.
 
     Parameters
     ----------
     module : MemberModule
         Trained; left as it is.
-    features : ndarray of shape (n, d)
-        Scaled.
     networks : ndarray of shape (n,) of int64
         For every row, where its network stands in `tasks`.
+    features : ndarray of shape (n, d)
+        Scaled.
     tasks : ndarray of shape (n_networks,) of int64
         Task of every network; -1 for a task never seen.
     metadata : ndarray of shape (n_networks, d_m), optional
@@ -66,19 +65,38 @@ def predict_rows(module, features, networks, tasks, metadata=None):
         yield block[filled].numpy(), outputs[:, filled.to(device)].cpu().numpy()
 
 
-def predict_all(module, *args):
-    """Evaluate all rows, mean over members.
+@torch.no_grad()
+def predict_every_task(module, features, tasks, metadata=None):
+    """Evaluate every row by the network of every task, as wide form asks for.
 
-    Parameters are those of `predict_rows`.
+    Parameters
+    ----------
+    module : MemberModule
+        Trained; left as it is.
+    features : ndarray of shape (n, d)
+        Scaled.
+    tasks : ndarray of shape (T,) of int64
+    metadata : ndarray of shape (T, d_m), optional
+        Scaled facts of the tasks.
 
-    Returns
-    -------
-    ndarray of shape (n, n_outputs)
-        Still scaled.
+    Yields
+    ------
+    rows : slice
+        Some of the rows; all are given once, in their order.
+    outputs : ndarray of shape (M, T, k, n_outputs)
+        Their predictions, still scaled.
     """
-    result = None
-    for rows, outputs in predict_rows(module, *args):
-        if result is None:
-            result = np.empty((len(args[0]), outputs.shape[2]))
-        result[rows] = outputs.mean(axis=0)
-    return result
+    module = copy.deepcopy(module).double().eval()
+    device = next(module.parameters()).device
+    n_members, n_tasks = module.n_members, len(tasks)
+    tasks = torch.from_numpy(tasks).to(device).expand(n_members, -1)
+    slots = torch.arange(n_tasks, device=device).expand(n_members, -1)
+    facts = None
+    if metadata is not None:
+        facts = torch.from_numpy(metadata).to(device).expand(n_members, -1, -1)
+    at_once = max(1, _ROWS // (n_members * n_tasks))
+    for start in range(0, len(features), at_once):
+        rows = slice(start, start + at_once)
+        x = torch.from_numpy(features[rows]).to(device)
+        outputs = module(x.expand(n_members, n_tasks, -1, -1), tasks, slots, facts)
+        yield rows, outputs.cpu().numpy()

@@ -1,0 +1,189 @@
+"""Documentation that estimators share: one text for each parameter and attribute.
+
+`document` puts them into the docstring of a class, in the order of its constructor.
+"""
+
+import inspect
+
+PARAMETERS = """
+task_id : str, int, list of these, or None, default=None
+    The column of X that says which task a row belongs to: a string is a label, an int a
+    position, negative from the end. With a list the task is the combination of the columns.
+    With None all rows belong to one task, or, if y has several columns, every column is a task
+    of its own (wide form).
+metadata : list of str or int, DataFrame, or None, default=None
+    Facts about tasks: columns of X that are constant within each task, or a table with one
+    row per task, indexed by task id; in wide form by column of y.
+task_types : "infer" or dict, default="infer"
+    In wide form what each column of y holds: a dict of column to "regression", "classification",
+    "binary" or "multiclass"; columns that it does not name are inferred. What is not a number is
+    a class, and so are numbers that are all 0 or 1; of other numbers whole ones are classes to a
+    classifier and numbers to a regressor.
+loss : {"squared_error", "absolute_error", "huber", "poisson", "pinball"}, default="squared_error"
+    What training minimises. Predicted is the mean, the median, something between the two that
+    errors beyond 1.35 standard deviations bend little, the mean of counts (as the exponential of
+    the network), or the `quantile`.
+quantile : float, default=0.5
+    Of ``loss="pinball"``: the share of labels that should lie below the predictions.
+class_weight : dict, "balanced" or None, default=None
+    Weights of the classes, by which sample weights are multiplied; "balanced" makes all classes
+    weigh the same. In wide form one of these for all columns of classes, or a dict of them by
+    column.
+task_classes : {"seen", "all"}, default="seen"
+    Classes that a task can have in long form: those that it has in ``fit``, so that the
+    probabilities of others are exactly 0 and tasks may differ in their classes altogether; or all.
+    A task of which ``fit`` sees one class only can have all.
+task_sampling : {"rows", "tasks", "sqrt"}, default="rows"
+    How often a task is drawn: as often as it has rows, all tasks equally often, or by the square
+    root of their rows. An epoch is about as long as the table, and every task that has training
+    rows is in it. In wide form, where tasks share rows, their losses are weighted accordingly.
+alpha : float, default=1e-4
+    Decoupled weight decay: each step shrinks weights by ``learning_rate_init * alpha`` of
+    their size; biases and embeddings are left alone.
+batch_size : int or "auto", default="auto"
+    Rows in a batch. Batches are dealt evenly, so that they may be a little smaller. "auto" is
+    a tenth of the training rows, at least 16 and at most 256.
+learning_rate_init : float, default=1.5e-3
+    Learning rate of Adam.
+weight_averaging : float, default=0.99
+    Decay, per step, of the running mean of the weights that is validated, kept and predicted
+    with; 0 uses the latest weights. It steadies what single steps make of a few rows. Not in
+    the paper.
+max_iter : int, default=1000
+    Epochs at most.
+early_stopping : bool, default=True
+    Whether training stops when the loss on validation rows does not improve any more; the
+    best weights are kept. If False, all `max_iter` epochs are run.
+validation_fraction : float, default=0.2
+    Of each task floor(`validation_fraction` * its rows) rows are set aside for validation, at
+    least one row of each class staying behind. In wide form that is the most labels of each task
+    that are set aside with the rows.
+n_iter_no_change : int, default=50
+    Epochs without improvement after which training stops.
+tol : float, default=1e-4
+    Smallest fall of the validation loss that counts as an improvement. Losses of numbers are in
+    standard deviations of y, squared if the loss is; those of classes are negative log
+    likelihoods.
+unseen_tasks : {"error", "average"}, default="error"
+    What to do in ``predict`` with a task that was never seen, without metadata: raise an
+    error that lists it, or use the mean embedding. With metadata it is always predicted.
+n_members : int, default=1
+    Networks that train side by side from different initial weights; predictions are their
+    mean. Several are more accurate and cost less than as many fits.
+warm_start : bool, default=False
+    Whether ``fit`` goes on from the weights of the previous one; its scales are kept.
+device : str, default="auto"
+    Where to train and predict; "auto" is a GPU if torch sees one.
+callbacks : list of skorch callbacks, default=None
+    Copies of them observe the training; those that steer it (early stopping, learning rate
+    schedules) are refused if `n_members` is above 1, those that score (``EpochScoring``) always.
+random_state : int, RandomState instance or None, default=None
+    Decides initial weights, order of the rows and the validation rows. The same int on the
+    same machine gives the same bits on a CPU, whatever the order of the rows of X.
+verbose : int, default=0
+    1 shows a progress bar, if the output is a terminal.
+"""
+
+ATTRIBUTES = """
+tasks_ : Index
+    Task labels, sorted if they can be; in wide form the columns of y.
+task_types_ : dict
+    In wide form what each task is: "regression", "binary" or "multiclass".
+task_embeddings_ : DataFrame
+    One row per task; with several members the columns have two levels, member and dimension.
+module_ : torch.nn.Module
+    The hypernetworks of all members.
+history_ : DataFrame
+    One row per member and epoch: training and validation loss, and numbers that callbacks
+    recorded.
+n_iter_ : int
+    Epochs run, by the member that ran longest.
+device_ : str
+    Where the model was trained.
+callbacks_ : list
+    The callbacks after training.
+n_features_in_ : int
+    Columns of X, task id and metadata included.
+feature_names_in_ : ndarray
+    Their names, if all are strings.
+"""
+
+CLASSIFIER_ATTRIBUTES = """
+classes_ : ndarray of shape (n_classes,) or dict
+    Sorted classes; in wide form a dict of them by task, unless y is an array of 0 and 1 only.
+classes_per_task_ : dict of ndarray
+    Classes that each task can have.
+"""
+
+HYPERNET_PARAMETERS = """
+embedding_dim : int, default=10
+    Length of the embedding of a task; 0 to tell tasks apart by their metadata only.
+embedding_alpha : float, default=0.3
+    Strength of the pull of the embeddings to their mean, as partial pooling in a mixed model:
+    ``embedding_alpha`` times the squared distance is added to the sum of the losses (of y in
+    standard deviations), so that it matters less the more rows a task has.
+hidden_layer_sizes : tuple of int, default=(32, 32, 32)
+    Hidden layers of a task's network.
+hypernet_layers : int, default=0
+    Layers of the feature extractor of the hypernetwork. With 0, weights are linear in the
+    embedding and the metadata; more layers let complicated metadata act.
+hypernet_width : int, default=32
+    Width of those layers.
+activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+    Activation of the tasks' networks.
+compression : bool, default=True
+    Whether the weight generators use the three-factor form of the paper, which has far fewer
+    parameters than a full linear map.
+target_bias : {"folded", "plain"}, default="folded"
+    Where the biases of the tasks' networks come from: a row of the generated weights, as in
+    the paper, or a linear map of their own, as in the code published with it.
+init : {"kaiming", "hyperfan"}, default="kaiming"
+    Initial weights of the generators: each factor as a linear layer of its shape, or such
+    that the generated weights have the variance that the tasks' networks need [2]_.
+linear_skip : bool, default=True
+    Whether a generated linear model, zero at the start, is added to each network: intercepts
+    and slopes that vary between tasks, as in a mixed model. Not in the paper.
+"""
+
+
+def _pieces(text):
+    """Split documentation into a dict of name to lines."""
+    pieces = {}
+    for line in text.strip().splitlines():
+        if not line.startswith(" "):
+            name = line.split(" : ")[0]
+            pieces[name] = []
+        pieces[name].append(line)
+    return pieces
+
+
+def document(*texts, attributes=ATTRIBUTES, **replaced):
+    """Fill ``{parameters}`` and ``{attributes}`` in the docstring of a class.
+
+    Parameters
+    ----------
+    *texts : str
+        Documentation of parameters, besides `PARAMETERS`.
+    attributes : str
+    **replaced : str
+        Text of parameters that differ from the common one.
+
+    Returns
+    -------
+    callable
+        A decorator of a class. A parameter that no text documents is an error.
+    """
+
+    def decorate(cls):
+        known = _pieces("".join(texts)) | _pieces(PARAMETERS)
+        known |= {name: [text] for name, text in replaced.items()}
+        lines = [line for name in inspect.signature(cls).parameters for line in known[name]]
+        for marker, filled in (
+            ("{parameters}", lines),
+            ("{attributes}", attributes.strip().splitlines()),
+        ):
+            indented = "\n".join("    " + line for line in filled)
+            cls.__doc__ = (cls.__doc__ or "").replace("    " + marker, indented)
+        return cls
+
+    return decorate

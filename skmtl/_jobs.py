@@ -1,0 +1,226 @@
+"""Jobs: what one estimator trains on, and how several of them train side by side.
+
+A plain ``fit`` is one job; a search has one for every candidate and fold.
+"""
+
+import copy
+import math
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+import torch
+
+from skmtl._device import one_thread, resolve_device
+from skmtl._examples import Examples
+from skmtl._tables import TaskTables
+from skmtl._targets import Targets
+from skmtl.training import ClassLoss, MemberNet, ProgressBar, TaskRows, check_callbacks
+
+# may differ between members, beside what an architecture names in `_member_parameters`
+MEMBER_PARAMETERS = ("learning_rate_init", "alpha", "weight_averaging")
+
+
+@dataclass
+class Job:
+    """Everything that one estimator trains on.
+
+    Attributes
+    ----------
+    estimator : estimator
+        Has the settings.
+    tables : TaskTables
+    targets : Targets
+    train, valid : Examples
+        `valid` may be None.
+    seeds : ndarray of shape (n_members,)
+    """
+
+    estimator: object
+    tables: TaskTables
+    targets: Targets
+    train: Examples
+    valid: Examples | None
+    seeds: np.ndarray
+
+    def key(self):
+        """What jobs must have in common to train side by side: settings and shapes."""
+        own = {*MEMBER_PARAMETERS, *self.estimator._member_parameters, "random_state", "n_members"}
+        settings = self.estimator.get_params(deep=False)
+        settings = {name: value for name, value in settings.items() if name not in own}
+        outcomes = [(o.kind, o.n_outputs) for o in self.targets.outcomes]
+        wide = self.targets.wide and len(self.tables.tasks)
+        shapes = self.train.features.shape[1], len(self.tables.metadata_names), outcomes, wide
+        return joblib.hash((type(self.estimator), settings, shapes, self.valid is None))
+
+    def batch_rows(self):
+        """Rows in a batch."""
+        n_rows, batch_size = len(self.train), self.estimator.batch_size
+        if batch_size != "auto":
+            return min(batch_size, n_rows)
+        # about ten steps an epoch on small tables, not too many on large ones
+        return int(np.clip(n_rows // 10, 16, 256))
+
+    def rows(self):
+        """Training rows, then validation rows, as scaled tensors."""
+        dtype = torch.get_default_dtype()
+        rows = self.train
+        if self.valid is not None:
+            rows = Examples.concatenate(self.train, self.valid)
+        metadata = self.tables.scaled_metadata()
+        if metadata is not None:
+            metadata = torch.as_tensor(metadata, dtype=dtype).unsqueeze(0)
+        return TaskRows(
+            features=torch.as_tensor(self.tables.scale(rows.features), dtype=dtype),
+            tasks=None if rows.tasks is None else torch.as_tensor(rows.tasks),
+            targets=torch.as_tensor(self.targets.scale(rows.targets), dtype=dtype),
+            # of mean 1, so that the loss of a batch does not depend on their unit
+            weights=torch.as_tensor(rows.weights / self.train.mean_weight, dtype=dtype),
+            n_tasks=len(self.tables.tasks),
+            metadata=metadata,
+        )
+
+
+def build_module(jobs):
+    """An untrained module with the members of all jobs.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        Of the same `Job.key`.
+
+    Returns
+    -------
+    MemberModule
+    """
+    first = jobs[0]
+    stacked = copy.copy(first.estimator)
+    for name in stacked._member_parameters:
+        setattr(stacked, name, _per_member(jobs, name))
+    return stacked._build_module(
+        max(len(job.tables.tasks) for job in jobs),
+        first.train.features.shape[1],
+        len(first.tables.metadata_names),
+        first.targets.n_outputs,
+        np.concatenate([job.seeds for job in jobs]),
+    )
+
+
+def train(jobs, module, *, max_steps=None, with_callbacks=True, drop_diverged=False):
+    """Run the loop over the members of all jobs.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        Of the same `Job.key`.
+    module : MemberModule
+        With the members of all jobs, in their order.
+    max_steps : int, optional
+        Bound on the steps of the first job, besides `max_iter` epochs.
+    with_callbacks : bool
+        Whether the caller's callbacks see it.
+    drop_diverged : bool
+        Whether to go on without a member that diverges, instead of raising an error.
+
+    Returns
+    -------
+    MemberNet
+        With the trained module.
+    """
+    first, estimator = jobs[0], jobs[0].estimator
+    device = resolve_device(estimator.device)
+    seeds = np.concatenate([job.seeds for job in jobs])
+    callbacks = check_callbacks(estimator.callbacks if with_callbacks else None, len(seeds))
+    if estimator.verbose:
+        callbacks.append(ProgressBar(type(estimator).__name__))
+    max_epochs = estimator.max_iter
+    if max_steps is not None:
+        n_batches = math.ceil(len(first.train) / first.batch_rows())
+        max_epochs = min(max_epochs, math.ceil(max_steps / n_batches))
+    table, train_rows, valid_rows = _stacked_rows(jobs)
+    net = MemberNet(
+        module.to(device),
+        seeds=seeds,
+        criterion=_stacked_criterion(jobs),
+        task_sampling=estimator.task_sampling,
+        learning_rate=_per_member(jobs, "learning_rate_init"),
+        weight_decay=_per_member(jobs, "alpha"),
+        averaging=_per_member(jobs, "weight_averaging"),
+        batch_size=[job.batch_rows() for job in jobs for _ in job.seeds],
+        max_epochs=max_epochs,
+        patience=estimator.n_iter_no_change,
+        tol=estimator.tol,
+        device=str(device),
+        callbacks=callbacks,
+        drop_diverged=drop_diverged,
+    )
+    with one_thread():
+        return net.fit_members(
+            table.to(device),
+            train_rows,
+            None if first.valid is None else valid_rows,
+            n_labels=[job.train.n_labels for job in jobs for _ in job.seeds],
+        )
+
+
+def _per_member(jobs, name):
+    return [getattr(job.estimator, name) for job in jobs for _ in job.seeds]
+
+
+def _stacked_rows(jobs):
+    """One table with the rows of all jobs; jobs that have the same rows share them.
+
+    Returns
+    -------
+    table : TaskRows
+    train_rows, valid_rows : lists of Tensors
+        Row numbers of every member.
+    """
+    parts, starts, n_rows = {}, {}, 0
+    train_rows, valid_rows, metadata = [], [], []
+    for job in jobs:
+        key = id(job.train)
+        if key not in parts:
+            parts[key], starts[key] = job.rows(), n_rows
+            n_rows += len(parts[key])
+        start, n_train = starts[key], len(job.train)
+        numbers = torch.arange(start, start + len(parts[key])).tensor_split([n_train])
+        for _ in job.seeds:
+            train_rows.append(numbers[0])
+            valid_rows.append(numbers[1])
+            metadata.append(parts[key].metadata)
+    tables = list(parts.values())
+    if len(tables) == 1:
+        return tables[0], train_rows, valid_rows
+    n_tasks = max(table.n_tasks for table in tables)
+    if metadata[0] is not None:
+        # members of a fold that lacks a task do not ask for its facts
+        pad = torch.nn.functional.pad
+        metadata = torch.cat([pad(m, (0, 0, 0, n_tasks - m.shape[1])) for m in metadata])
+    together = TaskRows(
+        features=torch.cat([table.features for table in tables]),
+        tasks=None if tables[0].tasks is None else torch.cat([table.tasks for table in tables]),
+        targets=torch.cat([table.targets for table in tables]),
+        weights=torch.cat([table.weights for table in tables]),
+        n_tasks=n_tasks,
+        metadata=None if metadata[0] is None else metadata,
+    )
+    return together, train_rows, valid_rows
+
+
+def _stacked_criterion(jobs):
+    """Loss of all members; the classes of a task may depend on the fold."""
+    losses = [job.targets.criterion() for job in jobs]
+    if not isinstance(losses[0], ClassLoss) or jobs[0].targets.wide or len(jobs) == 1:
+        return losses[0]
+    n_tasks = max(loss.allowed.shape[1] for loss in losses)
+    pad = torch.nn.functional.pad
+    return ClassLoss(
+        torch.cat(
+            [
+                pad(loss.allowed, (0, 0, 0, n_tasks - loss.allowed.shape[1]), value=True)
+                for loss, job in zip(losses, jobs, strict=True)
+                for _ in job.seeds
+            ]
+        )
+    )

@@ -1,0 +1,279 @@
+"""What a column of y holds: numbers or classes, to and from what a network computes.
+
+An outcome turns labels into numbers, scales them, and turns outputs back into predictions.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import log_expit, log_softmax, logsumexp
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_class_weight
+
+from skmtl._columns import LARGEST, is_numeric
+from skmtl.training import BinaryLoss, NumberLoss
+
+# quartiles of the standard normal distribution are this far apart
+_INTERQUARTILE = 1.3489795003921634
+
+
+class NumberOutcome:
+    """Numbers under a loss, one or several of them per row.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "absolute_error", "huber", "poisson", "pinball"}
+    quantile : float
+        Of the pinball loss.
+
+    Attributes
+    ----------
+    n_outputs : int
+    shift, size : ndarray of shape (n_outputs,)
+        A number y is scaled to ``(y - shift) / size``.
+    """
+
+    kind = "regression"
+    classes = None
+
+    def __init__(self, loss="squared_error", quantile=0.5):
+        self.loss, self.quantile = loss, quantile
+
+    def learn(self, values):
+        """Nothing to learn from the labels but how many stand in a row."""
+        self.n_outputs = values.shape[1]
+
+    def encode(self, column, where):
+        """Numbers of a column; NaN where one is missing.
+
+        Parameters
+        ----------
+        column : Series
+        where : str
+            The column's name in error messages.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        if not is_numeric(column):
+            raise ValueError(
+                f"{where} is a regression task, but its labels are not numbers. "
+                "task_types={...: 'classification'} makes it a classification task."
+            )
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        bad = np.flatnonzero(np.isinf(values))
+        if len(bad):
+            raise ValueError(
+                f"{where} contains infinity, first in row {bad[0]}; leave the label out (NaN) or "
+                "correct it."
+            )
+        if self.loss == "poisson":
+            self.check_counts(values, where)
+        return values
+
+    @staticmethod
+    def check_counts(values, where):
+        """Refuse numbers that no Poisson distribution gives."""
+        bad = np.flatnonzero(values < 0)
+        if len(bad):
+            raise ValueError(
+                f"{where} has negative labels, the first, {values.flat[bad[0]]:g}, in row "
+                f"{bad[0]}; loss='poisson' is for counts. Use another loss."
+            )
+
+    def fit_scale(self, values, weights):
+        """Learn the scale from labels of shape (n, n_outputs) and weights (n,)."""
+        if self.loss == "squared_error":
+            with np.errstate(over="ignore", invalid="ignore"):
+                scaler = StandardScaler().fit(values, sample_weight=weights)
+            self.shift, self.size = scaler.mean_, scaler.scale_
+        elif self.loss == "poisson":
+            self.shift = np.zeros(values.shape[1])
+            self.size = _or_one(np.average(values, axis=0, weights=weights))
+        else:
+            # a few labels far out must not decide the scale, or these losses were chosen in vain
+            quartiles = _quantiles(values, weights, (0.25, 0.5, 0.75))
+            spread = (quartiles[2] - quartiles[0]) / _INTERQUARTILE
+            deviation = StandardScaler().fit(values, sample_weight=weights).scale_
+            self.shift, self.size = quartiles[1], np.where(spread > 0, spread, deviation)
+
+    def scale(self, values):
+        """Labels as the network learns them."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = (values - self.shift) / self.size
+        # missing ones are compared as false on both sides
+        if (np.abs(scaled) > LARGEST).any() or not np.isfinite(self.size).all():
+            raise ValueError(
+                f"y has values as large as {np.nanmax(np.abs(values)):g}, too large or too far "
+                "from the others to be learned from; correct them, or give y in a larger unit."
+            )
+        return scaled
+
+    def predict(self, outputs, allowed=None):
+        """Predictions in the caller's units, mean over members.
+
+        Parameters
+        ----------
+        outputs : ndarray of shape (M, k, n)
+            The first `n_outputs` along the last axis are looked at.
+
+        Returns
+        -------
+        ndarray of shape (k, n_outputs)
+        """
+        outputs = outputs[..., : self.n_outputs]
+        means = np.exp(outputs).mean(0) if self.loss == "poisson" else outputs.mean(0)
+        return means * self.size + self.shift
+
+    def criterion(self):
+        """Loss for training."""
+        return NumberLoss(self.loss, self.quantile)
+
+    def noise(self, losses):
+        """Strength of a squared penalty that has unit variance as its prior, given what is left.
+
+        With errors as the loss supposes (normal, Laplace, Poisson), minimising summed losses plus
+        `noise` times the squared distance gives the most probable value.
+        """
+        if self.loss in ("absolute_error", "pinball"):
+            return losses / 2
+        return torch.full_like(losses, 0.5) if self.loss == "poisson" else losses
+
+
+class ClassOutcome:
+    """One of several classes.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+
+    Attributes
+    ----------
+    classes : ndarray of shape (C,)
+        Sorted.
+    n_outputs : int
+        1 for two classes, whose logit it is, else C.
+    """
+
+    def __init__(self, class_weight=None):
+        self.class_weight = class_weight
+
+    @property
+    def kind(self):
+        """Either "binary" or "multiclass"."""
+        return "binary" if len(self.classes) == 2 else "multiclass"
+
+    @property
+    def n_outputs(self):
+        """Outputs that a network has for it."""
+        return 1 if len(self.classes) == 2 else len(self.classes)
+
+    def learn_classes(self, labels, where):
+        """Learn which classes there are from labels, none missing."""
+        try:
+            self.classes = np.unique(labels)
+        except TypeError as error:
+            types = sorted({type(label).__name__ for label in labels})
+            raise ValueError(
+                f"{where} mixes labels of the types {types}, which cannot be sorted; make them "
+                "all strings or all numbers."
+            ) from error
+
+    def encode(self, column, where):
+        """Class numbers of a column; NaN where a label is missing."""
+        missing = column.isna().to_numpy()
+        labels = column.to_numpy()
+        codes = np.full(len(labels), np.nan)
+        found = pd.Index(self.classes).get_indexer(pd.Index(labels[~missing]))
+        if (found < 0).any():
+            row = np.flatnonzero(~missing)[found < 0][0]
+            raise ValueError(
+                f"{where} has the label {labels[row]!r} in row {row}, which fit did not see; it "
+                f"knows {self.classes[:20].tolist()}."
+            )
+        codes[~missing] = found
+        return codes
+
+    def weigh(self, codes, weights, learn):
+        """Weights of the classes, for each of some labels.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n,)
+            Class numbers, none missing.
+        weights : ndarray of shape (n,)
+            Sample weights.
+        learn : bool
+            Whether the weights of the classes are to be learned from these labels.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        if learn:
+            if self.class_weight == "balanced":
+                totals = np.bincount(codes, weights=weights, minlength=len(self.classes))
+                self.weights_ = totals.sum() / (len(self.classes) * totals)
+            else:
+                self.weights_ = compute_class_weight(
+                    self.class_weight, classes=self.classes, y=self.classes[codes]
+                )
+        return self.weights_[codes]
+
+    def fit_scale(self, values, weights):
+        """Classes have no scale."""
+
+    def scale(self, values):
+        """Class numbers stay as they are."""
+        return values
+
+    def predict(self, outputs, allowed=None):
+        """Logarithms of the classes' probabilities, which are means over members.
+
+        Parameters
+        ----------
+        outputs : ndarray of shape (M, k, n)
+        allowed : ndarray of shape (k, C) of bool, optional
+            Classes that are possible for each row.
+
+        Returns
+        -------
+        ndarray of shape (k, C)
+        """
+        if self.kind == "binary":
+            logit = outputs[..., 0]
+            logs = np.stack([log_expit(-logit), log_expit(logit)], axis=-1)
+        else:
+            logits = outputs[..., : self.n_outputs]
+            if allowed is not None:
+                logits = np.where(allowed, logits, -np.inf)
+            logs = log_softmax(logits, axis=-1)
+        if len(logs) == 1:
+            return logs[0]
+        with np.errstate(divide="ignore"):
+            return logsumexp(logs, axis=0) - np.log(len(logs))
+
+    def criterion(self):
+        """Loss for training, with two classes; several tasks' classes are one loss together."""
+        return BinaryLoss()
+
+    def noise(self, losses):
+        """As for numbers; a likelihood is on its own scale already."""
+        return torch.full_like(losses, 0.5)
+
+
+def _or_one(values):
+    return np.where(values > 0, values, 1.0)
+
+
+def _quantiles(values, weights, quantiles):
+    """Weighted quantiles of every column, as of a table that repeats its rows."""
+    result = np.empty((len(quantiles), values.shape[1]))
+    for k, column in enumerate(values.T):
+        order = np.argsort(column, kind="stable")
+        totals = np.cumsum(weights[order])
+        # the smallest value with at least this share of the weight up to it
+        at = np.searchsorted(totals, np.asarray(quantiles) * totals[-1] * (1 - 1e-12))
+        result[:, k] = column[order[np.minimum(at, len(order) - 1)]]
+    return result

@@ -1,0 +1,138 @@
+"""Losses of single labels, over the member axis: numbers, classes, and tasks of both kinds at once.
+
+They know how a network's outputs are read, and nothing of the caller's units or labels.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+# of Huber's loss, in (robust) standard deviations of y: efficient where errors are normal
+HUBER_THRESHOLD = 1.35
+# the logit of a class that a task does not have: finite, since zero weight times it must be zero
+_IMPOSSIBLE = -1e30
+
+
+def squared_error(outputs, targets):
+    """Squared difference."""
+    return (outputs - targets).square()
+
+
+def absolute_error(outputs, targets):
+    """Absolute difference."""
+    return (outputs - targets).abs()
+
+
+def huber(outputs, targets):
+    """Half the squared difference up to a threshold, linear beyond it."""
+    return F.huber_loss(outputs, targets, reduction="none", delta=HUBER_THRESHOLD)
+
+
+def poisson(outputs, targets):
+    """Negative log likelihood of a count, but for constants; the output is its log rate."""
+    return outputs.exp() - targets * outputs
+
+
+class NumberLoss(nn.Module):
+    """Loss of numbers, mean over the outputs of a row.
+
+    Parameters
+    ----------
+    name : {"squared_error", "absolute_error", "huber", "poisson", "pinball"}
+    quantile : float
+        Of the pinball loss: an output above the label costs ``1 - quantile``, one below it
+        ``quantile`` per unit (Koenker and Bassett, "Regression quantiles", 1978).
+    """
+
+    def __init__(self, name="squared_error", quantile=0.5):
+        super().__init__()
+        self.name, self.quantile = name, quantile
+
+    def forward(self, outputs, targets, tasks=None, slots=None):
+        """Map outputs and targets of shape (M, K, b, o) to losses (M, K, b)."""
+        if self.name == "pinball":
+            error = targets - outputs
+            losses = torch.maximum(self.quantile * error, (self.quantile - 1) * error)
+        else:
+            losses = _NUMBER_LOSSES[self.name](outputs, targets)
+        return losses.squeeze(-1) if losses.shape[-1] == 1 else losses.mean(-1)
+
+
+_NUMBER_LOSSES = {
+    "squared_error": squared_error,
+    "absolute_error": absolute_error,
+    "huber": huber,
+    "poisson": poisson,
+}
+
+
+class BinaryLoss(nn.Module):
+    """Negative log likelihood of two classes; the first output is the logit of the second class."""
+
+    def forward(self, outputs, targets, tasks=None, slots=None):
+        """Map outputs (M, K, b, o) and class numbers (M, K, b, 1) to losses (M, K, b)."""
+        logit, label = outputs[..., 0], targets[..., 0]
+        return F.softplus(logit) - label * logit
+
+
+class ClassLoss(nn.Module):
+    """Negative log likelihood of several classes, of which each task may have its own.
+
+    Parameters
+    ----------
+    allowed : Tensor of shape (T, C) or (M, T, C) of bool
+        Classes that each task has, for all members or for each; the logits of the others are not
+        looked at.
+    """
+
+    def __init__(self, allowed):
+        super().__init__()
+        self.register_buffer("allowed", allowed if allowed.ndim == 3 else allowed.unsqueeze(0))
+
+    def select(self, members):
+        """Keep the given members only."""
+        if len(self.allowed) > 1:
+            self.allowed = self.allowed[members]
+
+    def forward(self, outputs, targets, tasks, slots):
+        """Map outputs (M, K, b, o) and class numbers (M, K, b, 1) to losses (M, K, b).
+
+        Parameters
+        ----------
+        tasks : Tensor of shape (M, S) of int64
+        slots : Tensor of shape (M, K) of int64
+            For every block, where its task stands in `tasks`.
+        """
+        members = torch.arange(len(self.allowed), device=tasks.device).unsqueeze(1)
+        allowed = self.allowed[members, tasks.gather(1, slots)].unsqueeze(2)
+        logits = outputs[..., : allowed.shape[-1]].masked_fill(~allowed, _IMPOSSIBLE)
+        chosen = F.log_softmax(logits, dim=-1).gather(-1, targets.long())
+        return -chosen.squeeze(-1)
+
+
+class JointLoss(nn.Module):
+    """Losses of tasks of different kinds, in wide form, where block t holds the rows of task t.
+
+    Parameters
+    ----------
+    losses : list of Modules
+    blocks : list of lists of int
+        Tasks of each loss; every task has one.
+    """
+
+    def __init__(self, losses, blocks):
+        super().__init__()
+        self.losses = nn.ModuleList(losses)
+        self.blocks = [torch.as_tensor(b) for b in blocks]
+        self.order = torch.cat(self.blocks).argsort()
+
+    def forward(self, outputs, targets, tasks, slots):
+        """Map outputs (M, T, b, o) and targets (M, T, b, 1) to losses (M, T, b)."""
+        parts = []
+        for loss, block in zip(self.losses, self.blocks, strict=True):
+            block = block.to(outputs.device)
+            some = outputs[:, block]
+            if not isinstance(loss, ClassLoss):
+                some = some[..., :1]
+            parts.append(loss(some, targets[:, block], tasks, slots[:, block]))
+        return torch.cat(parts, dim=1)[:, self.order.to(outputs.device)]
