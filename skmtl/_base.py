@@ -124,8 +124,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
                 vars(self).pop(name, None)
             vars(self).update(columns)
             raise
-        self._tables, self._targets, self.module_ = job.tables, job.targets, net.module_
-        self._set_history(net)
+        self._finish(job, net)
         return self
 
     def _job(self, X, y, sample_weight=None, X_val=None, y_val=None):
@@ -233,13 +232,30 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             buffer = getattr(module, name)
             setattr(module, name, getattr(self.module_, name).to(buffer, copy=True))
 
-    def _set_history(self, net):
-        """Keep what the loop recorded, and let go of net and rows."""
+    def _finish(self, job, net, first=None):
+        """Keep what was learned and recorded, and let go of net and rows.
+
+        Parameters
+        ----------
+        job : Job
+        net : MemberNet
+            That has trained it.
+        first : int, optional
+            Where the members of the job begin, if the net has trained others too.
+        """
+        self._tables, self._targets = job.tables, job.targets
         self.device_ = net.device
-        self.n_iter_ = int(net.clock_.n_iter.max())
-        self.history_ = history_table(
-            net.clock_.records(), net.history if self.n_members == 1 else None
-        )
+        records, observed = net.clock_.records(), net.history if len(net.seeds) == 1 else None
+        self.module_ = net.module_
+        if first is not None:
+            members = slice(first, first + len(job.seeds))
+            self.module_ = net.module_.part(members)
+            self.module_.keep_tasks(len(job.tables.tasks))
+            own = (records["member"] >= members.start) & (records["member"] < members.stop)
+            records = {name: values[own] for name, values in records.items()}
+            records["member"] = records["member"] - first
+        self.history_ = history_table(records, observed)
+        self.n_iter_ = int(self.history_["epoch"].max())
         self.callbacks_ = [
             callback for _, callback in net.callbacks_ if not isinstance(callback, ProgressBar)
         ]

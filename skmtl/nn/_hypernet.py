@@ -153,6 +153,11 @@ class TaskHypernetwork(MemberModule):
         weight = self.skip.weight.unflatten(2, (-1, self.n_outputs))
         weight[:, :embedding_dim, -1] = 0.3 * direction / direction.norm(dim=1, keepdim=True)
 
+    def keep_tasks(self, n_tasks):
+        """Forget all but the first tasks."""
+        self.embeddings = nn.Parameter(self.embeddings.data[:, :n_tasks].clone())
+        self.trained = self.trained[:, :n_tasks].clone()
+
     def mark_trained(self, trained):
         """Tasks without rows do not count in the mean embedding."""
         self.trained = trained

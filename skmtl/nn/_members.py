@@ -3,6 +3,7 @@
 Also the random generators that make a member the same alone and in company.
 """
 
+import copy
 import math
 
 import numpy as np
@@ -84,6 +85,34 @@ class MemberModule(nn.Module):
     def n_members(self):
         """Number of networks in the stack."""
         return next(self.parameters()).shape[0]
+
+    def part(self, members):
+        """Copy of some of the members.
+
+        Parameters
+        ----------
+        members : list of int or slice
+
+        Returns
+        -------
+        MemberModule
+        """
+        # the tensors are replaced before they are copied
+        memo = {}
+        for tensor in [*self.parameters(), *self.buffers()]:
+            piece = tensor.detach()[members].clone()
+            if isinstance(tensor, nn.Parameter):
+                piece = nn.Parameter(piece, requires_grad=tensor.requires_grad)
+            memo[id(tensor)] = piece
+        return copy.deepcopy(self, memo)
+
+    def keep_tasks(self, n_tasks):
+        """Forget all but the first tasks; nothing to do by default.
+
+        Parameters
+        ----------
+        n_tasks : int
+        """
 
     def mark_trained(self, trained):
         """Learn which tasks each member trains on; nothing to do by default.
