@@ -19,7 +19,8 @@ from skmtl._columns import as_table
 from skmtl._device import one_thread
 from skmtl._examples import Examples, row_counts
 from skmtl._jobs import Job, build_module, train
-from skmtl._tables import TaskTables, history_table
+from skmtl._reports import history_table
+from skmtl._tables import TaskTables
 from skmtl._targets import Targets
 from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
@@ -141,7 +142,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         seeds = self._member_seeds(self.n_members)
         train, valid = self._hold_out(examples, valid, targets, seeds)
         if warm:
-            tables, targets = self._tables.resumed(tables), self._resumed(targets)
+            tables, targets = self._tables.resumed(tables), self._targets.resumed(targets)
         else:
             tables.fit_scalers(train)
             targets.fit_scale(train)
@@ -203,15 +204,6 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         """One seed per member; those of the first members do not depend on how many there are."""
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=n_members)
 
-    def _resumed(self, targets):
-        """The targets of the previous fit, for one that goes on with others."""
-        if not self._targets.same_labels(targets):
-            raise ValueError(
-                "warm_start=True continues the previous fit, but y holds other classes or other "
-                "kinds of labels than then; set warm_start=False to start afresh."
-            )
-        return self._targets
-
     def _resume(self, module):
         """Start from the weights of the previous fit."""
         state = dict(self.module_.named_parameters())
@@ -260,12 +252,18 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             callback for _, callback in net.callbacks_ if not isinstance(callback, ProgressBar)
         ]
 
-    def _predict(self, X):
+    def _predict(self, X, each_member=False):
         """What every outcome makes of the outputs for X.
+
+        Parameters
+        ----------
+        X : table
+        each_member : bool
+            Whether members are kept apart, along the first axis.
 
         Returns
         -------
-        list of ndarray of shape (n, ...)
+        list of ndarray of shape ([M,] n, ...)
             One per outcome: numbers in the caller's units, or logarithms of probabilities.
         """
         check_is_fitted(self, "module_")
@@ -275,10 +273,13 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         results = [None] * len(targets.outcomes)
 
         def put(k, rows, outputs, allowed=None):
-            values = targets.outcomes[k].predict(outputs, allowed)
+            outcome = targets.outcomes[k]
+            values = outcome.members(outputs, allowed)
+            if not each_member:
+                values = outcome.mean(values)
             if results[k] is None:
-                results[k] = np.empty((n_rows, values.shape[1]))
-            results[k][rows] = values
+                results[k] = np.empty((*values.shape[:-2], n_rows, values.shape[-1]))
+            results[k][..., rows, :] = values
 
         rows_to_predict = query.features, query.tasks, query.metadata
         with one_thread():

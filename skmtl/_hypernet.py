@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmtl._examples import Examples
 from skmtl._jobs import Job, train
+from skmtl._reports import embeddings_table, importance_table
 from skmtl.nn import TaskHypernetwork
 
 # of Adam in adapt, at most: a handful of numbers per task is learned by then
@@ -74,7 +75,7 @@ class HypernetworkMixin:
     def task_embeddings_(self):
         """Embeddings of the tasks, one row per task."""
         check_is_fitted(self, "module_")
-        return self._tables.embeddings(self.module_.embeddings.detach().cpu().numpy())
+        return embeddings_table(self.module_.embeddings.detach().cpu().numpy(), self.tasks_)
 
     def adapt(self, X, y, sample_weight=None):
         """Learn new tasks from a few rows, everything else frozen.
@@ -188,4 +189,4 @@ class HypernetworkMixin:
                 changed, shuffled.metadata = self._tables.permuted(X, self, column, generator)
                 scores.append(before - scorer(shuffled, changed, y, **weights))
             falls.append((np.mean(scores), np.std(scores)))
-        return self._tables.per_fact(falls, ["importance_mean", "importance_std"])
+        return importance_table(falls, self._tables.metadata_names)

@@ -3,6 +3,8 @@
 An outcome turns labels into numbers, scales them, and turns outputs back into predictions.
 """
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 import torch
@@ -49,6 +51,7 @@ class NumberOutcome:
         Parameters
         ----------
         column : Series
+            Its index numbers the rows.
         where : str
             The column's name in error messages.
 
@@ -62,24 +65,24 @@ class NumberOutcome:
                 "task_types={...: 'classification'} makes it a classification task."
             )
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        bad = np.flatnonzero(np.isinf(values))
-        if len(bad):
-            raise ValueError(
-                f"{where} contains infinity, first in row {bad[0]}; leave the label out (NaN) or "
-                "correct it."
-            )
-        if self.loss == "poisson":
-            self.check_counts(values, where)
+        self.check_counts(values, column.index, where)
         return values
 
-    @staticmethod
-    def check_counts(values, where):
-        """Refuse numbers that no Poisson distribution gives."""
+    def check_counts(self, values, rows, where):
+        """Refuse numbers that no Poisson distribution gives, if there has to be one.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n,)
+        rows : sequence of n ints
+            Their rows.
+        where : str
+        """
         bad = np.flatnonzero(values < 0)
-        if len(bad):
+        if self.loss == "poisson" and len(bad):
             raise ValueError(
-                f"{where} has negative labels, the first, {values.flat[bad[0]]:g}, in row "
-                f"{bad[0]}; loss='poisson' is for counts. Use another loss."
+                f"{where} has negative labels, the first, {values[bad[0]]:g}, in row "
+                f"{rows[bad[0]]}; loss='poisson' is for counts. Use another loss."
             )
 
     def fit_scale(self, values, weights):
@@ -110,8 +113,8 @@ class NumberOutcome:
             )
         return scaled
 
-    def predict(self, outputs, allowed=None):
-        """Predictions in the caller's units, mean over members.
+    def members(self, outputs, allowed=None):
+        """Predictions of every member, in the caller's units.
 
         Parameters
         ----------
@@ -120,15 +123,35 @@ class NumberOutcome:
 
         Returns
         -------
-        ndarray of shape (k, n_outputs)
+        ndarray of shape (M, k, n_outputs)
         """
         outputs = outputs[..., : self.n_outputs]
-        means = np.exp(outputs).mean(0) if self.loss == "poisson" else outputs.mean(0)
-        return means * self.size + self.shift
+        outputs = np.exp(outputs) if self.loss == "poisson" else outputs
+        return outputs * self.size + self.shift
+
+    @staticmethod
+    def mean(members):
+        """Prediction of all members together, along the first axis."""
+        return members.mean(axis=0)
 
     def criterion(self):
         """Loss for training."""
         return NumberLoss(self.loss, self.quantile)
+
+    def resume(self, other):
+        """Take over the scale of an outcome, whose network is trained on.
+
+        Returns
+        -------
+        bool
+            False if it is of another kind.
+        """
+        if other.kind != self.kind or other.n_outputs != self.n_outputs:
+            return False
+        if (other.loss == "poisson") != (self.loss == "poisson"):
+            return False
+        self.shift, self.size = other.shift, other.size
+        return True
 
     def noise(self, losses):
         """Strength of a squared penalty that has unit variance as its prior, given what is left.
@@ -138,7 +161,10 @@ class NumberOutcome:
         """
         if self.loss in ("absolute_error", "pinball"):
             return losses / 2
-        return torch.full_like(losses, 0.5) if self.loss == "poisson" else losses
+        if self.loss == "poisson":
+            # of counts divided by their mean the loss is the likelihood divided by it
+            return torch.full_like(losses, 0.5 / float(np.mean(self.size)))
+        return losses
 
 
 class ClassOutcome:
@@ -181,7 +207,7 @@ class ClassOutcome:
             ) from error
 
     def encode(self, column, where):
-        """Class numbers of a column; NaN where a label is missing."""
+        """Class numbers of a column, whose index numbers the rows; NaN where one is missing."""
         missing = column.isna().to_numpy()
         labels = column.to_numpy()
         codes = np.full(len(labels), np.nan)
@@ -189,8 +215,8 @@ class ClassOutcome:
         if (found < 0).any():
             row = np.flatnonzero(~missing)[found < 0][0]
             raise ValueError(
-                f"{where} has the label {labels[row]!r} in row {row}, which fit did not see; it "
-                f"knows {self.classes[:20].tolist()}."
+                f"{where} has the label {labels[row]!r} in row {column.index[row]}, which fit did "
+                f"not see; it knows {self.classes[:20].tolist()}."
             )
         codes[~missing] = found
         return codes
@@ -216,10 +242,27 @@ class ClassOutcome:
                 totals = np.bincount(codes, weights=weights, minlength=len(self.classes))
                 self.weights_ = totals.sum() / (len(self.classes) * totals)
             else:
+                self._check_weights()
                 self.weights_ = compute_class_weight(
                     self.class_weight, classes=self.classes, y=self.classes[codes]
                 )
         return self.weights_[codes]
+
+    def _check_weights(self):
+        """Refuse weights of classes that are none."""
+        given = self.class_weight
+        if given is None:
+            return
+        if not isinstance(given, dict):
+            raise ValueError(f"class_weight must be None, 'balanced' or a dict, got {given!r}.")
+        unknown = [label for label in given if label not in self.classes]
+        if unknown:
+            raise ValueError(
+                f"class_weight names {unknown}, but the classes are {self.classes[:20].tolist()}."
+            )
+        for label, weight in given.items():
+            if not (isinstance(weight, Real) and 0 <= weight < np.inf):
+                raise ValueError(f"class_weight must be at least 0, got {weight!r} for {label!r}.")
 
     def fit_scale(self, values, weights):
         """Classes have no scale."""
@@ -228,8 +271,8 @@ class ClassOutcome:
         """Class numbers stay as they are."""
         return values
 
-    def predict(self, outputs, allowed=None):
-        """Logarithms of the classes' probabilities, which are means over members.
+    def members(self, outputs, allowed=None):
+        """Logarithms of the classes' probabilities, for every member.
 
         Parameters
         ----------
@@ -239,24 +282,31 @@ class ClassOutcome:
 
         Returns
         -------
-        ndarray of shape (k, C)
+        ndarray of shape (M, k, C)
         """
         if self.kind == "binary":
             logit = outputs[..., 0]
-            logs = np.stack([log_expit(-logit), log_expit(logit)], axis=-1)
-        else:
-            logits = outputs[..., : self.n_outputs]
-            if allowed is not None:
-                logits = np.where(allowed, logits, -np.inf)
-            logs = log_softmax(logits, axis=-1)
-        if len(logs) == 1:
-            return logs[0]
+            return np.stack([log_expit(-logit), log_expit(logit)], axis=-1)
+        logits = outputs[..., : self.n_outputs]
+        if allowed is not None:
+            logits = np.where(allowed, logits, -np.inf)
+        return log_softmax(logits, axis=-1)
+
+    @staticmethod
+    def mean(members):
+        """Logarithms of the mean probabilities of all members."""
+        if len(members) == 1:
+            return members[0]
         with np.errstate(divide="ignore"):
-            return logsumexp(logs, axis=0) - np.log(len(logs))
+            return logsumexp(members, axis=0) - np.log(len(members))
 
     def criterion(self):
         """Loss for training, with two classes; several tasks' classes are one loss together."""
         return BinaryLoss()
+
+    def resume(self, other):
+        """Whether the network of another outcome can be trained on."""
+        return other.kind == self.kind and np.array_equal(other.classes, self.classes)
 
     def noise(self, losses):
         """As for numbers; a likelihood is on its own scale already."""

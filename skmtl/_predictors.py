@@ -18,7 +18,9 @@ from skmtl.metrics import _mean_task_score
 
 
 def _has_classes(estimator):
-    """Whether a fitted estimator has a task with classes."""
+    """Whether a fitted estimator has a task with classes; a classifier will have one."""
+    if isinstance(estimator, ClassifierMixin) and not hasattr(estimator, "module_"):
+        return True
     check_is_fitted(estimator, "module_")
     if not any(outcome.classes is not None for outcome in estimator._targets.outcomes):
         raise AttributeError("no task of this model has classes, so there are no probabilities.")
@@ -28,7 +30,7 @@ def _has_classes(estimator):
 class _MultiTaskPredictor(BaseMultiTaskEstimator):
     """Predictions in the caller's labels, in long and in wide form."""
 
-    def predict(self, X):
+    def predict(self, X, return_std=False):
         """Predict every row with the network of its task; in wide form with those of all tasks.
 
         Parameters
@@ -37,31 +39,98 @@ class _MultiTaskPredictor(BaseMultiTaskEstimator):
             The columns of ``fit``; those of a DataFrame may stand in another order. Metadata may
             differ from that of ``fit``: the network is written for each distinct pair of task id
             and metadata.
+        return_std : bool, default=False
+            Whether to return how far the members are apart, too.
 
         Returns
         -------
-        ndarray of shape (n,) or (n, n_outputs), in wide form (n, n_tasks)
-            In the units of y: numbers, or the most probable classes. In wide form a DataFrame if
-            y was one.
+        y : ndarray of shape (n,) or (n, n_outputs), in wide form (n, n_tasks)
+            In the units of y: numbers, mean over members, or the most probable classes. In wide
+            form a DataFrame if y was one.
+        std : as y
+            Standard deviations of the members' predictions, if `return_std` is True; NaN in the
+            columns of classes. They say how much the initial weights matter; the noise of the
+            labels comes on top.
 
         Raises
         ------
         ValueError
             If a task was never seen and there is neither metadata nor
-            ``unseen_tasks="average"``.
+            ``unseen_tasks="average"``; if `return_std` is True and there is one member only, or
+            nothing but classes.
         """
-        answers = self._predict(X)
-        labels = []
-        for outcome, answer in zip(self._targets.outcomes, answers, strict=True):
-            if outcome.classes is not None:
-                answer = outcome.classes[answer.argmax(axis=1)]
-            elif answer.shape[1] == 1:
-                answer = answer[:, 0]
-            labels.append(answer)
+        if not return_std:
+            return self._table_of(X, self._predict(X), self._labels_of)
+        outcomes = self._check_spread()
+        members = self._predict(X, each_member=True)
+        means = [o.mean(values) for o, values in zip(outcomes, members, strict=True)]
+        spreads = [values.std(axis=0, ddof=1) for values in members]
+        return (
+            self._table_of(X, means, self._labels_of),
+            self._table_of(X, spreads, self._spread_of),
+        )
+
+    def _check_spread(self):
+        """The outcomes, some of whose members' predictions have a standard deviation."""
+        check_is_fitted(self, "module_")
+        if self.module_.n_members < 2:
+            raise ValueError(
+                "return_std=True needs several members to be apart: fit with n_members=8, say."
+            )
+        outcomes = self._targets.outcomes
+        if all(outcome.classes is not None for outcome in outcomes):
+            raise ValueError(
+                "classes have no standard deviation; predict_members gives the probabilities of "
+                "every member."
+            )
+        return outcomes
+
+    @staticmethod
+    def _labels_of(outcome, answer):
+        if outcome.classes is not None:
+            return outcome.classes[answer.argmax(axis=1)]
+        return answer[:, 0] if answer.shape[1] == 1 else answer
+
+    @staticmethod
+    def _spread_of(outcome, spread):
+        if outcome.classes is not None:
+            return np.full(len(spread), np.nan)
+        return spread[:, 0] if spread.shape[1] == 1 else spread
+
+    def _table_of(self, X, answers, of_outcome):
+        """What `predict` returns: one array, or in wide form a table of them."""
+        pairs = zip(self._targets.outcomes, answers, strict=True)
+        columns = [of_outcome(outcome, answer) for outcome, answer in pairs]
         if not self._targets.wide:
-            return labels[0]
+            return columns[0]
         index = X.index if isinstance(X, pd.DataFrame) else None
-        return wide_table(labels, self.tasks_, index, self._targets.from_frame)
+        return wide_table(columns, self.tasks_, index, self._targets.from_frame)
+
+    def predict_members(self, X):
+        """Predict every row with every member.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_columns)
+            As for ``predict``.
+
+        Returns
+        -------
+        ndarray of shape (n_members, n) or (n_members, n, n_outputs)
+            Numbers in the units of y, or the probabilities of the classes, of shape (n_members, n,
+            n_classes). In wide form a dict of such arrays by task.
+        """
+        members = self._predict(X, each_member=True)
+        results = []
+        for outcome, values in zip(self._targets.outcomes, members, strict=True):
+            if outcome.classes is not None:
+                values = np.exp(values)
+            elif values.shape[2] == 1:
+                values = values[:, :, 0]
+            results.append(values)
+        if not self._targets.wide:
+            return results[0]
+        return dict(zip(self.tasks_, results, strict=True))
 
     @available_if(_has_classes)
     def predict_proba(self, X):
@@ -106,7 +175,8 @@ class _MultiTaskPredictor(BaseMultiTaskEstimator):
 
     def _by_task(self, X, of_classes, of_labels):
         """Map log probabilities, and gather those of wide form."""
-        targets, answers = self._targets, self._predict(X)
+        answers = self._predict(X)
+        targets = self._targets
         if not targets.wide:
             return of_classes(answers[0])
         if targets.multi_label:

@@ -15,9 +15,6 @@ from skmtl._columns import LARGEST, as_table, column_names, find_columns, number
 from skmtl._examples import Query
 from skmtl._labels import distinct, encode, first_rows, labels_of
 
-# what the loop itself shows to callbacks
-_RECORDED = ("train_loss", "valid_loss", "valid_loss_best", "best_loss", "n_members", "n_active")
-
 
 class TaskTables:
     """Splits and scales every table as the one seen first.
@@ -411,49 +408,3 @@ class TaskTables:
         facts = table.iloc[first_rows(codes), position].to_numpy()
         table.isetitem(position, generator.permutation(facts)[codes])
         return table, metadata
-
-    def embeddings(self, values):
-        """A DataFrame of embeddings, one row per task.
-
-        Parameters
-        ----------
-        values : ndarray of shape (M, T, d_e)
-        """
-        n_members, _, length = values.shape
-        columns = pd.Index([f"e{k}" for k in range(length)])
-        if n_members > 1:
-            columns = pd.MultiIndex.from_product(
-                [range(n_members), columns], names=["member", "dimension"]
-            )
-        return pd.DataFrame(np.concatenate(values, axis=1), index=self.tasks, columns=columns)
-
-    def per_fact(self, values, columns):
-        """A DataFrame with one row per fact, largest value of the first column first."""
-        table = pd.DataFrame(
-            values, index=pd.Index(self.metadata_names, name="metadata"), columns=columns
-        )
-        return table.sort_values(columns[0], ascending=False)
-
-
-def history_table(records, extra=None):
-    """The history as a DataFrame, one row per member and epoch.
-
-    Parameters
-    ----------
-    records : dict of str to ndarray
-        Columns.
-    extra : skorch History, optional
-        Epochs of one member; single numbers that callbacks recorded become columns too.
-
-    Returns
-    -------
-    DataFrame
-    """
-    table = pd.DataFrame(records).sort_values(["member", "epoch"], ignore_index=True)
-    for name in extra[0] if extra else ():
-        # by epoch: a callback that goes back to an earlier state takes the history with it
-        values = {row["epoch"]: row.get(name) for row in extra}
-        numeric = all(isinstance(value, (int, float)) for value in values.values())
-        if numeric and name not in ("epoch", *_RECORDED):
-            table[name] = table["epoch"].map(values)
-    return table

@@ -13,7 +13,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, column_or_1d
 
 from skmtl._outcomes import ClassOutcome, NumberOutcome
-from skmtl._wide import column_kind, labels_frame, outcome_of, read_task_types, weights_by_task
+from skmtl._wide import (
+    check_finite,
+    check_weight_columns,
+    column_kind,
+    labels_frame,
+    outcome_of,
+    read_task_types,
+    weights_by_task,
+)
 from skmtl.exceptions import UnlabelledRowsWarning
 from skmtl.training import ClassLoss, JointLoss
 
@@ -103,9 +111,11 @@ class Targets:
             self.outcomes[0].learn(y)
         elif y.shape[1] != self.n_outputs:
             raise ValueError(f"y has {y.shape[1]} outputs, but fit saw {self.n_outputs}.")
-        if self.loss == "poisson":
-            self.outcomes[0].check_counts(y, "y")
-        return y, _check_weights(sample_weight, y)
+        weights = _check_weights(sample_weight, y)
+        counted = np.flatnonzero(weights > 0)
+        for column in y.T:
+            self.outcomes[0].check_counts(column[counted], counted, "y")
+        return y, weights
 
     def _encode_classes(self, y, sample_weight, learn):
         if y.ndim == 2 and y.shape[1] > 1:
@@ -113,31 +123,38 @@ class Targets:
                 f"y has {y.shape[1]} columns; in long form (task_id given) a classifier takes "
                 "one column of labels, for all tasks."
             )
+        missing = np.flatnonzero(pd.isna(y))
+        if len(missing):
+            raise ValueError(
+                f"Input y contains NaN: {len(missing)} label(s) are missing, the first in row "
+                f"{missing[0]}. Leave those rows out; only wide form has missing labels."
+            )
         y = column_or_1d(y, warn=True)
-        # strings stay what they are; what is missing is an error
+        # strings stay what they are
         check_array(y, ensure_2d=False, dtype=None, input_name="y")
-        check_classification_targets(y)
         weights = _check_weights(sample_weight, y)
-        column = pd.Series(y)
+        counted = np.flatnonzero(weights > 0)
         if learn:
             self.outcomes = [ClassOutcome(self.class_weight)]
-            self.outcomes[0].learn_classes(y[weights > 0], "y")
-        codes = self.outcomes[0].encode(column, "y") if not learn else self._known(column, weights)
-        numbers = codes.astype(np.int64)
-        return codes[:, None], weights * self.outcomes[0].weigh(numbers, weights, learn)
-
-    def _known(self, column, weights):
-        """Class numbers; those of rows without weight may be of any class."""
-        codes = np.zeros(len(column))
-        some = np.flatnonzero(weights > 0)
-        codes[some] = self.outcomes[0].encode(column.iloc[some], "y")
-        return codes
+            self.outcomes[0].learn_classes(y[counted], "y")
+        check_classification_targets(y[counted])
+        outcome = self.outcomes[0]
+        # labels of rows without weight may be anything
+        codes = np.zeros(len(y))
+        codes[counted] = outcome.encode(pd.Series(y[counted], index=counted), "y")
+        weights = weights * outcome.weigh(codes.astype(np.int64), weights, learn)
+        if not (weights > 0).any():
+            raise ValueError("class_weight leaves no row with a weight above 0.")
+        return codes[:, None], weights
 
     def _encode_wide(self, y, sample_weight, learn):
         frame = labels_frame(y, None if learn else self.tasks, self.from_frame)
         if learn:
             self.tasks = frame.columns
+        check_finite(frame)
         labelled = frame.notna().to_numpy()
+        if not labelled.any():
+            raise ValueError(f"{'y' if learn else 'y_val'} has no label at all.")
         weights = weights_by_task(sample_weight, labelled)
         labelled = weights > 0
         if learn:
@@ -145,9 +162,8 @@ class Targets:
         values = np.full(frame.shape, np.nan)
         for t, outcome in enumerate(self.outcomes):
             rows = np.flatnonzero(labelled[:, t])
-            column = frame.iloc[rows, t]
             where = f"the column {self.tasks[t]!r} of y"
-            values[rows, t] = outcome.encode(column.reset_index(drop=True), where)
+            values[rows, t] = outcome.encode(frame.iloc[rows, t].set_axis(rows), where)
             if outcome.classes is not None:
                 codes = values[rows, t].astype(np.int64)
                 weights[rows, t] *= outcome.weigh(codes, weights[rows, t], learn)
@@ -169,6 +185,7 @@ class Targets:
                 stacklevel=7,
             )
         types = read_task_types(self.task_types, self.tasks)
+        check_weight_columns(self.class_weight, self.tasks)
         self.outcomes = []
         for t, task in enumerate(self.tasks):
             column = frame.iloc[np.flatnonzero(labelled[:, t]), t]
@@ -310,12 +327,28 @@ class Targets:
         sizes = [o.n_outputs if o.kind == "multiclass" else 1 for o in self.outcomes]
         return ClassLoss(torch.arange(max(sizes)) < torch.tensor(sizes).unsqueeze(1))
 
-    def same_labels(self, other):
-        """Whether a fit on the labels of `other` may go on from these."""
-        if self.wide != other.wide or len(self.outcomes) != len(other.outcomes):
-            return False
-        pairs = zip(self.outcomes, other.outcomes, strict=True)
-        return all(a.kind == b.kind and np.array_equal(a.classes, b.classes) for a, b in pairs)
+    def resumed(self, other):
+        """The targets of `other`, for a fit that goes on from these: with the scales of these.
+
+        Raises
+        ------
+        ValueError
+            If they hold something else.
+        """
+        same = self.wide == other.wide and len(self.outcomes) == len(other.outcomes)
+        if same:
+            pairs = zip(self.outcomes, other.outcomes, strict=True)
+            same = all(new.resume(old) for old, new in pairs)
+        if not same:
+            raise ValueError(
+                "warm_start=True continues the previous fit, but y holds other classes, other "
+                "kinds of labels or another number of them than then; set warm_start=False to "
+                "start afresh."
+            )
+        if self.allowed is not None:
+            # what a task could be before it still can; tasks were compared by the tables
+            other.allowed = self.allowed | other.allowed
+        return other
 
 
 def _check_weights(sample_weight, y):

@@ -47,6 +47,30 @@ def labels_frame(y, tasks, from_frame):
     return frame[tasks]
 
 
+def check_finite(frame):
+    """Refuse infinite labels, whatever the column holds."""
+    for task in frame.columns:
+        column = frame[task]
+        if not is_numeric(column):
+            continue
+        bad = np.flatnonzero(np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan)))
+        if len(bad):
+            raise ValueError(
+                f"the column {task!r} of y contains infinity, first in row {bad[0]}; leave the "
+                "label out (NaN) or correct it."
+            )
+
+
+def check_weight_columns(class_weight, tasks):
+    """Refuse a `class_weight` that is no dict by column of y."""
+    unknown = [name for name in class_weight or () if name not in tasks]
+    if isinstance(class_weight, dict) and unknown:
+        raise ValueError(
+            "in wide form class_weight is None, 'balanced' or a dict by column of y, of 'balanced' "
+            f"or dicts by class; {unknown} are no columns of y."
+        )
+
+
 def weights_by_task(sample_weight, labelled):
     """Weights of shape (n, T), zero where a label is missing."""
     n_rows, n_tasks = labelled.shape
@@ -137,19 +161,15 @@ def outcome_of(kind, column, task, targets):
     targets : Targets
         Has the settings.
     """
+    weight = targets.class_weight
+    if isinstance(weight, dict):
+        weight = weight.get(task)
+        if weight is not None and kind == "regression":
+            raise ValueError(f"class_weight names the column {task!r} of y, which has no classes.")
     if kind == "regression":
         outcome = NumberOutcome(targets.loss, targets.quantile)
         outcome.n_outputs = 1
         return outcome
-    weight = targets.class_weight
-    if isinstance(weight, dict):
-        unknown = [name for name in weight if name not in targets.tasks]
-        if unknown:
-            raise ValueError(
-                f"in wide form class_weight is None, 'balanced' or a dict by column of y, each of "
-                f"these or a dict by class; {unknown} are no columns of y."
-            )
-        weight = weight.get(task)
     outcome = ClassOutcome(weight)
     outcome.learn_classes(column.to_numpy(), f"the column {task!r} of y")
     if kind == "binary" and len(outcome.classes) != 2:

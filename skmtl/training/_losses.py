@@ -9,6 +9,8 @@ from torch.nn import functional as F
 
 # of Huber's loss, in (robust) standard deviations of y: efficient where errors are normal
 HUBER_THRESHOLD = 1.35
+# of Poisson's loss, in multiples of the mean of y
+LARGEST_LOG_RATE = 30.0
 # the logit of a class that a task does not have: finite, since zero weight times it must be zero
 _IMPOSSIBLE = -1e30
 
@@ -30,7 +32,10 @@ def huber(outputs, targets):
 
 def poisson(outputs, targets):
     """Negative log likelihood of a count, but for constants; the output is its log rate."""
-    return outputs.exp() - targets * outputs
+    # linear from there on, so that nothing overflows, whatever a row is like
+    rate = outputs.clamp(max=LARGEST_LOG_RATE).exp()
+    rate = rate * (1 + (outputs - LARGEST_LOG_RATE).clamp(min=0))
+    return rate - targets * outputs
 
 
 class NumberLoss(nn.Module):
@@ -72,7 +77,9 @@ class BinaryLoss(nn.Module):
     def forward(self, outputs, targets, tasks=None, slots=None):
         """Map outputs (M, K, b, o) and class numbers (M, K, b, 1) to losses (M, K, b)."""
         logit, label = outputs[..., 0], targets[..., 0]
-        return F.softplus(logit) - label * logit
+        # as softplus, in operations that give a number the same bits wherever it stands
+        above = torch.maximum(logit, torch.zeros_like(logit))
+        return above + torch.log1p(torch.exp(-logit.abs())) - label * logit
 
 
 class ClassLoss(nn.Module):

@@ -1,0 +1,68 @@
+"""What estimators show of themselves as tables: history, embeddings, importance of facts."""
+
+import numpy as np
+import pandas as pd
+
+# what the loop itself shows to callbacks
+_RECORDED = ("train_loss", "valid_loss", "valid_loss_best", "best_loss", "n_members", "n_active")
+
+
+def history_table(records, extra=None):
+    """The history as a DataFrame, one row per member and epoch.
+
+    Parameters
+    ----------
+    records : dict of str to ndarray
+        Columns.
+    extra : skorch History, optional
+        Epochs of one member; single numbers that callbacks recorded become columns too.
+
+    Returns
+    -------
+    DataFrame
+    """
+    table = pd.DataFrame(records).sort_values(["member", "epoch"], ignore_index=True)
+    for name in extra[0] if extra else ():
+        # by epoch: a callback that goes back to an earlier state takes the history with it
+        values = {row["epoch"]: row.get(name) for row in extra}
+        numeric = all(isinstance(value, (int, float)) for value in values.values())
+        if numeric and name not in ("epoch", *_RECORDED):
+            table[name] = table["epoch"].map(values)
+    return table
+
+
+def embeddings_table(values, tasks):
+    """Embeddings as a DataFrame, one row per task.
+
+    Parameters
+    ----------
+    values : ndarray of shape (M, T, d_e)
+    tasks : Index
+
+    Returns
+    -------
+    DataFrame
+        With several members the columns have two levels, member and dimension.
+    """
+    n_members, _, length = values.shape
+    columns = pd.Index([f"e{k}" for k in range(length)])
+    if n_members > 1:
+        columns = pd.MultiIndex.from_product(
+            [range(n_members), columns], names=["member", "dimension"]
+        )
+    return pd.DataFrame(np.concatenate(values, axis=1), index=tasks, columns=columns)
+
+
+def importance_table(falls, names):
+    """Importance of facts as a DataFrame, the most important one first.
+
+    Parameters
+    ----------
+    falls : list of tuple
+        Mean and standard deviation of the fall of the score, for each fact.
+    names : list
+        Of the facts.
+    """
+    columns = ["importance_mean", "importance_std"]
+    table = pd.DataFrame(falls, index=pd.Index(names, name="metadata"), columns=columns)
+    return table.sort_values(columns[0], ascending=False)
