@@ -135,7 +135,10 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         targets = Targets(task_id=self.task_id, **self._target_settings())
         warm = self.warm_start and hasattr(self, "module_")
         X, *rows = self._check_rows(X, y, sample_weight, targets, learn=True)
-        features, tasks = tables.fit(self._tables.ordered(X) if warm else X, self, targets.tasks)
+        order = None
+        if warm:
+            X, order = self._tables.ordered(X), self._tables.tasks
+        features, tasks = tables.fit(X, self, targets.tasks, order)
         examples = Examples(features, tasks, *rows).canonical()
         targets.learn_task_classes(examples, len(tables.tasks))
         valid = self._check_validation(tables, targets, X_val, y_val)

@@ -4,7 +4,7 @@ Small networks are slowed by threads, and one thread gives the same bits however
 """
 
 from contextlib import contextmanager
-from threading import Lock
+from threading import Lock, local
 
 import torch
 
@@ -45,22 +45,29 @@ def resolve_device(device):
 
 _lock = Lock()
 _inside = {"count": 0, "threads": 1}
+_own = local()
 
 
 @contextmanager
 def one_thread():
     """Run torch on one thread, and give the caller's setting back afterwards.
 
-    Several threads of Python may be inside at once; the setting is what it was before the first.
+    Several threads of Python may be inside at once, and one of them several times; the setting is
+    what it was before the first.
     """
     with _lock:
+        # asked for by every thread: the first answer in a thread settles what torch uses there
+        threads = torch.get_num_threads()
         if not _inside["count"]:
-            _inside["threads"] = torch.get_num_threads()
+            _inside["threads"] = threads
         _inside["count"] += 1
+        _own.depth = getattr(_own, "depth", 0) + 1
         torch.set_num_threads(1)
     try:
         yield
     finally:
         with _lock:
             _inside["count"] -= 1
-            torch.set_num_threads(_inside["threads"])
+            _own.depth -= 1
+            if not _own.depth:
+                torch.set_num_threads(_inside["threads"])

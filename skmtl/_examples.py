@@ -163,9 +163,11 @@ def row_counts(sample_weight, n_rows):
     if sample_weight is None:
         return ones
     weights = np.asarray(sample_weight, dtype=np.float64)
-    whole = weights.shape == (n_rows,) and np.array_equal(weights, np.floor(weights))
+    if weights.shape != (n_rows,) or not np.array_equal(weights, np.floor(weights)):
+        return ones
     # those of a survey, say, are no counts: a person is not thousands of rows
-    return weights.astype(np.int64) if whole and weights.mean() <= _LARGEST_COUNT else ones
+    counted = weights[weights > 0]
+    return weights.astype(np.int64) if counted.mean() <= _LARGEST_COUNT else ones
 
 
 def _share(fraction, counts):

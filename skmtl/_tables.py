@@ -124,7 +124,7 @@ class TaskTables:
         if self.from_table:
             self.metadata_names = list(self.metadata.columns)
 
-    def fit(self, X, estimator, wide=None):
+    def fit(self, X, estimator, wide=None, order=None):
         """Learn tasks and metadata.
 
         Parameters
@@ -134,6 +134,8 @@ class TaskTables:
             Named in the errors.
         wide : Index, optional
             Names of the tasks in wide form.
+        order : Index, optional
+            Tasks in the order that they are to have, if they are the same.
 
         Returns
         -------
@@ -155,6 +157,10 @@ class TaskTables:
             self.tasks = pd.Index([0], name="task")
             return features, np.zeros(len(features), dtype=np.int64)
         codes, self.tasks = encode(labels)
+        if order is not None and len(order) == len(self.tasks):
+            places = order.get_indexer(self.tasks)
+            if (places >= 0).all():
+                codes, self.tasks = places[codes], order
         if self.metadata_positions:
             self.metadata_values = self._constant(codes, metadata)
         elif self.from_table and len(self.metadata_names):

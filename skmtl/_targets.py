@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d
 
 from skmtl._outcomes import ClassOutcome, NumberOutcome
 from skmtl._wide import (
+    as_labels,
     check_finite,
     check_weight_columns,
     column_kind,
@@ -85,8 +86,7 @@ class Targets:
         weights : ndarray of shape (n,) or (n, T)
             With the weights of classes; zero where a label is missing.
         """
-        if not isinstance(y, (pd.DataFrame, pd.Series)):
-            y = np.asarray(y)
+        y = as_labels(y)
         if learn:
             several = y.ndim == 2 and (isinstance(y, pd.DataFrame) or y.shape[1] > 1)
             self.wide = self.task_id is None and several
@@ -155,7 +155,7 @@ class Targets:
         labelled = frame.notna().to_numpy()
         if not labelled.any():
             raise ValueError(f"{'y' if learn else 'y_val'} has no label at all.")
-        weights = weights_by_task(sample_weight, labelled)
+        weights = weights_by_task(sample_weight, labelled, self.tasks)
         labelled = weights > 0
         if learn:
             self._learn_wide(frame, labelled)

@@ -5,6 +5,7 @@ Reading such a table, and building it again from predictions.
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight
 
@@ -12,6 +13,19 @@ from skmtl._columns import is_numeric
 from skmtl._outcomes import ClassOutcome, NumberOutcome
 
 TASK_TYPES = ("regression", "classification", "binary", "multiclass")
+
+
+def as_labels(y):
+    """Return y as a Series, a DataFrame or an array; lists keep the types of what they hold."""
+    if isinstance(y, (pd.DataFrame, pd.Series)):
+        return y
+    if sparse.issparse(y):
+        raise TypeError("y is sparse, which is not supported; pass y.toarray().")
+    array = np.asarray(y)
+    if array.ndim == 2 and array.dtype.kind in "US" and isinstance(y, (list, tuple)):
+        # of lists of strings and numbers NumPy makes strings
+        return np.asarray(y, dtype=object)
+    return array
 
 
 def labels_frame(y, tasks, from_frame):
@@ -71,11 +85,16 @@ def check_weight_columns(class_weight, tasks):
         )
 
 
-def weights_by_task(sample_weight, labelled):
+def weights_by_task(sample_weight, labelled, tasks):
     """Weights of shape (n, T), zero where a label is missing."""
     n_rows, n_tasks = labelled.shape
     if sample_weight is None:
         return labelled.astype(np.float64)
+    if isinstance(sample_weight, pd.DataFrame) and n_tasks > 1:
+        missing = tasks.difference(sample_weight.columns, sort=False).tolist()
+        if missing:
+            raise ValueError(f"sample_weight lacks these columns of y: {missing[:20]}.")
+        sample_weight = sample_weight[tasks]
     sample_weight = np.asarray(sample_weight)
     if sample_weight.ndim == 2:
         weights = check_array(
@@ -138,6 +157,11 @@ def column_kind(column, default):
     -------
     {"regression", "classification"}
     """
+    if column.dtype.kind in "cmM":
+        raise TypeError(
+            f"the column {column.name!r} of y is of type {column.dtype}, neither numbers nor "
+            "classes; turn it into numbers."
+        )
     if not is_numeric(column) or pd.api.types.is_bool_dtype(column.dtype):
         return "classification"
     values = column.to_numpy(dtype=np.float64)

@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
-from skorch.callbacks import EarlyStopping, EpochTimer
+from skorch.callbacks import BatchScoring, EarlyStopping, EpochScoring, EpochTimer
 
 from skmtl.exceptions import DivergenceError
 from tests._tables import FEATURES, METADATA, make_schools, metadata_table, quick_model
@@ -55,6 +55,22 @@ def test_columns_of_the_same_name(schools, fitted):
     for call in (lambda: quick_model().fit(twice, y), lambda: fitted.predict(twice)):
         with says(ValueError, "same name", "'age', 'size'", "rename or drop"):
             call()
+
+
+def test_a_task_id_that_was_forgotten(schools):
+    X, y = schools
+    forgotten = quick_model(task_id=None, metadata=None)
+    with says(TypeError, "features must be numeric", r"\['school'\]", "task_id='school'"):
+        forgotten.fit(X, y)
+    # in wide form there is none to forget, but a column of strings may look like one
+    with says(TypeError, r"\['school'\]", "task_id='school'"):
+        forgotten.fit(X, np.column_stack([y, y]))
+    with says(TypeError, r"\[2\]", "task_id=2"):
+        forgotten.fit(X.to_numpy(), y)
+    # it is not what is missing where there is one
+    with pytest.raises(TypeError, match="'colour'") as caught:
+        quick_model().fit(X.assign(colour="red"), y)
+    assert "task_id" not in str(caught.value)
 
 
 def test_column_missing_at_predict_time(schools, fitted):
@@ -478,6 +494,47 @@ def test_metadata_as_an_array_of_values(schools):
         quick_model(metadata=metadata_table(X).to_numpy()).fit(X[[*FEATURES, "school"]], y)
 
 
+def test_metadata_as_a_series(schools):
+    X, y = schools
+    size = metadata_table(X)["size"]
+    features = X[[*FEATURES, "school"]]
+    with says(ValueError, "not a Series", r"metadata\.to_frame\(\)"):
+        quick_model(metadata=size).fit(features, y)
+    # the remedy works
+    assert len(quick_model(metadata=size.to_frame()).fit(features, y).tasks_) == 12
+    with says(ValueError, "not a Series"):
+        quick_model(metadata=pd.Series(METADATA)).fit(X, y)
+
+
+@pytest.mark.parametrize("now", [None, METADATA, []])
+def test_metadata_table_that_is_gone_after_fit(schools, now):
+    X, y = schools
+    features, known = X[[*FEATURES, "school"]], X["school"] < "school 10"
+    table = metadata_table(X)
+    model = quick_model(metadata=table).fit(features[known], y[known])
+    before = model.predict(features)
+    model.set_params(metadata=now)
+    for call in (
+        lambda: model.predict(features),
+        lambda: model.score(features, y),
+        lambda: model.adapt(features[~known], y[~known]),
+        lambda: model.metadata_importance(features, y),
+    ):
+        with says(ValueError, "metadata was a DataFrame in fit", "one row per task"):
+            call()
+    assert len(model.tasks_) == 10
+    assert_array_equal(model.set_params(metadata=table).predict(features), before)
+
+
+def test_metadata_table_with_other_columns_after_fit(schools):
+    X, y = schools
+    features, table = X[[*FEATURES, "school"]], metadata_table(X)
+    model = quick_model(metadata=table).fit(features, y)
+    for other in (table[["size"]], table[["sector", "size"]], table.assign(more=1.0)):
+        with says(ValueError, "columns of fit", r"\['size', 'sector'\]", "it has"):
+            model.set_params(metadata=other).predict(features)
+
+
 @pytest.mark.parametrize("changes", [{"metadata": None}, {"task_id": None, "metadata": None}])
 def test_nothing_tells_tasks_apart(schools, changes):
     X, y = schools
@@ -581,7 +638,7 @@ def test_a_gpu_beyond_those_there_are(schools):
         quick_model(device="cuda:99").fit(*schools)
 
 
-@pytest.mark.parametrize("device", ["gpu", "cpu-1", ""])
+@pytest.mark.parametrize("device", ["gpu", "cpu-1", "", "meta", "mps", "nonsense"])
 def test_a_device_that_does_not_exist(schools, device):
     with says(ValueError, f"device='{device}'", "'auto', 'cpu' or 'cuda'"):
         quick_model(device=device).fit(*schools)
@@ -591,6 +648,14 @@ def test_a_device_that_does_not_exist(schools, device):
 def test_callbacks_that_are_none(schools, callback):
     with says(TypeError, "callbacks must be instances of skorch callbacks", "EpochTimer()"):
         quick_model(callbacks=[callback]).fit(*schools)
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+@pytest.mark.parametrize("kind", [EpochScoring, BatchScoring])
+def test_callbacks_that_score(schools, kind, n_members):
+    callbacks = [EpochTimer(), kind("r2")]
+    with says(TypeError, kind.__name__, "history_", "cross_validate"):
+        quick_model(callbacks=callbacks, n_members=n_members).fit(*schools)
 
 
 def test_a_steering_callback_with_several_members(schools):
@@ -653,6 +718,36 @@ def test_a_failed_fit_leaves_the_previous_one(schools, fitted):
     assert_array_equal(fitted.predict(X), before)
 
 
+def test_a_failed_fit_on_other_columns_leaves_the_previous_one(schools, fitted):
+    X, y = schools
+    before, names = fitted.predict(X), fitted.feature_names_in_.copy()
+    other = X.rename(columns={"age": "years"}).assign(extra=1.0)
+    numbers = X.assign(school=0.0).to_numpy(dtype=float)
+    for call, error in [
+        (lambda: fitted.set_params(learning_rate_init=1e25).fit(other, y), DivergenceError),
+        (lambda: fitted.fit(with_value(other, "years", np.nan), y), ValueError),
+        (lambda: fitted.fit(other, y.iloc[:3]), ValueError),
+        (lambda: fitted.fit(other.drop(columns="school"), y), ValueError),
+        (lambda: fitted.fit(numbers, y), ValueError),
+    ]:
+        with pytest.raises(error):
+            call()
+        assert_array_equal(fitted.predict(X), before)
+        assert fitted.n_features_in_ == 5
+        assert_array_equal(fitted.feature_names_in_, names)
+    with says(ValueError, "feature names should match", "- years"):
+        fitted.predict(other)
+
+
+def test_a_failed_first_fit_learns_no_columns(schools):
+    X, y = schools
+    model = quick_model(learning_rate_init=1e25)
+    with pytest.raises(DivergenceError):
+        model.fit(X, y)
+    assert not hasattr(model, "n_features_in_")
+    assert not hasattr(model, "feature_names_in_")
+
+
 # methods
 
 
@@ -692,6 +787,23 @@ def test_adapt_without_anything_to_learn(schools):
     ]:
         with says(ValueError, "adapt", "task_id", "embedding_dim above 0"):
             model.fit(table, y).adapt(table, y)
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_adapt_after_a_fit_on_one_task(schools, n_members):
+    X, y = schools
+    one = X["school"] == "school 00"
+    model = quick_model(metadata=None, unseen_tasks="average", n_members=n_members)
+    model.fit(X.loc[one, [*FEATURES, "school"]], y[one])
+    X = X[[*FEATURES, "school"]]
+    before = model.predict(X)
+    with says(ValueError, "fit saw one task only", "several tasks"):
+        model.adapt(X[~one], y[~one])
+    assert model.tasks_.tolist() == ["school 00"]
+    assert_array_equal(model.predict(X), before)
+    two = X["school"] < "school 02"
+    model.fit(X[two], y[two]).adapt(X[~two], y[~two])
+    assert len(model.tasks_) == 12
 
 
 def test_adapt_with_rows_that_do_not_fit(schools):
@@ -735,3 +847,9 @@ def test_importance_of_metadata_that_there_are_not(schools):
 def test_importance_of_metadata_with_a_scorer_that_does_not_exist(schools, fitted):
     with pytest.raises(ValueError, match="accuracyy"):
         fitted.metadata_importance(*schools, scoring="accuracyy")
+
+
+@pytest.mark.parametrize("n_repeats", [0, -1, 2.5, "5", None])
+def test_importance_of_metadata_that_are_shuffled_less_than_once(schools, fitted, n_repeats):
+    with says(ValueError, "n_repeats", "at least 1", f"{n_repeats!r}"):
+        fitted.metadata_importance(*schools, n_repeats=n_repeats)

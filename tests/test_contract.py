@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.inspection import permutation_importance
@@ -154,6 +155,35 @@ def test_pipeline_with_column_transformer_that_returns_frames(schools):
     pipeline = make_pipeline(columns, quick_model(**LEARNS))
     assert pipeline.fit(X, y).score(X, y) > 0.8
     assert pipeline[-1].tasks_.tolist() == sorted(X["school"].unique())
+
+
+@pytest.mark.parametrize("form", ["columns", "table", "array", "wide"])
+def test_transformers_that_are_told_to_return_frames(schools, form):
+    X, y = schools
+    place, new = {}, X["school"] > "school 09"
+    if form == "table":
+        X, place = X.drop(columns=METADATA), {"metadata": metadata_table(X)}
+    elif form == "array":
+        X, place = X.to_numpy(), {"task_id": 2, "metadata": [3, 4]}
+    elif form == "wide":
+        facts = pd.DataFrame({"size": [1.0, 2.0]}, index=["up", "down"])
+        X, y = X[FEATURES], pd.DataFrame({"up": y, "down": -y})
+        place = {"task_id": None, "metadata": facts}
+
+    def everything():
+        model = quick_model(**place).fit(X[~new], y[~new], X_val=X[~new], y_val=y[~new])
+        results = [model.predict(X[~new])]
+        if form != "wide":
+            results.append(model.adapt(X[new], y[new]).predict(X[new]))
+        results.append(model.metadata_importance(X[~new], y[~new], n_repeats=1, random_state=0))
+        return results
+
+    expected = everything()
+    with config_context(transform_output="pandas"):
+        found = everything()
+    for now, then in zip(found, expected, strict=True):
+        assert type(now) is type(then)
+        assert_array_equal(now, then)
 
 
 def test_clone_has_the_parameters_and_nothing_learned(schools):
@@ -416,7 +446,7 @@ def test_ids_of_every_kind(schools, kind):
     assert set(X["school"]) == set(model.tasks_)
     assert_array_equal(model.predict(X), expected)
     # a few rows, in which not all categories occur
-    assert_array_equal(model.predict(X.head(3)), expected[:3])
+    assert_allclose(model.predict(X.head(3)), expected[:3], rtol=1e-12)
 
 
 def test_ids_that_cannot_be_sorted(schools):

@@ -131,6 +131,16 @@ class RowCounter(Callback):
         self.n_valid_ = 0 if dataset_valid is None else len(dataset_valid.rows[0])
 
 
+class RowKeeper(Callback):
+    """Keeps the table and which of its rows are for what."""
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        train, valid = X
+        self.train_, self.valid_ = train.rows[0].numpy(), valid.rows[0].numpy()
+        for name in ("features", "targets", "weights"):
+            setattr(self, f"{name}_", getattr(train.table, name).numpy().astype(float))
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -143,6 +153,35 @@ def test_rows_set_aside_for_validation(schools, changes, expected):
     model = quick_model(callbacks=[RowCounter()], **changes).fit(*schools)
     counter = model.callbacks_[0]
     assert (counter.n_train_, counter.n_valid_) == expected
+
+
+def test_scales_are_those_of_the_training_rows(schools):
+    X, y = schools
+    weights = np.random.default_rng(0).uniform(0.1, 3, len(X))
+    table = quick_model(callbacks=[RowKeeper()]).fit(X, y, weights).callbacks_[0]
+    share = table.weights_[table.train_]
+    assert len(table.valid_) == 12 * 4
+    for values in (table.features_, table.targets_):
+        mean = np.average(values[table.train_], axis=0, weights=share)
+        square = np.average(values[table.train_] ** 2, axis=0, weights=share)
+        assert_allclose(mean, 0, atol=1e-5)
+        assert_allclose(square, 1, rtol=1e-5)
+        assert np.abs(values[table.valid_].mean(axis=0)).max() > 1e-3
+    # so that the loss of a batch does not depend on the unit of the weights
+    assert share.mean() == pytest.approx(1, rel=1e-6)
+    assert abs(table.weights_[table.valid_].mean() - 1) > 1e-3
+
+
+def test_ones_own_validation_rows_do_not_decide_scales_and_weights(schools):
+    X, y = schools
+    weights = np.random.default_rng(0).uniform(0.1, 3, len(X))
+    far = X.assign(status=X["status"] + 100, age=5 * X["age"])
+    # after one epoch there is nothing to choose from
+    model = quick_model(max_iter=1).fit(X, y, weights, X_val=X, y_val=y)
+    other = quick_model(max_iter=1).fit(X, y, weights, X_val=far, y_val=y - 50)
+    assert_array_equal(other.predict(X), model.predict(X))
+    assert other.history_["train_loss"].equals(model.history_["train_loss"])
+    assert other.history_["valid_loss"][0] > 10 * model.history_["valid_loss"][0]
 
 
 def test_training_stops_when_validation_does_not_improve(schools):
@@ -217,12 +256,82 @@ def test_warm_start_goes_on(schools):
     assert third.iloc[-1] < second.iloc[-1]
 
 
-def test_warm_start_that_learns_nothing_predicts_the_same(schools):
+NOTHING = {"learning_rate_init": 1e-12, "max_iter": 1}
+
+
+# with other draws than those of the fit before, unless they come from the same int
+@pytest.mark.parametrize(
+    "random_state", [0, None, np.random.RandomState(0)], ids=["int", "None", "generator"]
+)
+@pytest.mark.parametrize("linear_skip", [True, False])
+def test_warm_start_that_learns_nothing_predicts_the_same(schools, random_state, linear_skip):
     X, y = schools
-    model = quick_model(warm_start=True, n_members=2).fit(X, y)
+    model = quick_model(warm_start=True, n_members=2, linear_skip=linear_skip, max_iter=15)
+    model.set_params(random_state=random_state, learning_rate_init=2e-2).fit(X, y)
     before = model.predict(X)
-    model.set_params(learning_rate_init=1e-12, max_iter=1)
-    assert_allclose(model.fit(X, y).predict(X), before, rtol=1e-6)
+    assert_allclose(model.set_params(**NOTHING).fit(X, y).predict(X), before, rtol=1e-6)
+
+
+@pytest.mark.parametrize("later", ["school 11", "school 00"])
+def test_warm_start_after_adapt_that_learns_nothing_predicts_the_same(schools, later):
+    X, y = schools
+    new = X["school"] == later
+    model = quick_model(warm_start=True, random_state=None).fit(X[~new], y[~new])
+    before = model.adapt(X[new], y[new]).predict(X)
+    assert_allclose(model.set_params(**NOTHING).fit(X, y).predict(X), before, rtol=1e-6)
+
+
+def test_warm_start_with_columns_in_another_order(schools):
+    X, y = schools
+    turned = X[X.columns[::-1]]
+    model = quick_model(warm_start=True).fit(X, y)
+    before = model.predict(X)
+    model.set_params(**NOTHING).fit(turned, y)
+    for table in (X, turned):
+        assert_allclose(model.predict(table), before, rtol=1e-6)
+    assert_array_equal(model.feature_names_in_, X.columns)
+
+
+@pytest.mark.parametrize(
+    ("renamed", "changes"),
+    [
+        ({"age": "years"}, {}),
+        ({"size": "pupils"}, {"metadata": ["pupils", "sector"]}),
+        # the same names, but other facts, or the facts in another order
+        ({}, {"metadata": ["size", "age"]}),
+        ({}, {"metadata": ["sector", "size"]}),
+    ],
+)
+def test_warm_start_with_other_columns_is_refused(schools, renamed, changes):
+    X, y = schools
+    # constant within schools, so that it could be a fact
+    X = X.assign(age=X["sector"] + 10)
+    model = quick_model(warm_start=True).fit(X, y)
+    before = model.predict(X)
+    with pytest.raises(ValueError, match="columns of X are others.*warm_start=False"):
+        model.set_params(**changes).fit(X.rename(columns=renamed), y)
+    assert_array_equal(model.set_params(metadata=METADATA).predict(X), before)
+
+
+def test_warm_start_with_another_column_as_task_id_is_refused(schools):
+    X, y = schools
+    number = X["school"].str[-2:].astype(int)
+    X = X[["status"]].assign(number=number, twin=11 - number)
+    model = quick_model(warm_start=True, task_id="number", metadata=None).fit(X, y)
+    before = model.predict(X)
+    # the tasks are the same, but not the features
+    with pytest.raises(ValueError, match="columns of X are others"):
+        model.set_params(task_id="twin").fit(X, y)
+    assert_array_equal(model.set_params(task_id="number").predict(X), before)
+
+
+def test_warm_start_with_an_array_after_a_frame_is_refused(schools):
+    X, y = schools
+    model = quick_model(warm_start=True, task_id=2, metadata=[3, 4]).fit(X, y)
+    before = model.predict(X)
+    with pytest.raises(ValueError, match="columns of X are others"):
+        model.fit(X.to_numpy(), y)
+    assert_array_equal(model.predict(X), before)
 
 
 def test_without_warm_start_the_previous_fit_is_forgotten(schools):
@@ -343,6 +452,15 @@ def test_skorch_learning_rate_schedule_with_one_member(schools):
     assert not np.allclose(
         quick_model(max_iter=10, **settings).fit(X, y).predict(X), model.predict(X), rtol=1e-2
     )
+
+
+def test_skorch_learning_rate_schedule_beside_a_checkpoint(schools, tmp_path):
+    schedule = LRScheduler(policy=torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5)
+    model = quick_model(callbacks=[schedule]).fit(*schools)
+    assert_allclose(model.history_["event_lr"], 1.5e-3 * 0.5 ** np.arange(4), rtol=1e-6)
+    checkpoint = Checkpoint(load_best=True, dirname=tmp_path, sink=lambda _: None)
+    model = quick_model(callbacks=[checkpoint, schedule]).fit(*schools)
+    assert (tmp_path / "history.json").read_text().endswith("]")
 
 
 def test_skorch_gradient_clipping_with_one_member(schools):

@@ -12,10 +12,19 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import mean_squared_error, r2_score
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochTimer
 
 from skmtl import MultiTaskHypernetRegressor
 from skmtl.datasets import make_cubic
-from tests._tables import METADATA, make_schools, metadata_table, quick_model
+from tests._tables import (
+    FEATURES,
+    FULL_BATCH,
+    METADATA,
+    double_precision,
+    make_schools,
+    metadata_table,
+    quick_model,
+)
 
 LEARNS = {"max_iter": 30, "learning_rate_init": 2e-2}
 
@@ -89,6 +98,28 @@ def test_a_strong_pull_makes_all_embeddings_one(schools):
 
     assert spread(1e6) < 0.05 * spread(0.1)
     assert spread(0.1) < spread(0.0)
+
+
+def test_the_pull_stands_beside_the_rows_of_the_table():
+    X, y = make_schools(n_rows=10)
+    X = X[[*FEATURES, "school"]]
+    rows = np.tile(np.arange(len(X)), 20)
+    copies = X.iloc[rows].reset_index(drop=True)
+    jitter = 1e-9 * np.random.default_rng(0).normal(size=len(rows))
+
+    def spread(table, y, **kwargs):
+        model = quick_model(metadata=None, embedding_alpha=20.0, **{**FULL_BATCH, "max_iter": 60})
+        return model.fit(table, y, **kwargs).task_embeddings_.to_numpy().std(axis=0)
+
+    with double_precision():
+        once = spread(X, y)
+        weighted = spread(X, y, sample_weight=np.full(len(X), 20))
+        repeated = spread(copies, y.iloc[rows])
+        apart = spread(copies.assign(status=copies["status"] + jitter), y.iloc[rows])
+    # twenty times the rows, so that the pull counts for little
+    assert (weighted > 2 * once).all()
+    assert_array_equal(weighted, repeated)
+    assert_allclose(repeated, apart, rtol=1e-5)
 
 
 # the paper's network, small and fast
@@ -295,6 +326,91 @@ def test_adapt_twice_the_same_gives_the_same_bits(schools):
     model.adapt(new, targets)
     other.adapt(new.iloc[order], targets.iloc[order])
     assert_array_equal(other.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize(("batch_size", "tolerance"), [(10**6, 1e-5), ("auto", 0.15)])
+def test_adapt_to_rows_that_are_equal(batch_size, tolerance):
+    X, y = make_schools(noise=3)
+    X = X[[*FEATURES, "school"]]
+    old = X["school"] < "school 09"
+    # four rows, a hundred times each, far from what the mean embedding predicts
+    new = pd.DataFrame({"status": np.tile([0.0, 1.0], 200), "age": 13.0, "school": "new"})
+    targets = np.repeat([8.0, 9.0], 200)
+    jitter = 1e-9 * np.random.default_rng(0).normal(size=400)
+    one_each = [0, 1, 200, 201]
+    with double_precision():
+        model = quick_model(
+            metadata=None, max_iter=100, learning_rate_init=1e-2, batch_size=batch_size
+        ).fit(X[old], y[old])
+
+        def adapted(rows, targets):
+            return copy.deepcopy(model).adapt(rows, targets).predict(new.head(2))
+
+        found = adapted(new, targets)
+        apart = adapted(new.assign(status=new["status"] + jitter), targets)
+        few = adapted(new.iloc[one_each], targets[one_each])
+    assert_allclose(found, apart, atol=tolerance)
+    # the fewer rows there are, the stronger the pull
+    assert found[0] - few[0] > 0.6
+
+
+@pytest.mark.parametrize("which", ["best validation loss", "last training loss"])
+def test_the_pull_of_adapt_is_that_of_the_loss_that_is_left(schools, which):
+    X, y = schools
+    model = quick_model(n_members=2).fit(X, y)
+    best = which == "best validation loss"
+    model.history_ = pd.DataFrame(
+        {
+            "member": [0, 0, 0, 1, 1],
+            "epoch": [1, 2, 3, 1, 2],
+            "train_loss": [9.0, 8.0, 7.0, 6.0, 5.0],
+            "valid_loss": [4.0, 1.0, 3.0, 0.5, 2.0] if best else [np.nan] * 5,
+        }
+    )
+    assert model._noise().tolist() == ([1.0, 0.5] if best else [7.0, 5.0])
+    # what is left of other losses has another likelihood
+    outcome = model._targets.outcomes[0]
+    outcome.loss = "absolute_error"
+    assert model._noise().tolist() == ([0.5, 0.25] if best else [3.5, 2.5])
+    outcome.loss, outcome.size = "poisson", np.array([4.0])
+    assert model._noise().tolist() == [0.125, 0.125]
+
+
+class Forbidden(Callback):
+    """Must not be called once it is said so."""
+
+    allowed = True
+
+    def on_train_begin(self, net, **kwargs):
+        assert type(self).allowed
+
+    on_epoch_begin = on_batch_begin = on_grad_computed = on_epoch_end = on_train_begin
+
+
+def test_adapt_calls_no_callbacks(schools, tmp_path, monkeypatch):
+    X, y = schools
+    old = X["school"] < "school 09"
+    # there are no validation rows, so that those that watch their loss would break
+    callbacks = [
+        EarlyStopping(patience=50, sink=lambda _: None),
+        Checkpoint(load_best=True, dirname=tmp_path, sink=lambda _: None),
+        EpochTimer(),
+        Forbidden(),
+    ]
+    model = quick_model(callbacks=callbacks).fit(X[old], y[old])
+    plain = quick_model().fit(X[old], y[old]).adapt(X[~old], y[~old])
+    history, used = model.history_, model.callbacks_
+    saved = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(Forbidden, "allowed", False)
+    model.adapt(X[~old], y[~old])
+    assert_array_equal(model.predict(X), plain.predict(X))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == saved != {}
+    assert model.history_ is history
+    assert model.callbacks_ is used
+    # what fit would refuse does not matter either
+    model.set_params(callbacks=[EarlyStopping], n_members=2)
+    few = X[~old].assign(school="few").drop_duplicates("school")
+    assert len(model.adapt(few, y[few.index]).tasks_) == 13
 
 
 def test_weights_in_adapt(schools):

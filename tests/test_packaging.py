@@ -21,6 +21,8 @@ USER_EXTRAS = ["plot", "examples", "fetch"]
 
 # Packages that some part of skmtl, its tests or its benchmarks use, but `import skmtl` must not.
 NOT_AT_IMPORT = [
+    "dask",
+    "distributed",
     "hypothesis",
     "lightgbm",
     "matplotlib",

@@ -5,6 +5,7 @@ What scikit-learn does for one candidate on one split, for a block of them.
 
 import time
 from dataclasses import dataclass, field, replace
+from functools import cache
 from numbers import Integral
 from traceback import format_exception
 
@@ -17,9 +18,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
-from skmtl._base import BaseMultiTaskEstimator
 from skmtl._jobs import MEMBER_PARAMETERS, build_module, train
 from skmtl.model_selection._memory import members_in_memory
+from skmtl.model_selection._pipelines import check_model, digest, last_step, transform
 
 
 @dataclass
@@ -68,32 +69,20 @@ class Fit:
     fit_time: float = 0.0
 
 
-def last_step(model):
-    """The estimator that trains networks: the model itself, or the last step of a Pipeline."""
-    return model.steps[-1][1] if isinstance(model, Pipeline) else model
-
-
-def check_model(model):
-    """Refuse what cannot be searched in batches."""
-    if not isinstance(last_step(model), BaseMultiTaskEstimator):
-        raise TypeError(
-            f"a batched search trains estimators of skmtl, or a Pipeline that ends in one, got "
-            f"{model!r}. Use scikit-learn's GridSearchCV for others."
-        )
-
-
 def structure(model, parameters):
     """What fits must have in common to be in one block: all that changes shapes.
 
     Returns
     -------
-    str
-        A hash.
+    Hashable
     """
     model = clone(model).set_params(**clone(parameters, safe=False))
+    # a candidate may replace the estimator
+    check_model(model)
     own = {*MEMBER_PARAMETERS, *last_step(model)._member_parameters, "random_state"}
     settings = last_step(model).get_params(deep=False)
-    return joblib.hash({name: value for name, value in settings.items() if name not in own})
+    settings = {name: value for name, value in settings.items() if name not in own}
+    return digest(lambda: joblib.hash((type(last_step(model)), settings)))
 
 
 def run_block(model, X, y, fits, settings):
@@ -124,10 +113,9 @@ def run_block(model, X, y, fits, settings):
     groups = {}
     for fit in fits:
         if fit.error is None:
-            groups.setdefault(fit.job.key(), []).append(fit)
+            groups.setdefault(digest(fit.job.key), []).append(fit)
     for group in groups.values():
-        most = members_in_memory(group[0].job, settings.n_workers)
-        most = max(1, most // len(group[0].job.seeds))
+        most = _side_by_side(group[0].job, settings)
         for begin in range(0, len(group), most):
             some, start = group[begin : begin + most], time.perf_counter()
             _train(some)
@@ -139,16 +127,18 @@ def run_block(model, X, y, fits, settings):
 def _prepare(fit, model, X, y, settings, prepared, transformed):
     """Fit the steps before the last, and check and encode what the last one trains on."""
     fit.model = clone(model).set_params(**clone(fit.parameters, safe=False))
+    estimator = last_step(fit.model)
     params = _check_method_params(X, params=settings.fit_params, indices=fit.train)
     X_train, y_train = _safe_split(fit.model, X, y, fit.train)
+    table = None
     if isinstance(fit.model, Pipeline):
-        X_train, params = _transform(fit, X_train, y_train, params, transformed)
-    estimator = last_step(fit.model)
-    key = (fit.split, id(X_train) if isinstance(fit.model, Pipeline) else None)
-    key = (*key, structure(estimator, {}), _seed_key(estimator))
+        X_train, params = transform(fit, X_train, y_train, params, transformed)
+        table = id(X_train)
+    key = fit.split, table, structure(estimator, {}), _seed_key(estimator)
     if key in prepared:
         # the rows of this split, checked, encoded and set aside as before
         job, donor = prepared[key]
+        estimator._validate_params()
         seeds = estimator._member_seeds(estimator.n_members)
         fit.job = replace(job, estimator=estimator, seeds=seeds)
         for name in ("n_features_in_", "feature_names_in_"):
@@ -167,50 +157,49 @@ def _seed_key(estimator):
     return estimator.random_state if isinstance(estimator.random_state, Integral) else None
 
 
-def _transform(fit, X, y, params, transformed):
-    """Fit the steps before the last one, once for every split and setting of theirs.
+def _side_by_side(job, settings):
+    """How many fits train at once."""
+    try:
+        return max(1, members_in_memory(job, settings.n_workers) // len(job.seeds))
+    except Exception:
+        # there is no such network: training says why
+        return 1
 
-    Returns
-    -------
-    X : table
-        As the last step gets it.
-    params : dict
-        Those of its fit.
+
+def _train(fits):
+    """Train fits of equal shapes as members of one module.
+
+    Where that fails, halves are tried, so that an error is noted where it belongs.
     """
-    name = fit.model.steps[-1][0]
-    other = [key for key in params if not key.startswith(f"{name}__")]
-    if other:
-        raise ValueError(
-            f"fit parameters {other} are for other steps than the last; in a batched search only "
-            f"those of the last step are passed on, such as {name}__sample_weight."
-        )
-    before = fit.model[:-1]
-    key = fit.split, joblib.hash(before)
-    if key not in transformed:
-        transformed[key] = before, before.fit_transform(X, y)
-    before, X = transformed[key]
-    fit.model = Pipeline([*before.steps, fit.model.steps[-1]])
-    return X, {key.removeprefix(f"{name}__"): value for key, value in params.items()}
-
-
-def _train(group):
-    """Train fits of equal shapes as members of one module."""
-    jobs = [fit.job for fit in group]
+    jobs, net = [fit.job for fit in fits], None
     try:
         net = train(jobs, build_module(jobs), drop_diverged=True)
     except Exception as error:
-        for fit in group:
-            fit.error = error
+        if len(fits) == 1:
+            fits[0].error = error
+            return
+    if net is None:
+        _train(fits[: len(fits) // 2])
+        _train(fits[len(fits) // 2 :])
         return
+    # asked for by every fit
+    net.clock_.records = cache(net.clock_.records)
     first = 0
-    for fit, job in zip(group, jobs, strict=True):
+    for fit, job in zip(fits, jobs, strict=True):
         members = range(first, first + len(job.seeds))
-        diverged = [net.diverged_[member] for member in members if member in net.diverged_]
-        if diverged:
-            fit.error = diverged[0]
-        else:
+        diverged = next((m for m in members if m in net.diverged_), None)
+        if diverged is None:
             job.estimator._finish(job, net, first)
+        else:
+            fit.error = _as_alone(net.diverged_[diverged], diverged - first, job, net)
         first = members.stop
+
+
+def _as_alone(error, member, job, net):
+    """The error that the fit raises alone, where its members have other numbers."""
+    there = f"member {error.members[0]} of {len(net.seeds)}"
+    here = f"member {member} of {len(job.seeds)}"
+    return type(error)(str(error).replace(there, here), [member])
 
 
 def _result(fit, X, y, settings):

@@ -9,7 +9,7 @@ from skmtl._device import resolve_device
 from skmtl._jobs import build_module
 
 # more members than this no longer fit into the cache of a core together, and cost more each
-_MEMBERS_PER_CORE = 32
+_MEMBERS_PER_CORE = 16
 _MEMBERS_PER_GPU = 4096
 # parameters, gradients, two moments, averages, best ones, and what a step computes on the way
 _COPIES_OF_PARAMETERS = 16
@@ -18,8 +18,16 @@ _COPIES_OF_ACTIVATIONS = 8
 _UNKNOWN = 4 * 2**30
 
 
-def members_in_block(estimator, max_members):
-    """Members that are to train together, before their memory is known.
+def on_gpu(estimator):
+    """Whether an estimator trains on a GPU; a device that does not exist is none."""
+    try:
+        return resolve_device(estimator.device).type != "cpu"
+    except ValueError:
+        return False
+
+
+def fits_in_block(estimator, max_members):
+    """Fits that are to train together, before their memory is known.
 
     Parameters
     ----------
@@ -30,10 +38,14 @@ def members_in_block(estimator, max_members):
     -------
     int
     """
-    if isinstance(max_members, Integral):
+    if not isinstance(max_members, Integral):
+        max_members = _MEMBERS_PER_GPU if on_gpu(estimator) else _MEMBERS_PER_CORE
+    try:
+        estimator._validate_params()
+    except ValueError:
+        # each of them will fail, and say why
         return max_members
-    on_cpu = resolve_device(estimator.device).type == "cpu"
-    return _MEMBERS_PER_CORE if on_cpu else _MEMBERS_PER_GPU
+    return max(1, max_members // estimator.n_members)
 
 
 def members_in_memory(job, n_workers):
@@ -91,7 +103,15 @@ def free_memory(device):
     int
     """
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + held
+    try:
+        # what the system holds for files only counts as free here, but not in sysconf
+        with open("/proc/meminfo") as file:
+            facts = dict(line.split(":") for line in file)
+        return 1024 * int(facts["MemAvailable"].split()[0])
+    except (OSError, KeyError, ValueError):
+        pass
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):

@@ -6,7 +6,7 @@ scoring : str, callable, list, tuple or dict, default=None
 n_jobs : int or None, default=None
     Above 1, or in a ``joblib.parallel_config`` that says so, blocks of members run in as many
     processes, or on the machines of a Dask or Ray cluster. Otherwise in threads of this process, as
-    many as ``torch.get_num_threads()``.
+    many as ``torch.get_num_threads()``; in one on a GPU.
 refit : bool, str or callable, default=True
     Whether to fit the best candidate on all rows; with several scorers, by which of them.
 cv : int, splitter, iterable or None, default=None
@@ -20,7 +20,7 @@ error_score : "raise" or number, default=nan
 return_train_score : bool, default=False
     Whether `cv_results_` has scores on training rows too.
 max_members : int or "auto", default="auto"
-    Members that train together at most. "auto" is 32 on a CPU, 4,096 on a GPU, or as many as half
+    Members that train together at most. "auto" is 16 on a CPU, 4,096 on a GPU, or as many as half
     of the free memory holds.
 """
 

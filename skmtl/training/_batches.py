@@ -191,7 +191,8 @@ class MemberBatches:
         rows = dealt.clamp(min=0)
         n_batches, n_members, _ = dealt.shape
         tasks = torch.arange(table.n_tasks, device=dealt.device).expand(n_batches, n_members, -1)
-        weights = (table.weights[rows] * (dealt >= 0).unsqueeze(3)).transpose(2, 3)
+        # in memory as in shape: sums go along the strides, and would round by the company
+        weights = (table.weights[rows] * (dealt >= 0).unsqueeze(3)).transpose(2, 3).contiguous()
         counts = (weights > 0).sum((2, 3))
         if self._factors is not None:
             weights = weights * self._factors.unsqueeze(2)
@@ -201,7 +202,7 @@ class MemberBatches:
             tasks.unbind(),
             tasks.unbind(),
             self._metadata_of(tasks),
-            table.targets[rows].transpose(2, 3).unsqueeze(4).unbind(),
+            table.targets[rows].transpose(2, 3).contiguous().unsqueeze(4).unbind(),
             weights.unbind(),
             counts.unbind(),
         )

@@ -68,7 +68,8 @@ class MemberAdam(torch.optim.Optimizer):
         super().__init__(
             self._parameters,
             {
-                "lr": self._per_member(lr, first),
+                # a number for one member, as schedules of torch and skorch expect
+                "lr": self._per_member(lr, first) if n_members > 1 else self._number(lr),
                 "weight_decay": self._per_member(weight_decay, first),
                 "betas": betas,
                 "eps": eps,
@@ -84,6 +85,11 @@ class MemberAdam(torch.optim.Optimizer):
         self.averaged = flat.clone() if self._averaging else flat
         self._point_to(flat)
         self.buffer = flat
+
+    @staticmethod
+    def _number(value):
+        # in double precision, whatever the network has
+        return float(torch.as_tensor(value, dtype=torch.float64).reshape(-1)[0])
 
     @staticmethod
     def _per_member(value, like):
@@ -132,7 +138,8 @@ class MemberAdam(torch.optim.Optimizer):
         """Keep the given members only."""
         group = self.param_groups[0]
         for key in ("lr", "weight_decay", "averaging"):
-            group[key] = group[key].index_select(0, members)
+            if isinstance(group[key], torch.Tensor):
+                group[key] = group[key].index_select(0, members)
         for name in ("mean", "mean_square", "averaged", "steps"):
             setattr(self, name, getattr(self, name).index_select(0, members))
         self.load(self.buffer.index_select(0, members))
@@ -157,7 +164,8 @@ class MemberAdam(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         group = self.param_groups[0]
-        lr, decay, (beta1, beta2) = group["lr"], group["weight_decay"], group["betas"]
+        lr = torch.as_tensor(group["lr"], dtype=self.buffer.dtype, device=self.buffer.device)
+        decay, (beta1, beta2) = group["weight_decay"], group["betas"]
         gradient = torch.cat([self._gradient(p) for p in self._parameters], dim=1)
         everyone = active is None
         if not everyone:

@@ -7,6 +7,8 @@ in single precision.
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests._members import build, parameters_of, task_rows, train
 
@@ -49,6 +51,66 @@ def test_independence_to_the_bit_in_single_precision(n_members, hidden_layer_siz
     together = run(seeds)
     for m in (0, n_members - 1):
         assert torch.equal(parameters_of(together, m), parameters_of(run([seeds[m]]), 0))
+
+
+shapes = st.fixed_dictionaries(
+    {
+        "hidden_layer_sizes": st.lists(st.integers(1, 9), max_size=3).map(tuple),
+        "hypernet_layers": st.integers(0, 2),
+        "hypernet_width": st.integers(1, 5),
+        "embedding_dim": st.integers(1, 4),
+        "compression": st.booleans(),
+        "target_bias": st.sampled_from(["folded", "plain"]),
+        "linear_skip": st.booleans(),
+        "embedding_alpha": st.sampled_from([0.0, 1.0]),
+    }
+)
+
+
+@given(
+    shape=shapes,
+    n_members=st.integers(2, 5),
+    n_tasks=st.integers(1, 7),
+    n_features=st.integers(1, 3),
+    n_metadata=st.integers(0, 2),
+    n_outputs=st.integers(1, 2),
+    batch_size=st.integers(5, 40),
+    validate=st.booleans(),
+)
+@settings(deadline=None, max_examples=20)
+def test_independence_whatever_the_shapes(
+    shape, n_members, n_tasks, n_features, n_metadata, n_outputs, batch_size, validate
+):
+    table = task_rows(n_tasks, n_features, n_metadata, n_outputs, n_rows=30)
+    rows = torch.arange(30)
+    changes = {"batch_size": batch_size, "max_epochs": 4, "learning_rate": 1e-2, "averaging": 0.9}
+
+    def run(seeds):
+        train_rows = rows[:20] if validate else rows
+        return train(
+            table,
+            seeds,
+            [train_rows] * len(seeds),
+            [rows[20:]] * len(seeds) if validate else None,
+            module=build(table, seeds, **shape),
+            **changes,
+        )
+
+    seeds = list(range(n_members))
+    together = run(seeds)
+    records = together.clock_.records()
+    for m in (0, n_members - 1):
+        alone = run([seeds[m]])
+        torch.testing.assert_close(
+            parameters_of(together.module_, m),
+            parameters_of(alone.module_, 0),
+            rtol=1e-9,
+            atol=1e-9,
+        )
+        for name in ("train_loss", "valid_loss"):
+            np.testing.assert_allclose(
+                records[name][records["member"] == m], alone.clock_.records()[name], rtol=1e-9
+            )
 
 
 def test_own_settings():
