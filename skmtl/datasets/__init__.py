@@ -11,6 +11,7 @@ from skmtl.datasets._fetch import (
     fetch_water_quality,
 )
 from skmtl.datasets._make import make_cubic, make_robot_arm
+from skmtl.datasets._rdatasets_labels import load_gcsemv, load_guimmun, load_star
 from skmtl.datasets._rdatasets_people import load_orthodont, load_sleepstudy, load_theoph
 from skmtl.datasets._rdatasets_places import load_hedonic, load_produc, load_radon
 from skmtl.datasets._rdatasets_primary_schools import load_bdf, load_egsingle
@@ -25,12 +26,15 @@ __all__ = [
     "load_chem97",
     "load_egsingle",
     "load_exam",
+    "load_gcsemv",
+    "load_guimmun",
     "load_hedonic",
     "load_high_school",
     "load_orthodont",
     "load_produc",
     "load_radon",
     "load_sleepstudy",
+    "load_star",
     "load_theoph",
     "make_cubic",
     "make_robot_arm",

