@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pandas as pd
-from _common import save, standard_error
+from _common import RESULTS, save, standard_error
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import train_test_split
@@ -21,7 +21,7 @@ from skmtl import MultiTaskHypernetRegressor
 from skmtl.datasets import load_gcsemv, load_star
 from skmtl.metrics import mt_root_mean_squared_error
 
-DATA = {"star": load_star, "gcsemv": load_gcsemv}
+DATA = {"gcsemv": load_gcsemv, "star": load_star}
 # the second was found on validation rows of star, from another split than those of the seeds
 SETTINGS = {"defaults": {}, "decay 10, full generators": {"alpha": 10.0, "compression": False}}
 
@@ -62,12 +62,19 @@ def contenders(X, Y, train, test, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--resume", action="store_true", help="keep the rows that the file has")
     arguments = parser.parse_args()
     rows = []
+    if arguments.resume:
+        rows = pd.read_csv(RESULTS / "missing_labels.csv", comment="#").fillna({"settings": ""})
+        rows = rows.to_dict("records")
+    done = {(row["data"], row["seed"]) for row in rows}
     for data, load in DATA.items():
         bunch = load()
         X, Y = bunch.data, bunch.target / bunch.target.std()
         for seed in tqdm(range(arguments.seeds), desc=data, unit="seed"):
+            if (data, seed) in done:
+                continue
             train, test = train_test_split(np.arange(len(X)), test_size=0.3, random_state=seed)
             for method, settings, predict in contenders(X, Y, train, test, seed):
                 start = time.perf_counter()
