@@ -55,3 +55,7 @@ def skip_foreign_members(app, what, name, obj, skip, options):
 
 def setup(app):
     app.connect("autodoc-skip-member", skip_foreign_members)
+
+
+# what the searches inherit refers to terms of scikit-learn's glossary
+suppress_warnings = ["ref.term"]
