@@ -994,6 +994,8 @@ def test_true_and_false_of_every_type(table, dtype, missing):
 @pytest.mark.parametrize("dtype", ["object", "string", "str", "category"])
 @pytest.mark.parametrize("nothing", [None, np.nan, pd.NA])
 def test_strings_of_every_type(table, dtype, nothing):
+    if dtype == "str" and pd.__version__ < "3":
+        pytest.skip("astype(str) makes a string of what is missing")
     X, Y = table
     numbers = small_integers(Y)
     names = {0.0: "high", 1.0: "low", 2.0: "middle"}
