@@ -22,7 +22,7 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     """Search over a grid of parameters, all candidates and folds training side by side.
 
     As :class:`sklearn.model_selection.GridSearchCV`, with the same scores, but candidates and folds
-    are members of one training run: several times faster for small networks.
+    are members of one training run, which is faster for small networks.
 
     Parameters
     ----------
