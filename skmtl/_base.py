@@ -27,7 +27,7 @@ from skmtl.nn import member_generators
 from skmtl.training import ProgressBar, predict_every_task, predict_rows
 
 # what scikit-learn remembers of the columns of X
-_COLUMNS = ("n_features_in_", "feature_names_in_")
+COLUMNS = ("n_features_in_", "feature_names_in_")
 
 
 class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
@@ -112,7 +112,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         UnlabelledRowsWarning
             If rows have no label of any task.
         """
-        columns = {name: vars(self)[name] for name in _COLUMNS if name in vars(self)}
+        columns = {name: vars(self)[name] for name in COLUMNS if name in vars(self)}
         try:
             job = self._job(X, y, sample_weight, X_val, y_val)
             module = build_module([job])
@@ -121,7 +121,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             net = train([job], module)
         except BaseException:
             # a model that was fitted before still is, on the columns that it had then
-            for name in _COLUMNS:
+            for name in COLUMNS:
                 vars(self).pop(name, None)
             vars(self).update(columns)
             raise
@@ -182,7 +182,8 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         X_val, *rows = self._check_rows(X_val, y_val, None, targets)
         features, tasks = tables.known(X_val, self)
         examples = Examples(features, tasks, *rows)
-        return targets.check_task_classes(examples, tables.tasks)
+        targets.check_task_classes(examples, tables.tasks)
+        return examples
 
     def _hold_out(self, examples, valid, targets, seeds):
         """Training and validation rows; the latter are None if there are none."""
@@ -240,7 +241,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         """
         self._tables, self._targets = job.tables, job.targets
         self.device_ = net.device
-        records, observed = net.clock_.records(), net.history if len(net.seeds) == 1 else None
+        records, observed = net.records_, net.history if len(net.seeds) == 1 else None
         self.module_ = net.module_
         if first is not None:
             members = slice(first, first + len(job.seeds))

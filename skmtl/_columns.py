@@ -45,12 +45,17 @@ def as_table(X):
             f"X has 0 sample(s) (shape={table.shape}) while a minimum of 1 is required."
         )
     if isinstance(table, pd.DataFrame):
-        repeated = table.columns[table.columns.duplicated()].unique().tolist()
-        if repeated:
-            raise ValueError(
-                f"X has several columns of the same name: {repeated}; rename or drop them."
-            )
+        check_unique_columns(table, "X")
     return table
+
+
+def check_unique_columns(table, what):
+    """Refuse a DataFrame in which a name stands for several columns."""
+    repeated = table.columns[table.columns.duplicated()].unique().tolist()
+    if repeated:
+        raise ValueError(
+            f"{what} has several columns of the same name: {repeated}; rename or drop them."
+        )
 
 
 def column_names(table):

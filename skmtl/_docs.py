@@ -157,7 +157,7 @@ def _pieces(text):
     return pieces
 
 
-def document(*texts, attributes=ATTRIBUTES, **replaced):
+def document(*texts, attributes=ATTRIBUTES):
     """Fill ``{parameters}`` and ``{attributes}`` in the docstring of a class.
 
     Parameters
@@ -165,8 +165,6 @@ def document(*texts, attributes=ATTRIBUTES, **replaced):
     *texts : str
         Documentation of parameters, besides `PARAMETERS`.
     attributes : str
-    **replaced : str
-        Text of parameters that differ from the common one.
 
     Returns
     -------
@@ -176,14 +174,23 @@ def document(*texts, attributes=ATTRIBUTES, **replaced):
 
     def decorate(cls):
         known = _pieces("".join(texts)) | _pieces(PARAMETERS)
-        known |= {name: [text] for name, text in replaced.items()}
-        lines = [line for name in inspect.signature(cls).parameters for line in known[name]]
-        for marker, filled in (
-            ("{parameters}", lines),
-            ("{attributes}", attributes.strip().splitlines()),
-        ):
-            indented = "\n".join("    " + line for line in filled)
-            cls.__doc__ = (cls.__doc__ or "").replace("    " + marker, indented)
-        return cls
+        known_lines = [known[name] for name in inspect.signature(cls).parameters]
+        parameters = "\n".join(line for lines in known_lines for line in lines)
+        return fill(cls, parameters=parameters, attributes=attributes)
 
     return decorate
+
+
+def fill(cls, **texts):
+    """Put texts into the docstring of a class, in the place of their names in braces.
+
+    Returns
+    -------
+    class
+        The one that was given.
+    """
+    for name, text in texts.items():
+        indented = "\n".join("    " + line for line in text.strip().splitlines())
+        # docstrings are absent when Python runs with -OO
+        cls.__doc__ = (cls.__doc__ or "").replace(f"    {{{name}}}", indented)
+    return cls

@@ -45,13 +45,11 @@ class Job:
 
     def key(self):
         """What jobs must have in common to train side by side: settings and shapes."""
-        own = {*MEMBER_PARAMETERS, *self.estimator._member_parameters, "random_state", "n_members"}
-        settings = self.estimator.get_params(deep=False)
-        settings = {name: value for name, value in settings.items() if name not in own}
+        settings = common_settings(self.estimator)
         outcomes = [(o.kind, o.n_outputs) for o in self.targets.outcomes]
         wide = self.targets.wide and len(self.tables.tasks)
         shapes = self.train.features.shape[1], len(self.tables.metadata_names), outcomes, wide
-        return joblib.hash((type(self.estimator), settings, shapes, self.valid is None))
+        return joblib.hash((settings, shapes, self.valid is None))
 
     def batch_rows(self):
         """Rows in a batch."""
@@ -79,6 +77,19 @@ class Job:
             n_tasks=len(self.tables.tasks),
             metadata=metadata,
         )
+
+
+def common_settings(estimator):
+    """What members that train side by side must have in common, apart from shapes of the data.
+
+    Returns
+    -------
+    tuple
+        The class of the estimator, and a dict of its parameters.
+    """
+    own = {*MEMBER_PARAMETERS, *estimator._member_parameters, "random_state"}
+    settings = estimator.get_params(deep=False)
+    return type(estimator), {name: value for name, value in settings.items() if name not in own}
 
 
 def build_module(jobs):

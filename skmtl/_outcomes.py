@@ -27,10 +27,11 @@ class NumberOutcome:
     loss : {"squared_error", "absolute_error", "huber", "poisson", "pinball"}
     quantile : float
         Of the pinball loss.
+    n_outputs : int, default=1
+        Numbers in a row.
 
     Attributes
     ----------
-    n_outputs : int
     shift, size : ndarray of shape (n_outputs,)
         A number y is scaled to ``(y - shift) / size``.
     """
@@ -38,12 +39,8 @@ class NumberOutcome:
     kind = "regression"
     classes = None
 
-    def __init__(self, loss="squared_error", quantile=0.5):
-        self.loss, self.quantile = loss, quantile
-
-    def learn(self, values):
-        """Nothing to learn from the labels but how many stand in a row."""
-        self.n_outputs = values.shape[1]
+    def __init__(self, loss="squared_error", quantile=0.5, n_outputs=1):
+        self.loss, self.quantile, self.n_outputs = loss, quantile, n_outputs
 
     def encode(self, column, where):
         """Numbers of a column; NaN where one is missing.

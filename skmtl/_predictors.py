@@ -27,6 +27,11 @@ def _has_classes(estimator):
     return True
 
 
+def _single(values):
+    """Numbers without their last axis, if there is one output only."""
+    return values[..., 0] if values.shape[-1] == 1 else values
+
+
 class _MultiTaskPredictor(BaseMultiTaskEstimator):
     """Predictions in the caller's labels, in long and in wide form."""
 
@@ -89,13 +94,13 @@ class _MultiTaskPredictor(BaseMultiTaskEstimator):
     def _labels_of(outcome, answer):
         if outcome.classes is not None:
             return outcome.classes[answer.argmax(axis=1)]
-        return answer[:, 0] if answer.shape[1] == 1 else answer
+        return _single(answer)
 
     @staticmethod
     def _spread_of(outcome, spread):
         if outcome.classes is not None:
             return np.full(len(spread), np.nan)
-        return spread[:, 0] if spread.shape[1] == 1 else spread
+        return _single(spread)
 
     def _table_of(self, X, answers, of_outcome):
         """What `predict` returns: one array, or in wide form a table of them."""
@@ -123,11 +128,7 @@ class _MultiTaskPredictor(BaseMultiTaskEstimator):
         members = self._predict(X, each_member=True)
         results = []
         for outcome, values in zip(self._targets.outcomes, members, strict=True):
-            if outcome.classes is not None:
-                values = np.exp(values)
-            elif values.shape[2] == 1:
-                values = values[:, :, 0]
-            results.append(values)
+            results.append(_single(values) if outcome.classes is None else np.exp(values))
         if not self._targets.wide:
             return results[0]
         return dict(zip(self.tasks_, results, strict=True))

@@ -11,7 +11,14 @@ import pandas as pd
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import validate_data
 
-from skmtl._columns import LARGEST, as_table, column_names, find_columns, numbers_of
+from skmtl._columns import (
+    LARGEST,
+    as_table,
+    check_unique_columns,
+    column_names,
+    find_columns,
+    numbers_of,
+)
 from skmtl._examples import Query
 from skmtl._labels import distinct, encode, first_rows, labels_of
 
@@ -54,9 +61,8 @@ class TaskTables:
                     "metadata must be a list of columns of X, or a DataFrame with one row per "
                     "task indexed by task id; other tables do not say which task a row is about."
                 )
-        elif self.from_table and not metadata.columns.is_unique:
-            repeated = metadata.columns[metadata.columns.duplicated()].unique().tolist()
-            raise ValueError(f"metadata has several columns of the same name: {repeated}.")
+        elif self.from_table:
+            check_unique_columns(metadata, "metadata")
         self.metadata = metadata
 
     def _check_metadata_without_id(self):

@@ -3,6 +3,7 @@
 Learned in ``fit``, applied again to validation rows and to predictions.
 """
 
+import copy
 import warnings
 
 import numpy as np
@@ -107,8 +108,7 @@ class Targets:
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         y = y.reshape(len(y), -1)
         if learn:
-            self.outcomes = [NumberOutcome(self.loss, self.quantile)]
-            self.outcomes[0].learn(y)
+            self.outcomes = [NumberOutcome(self.loss, self.quantile, y.shape[1])]
         elif y.shape[1] != self.n_outputs:
             raise ValueError(f"y has {y.shape[1]} outputs, but fit saw {self.n_outputs}.")
         weights = _check_weights(sample_weight, y)
@@ -218,15 +218,9 @@ class Targets:
         self.allowed = seen
 
     def check_task_classes(self, examples, names):
-        """Refuse validation labels that are impossible for their task.
-
-        Returns
-        -------
-        Examples
-            Those that were given.
-        """
+        """Refuse validation labels that are impossible for their task."""
         if self.allowed is None:
-            return examples
+            return
         codes = examples.targets[:, 0].astype(np.int64)
         bad = np.flatnonzero(~self.allowed[examples.tasks, codes])
         if len(bad):
@@ -235,7 +229,6 @@ class Targets:
                 f"y_val has the label {label!r} for the task {names[examples.tasks[bad[0]]]!r}, "
                 "which has no such label in y. Drop those rows, or use task_classes='all'."
             )
-        return examples
 
     def allowed_of(self, tasks):
         """Classes that are possible for each of some tasks, -1 being one never seen: all.
@@ -250,9 +243,10 @@ class Targets:
 
     def joined(self, new):
         """These targets, with the classes of the tasks of `new` behind their own."""
+        targets = copy.copy(self)
         if self.allowed is not None:
-            self.allowed = np.concatenate([self.allowed, new.allowed])
-        return self
+            targets.allowed = np.concatenate([self.allowed, new.allowed])
+        return targets
 
     def rare(self, examples):
         """One row of every class of every task, which is kept for training.

@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight
 
-from skmtl._columns import is_numeric
+from skmtl._columns import check_unique_columns, is_numeric
 from skmtl._outcomes import ClassOutcome, NumberOutcome
 
 TASK_TYPES = ("regression", "classification", "binary", "multiclass")
@@ -40,11 +40,7 @@ def labels_frame(y, tasks, from_frame):
         Whether the y of ``fit`` was a DataFrame, so that columns are told apart by name.
     """
     if isinstance(y, pd.DataFrame):
-        repeated = y.columns[y.columns.duplicated()].unique().tolist()
-        if repeated:
-            raise ValueError(
-                f"y has several columns of the same name: {repeated}; rename or drop them."
-            )
+        check_unique_columns(y, "y")
         frame = y
     else:
         y = check_array(y, dtype=None, ensure_all_finite=False, input_name="y")
@@ -191,9 +187,7 @@ def outcome_of(kind, column, task, targets):
         if weight is not None and kind == "regression":
             raise ValueError(f"class_weight names the column {task!r} of y, which has no classes.")
     if kind == "regression":
-        outcome = NumberOutcome(targets.loss, targets.quantile)
-        outcome.n_outputs = 1
-        return outcome
+        return NumberOutcome(targets.loss, targets.quantile)
     outcome = ClassOutcome(weight)
     outcome.learn_classes(column.to_numpy(), f"the column {task!r} of y")
     if kind == "binary" and len(outcome.classes) != 2:

@@ -92,17 +92,25 @@ def _check(data, target, task_id, features, metadata):
         raise ValueError(f"There are {len(data)} rows but {len(target)} targets.")
     if data[task_id].isna().any():
         raise ValueError(f"The task-id column {task_id!r} has missing values.")
-    numbers = pd.concat([data[[*features, *metadata]], target], axis=1)
-    for name, column in numbers.items():
-        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-            raise ValueError(f"Column {name!r} is not numeric but {column.dtype}.")
-        if not np.isfinite(column.to_numpy(dtype=float)).all():
-            raise ValueError(f"Column {name!r} has missing or infinite values.")
+    check_numbers(pd.concat([data[[*features, *metadata]], target], axis=1))
     if metadata:
         distinct = data.groupby(task_id)[metadata].nunique().max()
         varying = distinct.index[distinct > 1].tolist()
         if varying:
             raise ValueError(f"Metadata must be constant within a task, but {varying} vary.")
+
+
+def check_numbers(table, missing=False):
+    """Raise a ValueError if the source of a data set no longer holds what is documented."""
+    for name, column in table.items():
+        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+            raise ValueError(f"Column {name!r} is not numeric but {column.dtype}.")
+        values = column.to_numpy(dtype=float)
+        if missing and np.isnan(values).all():
+            raise ValueError(f"Column {name!r} has no label at all.")
+        if not np.isfinite(values[~np.isnan(values)] if missing else values).all():
+            kinds = "infinite" if missing else "missing or infinite"
+            raise ValueError(f"Column {name!r} has {kinds} values.")
 
 
 def _description(source):

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from skmtl._columns import check_unique_columns
+
 
 class Columns(NamedTuple):
     """Columns of a table."""
@@ -29,11 +31,7 @@ def columns_of(table, what):
     Columns
     """
     if isinstance(table, pd.DataFrame):
-        repeated = table.columns[table.columns.duplicated()].unique().tolist()
-        if repeated:
-            raise ValueError(
-                f"{what} has several columns of the same name: {repeated}; rename or drop them."
-            )
+        check_unique_columns(table, what)
         columns = Columns(table.columns, [_plain(column) for _, column in table.items()], True)
     elif isinstance(table, pd.Series):
         name = None if table.name is None else pd.Index([table.name], tupleize_cols=False)

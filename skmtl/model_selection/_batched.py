@@ -33,11 +33,11 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
         Values of parameters. `learning_rate_init`, `alpha`, `weight_averaging`, `embedding_alpha`
         and `random_state` may differ within a run; candidates that differ in others train in
         separate ones.
-    {search parameters}
+    {parameters}
 
     Attributes
     ----------
-    {search attributes}
+    {attributes}
 
     See Also
     --------
@@ -115,13 +115,13 @@ class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
         candidates that differ in others train in separate ones.
     n_iter : int, default=10
         Candidates to draw.
-    {search parameters}
+    {parameters}
     random_state : int, RandomState instance or None, default=None
         Decides what is drawn.
 
     Attributes
     ----------
-    {search attributes}
+    {attributes}
 
     See Also
     --------

@@ -5,7 +5,6 @@ What scikit-learn does for one candidate on one split, for a block of them.
 
 import time
 from dataclasses import dataclass, field, replace
-from functools import cache
 from numbers import Integral
 from traceback import format_exception
 
@@ -18,7 +17,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
-from skmtl._jobs import MEMBER_PARAMETERS, build_module, train
+from skmtl._base import COLUMNS
+from skmtl._jobs import build_module, common_settings, train
 from skmtl.model_selection._memory import members_in_memory
 from skmtl.model_selection._pipelines import check_model, digest, last_step, transform
 
@@ -79,10 +79,7 @@ def structure(model, parameters):
     model = clone(model).set_params(**clone(parameters, safe=False))
     # a candidate may replace the estimator
     check_model(model)
-    own = {*MEMBER_PARAMETERS, *last_step(model)._member_parameters, "random_state"}
-    settings = last_step(model).get_params(deep=False)
-    settings = {name: value for name, value in settings.items() if name not in own}
-    return digest(lambda: joblib.hash((type(last_step(model)), settings)))
+    return digest(lambda: joblib.hash(common_settings(last_step(model))))
 
 
 def run_block(model, X, y, fits, settings):
@@ -141,7 +138,7 @@ def _prepare(fit, model, X, y, settings, prepared, transformed):
         estimator._validate_params()
         seeds = estimator._member_seeds(estimator.n_members)
         fit.job = replace(job, estimator=estimator, seeds=seeds)
-        for name in ("n_features_in_", "feature_names_in_"):
+        for name in COLUMNS:
             if hasattr(donor, name):
                 setattr(estimator, name, getattr(donor, name))
         return
@@ -182,8 +179,6 @@ def _train(fits):
         _train(fits[: len(fits) // 2])
         _train(fits[len(fits) // 2 :])
         return
-    # asked for by every fit
-    net.clock_.records = cache(net.clock_.records)
     first = 0
     for fit, job in zip(fits, jobs, strict=True):
         members = range(first, first + len(job.seeds))

@@ -75,14 +75,14 @@ def bytes_per_member(job):
     -------
     float
     """
-    single = build_module([job]).part(slice(0, 1))
-    sizes = [parameter.numel() for parameter in single.parameters()]
+    module = build_module([job])
+    sizes = [parameter[0].numel() for parameter in module.parameters()]
     n_tasks, n_rows = len(job.tables.tasks), job.batch_rows()
     n_examples = n_rows * (n_tasks if job.targets.wide else 1)
     # every task of a batch has weights of its own, at most as many as the parameters
     n_networks = min(n_tasks, n_examples)
-    widths = sum(parameter.shape[-1] for parameter in single.parameters())
-    generated = sum(a * b for a, b in getattr(single, "shapes", ()))
+    widths = sum(parameter.shape[-1] for parameter in module.parameters())
+    generated = sum(a * b for a, b in getattr(module, "shapes", ()))
     numbers = (
         _COPIES_OF_PARAMETERS * sum(sizes)
         + _COPIES_OF_ACTIVATIONS * n_examples * widths

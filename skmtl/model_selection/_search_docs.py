@@ -1,5 +1,7 @@
 """Documentation that both searches share."""
 
+from skmtl._docs import fill
+
 PARAMETERS = """
 scoring : str, callable, list, tuple or dict, default=None
     Scorers as in scikit-learn, one or several; None is the estimator's own score.
@@ -48,8 +50,5 @@ multimetric_ : bool
 
 
 def document(cls):
-    """Fill ``{search parameters}`` and ``{search attributes}`` in the docstring of a class."""
-    for marker, text in (("search parameters", PARAMETERS), ("search attributes", ATTRIBUTES)):
-        indented = "\n".join("    " + line for line in text.strip().splitlines())
-        cls.__doc__ = (cls.__doc__ or "").replace(f"    {{{marker}}}", indented)
-    return cls
+    """Fill ``{parameters}`` and ``{attributes}`` in the docstring of a search."""
+    return fill(cls, parameters=PARAMETERS, attributes=ATTRIBUTES)

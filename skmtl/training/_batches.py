@@ -41,6 +41,24 @@ class Batch(NamedTuple):
     active: torch.Tensor | None
 
 
+def task_totals(table, rows):
+    """Summed weights of every member's rows, by task.
+
+    Parameters
+    ----------
+    table : TaskRows
+    rows : list of M Tensors of int64
+
+    Returns
+    -------
+    Tensor of shape (M, T)
+    """
+    if table.tasks is None:
+        return torch.stack([table.weights[some].sum(0) for some in rows])
+    zeros = table.weights.new_zeros(table.n_tasks)
+    return torch.stack([zeros.index_add(0, table.tasks[r], table.weights[r]) for r in rows])
+
+
 class MemberBatches:
     """Iterator over an epoch: each member's own rows, in its own order.
 
@@ -96,13 +114,7 @@ class MemberBatches:
 
     def task_totals(self):
         """Summed weights of every member's rows, by task, shape (M, T)."""
-        table = self.table
-        if table.tasks is None:
-            return torch.stack([table.weights[rows].sum(0) for rows in self.rows])
-        zeros = table.weights.new_zeros(table.n_tasks)
-        return torch.stack(
-            [zeros.index_add(0, table.tasks[rows], table.weights[rows]) for rows in self.rows]
-        )
+        return task_totals(self.table, self.rows)
 
     def _share_out(self, shares):
         draws = self.task_counts

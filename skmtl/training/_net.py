@@ -10,7 +10,7 @@ from skorch import NeuralNet
 
 from skmtl.exceptions import DivergenceError
 from skmtl.nn import member_generators
-from skmtl.training._batches import MemberBatches
+from skmtl.training._batches import MemberBatches, task_totals
 from skmtl.training._clock import MemberClock
 from skmtl.training._losses import NumberLoss
 from skmtl.training._optimizer import MemberAdam
@@ -55,6 +55,8 @@ class MemberNet(NeuralNet):
     ----------
     clock_ : MemberClock
         When each member stopped, and its history.
+    records_ : dict of str to ndarray
+        That history, as columns.
     diverged_ : dict of int to DivergenceError
         Members that were dropped.
     """
@@ -138,10 +140,8 @@ class MemberNet(NeuralNet):
         """
         self.initialize()
         generators = member_generators(self.seeds, "rows")
-        train, shares = MemberBatches(table, train_rows, self.batch_size, generators), None
-        if self.task_sampling != "rows":
-            shares = task_shares(self.task_sampling, train.task_totals())
-            train = MemberBatches(table, train_rows, self.batch_size, generators, shares)
+        shares = task_shares(self.task_sampling, task_totals(table, train_rows))
+        train = MemberBatches(table, train_rows, self.batch_size, generators, shares)
         valid = None
         if valid_rows is not None:
             n_rows = max(1, _VALIDATION_ROWS // len(valid_rows))
@@ -199,6 +199,7 @@ class MemberNet(NeuralNet):
             if stay is not None:
                 self._keep(stay, train, valid)
         best = clock.best
+        self.records_ = clock.records()
         self._not_finite(best.sum(1), members=range(len(best)))
         # the weights kept, of all members, in memory of their own
         for module, name, buffer in buffers:
