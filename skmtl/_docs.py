@@ -118,6 +118,10 @@ classes_per_task_ : dict of ndarray
 HYPERNET_PARAMETERS = """
 embedding_dim : int, default=10
     Length of the embedding of a task; 0 to tell tasks apart by their metadata only.
+embedding_init : {"auto", "common", "apart"}, default="auto"
+    Where embeddings start: all at the same random draw, as in the paper, so that tasks differ only
+    as far as their rows ask for, or each at one of its own, so that tasks differ from the start.
+    "auto" is "apart" in wide form, where tasks are few and have many rows, and "common" otherwise.
 embedding_alpha : float, default=0.3
     Strength of the pull of the embeddings to their mean, as partial pooling in a mixed model:
     ``embedding_alpha`` times the squared distance is added to the sum of the losses (of y in

@@ -23,6 +23,7 @@ _ADAPT_STEPS = 2000
 
 CONSTRAINTS = {
     "embedding_dim": [Interval(Integral, 0, None, closed="left")],
+    "embedding_init": [StrOptions({"auto", "common", "apart"})],
     "embedding_alpha": [Interval(Real, 0, None, closed="left")],
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "hypernet_layers": [Interval(Integral, 0, None, closed="left")],
@@ -60,6 +61,7 @@ class HypernetworkMixin:
             n_outputs,
             seeds=seeds,
             embedding_dim=self.embedding_dim,
+            embeddings_apart=self._embeddings_apart(n_tasks),
             hidden_layer_sizes=tuple(int(width) for width in widths),
             hypernet_layers=self.hypernet_layers,
             hypernet_width=self.hypernet_width,
@@ -70,6 +72,12 @@ class HypernetworkMixin:
             linear_skip=self.linear_skip,
             embedding_alpha=self.embedding_alpha,
         )
+
+    def _embeddings_apart(self, n_tasks):
+        """Whether every task's embedding starts from a draw of its own."""
+        if self.embedding_init == "auto":
+            return self.task_id is None and n_tasks > 1
+        return self.embedding_init == "apart"
 
     @property
     def task_embeddings_(self):
