@@ -56,8 +56,9 @@ early_stopping : bool, default=True
     best weights are kept. If False, all `max_iter` epochs are run.
 validation_fraction : float, default=0.2
     Of each task floor(`validation_fraction` * its rows) rows are set aside for validation, at
-    least one row of each class staying behind. In wide form that is the most labels of each task
-    that are set aside with the rows.
+    least one row of each class staying behind; of tasks that are too small for that, some give one
+    row. In wide form floor(`validation_fraction` * its labels) is the most labels of each task that
+    are set aside with the rows.
 n_iter_no_change : int, default=50
     Epochs without improvement after which training stops.
 tol : float, default=1e-4
