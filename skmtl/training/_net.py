@@ -254,6 +254,7 @@ class MemberNet(NeuralNet):
             named = list(self.module_.named_parameters())
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         self.optimizer_.step(active=batch.active)
+        self.module_.after_step(batch.active)
         return {"loss": sums.detach(), "y_pred": y_pred}
 
     @torch.no_grad()
