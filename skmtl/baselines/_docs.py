@@ -69,6 +69,8 @@ relation_alpha : float, default=1e-2
     it literally, 0 turns it off.
 relation_interval : int, default=100
     Steps between two estimates of the covariances.
+relations : {"tasks", "all"}, default="tasks"
+    What is related: tasks only, or inputs and outputs of the heads as well.
 """
 
 ROAMING_PARAMETERS = """

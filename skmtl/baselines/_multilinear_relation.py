@@ -2,7 +2,7 @@
 
 from numbers import Integral, Real
 
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skmtl._docs import CLASSIFIER_ATTRIBUTES, SHARED_ATTRIBUTES, document
 from skmtl._predictors import MultiTaskClassifier, MultiTaskRegressor
@@ -15,6 +15,7 @@ OWN_CONSTRAINTS = {
     **HEAD_CONSTRAINTS,
     "relation_alpha": [Interval(Real, 0, None, closed="left")],
     "relation_interval": [Interval(Integral, 1, None, closed="left")],
+    "relations": [StrOptions({"tasks", "all"})],
 }
 
 
@@ -34,6 +35,7 @@ class MultilinearRelationMixin:
             activation=self.activation,
             relation_alpha=self.relation_alpha,
             relation_interval=self.relation_interval,
+            relations=self.relations,
         )
 
 
@@ -63,15 +65,17 @@ class MultilinearRelationRegressor(MultilinearRelationMixin, MultiTaskRegressor)
     The weights W of a layer of all heads, a tensor, have a tensor normal prior with covariances
     S_1 (inputs), S_2 (outputs) and S_3 (tasks). To the sum of the losses is added
     ``relation_alpha / 2 * vec(W)^T (S_1 x S_2 x S_3)^-1 vec(W)``, x being Kronecker's product, and
-    every `relation_interval` steps the covariances are estimated anew by the flip-flop algorithm,
-    ``S_k = W_(k) (S_i x S_j)^-1 W_(k)^T / (D / D_k) + 0.001 I``, section 4 of [1]_. All three are,
-    where the published code of [1]_ updates that of the tasks only. The biases of the heads are
-    free.
+    every `relation_interval` steps covariances are estimated anew by the flip-flop algorithm,
+    ``S_k = W_(k) (S_i x S_j)^-1 W_(k)^T / (D / D_k) + 0.001 I``, section 4 of [1]_. The biases of
+    the heads are free.
 
-    Taken literally, ``relation_alpha=1``, the prior counts as one observation for each weight of a
-    head; where these are as many as the rows, its covariances and the weights shrink each other to
-    nothing. The default is a hundredth of it. The code of [2]_ stores precisions, and adds their
-    update instead of replacing them.
+    Departures: the text of [1]_ estimates all three (``relations="all"``), the code published with
+    it only S_3, which is the default. Where a layer has more inputs than tasks times outputs, S_1
+    is singular, and the weights that it whitens show no relations between tasks any more. Taken
+    literally, ``relation_alpha=1``, the prior counts as one observation for each weight of a head;
+    where these are as many as the rows, covariances and weights shrink each other. The default is
+    a hundredth of it. The code of [2]_ stores precisions, and adds their update instead of
+    replacing them.
 
     A task that was never seen is predicted by the mean of the outputs that the networks of all
     trained tasks have for its row, its own facts included.
@@ -110,6 +114,7 @@ class MultilinearRelationRegressor(MultilinearRelationMixin, MultiTaskRegressor)
         task_sampling="rows",
         relation_alpha=1e-2,
         relation_interval=100,
+        relations="tasks",
         hidden_layer_sizes=(32, 32, 32),
         head_layer_sizes=(),
         activation="relu",
@@ -138,6 +143,7 @@ class MultilinearRelationRegressor(MultilinearRelationMixin, MultiTaskRegressor)
         self.task_sampling = task_sampling
         self.relation_alpha = relation_alpha
         self.relation_interval = relation_interval
+        self.relations = relations
         self.hidden_layer_sizes = hidden_layer_sizes
         self.head_layer_sizes = head_layer_sizes
         self.activation = activation
@@ -222,6 +228,7 @@ class MultilinearRelationClassifier(MultilinearRelationMixin, MultiTaskClassifie
         task_sampling="rows",
         relation_alpha=1e-2,
         relation_interval=100,
+        relations="tasks",
         hidden_layer_sizes=(32, 32, 32),
         head_layer_sizes=(),
         activation="relu",
@@ -250,6 +257,7 @@ class MultilinearRelationClassifier(MultilinearRelationMixin, MultiTaskClassifie
         self.task_sampling = task_sampling
         self.relation_alpha = relation_alpha
         self.relation_interval = relation_interval
+        self.relations = relations
         self.hidden_layer_sizes = hidden_layer_sizes
         self.head_layer_sizes = head_layer_sizes
         self.activation = activation

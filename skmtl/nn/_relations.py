@@ -32,7 +32,7 @@ def unfolded(weights):
     )
 
 
-def flip_flop(weights, covariances, n_tasks):
+def flip_flop(weights, covariances, n_tasks, axes=(0, 1, 2)):
     """One round of the flip-flop algorithm: each covariance given the two others.
 
     ``Sigma_k = W_(k) (Sigma_i x Sigma_j)^-1 W_(k)^T / (D / D_k) + jitter I``, D numbers in W and
@@ -45,6 +45,8 @@ def flip_flop(weights, covariances, n_tasks):
     covariances : sequence of Tensors of shapes (M, d_in, d_in), (M, d_out, d_out), (M, T, T)
     n_tasks : Tensor of shape (M,)
         Tasks that count.
+    axes : tuple of int, default=(0, 1, 2)
+        Of inputs, outputs and tasks, whose covariances are estimated.
 
     Returns
     -------
@@ -54,7 +56,7 @@ def flip_flop(weights, covariances, n_tasks):
     covariances = list(covariances)
     d_in, d_out = weights.shape[2:]
     counts = (d_out * n_tasks, d_in * n_tasks, n_tasks.new_full(n_tasks.shape, d_in * d_out))
-    for axis in range(3):
+    for axis in axes:
         inputs, outputs, tasks = (torch.linalg.inv(c) for c in covariances)
         # the other two precisions, applied to their axes
         mapped = weights
@@ -85,13 +87,15 @@ class RelationNetwork(SharedBottomNetwork):
         Strength of the prior.
     relation_interval : int
         Steps between two updates of the covariances.
+    relations : {"tasks", "all"}
+        Which covariances are estimated; the others stay identities.
 
     Notes
     -----
     The covariances are buffers that only training needs; it starts from identities.
     """
 
-    def __init__(self, *args, relation_alpha, relation_interval, **settings):
+    def __init__(self, *args, relation_alpha, relation_interval, relations, **settings):
         super().__init__(*args, **settings)
         n_members = self.n_members
         first = self.heads.layers[0].weight
@@ -99,6 +103,7 @@ class RelationNetwork(SharedBottomNetwork):
         self.register_buffer("relation_alpha", alpha.expand(n_members).clone())
         self.register_buffer("steps", torch.zeros(n_members, dtype=torch.int64))
         self.relation_interval = relation_interval
+        self.axes = (0, 1, 2) if relations == "all" else (2,)
         for n, layer in enumerate(self.heads.layers):
             n_tasks, *widths = layer.weight.shape[1:]
             for axis, size in enumerate([*widths, n_tasks]):
@@ -136,7 +141,9 @@ class RelationNetwork(SharedBottomNetwork):
         if not bool(due.any()):
             return
         for n, weights in self._layers():
-            covariances = flip_flop(weights, self._of_layer("covariance", n), self.trained.sum(1))
+            covariances = flip_flop(
+                weights, self._of_layer("covariance", n), self.trained.sum(1), self.axes
+            )
             for axis, new in enumerate(covariances):
                 for kind, value in (("covariance", new), ("precision", torch.linalg.inv(new))):
                     name = f"{kind}_{n}_{axis}"
