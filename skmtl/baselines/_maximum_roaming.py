@@ -68,8 +68,8 @@ class MaximumRoamingRegressor(MaximumRoamingMixin, MultiTaskRegressor):
     In the code of [2]_ masks never move, and layers are widened so that each task has as many
     units as other methods; here, as in [1]_, `hidden_layer_sizes` are those of the trunk.
     Departures from [1]_: one step for all tasks of a batch instead of one for each, and intervals
-    counted in steps. Where weights are averaged over steps, so is the number of the step that decides
-    about the masks; the masks of the best epoch are kept with its weights.
+    counted in steps. Where weights are averaged over steps, so is the number of the step that
+    decides about the masks; the masks of the best epoch are kept with its weights.
 
     A task that was never seen is predicted by the mean of the outputs that the networks of all
     trained tasks have for its row, its own facts included.

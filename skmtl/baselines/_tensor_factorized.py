@@ -63,10 +63,10 @@ class TensorFactorizedRegressor(TensorFactorizedMixin, MultiTaskRegressor):
     never is.
 
     In [1]_ the factors start as those of networks trained for each task, which also gives the
-    ranks. Here they start at random, the same for all tasks, with the ranks of `rank`: a fit of
-    its own for each task is what small tasks do not allow. The code of [2]_ bounds all ranks of a
-    layer by its number of outputs, which leaves one pattern only to a layer of one output; here, as
-    in [1]_, each rank is bounded by its own axis.
+    ranks. Here they start at random, with the ranks of `rank`: a fit of its own for each task is
+    what small tasks do not allow. The code of [2]_ bounds all ranks of a layer by its number of
+    outputs, which leaves one pattern only to a layer of one output; here, as in [1]_, each rank is
+    bounded by its own axis.
 
     A task that was never seen is predicted by the mean of the outputs that the networks of all
     trained tasks have for its row, its own facts included.

@@ -162,7 +162,7 @@ class StitchedNetwork(TaskModule):
         start = stitch_start(trained.cpu(), self.n_subspaces, self.self_weight)
         for stitch in self.stitches:
             weight = stitch.weight
-            weight.data = torch.where(some.view(-1, 1, 1, 1, 1), start.to(weight), weight.data)
+            weight.copy_(torch.where(some.view(-1, 1, 1, 1, 1), start.to(weight), weight))
 
     def penalty(self):
         """``orthogonality_alpha`` times the sum of ||G_1^T G_2||^2 over layers and tasks."""

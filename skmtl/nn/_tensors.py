@@ -17,7 +17,7 @@ from skmtl.nn._members import (
     uniform,
     variance_bound,
 )
-from skmtl.nn._stacks import TaskModule
+from skmtl.nn._stacks import TaskModule, task_uniform
 
 
 class FactorisedLayer(MemberModule):
@@ -40,7 +40,7 @@ class FactorisedLayer(MemberModule):
     Attributes
     ----------
     tasks : Parameter of shape (M, T, rank)
-        Z; one draw for all tasks of a member.
+        Z.
     bias : Parameter of shape (M, T, 1, n_outputs)
         Of each task, not factorised.
     """
@@ -50,21 +50,23 @@ class FactorisedLayer(MemberModule):
         self.factorization = factorization
         a = n_inputs if factorization == "laf" else min(rank, n_inputs)
         c = min(rank, n_outputs) if factorization == "tucker" else n_outputs
-        one = variance_bound(1.0)
-        draw = uniform(generators, 1, rank, bound=one)
-        self.tasks = nn.Parameter(draw.data.repeat(1, n_tasks, 1))
-        self.inputs = self.outputs = None
-        n_terms = rank
+        n_terms, n_factors = rank, 2
         if factorization != "laf":
-            self.inputs = uniform(generators, n_inputs, a, bound=one)
-            n_terms *= a
+            n_terms, n_factors = n_terms * a, n_factors + 1
         if factorization == "tucker":
-            self.outputs = uniform(generators, c, n_outputs, bound=one)
-            n_terms *= c
-        # factors of variance 1, and a core that gives weights the variance of torch's Linear
-        self.core = uniform(generators, rank, a, c, bound=kaiming_bound(n_inputs) * n_terms**-0.5)
-        draw = uniform(generators, 1, 1, n_outputs, bound=kaiming_bound(n_inputs))
-        self.bias = nn.Parameter(draw.data.repeat(1, n_tasks, 1, 1))
+            n_terms, n_factors = n_terms * c, n_factors + 1
+        # factors of the same size, as a step changes all numbers by about as much, such that the
+        # weights have the variance of torch's Linear
+        variance = (1 / (3 * max(n_inputs, 1) * n_terms)) ** (1 / n_factors)
+        bound = variance_bound(variance)
+        self.core = uniform(generators, rank, a, c, bound=bound)
+        self.inputs = self.outputs = None
+        if factorization != "laf":
+            self.inputs = uniform(generators, n_inputs, a, bound=bound)
+        if factorization == "tucker":
+            self.outputs = uniform(generators, c, n_outputs, bound=bound)
+        self.tasks = task_uniform(generators, n_tasks, rank, bound=bound)
+        self.bias = task_uniform(generators, n_tasks, 1, n_outputs, bound=kaiming_bound(n_inputs))
 
     def keep_tasks(self, n_tasks):
         """Forget all but the first tasks."""
