@@ -72,11 +72,6 @@ class RoamingNetwork(SharedBottomNetwork):
         Steps made. No loss reaches it; it is a parameter because the parts that a task uses
         belong to the weights: where these are averaged over steps or those of an earlier epoch are
         kept, so is it.
-
-    Notes
-    -----
-    Units of which tasks make use are not decayed away meanwhile by those that do not: the masks
-    act on activations.
     """
 
     task_only = ("heads", "steps")

@@ -7,7 +7,13 @@ from skmtl import baselines
 
 ESTIMATORS = [getattr(baselines, name) for name in baselines.__all__]
 # the least that learns what some checks ask for
-SHORT = {"max_iter": 40, "n_iter_no_change": 5, "learning_rate_init": 1e-2}
+SHORT = {
+    "max_iter": 20,
+    "n_iter_no_change": 5,
+    "learning_rate_init": 2e-2,
+    "weight_averaging": 0.9,
+    "hidden_layer_sizes": (16,),
+}
 # some checks fit one or two rows
 few_rows = pytest.mark.filterwarnings("ignore::skmtl.exceptions.ValidationWarning")
 
