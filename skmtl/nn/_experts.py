@@ -3,54 +3,9 @@
 import torch
 from torch import nn
 
-from skmtl.nn._members import member_generators, take_members
+from skmtl.nn._columns import in_pieces, own_columns
+from skmtl.nn._members import member_generators
 from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule, distinct_rows
-
-# numbers that the columns of all tasks may have together outside training
-_NUMBERS = 2**23
-
-
-def in_pieces(function, x, numbers_per_place):
-    """Evaluate blocks some places at a time, so that memory is bounded.
-
-    Parameters
-    ----------
-    function : callable
-        Maps (M, K, b, d) to (M, K, b, o), row by row.
-    x : Tensor of shape (M, K, b, d)
-    numbers_per_place : int
-        What it takes for one place of all blocks.
-
-    Returns
-    -------
-    Tensor of shape (M, K, b, o)
-    """
-    at_once = max(1, _NUMBERS // numbers_per_place)
-    if at_once >= x.shape[2]:
-        return function(x)
-    return torch.cat([function(piece) for piece in x.split(at_once, dim=2)], dim=2)
-
-
-def own_columns(columns, n_blocks, tasks):
-    """What the column of its task makes of every block.
-
-    Parameters
-    ----------
-    columns : Tensor of shape (M, T, R, w)
-        Every row as every task sees it; R is b, if all blocks are the same rows, or n_blocks * b.
-    n_blocks : int
-        Blocks of different rows: 1 or K.
-    tasks : Tensor of shape (M, K) of int64
-
-    Returns
-    -------
-    Tensor of shape (M, K, b, w)
-    """
-    columns = columns.unflatten(2, (n_blocks, -1))
-    if n_blocks == 1:
-        return take_members(columns[:, :, 0], tasks)
-    places = torch.arange(n_blocks, device=tasks.device) * columns.shape[1] + tasks
-    return take_members(columns.transpose(1, 2).flatten(1, 2), places)
 
 
 class MixtureNetwork(TaskModule):
@@ -166,23 +121,23 @@ class ExtractionLevel(nn.Module):
             self.gate_of_tasks = gate((n_tasks,), n_task_experts)
             self.gate_of_shared = gate((), n_shared_experts)
 
-    def forward(self, columns, shared, tasks=None):
-        """What every task extracts, or the task of every block.
+    def forward(self, x, shared, tasks):
+        """What the task of every block extracts from it.
 
         Parameters
         ----------
-        columns : Tensor of shape (M, T or 1, R, d)
-            What the tasks read; with `tasks` blocks, of shape (M, K, b, d).
-        shared : Tensor of shape (M, R, d), with `tasks` (M, 1 or K, b, d)
-            What the shared experts read.
-        tasks : Tensor of shape (M, K) of int64, optional
+        x : Tensor of shape (M, K, b, d)
+            What the tasks read.
+        shared : Tensor of shape (M, 1 or K, b, d)
+            What the shared experts read; one block if it is the same for all.
+        tasks : Tensor of shape (M, K) of int64
             The task of each block.
 
         Returns
         -------
-        Tensor of shape (M, T, R, w) or (M, K, b, w)
+        Tensor of shape (M, K, b, w)
         """
-        return self._mix(columns, *self._experts(columns, shared, tasks), tasks)
+        return self._mix(x, *self._experts(x, shared, tasks), tasks)
 
     def _mix(self, columns, own, common, tasks=None):
         """What the gates of the tasks make of the experts."""
@@ -200,7 +155,20 @@ class ExtractionLevel(nn.Module):
         return own, common.unflatten(2, shared.shape[1:3]).transpose(1, 2)
 
     def with_shared(self, columns, shared, trained):
-        """What every task extracts, and the shared path: (M, T, R, w) and (M, R, w)."""
+        """What every task and the shared path extract from all rows.
+
+        Parameters
+        ----------
+        columns : Tensor of shape (M, T or 1, R, d)
+            What the tasks read.
+        shared : Tensor of shape (M, R, d)
+            What the shared path reads.
+        trained : Tensor of shape (M, T) of bool
+
+        Returns
+        -------
+        Tensors of shapes (M, T, R, w) and (M, R, w)
+        """
         own, common = self._experts(columns, shared, None)
         # the shared path heeds the experts of the tasks that are trained, and the shared ones
         heed = self.gate_of_tasks(shared.unsqueeze(1))

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from skmtl.nn._experts import in_pieces, own_columns
+from skmtl.nn._columns import in_pieces, own_columns
 from skmtl.nn._members import ACTIVATIONS, MemberModule, member_generators
 from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule, distinct_rows
 

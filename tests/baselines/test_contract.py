@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 
 from skmtl import baselines
 from skmtl.model_selection import BatchedGridSearchCV
+from skmtl.model_selection._memory import bytes_per_member
 from tests._tables import (
     FEATURES,
     METADATA,
@@ -215,3 +216,12 @@ def test_strengths_of_penalties_are_searched_side_by_side(name, parameter, value
     scores = ours.cv_results_["mean_test_score"]
     assert_allclose(scores, theirs.cv_results_["mean_test_score"], rtol=1e-7)
     assert scores[0] != scores[1]
+
+
+def test_a_search_knows_how_many_networks_a_row_passes_through():
+    X, y = make_schools(n_schools=40, n_rows=10)
+    needed = {
+        name: bytes_per_member(build(name, task_id="school")._job(X, y))
+        for name in ("SharedBottomRegressor", "CrossStitchRegressor")
+    }
+    assert needed["CrossStitchRegressor"] > 10 * needed["SharedBottomRegressor"]

@@ -118,7 +118,7 @@ def test_many_rows_are_evaluated_in_pieces(name, monkeypatch):
     x, tasks, slots = random_blocks(module, 3, length=7)
     tasks[:, 0] = -1
     expected = module(x, tasks, slots)
-    monkeypatch.setattr("skmtl.nn._experts._NUMBERS", 400)
+    monkeypatch.setattr("skmtl.nn._columns._NUMBERS", 400)
     torch.testing.assert_close(module(x, tasks, slots), expected)
 
 
