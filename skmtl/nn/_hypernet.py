@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from skmtl.nn._generators import CompressedGenerator, FullGenerator
 from skmtl.nn._members import (
+    FEW_ROWS,
     MemberLinear,
     MemberModule,
     member_generators,
@@ -260,8 +261,32 @@ class TaskHypernetwork(MemberModule):
         h = z
         for layer in self.extractor:
             h = F.relu(layer(h))
-        rows = x.flatten(0, 1)
-        y = rows
+        n_learned = self.embeddings.shape[2]
+        moved = None
+        if self.skip is not None:
+            moved = torch.cat([z[..., :n_learned] - self.origin, z[..., n_learned:]], dim=2)
+        n_members, n_blocks, length, _ = x.shape
+        if n_blocks * length <= FEW_ROWS * tasks.shape[1]:
+            slots = slots.repeat_interleave(length, dim=1) if length > 1 else slots
+            y = self._by_row(x.flatten(1, 2), h, moved, slots)
+            return y.unflatten(1, (n_blocks, length))
+        return self._by_block(x.flatten(0, 1), h, moved, slots).unflatten(0, x.shape[:2])
+
+    def _by_block(self, x, h, moved, slots):
+        """Write out the network of every task, and multiply its blocks with it.
+
+        Parameters
+        ----------
+        x : Tensor of shape (M * K, b, n_features)
+        h, moved : Tensors of shape (M, S, ...)
+            What generators and linear path are told about every task.
+        slots : Tensor of shape (M, K)
+
+        Returns
+        -------
+        Tensor of shape (M * K, b, n_outputs)
+        """
+        y = x
         last = len(self.shapes) - 1
         for n, (layer, shape) in enumerate(zip(self.layers, self.shapes, strict=True)):
             weights = layer(h)
@@ -270,11 +295,61 @@ class TaskHypernetwork(MemberModule):
             y = _apply_layer(y, take_members(weights, slots), shape)
             if n < last:
                 y = ACTIVATIONS[self.activation](y)
-        if self.skip is not None:
-            shape, n_learned = (rows.shape[-1], self.n_outputs), self.embeddings.shape[2]
-            moved = torch.cat([z[..., :n_learned] - self.origin, z[..., n_learned:]], dim=2)
-            y = y + _apply_layer(rows, take_members(self.skip(moved), slots), shape)
-        return y.unflatten(0, x.shape[:2])
+        if moved is not None:
+            shape = x.shape[-1], self.n_outputs
+            y = y + _apply_layer(x, take_members(self.skip(moved), slots), shape)
+        return y
+
+    def _by_row(self, x, h, moved, slots):
+        """Take every row as the only one of its task: less is written where tasks have few rows.
+
+        Parameters
+        ----------
+        x : Tensor of shape (M, n, n_features)
+        h, moved : Tensors of shape (M, S, ...)
+        slots : Tensor of shape (M, n)
+
+        Returns
+        -------
+        Tensor of shape (M, n, n_outputs)
+        """
+        h = take_members(h, slots)
+        y = x
+        last = len(self.shapes) - 1
+        for n, (layer, (_, n_outputs)) in enumerate(zip(self.layers, self.shapes, strict=True)):
+            if n_outputs < h.shape[2]:
+                # its weights are fewer than what `evaluate` computes on the way
+                y = _apply_rows(y, layer(h), n_outputs)
+            else:
+                y = layer.evaluate(h, y)
+            if self.target_biases:
+                y = y + self.target_biases[n](h)
+            if n < last:
+                y = ACTIVATIONS[self.activation](y)
+        if moved is not None:
+            y = y + _apply_rows(x, self.skip(take_members(moved, slots)), self.n_outputs)
+        return y
+
+
+def _apply_rows(x, weights, n_outputs):
+    """Multiply every row with its own layer.
+
+    Parameters
+    ----------
+    x : Tensor of shape (M, n, d_in)
+    weights : Tensor of shape (M, n, d_in * n_outputs), or with one more row, the bias
+    n_outputs : int
+
+    Returns
+    -------
+    Tensor of shape (M, n, n_outputs)
+    """
+    n_inputs = x.shape[2]
+    weights = weights.unflatten(2, (-1, n_outputs))
+    if weights.shape[2] == n_inputs:
+        return (x.unsqueeze(3) * weights).sum(2)
+    weights, bias = weights.split([n_inputs, 1], dim=2)
+    return (x.unsqueeze(3) * weights).sum(2) + bias.squeeze(2)
 
 
 def _apply_layer(x, weights, shape):
@@ -292,5 +367,6 @@ def _apply_layer(x, weights, shape):
     Tensor of shape (M * K, b, d_out)
     """
     d_in, d_out = shape
-    weights = weights.view(-1, d_in + 1, d_out)
-    return torch.baddbmm(weights[:, d_in:], x, weights[:, :d_in])
+    # split, not sliced: the gradient is then written once
+    weights, bias = weights.view(-1, d_in + 1, d_out).split([d_in, 1], dim=1)
+    return torch.baddbmm(bias, x, weights)

@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
+# rows for each task of a batch, on average, up to which a network is not worth writing out: blocks
+# are rows then
+FEW_ROWS = 3
 _PURPOSES = ("initialisation", "rows", "validation")
 
 

@@ -1,0 +1,198 @@
+"""Products of representations, inputs and a generator's factors, with hand-written backward passes.
+
+They never hold a tensor of their largest size for longer than a part of one pass. Axes in the
+formulas: n rows, k of a representation, i inputs, o outputs; every tensor has the member axis first.
+"""
+
+import torch
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from skmtl.nn._workspace import pieces, scratch
+
+
+class FullMap(Function):
+    """``full[k, i, o] = A[k, i] B[i, o] C[k, o]``.
+
+    Parameters
+    ----------
+    A : Tensor of shape (M, k, i)
+    B : Tensor of shape (M, i, o)
+    C : Tensor of shape (M, k, o)
+    """
+
+    @staticmethod
+    def forward(ctx, A, B, C):
+        """Write out the map, shape ``(M, k, i, o)``."""
+        ctx.save_for_backward(A, B, C)
+        return _full(A, B, C, A.new_empty(_shape(A, B)))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        """Gradients of the factors."""
+        factors = ctx.saved_tensors
+        to_factors = [torch.empty_like(factor) for factor in factors]
+        _factors_backward(*factors, gradient, *to_factors)
+        return tuple(to_factors)
+
+
+class OuterLayer(Function):
+    """``y[n, o] = sum_ki h[n, k] x[n, i] full[k, i, o] + sum_i x[n, i] D[i, o]``.
+
+    One product of each row's outer product h x with the whole map: for rows of which few share a
+    representation.
+
+    Parameters
+    ----------
+    h : Tensor of shape (M, n, k)
+    x : Tensor of shape (M, n, i), or (M, n, i - 1) if there is one more input, always 1
+    D : Tensor of shape (M, i, o)
+    *full : Tensor of shape (M, k, i, o), or its three factors as `FullMap` takes them
+    """
+
+    @staticmethod
+    def forward(ctx, h, x, D, *full):
+        """Evaluate the layer, shape ``(M, n, o)``."""
+        inputs = _with_one(x, D)
+        ctx.n_inputs = x.shape[2]
+        ctx.save_for_backward(h, inputs, D, *full)
+        y = torch.bmm(inputs, D)
+        for h_, x_, y_, *full_ in _pieces(h, inputs, y, *full):
+            outer = _scaled(x_, h_.unsqueeze(3))
+            y_.baddbmm_(outer.flatten(2), _map_of(*full_).flatten(1, 2))
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        """Gradients of all of them; that of x only if it is asked for."""
+        h, x, D, *full = ctx.saved_tensors
+        asked = ctx.needs_input_grad[1]
+        to_x = torch.bmm(gradient, D.mT) if asked else gradient
+        to_h, to_full = torch.empty_like(h), [torch.empty_like(factor) for factor in full]
+        whole = h, x, gradient, to_h, to_x, *full, *to_full
+        for h_, x_, slope, to_h_, to_x_, *both in _pieces(*whole):
+            full_, to_full_ = both[: len(full)], both[len(full) :]
+            # computed once more: cheaper than to keep it
+            outer = _scaled(x_, h_.unsqueeze(3))
+            flat = _map_of(*full_).flatten(1, 2)
+            to_outer = scratch("other", outer.shape, x)
+            torch.bmm(slope, flat.mT, out=to_outer.flatten(2))
+            if len(full) == 1:
+                torch.bmm(outer.flatten(2).mT, slope, out=to_full_[0].flatten(1, 2))
+            else:
+                # the map is no longer needed
+                torch.bmm(outer.flatten(2).mT, slope, out=flat)
+                _factors_backward(*full_, flat.view(_shape(*full_[:2])), *to_full_)
+            torch.sum(torch.mul(to_outer, x_.unsqueeze(2), out=outer), 3, out=to_h_)
+            if asked:
+                to_x_ += torch.matmul(h_.unsqueeze(2), to_outer).squeeze(2)
+        to_d = torch.bmm(x.mT, gradient)
+        return to_h, to_x[..., : ctx.n_inputs] if asked else None, to_d, *to_full
+
+
+class FactorLayer(Function):
+    """As `OuterLayer`, but never writes out the map.
+
+    ``y[n, o] = sum_k h[n, k] C[k, o] (sum_i x[n, i] A[k, i] B[i, o]) + sum_i x[n, i] D[i, o]``:
+    for batches with fewer rows than the map has.
+
+    Parameters
+    ----------
+    h : Tensor of shape (M, n, k)
+    x : Tensor of shape (M, n, i), or (M, n, i - 1) if there is one more input, always 1
+    D : Tensor of shape (M, i, o)
+    A : Tensor of shape (M, k, i)
+    B : Tensor of shape (M, i, o)
+    C : Tensor of shape (M, k, o)
+    """
+
+    @staticmethod
+    def forward(ctx, h, x, D, A, B, C):
+        """Evaluate the layer, shape ``(M, n, o)``."""
+        inputs = _with_one(x, D)
+        ctx.n_inputs = x.shape[2]
+        y = torch.bmm(inputs, D)
+        inner = x.new_empty(*h.shape, D.shape[2])
+        for h_, x_, y_, A_, B_, C_, inner_ in _pieces(h, inputs, y, A, B, C, inner):
+            scaled = _scaled(x_, A_.unsqueeze(1))
+            torch.bmm(scaled.flatten(1, 2), B_, out=inner_.flatten(1, 2))
+            terms = scratch("terms", inner_.shape, x)
+            torch.mul(h_.unsqueeze(3), C_.unsqueeze(1), out=terms)
+            y_ += terms.mul_(inner_).sum(2)
+        ctx.save_for_backward(h, inputs, D, A, B, C, inner)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        """Gradients of all six; that of x only if it is asked for."""
+        h, x, D, A, B, C, inner = ctx.saved_tensors
+        asked = ctx.needs_input_grad[1]
+        to_x = torch.bmm(gradient, D.mT) if asked else gradient
+        to_h, to_a, to_b, to_c = (torch.empty_like(value) for value in (h, A, B, C))
+        whole = h, x, A, B, C, inner, gradient, to_h, to_x, to_a, to_b, to_c
+        for h_, x_, A_, B_, C_, inner_, slope, to_h_, to_x_, to_a_, to_b_, to_c_ in _pieces(*whole):
+            rows, columns, factor = h_.unsqueeze(3), C_.unsqueeze(1), A_.unsqueeze(1)
+            slope = slope.unsqueeze(2)
+            terms = scratch("terms", inner_.shape, x)
+            other = scratch("other", inner_.shape, x)
+            torch.mul(inner_, slope, out=terms)
+            torch.sum(torch.mul(terms, rows, out=other), 1, out=to_c_)
+            torch.sum(terms.mul_(columns), 3, out=to_h_)
+            to_inner = torch.mul(rows, slope, out=terms).mul_(columns).flatten(1, 2)
+            scaled = _scaled(x_, factor)
+            flat = scaled.flatten(1, 2)
+            torch.bmm(flat.mT, to_inner, out=to_b_)
+            torch.bmm(to_inner, B_.mT, out=flat)
+            other = scratch("other", scaled.shape, x)
+            torch.sum(torch.mul(scaled, x_.unsqueeze(2), out=other), 1, out=to_a_)
+            if asked:
+                to_x_ += scaled.mul_(factor).sum(2)
+        to_d = torch.bmm(x.mT, gradient)
+        return to_h, to_x[..., : ctx.n_inputs] if asked else None, to_d, to_a, to_b, to_c
+
+
+def _pieces(h, x, *others):
+    """The same members of every tensor, as many as have their outer products in the cache."""
+    numbers = h.shape[1] * h.shape[2] * x.shape[2]
+    return pieces(numbers, h, x, *others)
+
+
+def _shape(A, B):
+    return *A.shape, B.shape[2]
+
+
+def _full(A, B, C, out):
+    return torch.mul(A.unsqueeze(3), C.unsqueeze(2), out=out).mul_(B.unsqueeze(1))
+
+
+def _map_of(*full):
+    """The whole map, from what `OuterLayer` was given."""
+    if len(full) == 1:
+        return full[0]
+    A, B, C = full
+    return _full(A, B, C, scratch("map", _shape(A, B), A))
+
+
+def _factors_backward(A, B, C, gradient, to_a, to_b, to_c):
+    """Write the gradients of the factors of a map."""
+    product, other = (scratch(name, gradient.shape, gradient) for name in ("terms", "products"))
+    torch.mul(gradient, C.unsqueeze(2), out=product)
+    torch.sum(torch.mul(product, B.unsqueeze(1), out=other), 3, out=to_a)
+    torch.sum(product.mul_(A.unsqueeze(3)), 1, out=to_b)
+    torch.mul(gradient, A.unsqueeze(3), out=product)
+    torch.sum(product.mul_(B.unsqueeze(1)), 2, out=to_c)
+
+
+def _with_one(x, D):
+    """Inputs of shape (M, n, i), the last of them 1 if x has one less."""
+    return x if x.shape[2] == D.shape[1] else torch.nn.functional.pad(x, (0, 1), value=1.0)
+
+
+def _scaled(x, factor):
+    """``x[n, i] factor[n, k, i]``, shape (M, n, k, i), where axes of the factor may be 1."""
+    n_members, n_rows, n_inputs = x.shape
+    out = scratch("outer", (n_members, n_rows, factor.shape[2], n_inputs), x)
+    return torch.mul(x.unsqueeze(2), factor, out=out)
