@@ -1,7 +1,7 @@
 """Products of representations, inputs and a generator's factors, with hand-written backward passes.
 
-They never hold a tensor of their largest size for longer than a part of one pass. Axes in the
-formulas: n rows, k of a representation, i inputs, o outputs; every tensor has the member axis first.
+Largest tensors are never kept. Axes in the formulas: n rows, k numbers of a representation, i inputs,
+o outputs; every tensor has the member axis first.
 """
 
 import torch

@@ -265,7 +265,7 @@ class TaskHypernetwork(MemberModule):
         moved = None
         if self.skip is not None:
             moved = torch.cat([z[..., :n_learned] - self.origin, z[..., n_learned:]], dim=2)
-        n_members, n_blocks, length, _ = x.shape
+        n_blocks, length = x.shape[1:3]
         if n_blocks * length <= FEW_ROWS * tasks.shape[1]:
             slots = slots.repeat_interleave(length, dim=1) if length > 1 else slots
             y = self._by_row(x.flatten(1, 2), h, moved, slots)
@@ -316,9 +316,11 @@ class TaskHypernetwork(MemberModule):
         h = take_members(h, slots)
         y = x
         last = len(self.shapes) - 1
-        for n, (layer, (_, n_outputs)) in enumerate(zip(self.layers, self.shapes, strict=True)):
-            if n_outputs < h.shape[2]:
-                # its weights are fewer than what `evaluate` computes on the way
+        for n, (layer, (n_inputs, n_outputs)) in enumerate(
+            zip(self.layers, self.shapes, strict=True)
+        ):
+            if min(n_inputs, n_outputs) < h.shape[2]:
+                # narrow: its weights are hardly more than what `evaluate` computes on the way
                 y = _apply_rows(y, layer(h), n_outputs)
             else:
                 y = layer.evaluate(h, y)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
+from skmtl.nn._workspace import scratch
+
 
 class MemberAdam(torch.optim.Optimizer):
     """Adam with decoupled weight decay on one ``(M, P)`` buffer.
@@ -81,6 +83,7 @@ class MemberAdam(torch.optim.Optimizer):
         self.steps = torch.zeros(n_members, 1, dtype=torch.float64, device=first.device)
         self._decaying = bool((self.param_groups[0]["weight_decay"] > 0).any())
         self._averaging = bool((self.param_groups[0]["averaging"] > 0).any())
+        self._shrunk = None
         self._views = {}
         self.averaged = flat.clone() if self._averaging else flat
         self._point_to(flat)
@@ -142,6 +145,7 @@ class MemberAdam(torch.optim.Optimizer):
                 group[key] = group[key].index_select(0, members)
         for name in ("mean", "mean_square", "averaged", "steps"):
             setattr(self, name, getattr(self, name).index_select(0, members))
+        self._shrunk = None
         self.load(self.buffer.index_select(0, members))
 
     @torch.no_grad()
@@ -166,7 +170,9 @@ class MemberAdam(torch.optim.Optimizer):
         group = self.param_groups[0]
         lr = torch.as_tensor(group["lr"], dtype=self.buffer.dtype, device=self.buffer.device)
         decay, (beta1, beta2) = group["weight_decay"], group["betas"]
-        gradient = torch.cat([self._gradient(p) for p in self._parameters], dim=1)
+        # fresh memory for numbers as many as the parameters would cost more than the arithmetic
+        gradient = scratch("gradient", self.buffer.shape, self.buffer)
+        torch.cat([self._gradient(p) for p in self._parameters], dim=1, out=gradient)
         everyone = active is None
         if not everyone:
             state = self.mean, self.mean_square, self.buffer, self.averaged
@@ -178,9 +184,9 @@ class MemberAdam(torch.optim.Optimizer):
         rate = -lr / (1 - beta1**self.steps).to(lr.dtype)
         root = (1 - beta2**self.steps).sqrt().to(lr.dtype)
         if self._decaying:
-            self.buffer.mul_(1 - lr * decay * self._decays)
-        denominator = self.mean_square.sqrt().div_(root).add_(group["eps"])
-        self.buffer.addcmul_(self.mean / denominator, rate)
+            self.buffer.mul_(self._shrinkage(lr * decay))
+        change = torch.sqrt(self.mean_square, out=gradient).div_(root).add_(group["eps"])
+        self.buffer.addcmul_(torch.div(self.mean, change, out=change), rate)
         if self._averaging:
             soon = (1 + self.steps) / (10 + self.steps)
             self.averaged.lerp_(
@@ -190,6 +196,12 @@ class MemberAdam(torch.optim.Optimizer):
             for tensor, old in zip(state, kept, strict=True):
                 tensor.copy_(torch.where(active.unsqueeze(1), tensor, old))
         return loss
+
+    def _shrinkage(self, rate):
+        """What decay leaves of every parameter, kept as long as the rates are what they were."""
+        if self._shrunk is None or not torch.equal(self._shrunk[0], rate):
+            self._shrunk = rate, 1 - rate * self._decays
+        return self._shrunk[1]
 
     @staticmethod
     def _gradient(parameter):
