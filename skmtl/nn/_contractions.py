@@ -1,6 +1,6 @@
-"""Products of representations, inputs and a generator's factors, with hand-written backward passes.
+"""Layers from representations and a generator's factors, with hand-written backward passes.
 
-Largest tensors are never kept. Axes in the formulas: n rows, k numbers of a representation, i inputs,
+Large tensors are never kept. Axes in the formulas: n rows, k numbers of a representation, i inputs,
 o outputs; every tensor has the member axis first.
 """
 
@@ -79,15 +79,63 @@ class OuterLayer(Function):
             flat = _map_of(*full_).flatten(1, 2)
             to_outer = scratch("other", outer.shape, x)
             torch.bmm(slope, flat.mT, out=to_outer.flatten(2))
-            if len(full) == 1:
-                torch.bmm(outer.flatten(2).mT, slope, out=to_full_[0].flatten(1, 2))
-            else:
-                # the map is no longer needed
-                torch.bmm(outer.flatten(2).mT, slope, out=flat)
-                _factors_backward(*full_, flat.view(_shape(*full_[:2])), *to_full_)
+            to_map = _to_map(*to_full_)
+            torch.bmm(outer.flatten(2).mT, slope, out=to_map.flatten(1, 2))
+            if len(full) > 1:
+                _factors_backward(*full_, to_map, *to_full_)
             torch.sum(torch.mul(to_outer, x_.unsqueeze(2), out=outer), 3, out=to_h_)
             if asked:
                 to_x_ += torch.matmul(h_.unsqueeze(2), to_outer).squeeze(2)
+        to_d = torch.bmm(x.mT, gradient)
+        return to_h, to_x[..., : ctx.n_inputs] if asked else None, to_d, *to_full
+
+
+class NarrowLayer(Function):
+    """As `OuterLayer`, but writes out the weights of every row.
+
+    ``y[n, o] = sum_i x[n, i] (D[i, o] + sum_k h[n, k] full[k, i, o])``: for layers with few inputs
+    or few outputs.
+
+    Parameters
+    ----------
+    h, x, D, *full : Tensors
+        As `OuterLayer` takes them.
+    """
+
+    @staticmethod
+    def forward(ctx, h, x, D, *full):
+        """Evaluate the layer, shape ``(M, n, o)``."""
+        inputs = _with_one(x, D)
+        ctx.n_inputs = x.shape[2]
+        ctx.save_for_backward(h, inputs, D, *full)
+        y = torch.bmm(inputs, D)
+        for h_, x_, y_, D_, *full_ in _pieces(h, inputs, y, D, *full):
+            weights = _weights(h_, D_, _map_of(*full_))
+            y_ += weights.mul_(x_.unsqueeze(3)).sum(2)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        """Gradients of all of them; that of x only if it is asked for."""
+        h, x, D, *full = ctx.saved_tensors
+        asked = ctx.needs_input_grad[1]
+        to_x = torch.bmm(gradient, D.mT) if asked else gradient
+        to_h, to_full = torch.empty_like(h), [torch.empty_like(factor) for factor in full]
+        whole = h, x, D, gradient, to_h, to_x, *full, *to_full
+        for h_, x_, D_, slope, to_h_, to_x_, *both in _pieces(*whole):
+            full_, to_full_ = both[: len(full)], both[len(full) :]
+            slope = slope.unsqueeze(2)
+            map_ = _map_of(*full_)
+            if asked:
+                to_x_ += _weights(h_, D_, map_).mul_(slope).sum(3)
+            to_weights = scratch("outer", (*x_.shape, D.shape[2]), x)
+            torch.mul(x_.unsqueeze(3), slope, out=to_weights)
+            torch.bmm(to_weights.flatten(2), map_.flatten(2).mT, out=to_h_)
+            to_map = _to_map(*to_full_)
+            torch.bmm(h_.mT, to_weights.flatten(2), out=to_map.flatten(2))
+            if len(full) > 1:
+                _factors_backward(*full_, to_map, *to_full_)
         to_d = torch.bmm(x.mT, gradient)
         return to_h, to_x[..., : ctx.n_inputs] if asked else None, to_d, *to_full
 
@@ -114,35 +162,31 @@ class FactorLayer(Function):
         inputs = _with_one(x, D)
         ctx.n_inputs = x.shape[2]
         y = torch.bmm(inputs, D)
-        inner = x.new_empty(*h.shape, D.shape[2])
-        for h_, x_, y_, A_, B_, C_, inner_ in _pieces(h, inputs, y, A, B, C, inner):
-            scaled = _scaled(x_, A_.unsqueeze(1))
-            torch.bmm(scaled.flatten(1, 2), B_, out=inner_.flatten(1, 2))
-            terms = scratch("terms", inner_.shape, x)
-            torch.mul(h_.unsqueeze(3), C_.unsqueeze(1), out=terms)
-            y_ += terms.mul_(inner_).sum(2)
-        ctx.save_for_backward(h, inputs, D, A, B, C, inner)
+        for h_, x_, y_, A_, B_, C_ in _pieces(h, inputs, y, A, B, C):
+            inner = _inner(_scaled(x_, A_.unsqueeze(1)), B_)
+            y_ += inner.mul_(h_.unsqueeze(3)).mul_(C_.unsqueeze(1)).sum(2)
+        ctx.save_for_backward(h, inputs, D, A, B, C)
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient):
         """Gradients of all six; that of x only if it is asked for."""
-        h, x, D, A, B, C, inner = ctx.saved_tensors
+        h, x, D, A, B, C = ctx.saved_tensors
         asked = ctx.needs_input_grad[1]
         to_x = torch.bmm(gradient, D.mT) if asked else gradient
         to_h, to_a, to_b, to_c = (torch.empty_like(value) for value in (h, A, B, C))
-        whole = h, x, A, B, C, inner, gradient, to_h, to_x, to_a, to_b, to_c
-        for h_, x_, A_, B_, C_, inner_, slope, to_h_, to_x_, to_a_, to_b_, to_c_ in _pieces(*whole):
+        whole = h, x, A, B, C, gradient, to_h, to_x, to_a, to_b, to_c
+        for h_, x_, A_, B_, C_, slope, to_h_, to_x_, to_a_, to_b_, to_c_ in _pieces(*whole):
             rows, columns, factor = h_.unsqueeze(3), C_.unsqueeze(1), A_.unsqueeze(1)
             slope = slope.unsqueeze(2)
-            terms = scratch("terms", inner_.shape, x)
-            other = scratch("other", inner_.shape, x)
-            torch.mul(inner_, slope, out=terms)
+            # computed once more: cheaper than to keep it
+            scaled = _scaled(x_, factor)
+            terms = _inner(scaled, B_).mul_(slope)
+            other = scratch("other", terms.shape, x)
             torch.sum(torch.mul(terms, rows, out=other), 1, out=to_c_)
             torch.sum(terms.mul_(columns), 3, out=to_h_)
             to_inner = torch.mul(rows, slope, out=terms).mul_(columns).flatten(1, 2)
-            scaled = _scaled(x_, factor)
             flat = scaled.flatten(1, 2)
             torch.bmm(flat.mT, to_inner, out=to_b_)
             torch.bmm(to_inner, B_.mT, out=flat)
@@ -176,6 +220,21 @@ def _map_of(*full):
     return _full(A, B, C, scratch("map", _shape(A, B), A))
 
 
+def _to_map(*to_full):
+    """Where the gradient of the map belongs: a place of its own if it goes on to three factors."""
+    if len(to_full) == 1:
+        return to_full[0]
+    to_a, to_b, _ = to_full
+    return scratch("to_map", _shape(to_a, to_b), to_a)
+
+
+def _weights(h, D, full):
+    """``sum_k h[n, k] full[k, i, o]``, shape (M, n, i, o)."""
+    weights = scratch("inner", (*h.shape[:2], *D.shape[1:]), h)
+    torch.bmm(h, full.flatten(2), out=weights.flatten(2))
+    return weights
+
+
 def _factors_backward(A, B, C, gradient, to_a, to_b, to_c):
     """Write the gradients of the factors of a map."""
     product, other = (scratch(name, gradient.shape, gradient) for name in ("terms", "products"))
@@ -189,6 +248,13 @@ def _factors_backward(A, B, C, gradient, to_a, to_b, to_c):
 def _with_one(x, D):
     """Inputs of shape (M, n, i), the last of them 1 if x has one less."""
     return x if x.shape[2] == D.shape[1] else torch.nn.functional.pad(x, (0, 1), value=1.0)
+
+
+def _inner(scaled, B):
+    """``sum_i scaled[n, k, i] B[i, o]``, shape (M, n, k, o)."""
+    inner = scratch("inner", (*scaled.shape[:3], B.shape[2]), B)
+    torch.bmm(scaled.flatten(1, 2), B, out=inner.flatten(1, 2))
+    return inner
 
 
 def _scaled(x, factor):

@@ -5,7 +5,7 @@ Source: "Multi-task learning with hypernetworks and task metadata", section 2.1,
 
 import torch
 
-from skmtl.nn._contractions import FactorLayer, FullMap, OuterLayer
+from skmtl.nn._contractions import FactorLayer, FullMap, NarrowLayer, OuterLayer
 from skmtl.nn._members import MemberModule, kaiming_bound, uniform, variance_bound
 
 
@@ -17,6 +17,11 @@ def _hyperfan_variance(rows, relu):
     is always 1; a bias that has a generator of its own starts at zero.
     """
     return (2.0 if relu else 1.0) / max(rows, 1)
+
+
+def _is_narrow(D, h):
+    """Whether a layer's weights are hardly more than the inputs of its inputs' outer product."""
+    return min(D.shape[1:]) < h.shape[2]
 
 
 class CompressedGenerator(MemberModule):
@@ -78,7 +83,10 @@ class CompressedGenerator(MemberModule):
         # numbers on the way, counted in multiples of n * width: about 5 (inputs + outputs), or
         # 5 inputs and 8 maps. Nothing but the shapes of one member decides.
         factors = self.A, self.B, self.C
-        layer = FactorLayer if 5 * x.shape[1] <= 8 * self.B.shape[1] else OuterLayer
+        if _is_narrow(self.D, h):
+            layer = NarrowLayer
+        else:
+            layer = FactorLayer if 5 * x.shape[1] <= 8 * self.B.shape[1] else OuterLayer
         return layer.apply(h, x, self.D, *factors)
 
 
@@ -113,4 +121,6 @@ class FullGenerator(MemberModule):
         """
         rows = x.shape[2] + self.folded
         constant = self.D.view(len(x), rows, -1)
-        return OuterLayer.apply(h, x, constant, self.W.unflatten(2, (rows, -1)))
+        full = self.W.unflatten(2, (rows, -1))
+        layer = NarrowLayer if _is_narrow(constant, h) else OuterLayer
+        return layer.apply(h, x, constant, full)

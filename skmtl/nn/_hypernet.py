@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skmtl.nn._contractions import NarrowLayer
 from skmtl.nn._generators import CompressedGenerator, FullGenerator
 from skmtl.nn._members import (
     FEW_ROWS,
@@ -316,42 +317,16 @@ class TaskHypernetwork(MemberModule):
         h = take_members(h, slots)
         y = x
         last = len(self.shapes) - 1
-        for n, (layer, (n_inputs, n_outputs)) in enumerate(
-            zip(self.layers, self.shapes, strict=True)
-        ):
-            if min(n_inputs, n_outputs) < h.shape[2]:
-                # narrow: its weights are hardly more than what `evaluate` computes on the way
-                y = _apply_rows(y, layer(h), n_outputs)
-            else:
-                y = layer.evaluate(h, y)
+        for n, layer in enumerate(self.layers):
+            y = layer.evaluate(h, y)
             if self.target_biases:
                 y = y + self.target_biases[n](h)
             if n < last:
                 y = ACTIVATIONS[self.activation](y)
         if moved is not None:
-            y = y + _apply_rows(x, self.skip(take_members(moved, slots)), self.n_outputs)
+            weight, bias = (w.unflatten(2, (-1, self.n_outputs)) for w in self.skip.parameters())
+            y = y + NarrowLayer.apply(take_members(moved, slots), x, bias.squeeze(1), weight)
         return y
-
-
-def _apply_rows(x, weights, n_outputs):
-    """Multiply every row with its own layer.
-
-    Parameters
-    ----------
-    x : Tensor of shape (M, n, d_in)
-    weights : Tensor of shape (M, n, d_in * n_outputs), or with one more row, the bias
-    n_outputs : int
-
-    Returns
-    -------
-    Tensor of shape (M, n, n_outputs)
-    """
-    n_inputs = x.shape[2]
-    weights = weights.unflatten(2, (-1, n_outputs))
-    if weights.shape[2] == n_inputs:
-        return (x.unsqueeze(3) * weights).sum(2)
-    weights, bias = weights.split([n_inputs, 1], dim=2)
-    return (x.unsqueeze(3) * weights).sum(2) + bias.squeeze(2)
 
 
 def _apply_layer(x, weights, shape):
