@@ -85,7 +85,8 @@ class OuterLayer(Function):
                 _factors_backward(*full_, to_map, *to_full_)
             torch.sum(torch.mul(to_outer, x_.unsqueeze(2), out=outer), 3, out=to_h_)
             if asked:
-                to_x_ += torch.matmul(h_.unsqueeze(2), to_outer).squeeze(2)
+                # element by element: a product's rounding would depend on where a member begins
+                to_x_ += to_outer.mul_(h_.unsqueeze(3)).sum(2)
         to_d = torch.bmm(x.mT, gradient)
         return to_h, to_x[..., : ctx.n_inputs] if asked else None, to_d, *to_full
 
@@ -108,10 +109,10 @@ class NarrowLayer(Function):
         inputs = _with_one(x, D)
         ctx.n_inputs = x.shape[2]
         ctx.save_for_backward(h, inputs, D, *full)
-        y = torch.bmm(inputs, D)
+        y = x.new_empty(*x.shape[:2], D.shape[2])
         for h_, x_, y_, D_, *full_ in _pieces(h, inputs, y, D, *full):
             weights = _weights(h_, D_, _map_of(*full_))
-            y_ += weights.mul_(x_.unsqueeze(3)).sum(2)
+            torch.sum(weights.mul_(x_.unsqueeze(3)), 2, out=y_)
         return y
 
     @staticmethod
@@ -120,7 +121,7 @@ class NarrowLayer(Function):
         """Gradients of all of them; that of x only if it is asked for."""
         h, x, D, *full = ctx.saved_tensors
         asked = ctx.needs_input_grad[1]
-        to_x = torch.bmm(gradient, D.mT) if asked else gradient
+        to_x = torch.empty_like(x) if asked else gradient
         to_h, to_full = torch.empty_like(h), [torch.empty_like(factor) for factor in full]
         whole = h, x, D, gradient, to_h, to_x, *full, *to_full
         for h_, x_, D_, slope, to_h_, to_x_, *both in _pieces(*whole):
@@ -128,7 +129,7 @@ class NarrowLayer(Function):
             slope = slope.unsqueeze(2)
             map_ = _map_of(*full_)
             if asked:
-                to_x_ += _weights(h_, D_, map_).mul_(slope).sum(3)
+                torch.sum(_weights(h_, D_, map_).mul_(slope), 3, out=to_x_)
             to_weights = scratch("outer", (*x_.shape, D.shape[2]), x)
             torch.mul(x_.unsqueeze(3), slope, out=to_weights)
             torch.bmm(to_weights.flatten(2), map_.flatten(2).mT, out=to_h_)
@@ -229,10 +230,11 @@ def _to_map(*to_full):
 
 
 def _weights(h, D, full):
-    """``sum_k h[n, k] full[k, i, o]``, shape (M, n, i, o)."""
+    """``D[i, o] + sum_k h[n, k] full[k, i, o]``, shape (M, n, i, o)."""
     weights = scratch("inner", (*h.shape[:2], *D.shape[1:]), h)
     torch.bmm(h, full.flatten(2), out=weights.flatten(2))
-    return weights
+    # added here: a product with a single column of D would round differently for one member
+    return weights.add_(D.unsqueeze(1))
 
 
 def _factors_backward(A, B, C, gradient, to_a, to_b, to_c):

@@ -3,6 +3,7 @@
 torch's Adam takes one rate for all, and moves members that have stopped; this one does neither.
 """
 
+import inspect
 from contextlib import contextmanager
 
 import torch
@@ -98,6 +99,9 @@ class MemberAdam(torch.optim.Optimizer):
     def _per_member(value, like):
         value = torch.as_tensor(value, dtype=like.dtype, device=like.device)
         return value.reshape(-1, 1).expand(len(like), 1).clone()
+
+    # as torch's, less a wrapper that imports a compiler nobody uses here, which takes seconds
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
 
     def load(self, buffer):
         """Make `buffer`, of shape (M, P), the parameters; the member count may change."""
