@@ -8,7 +8,7 @@ import torch
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from skmtl.nn._workspace import pieces, scratch
+from skmtl.nn._workspace import aligned, pieces, product, scratch
 
 
 class FullMap(Function):
@@ -57,10 +57,12 @@ class OuterLayer(Function):
         inputs = _with_one(x, D)
         ctx.n_inputs = x.shape[2]
         ctx.save_for_backward(h, inputs, D, *full)
-        y = torch.bmm(inputs, D)
-        for h_, x_, y_, *full_ in _pieces(h, inputs, y, *full):
+        y = x.new_empty(*x.shape[:2], D.shape[2])
+        for h_, x_, D_, y_, *full_ in _pieces(h, inputs, D, y, *full):
             outer = _scaled(x_, h_.unsqueeze(3))
-            y_.baddbmm_(outer.flatten(2), _map_of(*full_).flatten(1, 2))
+            constant = product("constant", aligned("x", x_), aligned("D", D_))
+            terms = product("terms", outer.flatten(2), _map_of(*full_).flatten(1, 2))
+            torch.add(terms, constant, out=y_)
         return y
 
     @staticmethod
@@ -69,10 +71,13 @@ class OuterLayer(Function):
         """Gradients of all of them; that of x only if it is asked for."""
         h, x, D, *full = ctx.saved_tensors
         asked = ctx.needs_input_grad[1]
-        to_x = torch.bmm(gradient, D.mT) if asked else gradient
-        to_h, to_full = torch.empty_like(h), [torch.empty_like(factor) for factor in full]
-        whole = h, x, gradient, to_h, to_x, *full, *to_full
-        for h_, x_, slope, to_h_, to_x_, *both in _pieces(*whole):
+        to_x = torch.empty_like(x) if asked else gradient
+        to_h, to_d = torch.empty_like(h), torch.empty_like(D)
+        to_full = [torch.empty_like(factor) for factor in full]
+        whole = h, x, D, gradient, to_h, to_x, to_d, *full, *to_full
+        for h_, x_, D_, slope, to_h_, to_x_, to_d_, *both in _pieces(*whole):
+            slope = aligned("slope", slope)
+            to_d_.copy_(product("constant", aligned("x", x_).mT, slope))
             full_, to_full_ = both[: len(full)], both[len(full) :]
             # computed once more: cheaper than to keep it
             outer = _scaled(x_, h_.unsqueeze(3))
@@ -86,8 +91,8 @@ class OuterLayer(Function):
             torch.sum(torch.mul(to_outer, x_.unsqueeze(2), out=outer), 3, out=to_h_)
             if asked:
                 # element by element: a product's rounding would depend on where a member begins
-                to_x_ += to_outer.mul_(h_.unsqueeze(3)).sum(2)
-        to_d = torch.bmm(x.mT, gradient)
+                torch.sum(to_outer.mul_(h_.unsqueeze(3)), 2, out=to_x_)
+                to_x_ += product("constant", slope, aligned("D", D_).mT)
         return to_h, to_x[..., : ctx.n_inputs] if asked else None, to_d, *to_full
 
 
@@ -111,7 +116,7 @@ class NarrowLayer(Function):
         ctx.save_for_backward(h, inputs, D, *full)
         y = x.new_empty(*x.shape[:2], D.shape[2])
         for h_, x_, y_, D_, *full_ in _pieces(h, inputs, y, D, *full):
-            weights = _weights(h_, D_, _map_of(*full_))
+            weights = _weights(aligned("h", h_), D_, _map_of(*full_))
             torch.sum(weights.mul_(x_.unsqueeze(3)), 2, out=y_)
         return y
 
@@ -122,9 +127,13 @@ class NarrowLayer(Function):
         h, x, D, *full = ctx.saved_tensors
         asked = ctx.needs_input_grad[1]
         to_x = torch.empty_like(x) if asked else gradient
-        to_h, to_full = torch.empty_like(h), [torch.empty_like(factor) for factor in full]
-        whole = h, x, D, gradient, to_h, to_x, *full, *to_full
-        for h_, x_, D_, slope, to_h_, to_x_, *both in _pieces(*whole):
+        to_h, to_d = torch.empty_like(h), torch.empty_like(D)
+        to_full = [torch.empty_like(factor) for factor in full]
+        whole = h, x, D, gradient, to_h, to_x, to_d, *full, *to_full
+        for h_, x_, D_, slope, to_h_, to_x_, to_d_, *both in _pieces(*whole):
+            h_ = aligned("h", h_)
+            slope = aligned("slope", slope)
+            to_d_.copy_(product("constant", aligned("x", x_).mT, slope))
             full_, to_full_ = both[: len(full)], both[len(full) :]
             slope = slope.unsqueeze(2)
             map_ = _map_of(*full_)
@@ -132,12 +141,11 @@ class NarrowLayer(Function):
                 torch.sum(_weights(h_, D_, map_).mul_(slope), 3, out=to_x_)
             to_weights = scratch("outer", (*x_.shape, D.shape[2]), x)
             torch.mul(x_.unsqueeze(3), slope, out=to_weights)
-            torch.bmm(to_weights.flatten(2), map_.flatten(2).mT, out=to_h_)
+            to_h_.copy_(product("products", to_weights.flatten(2), map_.flatten(2).mT))
             to_map = _to_map(*to_full_)
             torch.bmm(h_.mT, to_weights.flatten(2), out=to_map.flatten(2))
             if len(full) > 1:
                 _factors_backward(*full_, to_map, *to_full_)
-        to_d = torch.bmm(x.mT, gradient)
         return to_h, to_x[..., : ctx.n_inputs] if asked else None, to_d, *to_full
 
 
@@ -162,10 +170,11 @@ class FactorLayer(Function):
         """Evaluate the layer, shape ``(M, n, o)``."""
         inputs = _with_one(x, D)
         ctx.n_inputs = x.shape[2]
-        y = torch.bmm(inputs, D)
-        for h_, x_, y_, A_, B_, C_ in _pieces(h, inputs, y, A, B, C):
-            inner = _inner(_scaled(x_, A_.unsqueeze(1)), B_)
-            y_ += inner.mul_(h_.unsqueeze(3)).mul_(C_.unsqueeze(1)).sum(2)
+        y = x.new_empty(*x.shape[:2], D.shape[2])
+        for h_, x_, y_, D_, A_, B_, C_ in _pieces(h, inputs, y, D, A, B, C):
+            inner = _inner(_scaled(x_, A_.unsqueeze(1)), aligned("B", B_))
+            torch.sum(inner.mul_(h_.unsqueeze(3)).mul_(C_.unsqueeze(1)), 2, out=y_)
+            y_ += product("constant", aligned("x", x_), aligned("D", D_))
         ctx.save_for_backward(h, inputs, D, A, B, C)
         return y
 
@@ -175,10 +184,15 @@ class FactorLayer(Function):
         """Gradients of all six; that of x only if it is asked for."""
         h, x, D, A, B, C = ctx.saved_tensors
         asked = ctx.needs_input_grad[1]
-        to_x = torch.bmm(gradient, D.mT) if asked else gradient
-        to_h, to_a, to_b, to_c = (torch.empty_like(value) for value in (h, A, B, C))
-        whole = h, x, A, B, C, gradient, to_h, to_x, to_a, to_b, to_c
-        for h_, x_, A_, B_, C_, slope, to_h_, to_x_, to_a_, to_b_, to_c_ in _pieces(*whole):
+        to_x = torch.empty_like(x) if asked else gradient
+        parts = h, D, A, B, C
+        to_parts = [torch.empty_like(part) for part in parts]
+        for h_, x_, slope, to_x_, *both in _pieces(h, x, gradient, to_x, *parts[1:], *to_parts):
+            D_, A_, B_, C_, to_h_, to_d_, to_a_, to_b_, to_c_ = both
+            B_, slope = aligned("B", B_), aligned("slope", slope)
+            to_d_.copy_(product("constant", aligned("x", x_).mT, slope))
+            if asked:
+                to_x_.copy_(product("constant", slope, aligned("D", D_).mT))
             rows, columns, factor = h_.unsqueeze(3), C_.unsqueeze(1), A_.unsqueeze(1)
             slope = slope.unsqueeze(2)
             # computed once more: cheaper than to keep it
@@ -189,14 +203,14 @@ class FactorLayer(Function):
             torch.sum(terms.mul_(columns), 3, out=to_h_)
             to_inner = torch.mul(rows, slope, out=terms).mul_(columns).flatten(1, 2)
             flat = scaled.flatten(1, 2)
-            torch.bmm(flat.mT, to_inner, out=to_b_)
+            to_b_.copy_(product("constant", flat.mT, to_inner))
             torch.bmm(to_inner, B_.mT, out=flat)
             other = scratch("other", scaled.shape, x)
             torch.sum(torch.mul(scaled, x_.unsqueeze(2), out=other), 1, out=to_a_)
             if asked:
                 to_x_ += scaled.mul_(factor).sum(2)
-        to_d = torch.bmm(x.mT, gradient)
-        return to_h, to_x[..., : ctx.n_inputs] if asked else None, to_d, to_a, to_b, to_c
+        to_h, *others = to_parts
+        return to_h, to_x[..., : ctx.n_inputs] if asked else None, *others
 
 
 def _pieces(h, x, *others):
