@@ -14,6 +14,8 @@ _NUMBERS_IN_CACHE = 2**19
 _NUMBERS_ON_GPU = 2**26
 # numbers in 64 bytes, of the smallest type
 _ALIGNED = 16
+# views that a thread remembers, so that it need not make them in each step
+_MOST_VIEWS = 500
 
 
 class _Held(local):
@@ -21,6 +23,7 @@ class _Held(local):
 
     def __init__(self):
         self.buffers = {}
+        self.views = {}
 
 
 _held = _Held()
@@ -48,19 +51,32 @@ def scratch(name, shape, like):
     if like.device.type != "cpu":
         # torch keeps the memory of a GPU itself
         return like.new_empty(shape)
-    inner, key = math.prod(shape[1:]), (name, like.dtype)
+    key = name, like.dtype, shape
+    view = _held.views.get(key)
+    if view is None:
+        view = _held.views[key] = _view_of(*key)
+    return view
+
+
+def _view_of(name, dtype, shape):
+    """View of the memory of that name, which grows if it must."""
+    inner = math.prod(shape[1:])
     stride = -(-inner // _ALIGNED) * _ALIGNED
     size = shape[0] * stride
-    buffer = _held.buffers.get(key)
-    if buffer is None or len(buffer) < size:
-        buffer = _held.buffers[key] = like.new_empty(size)
+    buffer = _held.buffers.get((name, dtype))
+    if buffer is None or len(buffer) < size or len(_held.views) > _MOST_VIEWS:
+        # no view keeps memory that is no longer used
+        _held.views = {key: view for key, view in _held.views.items() if key[:2] != (name, dtype)}
+        buffer = _held.buffers[name, dtype] = torch.empty(size, dtype=dtype)
     if stride == inner:
         return buffer[:size].view(shape)
     return buffer[:size].view(shape[0], stride)[:, :inner].unflatten(1, shape[1:])
 
 
 def aligned(name, values):
-    """Copy of `values`, shape ``(M, ...)``, in `scratch`."""
+    """Copy of `values`, shape ``(M, ...)``, in `scratch`; or themselves if they begin as well."""
+    if len(values) == 1 and values.is_contiguous() and values.data_ptr() % 64 == 0:
+        return values
     return scratch(name, values.shape, values).copy_(values)
 
 
