@@ -48,7 +48,7 @@ learning_rate_init : float, default=1.5e-3
 weight_averaging : float, default=0.99
     Decay, per step, of the running mean of the weights that is validated, kept and predicted
     with; 0 uses the latest weights. It steadies what single steps make of a few rows. Not in
-    the paper.
+    the papers.
 max_iter : int, default=1000
     Epochs at most.
 early_stopping : bool, default=True
@@ -56,8 +56,9 @@ early_stopping : bool, default=True
     best weights are kept. If False, all `max_iter` epochs are run.
 validation_fraction : float, default=0.2
     Of each task floor(`validation_fraction` * its rows) rows are set aside for validation, at
-    least one row of each class staying behind. In wide form that is the most labels of each task
-    that are set aside with the rows.
+    least one row of each class staying behind; of tasks that are too small for that, some give one
+    row. In wide form floor(`validation_fraction` * its labels) is the most labels of each task that
+    are set aside with the rows.
 n_iter_no_change : int, default=50
     Epochs without improvement after which training stops.
 tol : float, default=1e-4
@@ -84,15 +85,13 @@ verbose : int, default=0
     1 shows a progress bar, if the output is a terminal.
 """
 
-ATTRIBUTES = """
+SHARED_ATTRIBUTES = """
 tasks_ : Index
     Task labels, sorted if they can be; in wide form the columns of y.
 task_types_ : dict
     In wide form what each task is: "regression", "binary" or "multiclass".
-task_embeddings_ : DataFrame
-    One row per task; with several members the columns have two levels, member and dimension.
 module_ : torch.nn.Module
-    The hypernetworks of all members.
+    The networks of all members.
 history_ : DataFrame
     One row per member and epoch: training and validation loss, and numbers that callbacks
     recorded.
@@ -108,6 +107,15 @@ feature_names_in_ : ndarray
     Their names, if all are strings.
 """
 
+# beside those of all estimators
+ATTRIBUTES = (
+    SHARED_ATTRIBUTES
+    + """
+task_embeddings_ : DataFrame
+    One row per task; with several members the columns have two levels, member and dimension.
+"""
+)
+
 CLASSIFIER_ATTRIBUTES = """
 classes_ : ndarray of shape (n_classes,) or dict
     Sorted classes; in wide form a dict of them by task, unless y is an array of 0 and 1 only.
@@ -118,6 +126,10 @@ classes_per_task_ : dict of ndarray
 HYPERNET_PARAMETERS = """
 embedding_dim : int, default=10
     Length of the embedding of a task; 0 to tell tasks apart by their metadata only.
+embedding_init : {"auto", "common", "apart"}, default="auto"
+    Where embeddings start: all at the same random draw, as in the paper, so that tasks differ only
+    as far as their rows ask for, or each at one of its own, so that tasks differ from the start.
+    "auto" is "apart" in wide form, where tasks are few and have many rows, and "common" otherwise.
 embedding_alpha : float, default=0.3
     Strength of the pull of the embeddings to their mean, as partial pooling in a mixed model:
     ``embedding_alpha`` times the squared distance is added to the sum of the losses (of y in
@@ -163,7 +175,8 @@ def document(*texts, attributes=ATTRIBUTES):
     Parameters
     ----------
     *texts : str
-        Documentation of parameters, besides `PARAMETERS`.
+        Documentation of parameters, besides `PARAMETERS`; of several texts about a parameter the
+        last one counts.
     attributes : str
 
     Returns
@@ -173,7 +186,7 @@ def document(*texts, attributes=ATTRIBUTES):
     """
 
     def decorate(cls):
-        known = _pieces("".join(texts)) | _pieces(PARAMETERS)
+        known = _pieces(PARAMETERS) | _pieces("".join(texts))
         known_lines = [known[name] for name in inspect.signature(cls).parameters]
         parameters = "\n".join(line for lines in known_lines for line in lines)
         return fill(cls, parameters=parameters, attributes=attributes)

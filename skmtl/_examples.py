@@ -61,8 +61,10 @@ class Examples:
     def split(self, fraction, generator, kept=None):
         """Set rows of every task aside: floor(fraction * its rows), drawn at random.
 
-        In wide form that is the most labels of any task that are set aside with the rows. A row
-        that stands for several may be on both sides, with its share of the weight.
+        Tasks of several rows that are too small for one give their share together: some of them
+        give a row. In wide form floor(fraction * its labels) is the most labels of any task that
+        are set aside with the rows. A row that stands for several may be on both sides, with its
+        share of the weight.
 
         Parameters
         ----------
@@ -100,7 +102,12 @@ class Examples:
         starts = np.cumsum(counts) - counts
         rank = np.empty(len(order), dtype=np.int64)
         rank[order] = np.arange(len(order)) - starts[tasks[order]]
-        return rank < _share(fraction, counts)[tasks]
+        share = _share(fraction, counts)
+        small = np.flatnonzero((share == 0) & (counts > 1))
+        n_more = int(_share(fraction, counts[small].sum()))
+        first = draw[order[starts[small]]]
+        share[small[np.argsort(first, kind="stable")[:n_more]]] = 1
+        return rank < share[tasks]
 
     def _aside_wide(self, rows, draw, fraction):
         """Go through the rows in order; take those that no task has had enough of."""

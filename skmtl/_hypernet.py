@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmtl._examples import Examples
 from skmtl._jobs import Job, train
+from skmtl._layers import LAYER_SIZES, check_layer_sizes
 from skmtl._reports import embeddings_table, importance_table
 from skmtl.nn import TaskHypernetwork
 
@@ -23,8 +24,9 @@ _ADAPT_STEPS = 2000
 
 CONSTRAINTS = {
     "embedding_dim": [Interval(Integral, 0, None, closed="left")],
+    "embedding_init": [StrOptions({"auto", "common", "apart"})],
     "embedding_alpha": [Interval(Real, 0, None, closed="left")],
-    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "hidden_layer_sizes": LAYER_SIZES,
     "hypernet_layers": [Interval(Integral, 0, None, closed="left")],
     "hypernet_width": [Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions({"identity", "logistic", "relu", "tanh"})],
@@ -46,13 +48,6 @@ class HypernetworkMixin:
                 "embedding_dim=0 leaves nothing that tells tasks apart: pass metadata=, or an "
                 "embedding_dim of at least 1."
             )
-        widths = self.hidden_layer_sizes
-        widths = [widths] if isinstance(widths, Integral) else list(widths)
-        if not all(isinstance(width, Integral) and width > 0 for width in widths):
-            raise ValueError(
-                "hidden_layer_sizes must be a tuple of positive integers, got "
-                f"{self.hidden_layer_sizes!r}."
-            )
         return TaskHypernetwork(
             n_tasks,
             n_features,
@@ -60,7 +55,8 @@ class HypernetworkMixin:
             n_outputs,
             seeds=seeds,
             embedding_dim=self.embedding_dim,
-            hidden_layer_sizes=tuple(int(width) for width in widths),
+            embeddings_apart=self._embeddings_apart(n_tasks),
+            hidden_layer_sizes=check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes"),
             hypernet_layers=self.hypernet_layers,
             hypernet_width=self.hypernet_width,
             activation=self.activation,
@@ -70,6 +66,12 @@ class HypernetworkMixin:
             linear_skip=self.linear_skip,
             embedding_alpha=self.embedding_alpha,
         )
+
+    def _embeddings_apart(self, n_tasks):
+        """Whether every task's embedding starts from a draw of its own."""
+        if self.embedding_init == "auto":
+            return self.task_id is None and n_tasks > 1
+        return self.embedding_init == "apart"
 
     @property
     def task_embeddings_(self):

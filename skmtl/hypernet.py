@@ -34,9 +34,9 @@ class MultiTaskHypernetRegressor(HypernetworkMixin, MultiTaskRegressor):
     The network of task t is written by a hypernetwork h, ``theta_t = h(e_t, m_t)``, see section 2
     of [1]_. The weights of each layer are
     ``W_t[i, o] = sum_k h_t[k] A[k, i] B[i, o] C[k, o] + D[i, o]``, section 2.1. Departures from
-    the paper: `linear_skip`, `embedding_alpha` and `weight_averaging` (all can be turned off), the
-    best weights are kept instead of the last ones, batches are even, and metadata are standardised
-    by the population standard deviation.
+    the paper: `linear_skip`, `embedding_alpha` and `weight_averaging` (all can be turned off),
+    embeddings that start apart in wide form, the best weights are kept instead of the last ones,
+    batches are even, and metadata are standardised by the population standard deviation.
 
     Features, metadata and targets are standardised inside; targets over all tasks, since a task
     that was never seen has no scale of its own. Identical rows are merged and their weights added
@@ -82,6 +82,7 @@ class MultiTaskHypernetRegressor(HypernetworkMixin, MultiTaskRegressor):
         quantile=0.5,
         task_sampling="rows",
         embedding_dim=10,
+        embedding_init="auto",
         embedding_alpha=0.3,
         hidden_layer_sizes=(32, 32, 32),
         hypernet_layers=0,
@@ -115,6 +116,7 @@ class MultiTaskHypernetRegressor(HypernetworkMixin, MultiTaskRegressor):
         self.quantile = quantile
         self.task_sampling = task_sampling
         self.embedding_dim = embedding_dim
+        self.embedding_init = embedding_init
         self.embedding_alpha = embedding_alpha
         self.hidden_layer_sizes = hidden_layer_sizes
         self.hypernet_layers = hypernet_layers
@@ -205,6 +207,7 @@ class MultiTaskHypernetClassifier(HypernetworkMixin, MultiTaskClassifier):
         task_classes="seen",
         task_sampling="rows",
         embedding_dim=10,
+        embedding_init="auto",
         embedding_alpha=0.3,
         hidden_layer_sizes=(32, 32, 32),
         hypernet_layers=0,
@@ -238,6 +241,7 @@ class MultiTaskHypernetClassifier(HypernetworkMixin, MultiTaskClassifier):
         self.task_classes = task_classes
         self.task_sampling = task_sampling
         self.embedding_dim = embedding_dim
+        self.embedding_init = embedding_init
         self.embedding_alpha = embedding_alpha
         self.hidden_layer_sizes = hidden_layer_sizes
         self.hypernet_layers = hypernet_layers

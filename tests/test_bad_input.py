@@ -552,6 +552,7 @@ def test_nothing_tells_tasks_apart(schools, changes):
         {"embedding_dim": -1},
         {"embedding_dim": 2.5},
         {"embedding_alpha": -0.1},
+        {"embedding_init": "far"},
         {"hidden_layer_sizes": "wide"},
         {"hypernet_layers": -1},
         {"hypernet_width": 0},

@@ -13,6 +13,7 @@ from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
 
 import skmtl
+import skmtl.baselines
 import skmtl.datasets
 import skmtl.exceptions
 import skmtl.metrics
@@ -37,7 +38,14 @@ NOT_NEEDED = {
         "SA01": "the API page lists them together",
     },
 }
-MODULES = [skmtl, skmtl.datasets, skmtl.exceptions, skmtl.metrics, skmtl.model_selection]
+MODULES = [
+    skmtl,
+    skmtl.baselines,
+    skmtl.datasets,
+    skmtl.exceptions,
+    skmtl.metrics,
+    skmtl.model_selection,
+]
 
 
 def public_names():

@@ -104,7 +104,7 @@ def test_every_member_stops_by_its_own_clock(schools):
     seed=st.integers(0, 2**31),
 )
 @settings(deadline=None, max_examples=60)
-def test_each_task_gives_the_share_of_its_rows_rounded_down(counts, percent, seed):
+def test_each_task_gives_its_share_rounded_down_and_small_ones_together(counts, percent, seed):
     n = sum(counts)
     tasks = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
     rows = np.arange(n, dtype=float)
@@ -112,8 +112,13 @@ def test_each_task_gives_the_share_of_its_rows_rounded_down(counts, percent, see
     examples = Examples(rows[:, None], tasks, rows[:, None], rows + 1, ones)
     train, valid = examples.split(percent / 100, torch.Generator().manual_seed(seed))
     # in whole numbers, where nothing is rounded
-    expected = [percent * count // 100 for count in counts]
-    assert np.bincount(valid.tasks, minlength=len(counts)).tolist() == expected
+    counts = np.array(counts)
+    expected = percent * counts // 100
+    given_aside = np.bincount(valid.tasks, minlength=len(counts))
+    small = (expected == 0) & (counts > 1)
+    assert_array_equal(given_aside[~small], expected[~small])
+    assert (given_aside[small] <= 1).all()
+    assert given_aside[small].sum() == percent * counts[small].sum() // 100
     assert sorted([*train.targets[:, 0], *valid.targets[:, 0]]) == rows.tolist()
     for part in (train, valid):
         assert_array_equal(part.tasks, tasks[part.targets[:, 0].astype(int)])
@@ -219,7 +224,7 @@ def test_without_early_stopping_all_epochs_are_run(schools):
 
 @pytest.mark.parametrize("n_members", [1, 3])
 def test_tables_too_small_for_validation_are_said_so_once(n_members):
-    X, y = make_schools(n_rows=4)  # a fifth of 4 is less than one
+    X, y = make_schools(n_rows=1)  # none could stay behind
     model = quick_model(n_members=n_members, n_iter_no_change=1, max_iter=7)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -230,6 +235,14 @@ def test_tables_too_small_for_validation_are_said_so_once(n_members):
     assert said[0].filename == __file__
     assert model.n_iter_ == 7
     assert (model.history_.groupby("member").size() == 7).all()
+
+
+def test_small_tasks_are_enough_for_validation_together():
+    X, y = make_schools(n_rows=4)  # a fifth of 4 is less than one
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ValidationWarning)
+        model = quick_model().fit(X, y)
+    assert model.history_["valid_loss"].notna().all()
 
 
 def test_one_task_that_is_large_enough_is_enough_for_validation():

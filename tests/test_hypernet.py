@@ -51,6 +51,7 @@ OPTIONS = [
     {"embedding_dim": 0},
     {"embedding_dim": 0, "hypernet_layers": 1},
     {"embedding_alpha": 0.0},
+    {"embedding_init": "apart"},
     {"metadata": None},
     {"activation": "tanh"},
     {"activation": "logistic"},
@@ -86,6 +87,24 @@ def test_a_number_of_units_means_one_layer(schools):
     expected = quick_model(hidden_layer_sizes=(8,)).fit(X, y).predict(X)
     for sizes in (8, [8], np.array([8]), np.int64(8)):
         assert_array_equal(quick_model(hidden_layer_sizes=sizes).fit(X, y).predict(X), expected)
+
+
+def test_embeddings_start_apart_in_wide_form_only(schools):
+    X, y = schools
+    Y = pd.DataFrame({"a": y, "b": -y})
+    frozen = {"learning_rate_init": 1e-12, "max_iter": 1}
+    long, wide = (
+        quick_model(metadata=None, **frozen),
+        quick_model(task_id=None, metadata=None, **frozen),
+    )
+
+    def spread(model, X, y, **settings):
+        return model.set_params(**settings).fit(X, y).task_embeddings_.to_numpy().std(axis=0).min()
+
+    numbers = X[FEATURES]
+    assert spread(long, X, y) < 1e-9 < 0.01 < spread(wide, numbers, Y)
+    assert spread(long, X, y, embedding_init="apart") > 0.01
+    assert spread(wide, numbers, Y, embedding_init="common") < 1e-9
 
 
 def test_a_strong_pull_makes_all_embeddings_one(schools):

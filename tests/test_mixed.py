@@ -31,12 +31,16 @@ from tests._tables import (
 KINDS = ["red", "green", "blue"]
 
 
+# columns start alike, as tasks of long form do, so that the two can be compared
+WIDE = {"task_id": None, "metadata": None, "embedding_init": "common", "batch_size": 64}
+
+
 def wide_model(**changes):
-    return quick_model(**{"task_id": None, "metadata": None, "batch_size": 64, **changes})
+    return quick_model(**{**WIDE, **changes})
 
 
 def wide_classifier(**changes):
-    return quick_classifier(**{"task_id": None, "metadata": None, "batch_size": 64, **changes})
+    return quick_classifier(**{**WIDE, **changes})
 
 
 def make_orders(n_rows=300, random_state=0):

@@ -34,13 +34,16 @@ from tests._tables import (
     quick_model,
 )
 
+# columns start alike, as tasks of long form do, so that the two can be compared
+WIDE = {"task_id": None, "metadata": None, "embedding_init": "common", "batch_size": 32}
+
 
 def wide_model(**changes):
-    return quick_model(**{"task_id": None, "metadata": None, "batch_size": 32, **changes})
+    return quick_model(**{**WIDE, **changes})
 
 
 def wide_classifier(**changes):
-    return quick_classifier(**{"task_id": None, "metadata": None, "batch_size": 32, **changes})
+    return quick_classifier(**{**WIDE, **changes})
 
 
 @pytest.fixture

@@ -3,7 +3,25 @@
 Nothing here knows pandas or scikit-learn.
 """
 
+from skmtl.nn._experts import ExtractionNetwork, MixtureNetwork
 from skmtl.nn._hypernet import TaskHypernetwork
 from skmtl.nn._members import MemberModule, member_generators
+from skmtl.nn._relations import RelationNetwork
+from skmtl.nn._roaming import RoamingNetwork
+from skmtl.nn._shared import SharedBottomNetwork, SingleTaskNetwork
+from skmtl.nn._stitch import StitchedNetwork
+from skmtl.nn._tensors import FactorisedNetwork
 
-__all__ = ["MemberModule", "TaskHypernetwork", "member_generators"]
+__all__ = [
+    "ExtractionNetwork",
+    "FactorisedNetwork",
+    "MemberModule",
+    "MixtureNetwork",
+    "RelationNetwork",
+    "RoamingNetwork",
+    "SharedBottomNetwork",
+    "SingleTaskNetwork",
+    "StitchedNetwork",
+    "TaskHypernetwork",
+    "member_generators",
+]

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from skmtl.nn._contractions import NarrowLayer
 from skmtl.nn._generators import CompressedGenerator, FullGenerator
 from skmtl.nn._members import (
+    ACTIVATIONS,
     FEW_ROWS,
     MemberLinear,
     MemberModule,
@@ -22,13 +23,6 @@ from skmtl.nn._members import (
     uniform,
     variance_bound,
 )
-
-ACTIVATIONS = {
-    "identity": lambda x: x,
-    "logistic": torch.sigmoid,
-    "relu": F.relu,
-    "tanh": torch.tanh,
-}
 
 
 class TaskHypernetwork(MemberModule):
@@ -62,13 +56,15 @@ class TaskHypernetwork(MemberModule):
         draw, as in a mixed model with cross-level interactions.
     embedding_alpha : float or sequence of M floats
         Strength of the pull of the embeddings to their mean.
+    embeddings_apart : bool
+        Whether every task's embedding has an initial draw of its own, instead of one for all.
 
     Attributes
     ----------
     embeddings : Parameter of shape (M, T, embedding_dim)
-        One initial draw for all tasks of a member, as in the paper.
+        One initial draw for all tasks of a member, as in the paper, or one for each.
     origin : Tensor of shape (M, 1, embedding_dim)
-        That draw.
+        That draw, or zeros.
     trained : Tensor of shape (M, T) of bool
         Tasks that count in the mean embedding.
     centre : Tensor of shape (M, 1, embedding_dim) or None
@@ -95,15 +91,16 @@ class TaskHypernetwork(MemberModule):
         init="kaiming",
         linear_skip=True,
         embedding_alpha=0.0,
+        embeddings_apart=False,
     ):
         super().__init__()
         generators = member_generators(seeds, "initialisation")
         n_members = len(generators)
         self.activation = activation
         self.n_outputs = n_outputs
-        draw = uniform(generators, 1, embedding_dim, bound=math.sqrt(3.0))
-        self.embeddings = nn.Parameter(draw.detach().repeat(1, n_tasks, 1))
-        self.register_buffer("origin", draw.detach().clone())
+        draw = uniform(generators, 1, embedding_dim, bound=math.sqrt(3.0)).detach()
+        self.embeddings = nn.Parameter(draw.repeat(1, n_tasks, 1))
+        self.register_buffer("origin", torch.zeros_like(draw) if embeddings_apart else draw.clone())
         n_inputs = embedding_dim + n_metadata
         widths = [n_inputs] + [hypernet_width] * hypernet_layers
         he = init == "hyperfan"  # keeps the unit variance that the generators count on
@@ -130,7 +127,12 @@ class TaskHypernetwork(MemberModule):
         self.skip = None
         if linear_skip:
             self.skip = MemberLinear(n_inputs, (n_features + 1) * n_outputs, generators, bound=0.0)
-            self._open_intercepts(generators)
+            if not embeddings_apart:
+                self._open_intercepts(generators)
+        if embeddings_apart:
+            # the last draw, task by task: nothing else depends on the number of tasks
+            draws = uniform(generators, n_tasks, embedding_dim, bound=math.sqrt(3.0))
+            self.embeddings = nn.Parameter(draws.detach())
         self.register_buffer("trained", torch.ones(n_members, n_tasks, dtype=torch.bool))
         self.register_buffer("centre", None)
         alpha = torch.as_tensor(embedding_alpha, dtype=self.embeddings.dtype)

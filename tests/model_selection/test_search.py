@@ -268,6 +268,13 @@ def test_splitters(schools, in_double, cv):
     assert search.n_splits_ in (2, 3)
 
 
+def test_embeddings_that_start_apart(schools, in_double):
+    # folds have different tasks, and as many draws as tasks
+    X, y = schools
+    cv = LeaveTasksOut("school", 3, random_state=0)
+    compare(brief_model(embedding_init="apart"), RATES, X, y, cv=cv)
+
+
 def test_groups(schools, in_double):
     groups = np.arange(48) % 7
     search = compare(brief_model(), RATES, *schools, cv=GroupKFold(3), fit={"groups": groups})

@@ -25,6 +25,7 @@ options = st.fixed_dictionaries(
         "target_bias": st.sampled_from(["folded", "plain"]),
         "init": st.sampled_from(["kaiming", "hyperfan"]),
         "linear_skip": st.booleans(),
+        "embeddings_apart": st.booleans(),
     }
 )
 
@@ -107,12 +108,32 @@ def test_all_tasks_of_a_member_start_from_one_draw_of_variance_one():
     assert draws.mean().item() == pytest.approx(0, abs=0.05)
 
 
-def test_linear_skip_adds_nothing_at_the_start():
+def test_tasks_start_apart_on_request():
+    few, many = (
+        TaskHypernetwork(n_tasks, 2, seeds=range(200), embeddings_apart=True) for n_tasks in (4, 9)
+    )
+    draws = many.embeddings.detach()
+    assert draws.var().item() == pytest.approx(1, abs=0.05)
+    assert draws.abs().max() <= math.sqrt(3)
+    # independent draws differ by the square root of two, per number
+    assert (draws[:, 0] - draws[:, 1]).square().mean().item() == pytest.approx(2, abs=0.2)
+    assert not many.origin.any()
+    # as a search over folds with fewer tasks relies on
+    many.keep_tasks(4)
+    for (name, a), b in zip(few.named_parameters(), many.parameters(), strict=True):
+        assert torch.equal(a, b), name
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_linear_skip_adds_nothing_at_the_start(apart):
     x = torch.randn(1, 6, 3, 2, generator=torch.Generator().manual_seed(0))
     tasks, slots = torch.arange(4).unsqueeze(0), torch.tensor([[0, 1, 2, 3, 0, 1]])
-    with_skip = TaskHypernetwork(4, 2, seeds=[3], linear_skip=True)
-    without = TaskHypernetwork(4, 2, seeds=[3], linear_skip=False)
-    assert torch.equal(with_skip(x, tasks, slots), without(x, tasks, slots))
+    with_skip, without = (
+        TaskHypernetwork(4, 2, seeds=[3], linear_skip=skip, embeddings_apart=apart)
+        for skip in (True, False)
+    )
+    without.embeddings.data = with_skip.embeddings.data
+    torch.testing.assert_close(with_skip(x, tasks, slots), without(x, tasks, slots), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("compression", [True, False])

@@ -1,0 +1,267 @@
+"""Mixtures of experts: networks for all tasks, and gates that say how much each task heeds them."""
+
+import torch
+from torch import nn
+
+from skmtl.nn._columns import in_pieces, own_columns
+from skmtl.nn._members import member_generators
+from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule, distinct_rows
+
+
+class MixtureNetwork(TaskModule):
+    """Experts shared by all tasks; each task has a gate and a tower.
+
+    Source: Ma, Zhao, Yi, Chen, Hong and Chi, "Modeling task relationships in multi-task learning
+    with multi-gate mixture-of-experts", KDD 2018, section 4.2.
+
+    Parameters
+    ----------
+    n_tasks, n_features, n_outputs : int
+        Tasks, features of a row (facts included) and outputs of a row.
+    seeds : sequence of M ints
+        One per member; they decide the initial weights.
+    hidden_layer_sizes : tuple of int
+        Layers of each expert.
+    head_layer_sizes : tuple of int
+        Hidden layers of each tower.
+    n_experts : int
+        Experts.
+    activation : str
+        Of all hidden layers.
+    """
+
+    task_only = ("gates", "heads")
+
+    def __init__(
+        self,
+        n_tasks,
+        n_features,
+        n_outputs,
+        *,
+        seeds,
+        hidden_layer_sizes,
+        head_layer_sizes,
+        n_experts,
+        activation,
+    ):
+        super().__init__(len(seeds), n_tasks)
+        generators = member_generators(seeds, "initialisation")
+        widths = [n_features, *hidden_layer_sizes]
+        self.networks_per_row = n_experts
+        self.experts = StackMLP((n_experts,), widths, generators, activation, linear_output=False)
+        # without biases, as in the paper
+        self.gates = StackLinear(
+            (n_tasks,), n_features, n_experts, generators, per_task=True, bias=False
+        )
+        widths = [widths[-1], *head_layer_sizes, n_outputs]
+        self.heads = StackMLP((n_tasks,), widths, generators, activation, per_task=True)
+
+    def outputs(self, x, tasks):
+        """Outputs of every block, see `TaskModule`."""
+        rows = distinct_rows(x)
+        experts = self.experts(rows.flatten(1, 2).unsqueeze(1)).unflatten(2, rows.shape[1:3])
+        gates = self.gates(x, tasks).softmax(3)
+        # (M, E, K, b, w) by (M, E, K, b, 1)
+        mixed = (experts * gates.permute(0, 3, 1, 2).unsqueeze(4)).sum(1)
+        return self.heads(mixed, tasks)
+
+
+class ExtractionLevel(nn.Module):
+    """One level of progressive layered extraction.
+
+    Parameters
+    ----------
+    n_tasks, n_inputs : int
+        Tasks, and width of what the level reads.
+    layer_sizes : tuple of int
+        Layers of each expert.
+    n_task_experts, n_shared_experts : int
+        Experts of each task, and of all.
+    generators : list of torch.Generator
+        One per member.
+    activation : str
+        Of the experts.
+    last : bool
+        Whether no level follows, so that there is no gate of the shared path.
+    """
+
+    def __init__(
+        self,
+        n_tasks,
+        n_inputs,
+        layer_sizes,
+        n_task_experts,
+        n_shared_experts,
+        generators,
+        activation,
+        last,
+    ):
+        super().__init__()
+        widths = [n_inputs, *layer_sizes]
+
+        def gate(stack, n_outputs):
+            return StackLinear(
+                stack, n_inputs, n_outputs, generators, per_task=bool(stack), bias=False
+            )
+
+        self.shared_experts = StackMLP(
+            (n_shared_experts,), widths, generators, activation, linear_output=False
+        )
+        self.task_experts = StackMLP(
+            (n_tasks, n_task_experts),
+            widths,
+            generators,
+            activation,
+            per_task=True,
+            linear_output=False,
+        )
+        self.task_gates = gate((n_tasks,), n_task_experts + n_shared_experts)
+        if not last:
+            # the gate of the shared path: weights for the experts of each task, and for the others
+            self.gate_of_tasks = gate((n_tasks,), n_task_experts)
+            self.gate_of_shared = gate((), n_shared_experts)
+
+    def forward(self, x, shared, tasks):
+        """What the task of every block extracts from it.
+
+        Parameters
+        ----------
+        x : Tensor of shape (M, K, b, d)
+            What the tasks read.
+        shared : Tensor of shape (M, 1 or K, b, d)
+            What the shared experts read; one block if it is the same for all.
+        tasks : Tensor of shape (M, K) of int64
+            The task of each block.
+
+        Returns
+        -------
+        Tensor of shape (M, K, b, w)
+        """
+        return self._mix(x, *self._experts(x, shared, tasks), tasks)
+
+    def _mix(self, columns, own, common, tasks=None):
+        """What the gates of the tasks make of the experts."""
+        gates = self.task_gates(columns, tasks).softmax(3).unsqueeze(4)
+        n_own = own.shape[2]
+        mixed = (gates[:, :, :, :n_own] * own.transpose(2, 3)).sum(3)
+        return mixed + (gates[:, :, :, n_own:] * common.transpose(2, 3)).sum(3)
+
+    def _experts(self, columns, shared, tasks):
+        """Outputs of the experts: (M, T or K, E_t, n, w) and (M, 1 or K, E_s, n, w)."""
+        own = self.task_experts(columns.unsqueeze(2), tasks)
+        if tasks is None:
+            return own, self.shared_experts(shared.unsqueeze(1)).unsqueeze(1)
+        common = self.shared_experts(shared.flatten(1, 2).unsqueeze(1))
+        return own, common.unflatten(2, shared.shape[1:3]).transpose(1, 2)
+
+    def with_shared(self, columns, shared, trained):
+        """What every task and the shared path extract from all rows.
+
+        Parameters
+        ----------
+        columns : Tensor of shape (M, T or 1, R, d)
+            What the tasks read.
+        shared : Tensor of shape (M, R, d)
+            What the shared path reads.
+        trained : Tensor of shape (M, T) of bool
+
+        Returns
+        -------
+        Tensors of shapes (M, T, R, w) and (M, R, w)
+        """
+        own, common = self._experts(columns, shared, None)
+        # the shared path heeds the experts of the tasks that are trained, and the shared ones
+        heed = self.gate_of_tasks(shared.unsqueeze(1))
+        heed = heed.masked_fill(~trained[:, :, None, None], -torch.inf)
+        heed = heed.transpose(1, 2).flatten(2)
+        heed = torch.cat([heed, self.gate_of_shared(shared)], dim=2).softmax(2)
+        experts = torch.cat([own.flatten(1, 2), common[:, 0]], dim=1)
+        return self._mix(columns, own, common), (heed.transpose(1, 2).unsqueeze(3) * experts).sum(1)
+
+
+class ExtractionNetwork(TaskModule):
+    """Levels of experts, some shared and some of one task, and a tower for each task.
+
+    Source: Tang, Liu, Zhao and Gong, "Progressive layered extraction (PLE)", RecSys 2020, section
+    4; one level is customised gate control (CGC), section 4.1.
+
+    Parameters
+    ----------
+    n_tasks, n_features, n_outputs : int
+        Tasks, features of a row (facts included) and outputs of a row.
+    seeds : sequence of M ints
+        One per member; they decide the initial weights.
+    hidden_layer_sizes : tuple of int
+        Layers of each expert on each level.
+    head_layer_sizes : tuple of int
+        Hidden layers of each tower.
+    n_levels : int
+        Levels.
+    n_task_experts, n_shared_experts : int
+        Experts of each task, and of all, on each level.
+    activation : str
+        Of all hidden layers.
+
+    Notes
+    -----
+    On all levels but the last the shared path heeds the experts of all tasks, so that each row
+    passes through those of all tasks.
+    """
+
+    def __init__(
+        self,
+        n_tasks,
+        n_features,
+        n_outputs,
+        *,
+        seeds,
+        hidden_layer_sizes,
+        head_layer_sizes,
+        n_levels,
+        n_task_experts,
+        n_shared_experts,
+        activation,
+    ):
+        super().__init__(len(seeds), n_tasks)
+        generators = member_generators(seeds, "initialisation")
+        width = hidden_layer_sizes[-1]
+        self.levels = nn.ModuleList(
+            ExtractionLevel(
+                n_tasks,
+                width if level else n_features,
+                hidden_layer_sizes,
+                n_task_experts,
+                n_shared_experts,
+                generators,
+                activation,
+                last=level == n_levels - 1,
+            )
+            for level in range(n_levels)
+        )
+        widths = [width, *head_layer_sizes, n_outputs]
+        self.heads = StackMLP((n_tasks,), widths, generators, activation, per_task=True)
+        last = f"levels.{n_levels - 1}."
+        self.task_only = (last + "task_experts", last + "task_gates", "heads")
+        columns = n_tasks if n_levels > 1 else 1
+        self.networks_per_row = n_task_experts * columns + n_shared_experts
+        self._numbers = n_tasks * n_task_experts * max(hidden_layer_sizes)
+
+    def outputs(self, x, tasks):
+        """Outputs of every block, see `TaskModule`."""
+        if self.training or len(self.levels) == 1:
+            return self._outputs(x, tasks)
+        numbers = x.shape[0] * x.shape[1] * self._numbers
+        return in_pieces(lambda piece: self._outputs(piece, tasks), x, numbers)
+
+    def _outputs(self, x, tasks):
+        rows = distinct_rows(x)
+        if len(self.levels) == 1:
+            return self.heads(self.levels[0](x, rows, tasks), tasks)
+        n_blocks = rows.shape[1]
+        shared = rows.flatten(1, 2)
+        columns = shared.unsqueeze(1)
+        for level in self.levels[:-1]:
+            columns, shared = level.with_shared(columns, shared, self.trained)
+        own = own_columns(columns, n_blocks, tasks)
+        shared = shared.unflatten(1, (n_blocks, -1))
+        return self.heads(self.levels[-1](own, shared, tasks), tasks)

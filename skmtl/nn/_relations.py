@@ -1,0 +1,151 @@
+"""Multilinear relationship networks: heads whose weights share a tensor normal prior."""
+
+import torch
+
+from skmtl.nn._shared import SharedBottomNetwork
+
+# added to the diagonals of covariances, so that they can be inverted
+_JITTER = 1e-3
+
+
+def mode_product(weights, precisions):
+    """``vec(W)^T (P_1 x P_2 x P_3) vec(W)``, x being Kronecker's product, shape (M,).
+
+    Parameters
+    ----------
+    weights : Tensor of shape (M, T, d_in, d_out)
+    precisions : tuple of Tensors of shapes (M, d_in, d_in), (M, d_out, d_out), (M, T, T)
+        Symmetric.
+    """
+    inputs, outputs, tasks = precisions
+    mapped = inputs.unsqueeze(1) @ weights @ outputs.unsqueeze(1)
+    mapped = (tasks @ mapped.flatten(2)).view_as(weights)
+    return (weights * mapped).sum((1, 2, 3))
+
+
+def unfolded(weights):
+    """The tensor with each of its axes first, as matrices: inputs, outputs, tasks."""
+    return (
+        weights.permute(0, 2, 3, 1).flatten(2),
+        weights.permute(0, 3, 2, 1).flatten(2),
+        weights.flatten(2),
+    )
+
+
+def flip_flop(weights, covariances, n_tasks, axes=(0, 1, 2)):
+    """One round of the flip-flop algorithm: each covariance given the two others.
+
+    ``Sigma_k = W_(k) (Sigma_i x Sigma_j)^-1 W_(k)^T / (D / D_k) + jitter I``, D numbers in W and
+    D_k along axis k.
+
+    Parameters
+    ----------
+    weights : Tensor of shape (M, T, d_in, d_out)
+        Zero for tasks that do not count.
+    covariances : sequence of Tensors of shapes (M, d_in, d_in), (M, d_out, d_out), (M, T, T)
+    n_tasks : Tensor of shape (M,)
+        Tasks that count.
+    axes : tuple of int, default=(0, 1, 2)
+        Of inputs, outputs and tasks, whose covariances are estimated.
+
+    Returns
+    -------
+    list of Tensors
+        As `covariances`.
+    """
+    covariances = list(covariances)
+    d_in, d_out = weights.shape[2:]
+    counts = (d_out * n_tasks, d_in * n_tasks, n_tasks.new_full(n_tasks.shape, d_in * d_out))
+    for axis in axes:
+        inputs, outputs, tasks = (torch.linalg.inv(c) for c in covariances)
+        # the other two precisions, applied to their axes
+        mapped = weights
+        if axis != 0:
+            mapped = inputs.unsqueeze(1) @ mapped
+        if axis != 1:
+            mapped = mapped @ outputs.unsqueeze(1)
+        if axis != 2:
+            mapped = (tasks @ mapped.flatten(2)).view_as(weights)
+        product = unfolded(mapped)[axis] @ unfolded(weights)[axis].mT
+        jitter = _JITTER * torch.eye(product.shape[1], dtype=product.dtype, device=product.device)
+        scaled = product / counts[axis].to(product).clamp(min=1).view(-1, 1, 1)
+        covariances[axis] = (scaled + scaled.mT) / 2 + jitter
+    return covariances
+
+
+class RelationNetwork(SharedBottomNetwork):
+    """A shared trunk and heads whose weights have a tensor normal prior, learned with them.
+
+    Source: Long, Cao, Wang and Yu, "Learning multiple tasks with multilinear relationship
+    networks", NIPS 2017, section 4.
+
+    Parameters
+    ----------
+    n_tasks, n_features, n_outputs, seeds, hidden_layer_sizes, head_layer_sizes, activation
+        See `SharedBottomNetwork`.
+    relation_alpha : float or sequence of M floats
+        Strength of the prior.
+    relation_interval : int
+        Steps between two updates of the covariances.
+    relations : {"tasks", "all"}
+        Which covariances are estimated; the others stay identities.
+
+    Notes
+    -----
+    The covariances are buffers that only training needs; it starts from identities.
+    """
+
+    def __init__(self, *args, relation_alpha, relation_interval, relations, **settings):
+        super().__init__(*args, **settings)
+        n_members = self.n_members
+        first = self.heads.layers[0].weight
+        alpha = torch.as_tensor(relation_alpha, dtype=first.dtype)
+        self.register_buffer("relation_alpha", alpha.expand(n_members).clone())
+        self.register_buffer("steps", torch.zeros(n_members, dtype=torch.int64))
+        self.relation_interval = relation_interval
+        self.axes = (0, 1, 2) if relations == "all" else (2,)
+        for n, layer in enumerate(self.heads.layers):
+            n_tasks, *widths = layer.weight.shape[1:]
+            for axis, size in enumerate([*widths, n_tasks]):
+                eye = torch.eye(size, dtype=first.dtype).repeat(n_members, 1, 1)
+                self.register_buffer(f"precision_{n}_{axis}", eye)
+                self.register_buffer(f"covariance_{n}_{axis}", eye.clone())
+
+    def keep_tasks(self, n_tasks):
+        """Forget all but the first tasks."""
+        super().keep_tasks(n_tasks)
+        for n in range(len(self.heads.layers)):
+            for name in (f"precision_{n}_2", f"covariance_{n}_2"):
+                setattr(self, name, getattr(self, name)[:, :n_tasks, :n_tasks].clone())
+
+    def _layers(self):
+        """Number and weights of each layer of the heads, zero for tasks that are not trained."""
+        for n, layer in enumerate(self.heads.layers):
+            yield n, layer.weight * self.trained[:, :, None, None]
+
+    def _of_layer(self, kind, n):
+        return tuple(getattr(self, f"{kind}_{n}_{axis}") for axis in range(3))
+
+    def penalty(self):
+        """Half of ``vec(W)^T (Sigma_1 x Sigma_2 x Sigma_3)^-1 vec(W)``, times `relation_alpha`."""
+        total = sum(mode_product(w, self._of_layer("precision", n)) for n, w in self._layers())
+        return self.relation_alpha / 2 * total
+
+    @torch.no_grad()
+    def after_step(self, active):
+        """Estimate the covariances anew, every so many steps of a member."""
+        self.steps = self.steps + (1 if active is None else active)
+        due = self.steps % self.relation_interval == 0
+        if active is not None:
+            due = due & active
+        if not bool(due.any()):
+            return
+        for n, weights in self._layers():
+            covariances = flip_flop(
+                weights, self._of_layer("covariance", n), self.trained.sum(1), self.axes
+            )
+            for axis, new in enumerate(covariances):
+                for kind, value in (("covariance", new), ("precision", torch.linalg.inv(new))):
+                    name = f"{kind}_{n}_{axis}"
+                    old = getattr(self, name)
+                    setattr(self, name, torch.where(due.view(-1, 1, 1), value, old))

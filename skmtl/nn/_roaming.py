@@ -1,0 +1,148 @@
+"""Maximum roaming: each task uses a part of every shared layer, and its parts change in training.
+
+Source: Pascal, Michiardi, Bost, Huet and Zuluaga, "Maximum roaming multi-task learning", AAAI
+2021, section 3.
+"""
+
+import torch
+from torch import nn
+
+from skmtl.nn._members import ACTIVATIONS, member_generators, take_members
+from skmtl.nn._shared import SharedBottomNetwork
+from skmtl.nn._stacks import distinct_rows
+
+_NEVER = 2**31 - 1
+
+
+def roaming_plan(n_tasks, n_units, n_active, generator):
+    """When each task begins and ceases to use each unit.
+
+    At the start each task has `n_active` units, and together they have all, if that many are
+    enough; what is left is drawn at random. At each update a task takes up one unit that it never
+    had and gives up one that it has, both drawn uniformly, until it has had all of them. None of
+    this depends on the data, so that it can be drawn beforehand.
+
+    Parameters
+    ----------
+    n_tasks, n_units, n_active : int
+    generator : torch.Generator
+
+    Returns
+    -------
+    begin, cease : Tensors of shape (n_tasks, n_units) of int64
+        Numbers of updates; the unit is used after update u if begin <= u < cease.
+    """
+    begin = torch.full((n_tasks, n_units), _NEVER)
+    cease = torch.full((n_tasks, n_units), _NEVER)
+    # the units in random order, dealt out in turn
+    dealt = torch.randperm(n_units, generator=generator)
+    for task in range(n_tasks):
+        first = dealt[task::n_tasks][:n_active]
+        rest = torch.ones(n_units, dtype=torch.bool)
+        rest[first] = False
+        rest = rest.nonzero()[:, 0]
+        rest = rest[torch.randperm(len(rest), generator=generator)]
+        n_more = n_active - len(first)
+        active = [*first.tolist(), *rest[:n_more].tolist()]
+        begin[task, active] = 0
+        draws = torch.rand(n_units, generator=generator)
+        for update, unit in enumerate(rest[n_more:].tolist(), start=1):
+            place = int(draws[update] * len(active))
+            cease[task, active[place]] = update
+            begin[task, unit] = update
+            active[place] = unit
+    return begin, cease
+
+
+class RoamingNetwork(SharedBottomNetwork):
+    """A shared trunk of whose layers each task uses a part, and a head for each task.
+
+    Parameters
+    ----------
+    n_tasks, n_features, n_outputs, seeds, hidden_layer_sizes, head_layer_sizes, activation
+        See `SharedBottomNetwork`.
+    active_fraction : float
+        Part of the units of each layer that a task uses.
+    roaming_interval : int
+        Steps between two updates of the parts.
+
+    Attributes
+    ----------
+    steps : Parameter of shape (M, 1)
+        Steps made. No loss reaches it; it is a parameter because the parts that a task uses
+        belong to the weights: where these are averaged over steps or those of an earlier epoch are
+        kept, so is it.
+    """
+
+    task_only = ("heads", "steps")
+
+    def __init__(self, *args, active_fraction, roaming_interval, **settings):
+        super().__init__(*args, **settings)
+        self.active_fraction = active_fraction
+        self.roaming_interval = roaming_interval
+        n_members = self.n_members
+        self.steps = nn.Parameter(torch.zeros(n_members, 1))
+        generators = member_generators(settings["seeds"], "initialisation")
+        seeds = [torch.randint(2**31 - 1, (1,), generator=g) for g in generators]
+        # of the plan, to draw it again for fewer tasks
+        self.register_buffer("plan_seeds", torch.cat(seeds))
+        for n, width in enumerate(settings["hidden_layer_sizes"]):
+            for name in ("begin", "cease"):
+                empty = torch.full((n_members, self.n_tasks, width), _NEVER)
+                self.register_buffer(f"{name}_{n}", empty)
+        self._draw_plans(range(n_members))
+
+    @property
+    def resumed_buffers(self):
+        """The plan, which a fit that goes on from another follows further."""
+        numbers = range(len(self.trunk.layers))
+        return tuple(f"{name}_{n}" for n in numbers for name in ("begin", "cease"))
+
+    def _draw_plans(self, members):
+        """Plans of some members, for the tasks that they train."""
+        for m in members:
+            generator = torch.Generator().manual_seed(int(self.plan_seeds[m]))
+            tasks = self.trained[m].nonzero()[:, 0]
+            for n in range(len(self.trunk.layers)):
+                begin, cease = getattr(self, f"begin_{n}"), getattr(self, f"cease_{n}")
+                width = begin.shape[2]
+                n_active = min(width, max(1, round(self.active_fraction * width)))
+                plan = roaming_plan(len(tasks), width, n_active, generator)
+                begin[m, tasks], cease[m, tasks] = (p.to(begin.device) for p in plan)
+
+    def decayed_parameters(self):
+        """All but biases and the number of steps."""
+        return [name for name in super().decayed_parameters() if name != "steps"]
+
+    def keep_tasks(self, n_tasks):
+        """Forget all but the first tasks."""
+        super().keep_tasks(n_tasks)
+        for name in self.resumed_buffers:
+            setattr(self, name, getattr(self, name)[:, :n_tasks].clone())
+
+    def mark_trained(self, trained):
+        """A member that does not train all tasks plans for those that it trains."""
+        super().mark_trained(trained)
+        self._draw_plans((~trained.all(1)).nonzero()[:, 0].tolist())
+
+    @torch.no_grad()
+    def after_step(self, active):
+        """Count the steps of each member."""
+        self.steps += 1 if active is None else active.unsqueeze(1).to(self.steps.dtype)
+
+    def masks(self):
+        """Units that each task uses now, layer by layer: list of (M, T, width) of bool."""
+        updates = (self.steps.detach() / self.roaming_interval).floor().unsqueeze(2)
+        masks = []
+        for n in range(len(self.trunk.layers)):
+            begin, cease = getattr(self, f"begin_{n}"), getattr(self, f"cease_{n}")
+            masks.append((begin <= updates) & (updates < cease))
+        return masks
+
+    def features(self, x, tasks):
+        """What the heads read, shape (M, K, b, width)."""
+        y = distinct_rows(x)
+        for layer, mask in zip(self.trunk.layers, self.masks(), strict=True):
+            y = layer(y.flatten(1, 2)).unflatten(1, y.shape[1:3])
+            y = ACTIVATIONS[self.activation](y) * take_members(mask, tasks).unsqueeze(2)
+        return y.expand(-1, x.shape[1], -1, -1)

@@ -1,0 +1,124 @@
+"""One network for all tasks, a network for each, and a shared trunk with a head for each."""
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from skmtl.nn._members import ACTIVATIONS, member_generators
+from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule, distinct_rows
+
+
+class SingleTaskNetwork(TaskModule):
+    """One network for the rows of all tasks.
+
+    Source: the baselines STL-naive and STL of "Multi-task learning with hypernetworks and task
+    metadata", section 3.
+
+    Parameters
+    ----------
+    n_tasks, n_features, n_outputs : int
+        Tasks, features of a row (facts included) and outputs of a row.
+    seeds : sequence of M ints
+        One per member; they decide the initial weights.
+    hidden_layer_sizes : tuple of int
+        Hidden layers.
+    activation : str
+        Of the hidden layers.
+    one_hot : bool
+        Whether the network is told the task, as one indicator per task beside the features.
+
+    Notes
+    -----
+    A linear layer of features and indicators adds, for each task, one row of weights to what it
+    makes of the features. That row is what is kept here; it starts as weights of one more input,
+    since one indicator only is not zero.
+    """
+
+    def __init__(
+        self, n_tasks, n_features, n_outputs, *, seeds, hidden_layer_sizes, activation, one_hot
+    ):
+        super().__init__(len(seeds), n_tasks)
+        generators = member_generators(seeds, "initialisation")
+        self.activation = activation
+        widths = [n_features, *hidden_layer_sizes, n_outputs]
+        self.layers = nn.ModuleList(StackLinear((), a, b, generators) for a, b in pairwise(widths))
+        self.codes = None
+        self.task_only = ()
+        if one_hot:
+            self.codes = StackLinear(
+                (n_tasks,), 1, widths[1], generators, per_task=True, bias=False
+            )
+            with torch.no_grad():
+                self.codes.weight.mul_((n_features + 1) ** -0.5)
+            self.task_only = ("codes",)
+
+    def mean_outputs(self, x):
+        """Mean over the tasks trained on of their outputs."""
+        if self.codes is None:
+            return self.outputs(x, None)
+        return super().mean_outputs(x)
+
+    def outputs(self, x, tasks):
+        """Outputs of every block, see `TaskModule`."""
+        last = len(self.layers) - 1
+        y = distinct_rows(x)
+        for n, layer in enumerate(self.layers):
+            y = layer(y.flatten(1, 2)).unflatten(1, y.shape[1:3])
+            if n == 0 and self.codes is not None:
+                y = y + self.codes(y.new_ones(*tasks.shape, 1, 1), tasks)
+            if n < last:
+                y = ACTIVATIONS[self.activation](y)
+        return y.expand(-1, x.shape[1], -1, -1)
+
+
+class SharedBottomNetwork(TaskModule):
+    """A trunk shared by all tasks and a head for each: hard parameter sharing.
+
+    Source: Caruana, "Multitask learning", Machine Learning 28, 1997, section 2. Without a trunk,
+    one network for each task.
+
+    Parameters
+    ----------
+    n_tasks, n_features, n_outputs : int
+        Tasks, features of a row (facts included) and outputs of a row.
+    seeds : sequence of M ints
+        One per member; they decide the initial weights.
+    hidden_layer_sizes : tuple of int
+        Layers of the trunk.
+    head_layer_sizes : tuple of int
+        Hidden layers of each head.
+    activation : str
+        Of all hidden layers.
+    """
+
+    task_only = ("heads",)
+
+    def __init__(
+        self,
+        n_tasks,
+        n_features,
+        n_outputs,
+        *,
+        seeds,
+        hidden_layer_sizes,
+        head_layer_sizes,
+        activation,
+    ):
+        super().__init__(len(seeds), n_tasks)
+        generators = member_generators(seeds, "initialisation")
+        self.activation = activation
+        widths = [n_features, *hidden_layer_sizes]
+        self.trunk = StackMLP((), widths, generators, activation, linear_output=False)
+        widths = [widths[-1], *head_layer_sizes, n_outputs]
+        self.heads = StackMLP((n_tasks,), widths, generators, activation, per_task=True)
+
+    def features(self, x, tasks):
+        """What the heads read, shape (M, K, b, width)."""
+        rows = distinct_rows(x)
+        hidden = self.trunk(rows.flatten(1, 2)).unflatten(1, rows.shape[1:3])
+        return hidden.expand(-1, x.shape[1], -1, -1)
+
+    def outputs(self, x, tasks):
+        """Outputs of every block, see `TaskModule`."""
+        return self.heads(self.features(x, tasks), tasks)

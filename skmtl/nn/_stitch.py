@@ -1,0 +1,217 @@
+"""A network for each task whose layers read what the networks of the others make of a row.
+
+Cross-stitch networks and sluice networks.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from skmtl.nn._columns import in_pieces, own_columns
+from skmtl.nn._members import ACTIVATIONS, MemberModule, member_generators
+from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule, distinct_rows
+
+
+def stitch_start(trained, n_subspaces, self_weight):
+    """Initial weights of the stitches, shape (M, T, S, T, S).
+
+    Each subspace of a task reads itself with `self_weight` and shares the rest out evenly between
+    the subspaces of the other tasks; tasks that are not trained are read by nobody.
+    """
+    n_members, n_tasks = trained.shape
+    others = (trained.sum(1) - 1).clamp(min=1)
+    share = ((1 - self_weight) / (others * n_subspaces)).view(-1, 1, 1)
+    same = torch.eye(n_tasks, dtype=torch.bool)
+    weights = torch.where(same, 0.0, share) * trained.unsqueeze(1) * trained.unsqueeze(2)
+    weights = weights.view(n_members, n_tasks, 1, n_tasks, 1)
+    weights = weights.repeat(1, 1, n_subspaces, 1, n_subspaces)
+    # a task without others keeps everything to itself
+    alone = trained.sum(1).le(1).view(-1, 1, 1, 1, 1)
+    own = torch.eye(n_tasks * n_subspaces).view(n_tasks, n_subspaces, n_tasks, n_subspaces)
+    return weights + own * torch.where(alone, 1.0, self_weight)
+
+
+class Stitch(MemberModule):
+    """One stitch: linear combinations of what the tasks have.
+
+    Parameters
+    ----------
+    n_members, n_tasks, n_subspaces : int
+    self_weight : float
+        See `stitch_start`.
+
+    Attributes
+    ----------
+    weight : Parameter of shape (M, T, S, T, S)
+        Reader, its subspace, who is read, their subspace.
+    """
+
+    def __init__(self, n_members, n_tasks, n_subspaces, self_weight):
+        super().__init__()
+        everyone = torch.ones(n_members, n_tasks, dtype=torch.bool)
+        self.weight = nn.Parameter(stitch_start(everyone, n_subspaces, self_weight))
+
+    def forward(self, columns, trained):
+        """Map ``(M, T, R, w)`` to the same shape."""
+        n_tasks, n_subspaces = self.weight.shape[1:3]
+        weight = self.weight * trained[:, None, None, :, None]
+        weight = weight.flatten(3).flatten(1, 2)
+        n_rows = columns.shape[2]
+        parts = columns.unflatten(3, (n_subspaces, -1)).transpose(2, 3)
+        mixed = weight @ parts.flatten(1, 2).flatten(2)
+        mixed = mixed.view(len(mixed), n_tasks, n_subspaces, n_rows, -1)
+        return mixed.transpose(2, 3).flatten(3)
+
+
+class StitchedNetwork(TaskModule):
+    """Networks of the tasks, stitched together behind every hidden layer.
+
+    Source: Misra, Shrivastava, Gupta and Hebert, "Cross-stitch networks for multi-task learning",
+    CVPR 2016, section 3.3, equation (1), for any number of tasks; with `sluice` Ruder, Bingel,
+    Augenstein and Søgaard, "Latent multi-task architecture learning", AAAI 2019.
+
+    Parameters
+    ----------
+    n_tasks, n_features, n_outputs : int
+        Tasks, features of a row (facts included) and outputs of a row.
+    seeds : sequence of M ints
+        One per member; they decide the initial weights.
+    hidden_layer_sizes : tuple of int
+        Hidden layers of each network.
+    activation : str
+        Of the hidden layers.
+    self_weight : float
+        What a task keeps of itself at the start.
+    sluice : bool
+        Whether outputs read a mixture of all hidden layers, instead of the last one.
+    n_subspaces : int
+        Equal parts of every layer that are stitched on their own.
+    orthogonality_alpha : float or sequence of M floats
+        Strength of the penalty that makes subspaces differ.
+
+    Notes
+    -----
+    Every row passes through the networks of all tasks.
+    """
+
+    task_only = ("heads",)
+
+    def __init__(
+        self,
+        n_tasks,
+        n_features,
+        n_outputs,
+        *,
+        seeds,
+        hidden_layer_sizes,
+        activation,
+        self_weight,
+        sluice=False,
+        n_subspaces=1,
+        orthogonality_alpha=0.0,
+    ):
+        super().__init__(len(seeds), n_tasks)
+        generators = member_generators(seeds, "initialisation")
+        self.activation = activation
+        self.self_weight = self_weight
+        self.n_subspaces = n_subspaces
+        self.networks_per_row = n_tasks
+        widths = [n_features, *hidden_layer_sizes]
+        self.layers = nn.ModuleList(
+            StackLinear((n_tasks,), a, b, generators, per_task=True) for a, b in pairwise(widths)
+        )
+        self.stitches = nn.ModuleList(
+            Stitch(len(seeds), n_tasks, n_subspaces, self_weight) for _ in hidden_layer_sizes
+        )
+        self.layer_weights = None
+        if sluice:
+            # the last layer speaks at the start, the others are heard
+            start = torch.full((len(self.layers),), 0.1 / max(len(self.layers) - 1, 1))
+            start[-1] = 0.9 if len(self.layers) > 1 else 1.0
+            self.layer_weights = nn.Parameter(start.repeat(len(seeds), n_tasks, 1))
+            self.task_only = ("heads", "layer_weights")
+        self.heads = StackMLP(
+            (n_tasks,), [widths[-1], n_outputs], generators, activation, per_task=True
+        )
+        alpha = torch.as_tensor(orthogonality_alpha, dtype=self.heads.layers[0].weight.dtype)
+        self.register_buffer("orthogonality_alpha", alpha.expand(len(seeds)).clone())
+        self.penalised = n_subspaces > 1 and bool((alpha > 0).any())
+        self._width = max(hidden_layer_sizes)
+
+    def decayed_parameters(self):
+        """All but biases and what mixes: decay would take from the sums of the mixtures."""
+        mixing = ("stitches", "layer_weights")
+        return [name for name in super().decayed_parameters() if not name.startswith(mixing)]
+
+    def keep_tasks(self, n_tasks):
+        """Forget all but the first tasks."""
+        super().keep_tasks(n_tasks)
+        for stitch in self.stitches:
+            stitch.weight = nn.Parameter(stitch.weight.data[:, :n_tasks, :, :n_tasks].clone())
+        if self.layer_weights is not None:
+            self.layer_weights = nn.Parameter(self.layer_weights.data[:, :n_tasks].clone())
+
+    @torch.no_grad()
+    def mark_trained(self, trained):
+        """Tasks that a member does not train are not read; it starts as if they were not there."""
+        super().mark_trained(trained)
+        some = ~trained.all(1)
+        if not bool(some.any()):
+            return
+        start = stitch_start(trained.cpu(), self.n_subspaces, self.self_weight)
+        for stitch in self.stitches:
+            weight = stitch.weight
+            weight.copy_(torch.where(some.view(-1, 1, 1, 1, 1), start.to(weight), weight))
+
+    def penalty(self):
+        """``orthogonality_alpha`` times the sum of ||G_1^T G_2||^2 over layers and tasks."""
+        if not self.penalised:
+            return None
+        total = 0
+        for layer in self.layers:
+            # the weights into each subspace: (M, T, S, d_in, w / S)
+            parts = layer.weight.unflatten(3, (self.n_subspaces, -1)).transpose(2, 3)
+            for second in range(1, self.n_subspaces):
+                for first in range(second):
+                    product = parts[:, :, first].mT @ parts[:, :, second]
+                    total = total + (product.square().sum((2, 3)) * self.trained).sum(1)
+        return self.orthogonality_alpha * total
+
+    def outputs(self, x, tasks):
+        """Outputs of every block, see `TaskModule`."""
+        return self._in_pieces(lambda piece: self._outputs(piece, tasks), x)
+
+    def mean_outputs(self, x):
+        """Mean over the tasks trained on of their outputs."""
+        return self._in_pieces(self._mean_outputs, x)
+
+    def _in_pieces(self, function, x):
+        if self.training:
+            return function(x)
+        return in_pieces(function, x, x.shape[0] * x.shape[1] * self.n_tasks * self._width)
+
+    def _columns(self, rows):
+        """Every hidden layer of every task: list of (M, T, R, w)."""
+        columns, layers = rows.flatten(1, 2).unsqueeze(1), []
+        for layer, stitch in zip(self.layers, self.stitches, strict=True):
+            columns = ACTIVATIONS[self.activation](layer(columns))
+            columns = stitch(columns, self.trained)
+            layers.append(columns)
+        return layers
+
+    def _read(self, layers):
+        """What the outputs read, (M, T, R, w)."""
+        if self.layer_weights is None:
+            return layers[-1]
+        weights = self.layer_weights.unsqueeze(3).unsqueeze(4)
+        return sum(weights[:, :, n] * layer for n, layer in enumerate(layers))
+
+    def _outputs(self, x, tasks):
+        rows = distinct_rows(x)
+        return self.heads(own_columns(self._read(self._columns(rows)), rows.shape[1], tasks), tasks)
+
+    def _mean_outputs(self, x):
+        every = self.heads(self._read(self._columns(x)))
+        mean = (self.task_shares()[:, :, None, None] * every).sum(1)
+        return mean.unflatten(1, x.shape[1:3])
