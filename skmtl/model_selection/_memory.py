@@ -8,8 +8,8 @@ import torch
 from skmtl._device import resolve_device
 from skmtl._jobs import build_module
 
-# more members than this no longer fit into the cache of a core together, and cost more each
-_MEMBERS_PER_CORE = 16
+# more members than this hardly get cheaper each
+_MEMBERS_PER_CORE = 32
 _MEMBERS_PER_GPU = 4096
 # parameters, gradients, two moments, averages, best ones, and what a step computes on the way
 _COPIES_OF_PARAMETERS = 16

@@ -5,6 +5,7 @@ Source: "Multi-task learning with hypernetworks and task metadata", section 2.1,
 
 import torch
 
+from skmtl.nn._contractions import FactorLayer, FullMap, NarrowLayer, OuterLayer
 from skmtl.nn._members import MemberModule, kaiming_bound, uniform, variance_bound
 
 
@@ -16,6 +17,11 @@ def _hyperfan_variance(rows, relu):
     is always 1; a bias that has a generator of its own starts at zero.
     """
     return (2.0 if relu else 1.0) / max(rows, 1)
+
+
+def _is_narrow(D, h):
+    """Whether a layer's weights are hardly more than the inputs of its inputs' outer product."""
+    return min(D.shape[1:]) < h.shape[2]
 
 
 class CompressedGenerator(MemberModule):
@@ -58,8 +64,30 @@ class CompressedGenerator(MemberModule):
     def forward(self, h):
         """Map ``(M, S, width)`` to the layer's weights, ``(M, S, rows * n_outputs)``."""
         # the full map, built once a step: cheaper than a product per task from a few tasks on
-        full = self.A.unsqueeze(-1) * self.C.unsqueeze(-2) * self.B.unsqueeze(1)
+        full = FullMap.apply(self.A, self.B, self.C)
         return torch.baddbmm(self.D.flatten(1).unsqueeze(1), h, full.flatten(2))
+
+    def evaluate(self, h, x):
+        """Apply the layer without its weights being written out.
+
+        Parameters
+        ----------
+        h : Tensor of shape (M, n, width)
+            Representation of the task of every row.
+        x : Tensor of shape (M, n, n_inputs)
+
+        Returns
+        -------
+        Tensor of shape (M, n, n_outputs)
+        """
+        # numbers on the way, counted in multiples of n * width: about 5 (inputs + outputs), or
+        # 5 inputs and 8 maps. Nothing but the shapes of one member decides.
+        factors = self.A, self.B, self.C
+        if _is_narrow(self.D, h):
+            layer = NarrowLayer
+        else:
+            layer = FactorLayer if 5 * x.shape[1] <= 8 * self.B.shape[1] else OuterLayer
+        return layer.apply(h, x, self.D, *factors)
 
 
 class FullGenerator(MemberModule):
@@ -70,6 +98,7 @@ class FullGenerator(MemberModule):
 
     def __init__(self, width, n_inputs, n_outputs, folded, generators, init, relu):
         super().__init__()
+        self.folded = folded
         rows = n_inputs + folded
         if init == "kaiming":
             # the size that the compressed form starts from, so that the two can be compared
@@ -84,3 +113,14 @@ class FullGenerator(MemberModule):
     def forward(self, h):
         """Map ``(M, S, width)`` to the layer's weights, ``(M, S, rows * n_outputs)``."""
         return torch.baddbmm(self.D, h, self.W)
+
+    def evaluate(self, h, x):
+        """Apply the layer without its weights being written out.
+
+        Parameters and returned values are those of `CompressedGenerator.evaluate`.
+        """
+        rows = x.shape[2] + self.folded
+        constant = self.D.view(len(x), rows, -1)
+        full = self.W.unflatten(2, (rows, -1))
+        layer = NarrowLayer if _is_narrow(constant, h) else OuterLayer
+        return layer.apply(h, x, constant, full)

@@ -11,9 +11,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skmtl.nn._contractions import NarrowLayer
 from skmtl.nn._generators import CompressedGenerator, FullGenerator
 from skmtl.nn._members import (
     ACTIVATIONS,
+    FEW_ROWS,
     MemberLinear,
     MemberModule,
     member_generators,
@@ -262,8 +264,32 @@ class TaskHypernetwork(MemberModule):
         h = z
         for layer in self.extractor:
             h = F.relu(layer(h))
-        rows = x.flatten(0, 1)
-        y = rows
+        n_learned = self.embeddings.shape[2]
+        moved = None
+        if self.skip is not None:
+            moved = torch.cat([z[..., :n_learned] - self.origin, z[..., n_learned:]], dim=2)
+        n_blocks, length = x.shape[1:3]
+        if n_blocks * length <= FEW_ROWS * tasks.shape[1]:
+            slots = slots.repeat_interleave(length, dim=1) if length > 1 else slots
+            y = self._by_row(x.flatten(1, 2), h, moved, slots)
+            return y.unflatten(1, (n_blocks, length))
+        return self._by_block(x.flatten(0, 1), h, moved, slots).unflatten(0, x.shape[:2])
+
+    def _by_block(self, x, h, moved, slots):
+        """Write out the network of every task, and multiply its blocks with it.
+
+        Parameters
+        ----------
+        x : Tensor of shape (M * K, b, n_features)
+        h, moved : Tensors of shape (M, S, ...)
+            What generators and linear path are told about every task.
+        slots : Tensor of shape (M, K)
+
+        Returns
+        -------
+        Tensor of shape (M * K, b, n_outputs)
+        """
+        y = x
         last = len(self.shapes) - 1
         for n, (layer, shape) in enumerate(zip(self.layers, self.shapes, strict=True)):
             weights = layer(h)
@@ -272,11 +298,37 @@ class TaskHypernetwork(MemberModule):
             y = _apply_layer(y, take_members(weights, slots), shape)
             if n < last:
                 y = ACTIVATIONS[self.activation](y)
-        if self.skip is not None:
-            shape, n_learned = (rows.shape[-1], self.n_outputs), self.embeddings.shape[2]
-            moved = torch.cat([z[..., :n_learned] - self.origin, z[..., n_learned:]], dim=2)
-            y = y + _apply_layer(rows, take_members(self.skip(moved), slots), shape)
-        return y.unflatten(0, x.shape[:2])
+        if moved is not None:
+            shape = x.shape[-1], self.n_outputs
+            y = y + _apply_layer(x, take_members(self.skip(moved), slots), shape)
+        return y
+
+    def _by_row(self, x, h, moved, slots):
+        """Take every row as the only one of its task: less is written where tasks have few rows.
+
+        Parameters
+        ----------
+        x : Tensor of shape (M, n, n_features)
+        h, moved : Tensors of shape (M, S, ...)
+        slots : Tensor of shape (M, n)
+
+        Returns
+        -------
+        Tensor of shape (M, n, n_outputs)
+        """
+        h = take_members(h, slots)
+        y = x
+        last = len(self.shapes) - 1
+        for n, layer in enumerate(self.layers):
+            y = layer.evaluate(h, y)
+            if self.target_biases:
+                y = y + self.target_biases[n](h)
+            if n < last:
+                y = ACTIVATIONS[self.activation](y)
+        if moved is not None:
+            weight, bias = (w.unflatten(2, (-1, self.n_outputs)) for w in self.skip.parameters())
+            y = y + NarrowLayer.apply(take_members(moved, slots), x, bias.squeeze(1), weight)
+        return y
 
 
 def _apply_layer(x, weights, shape):
@@ -294,5 +346,6 @@ def _apply_layer(x, weights, shape):
     Tensor of shape (M * K, b, d_out)
     """
     d_in, d_out = shape
-    weights = weights.view(-1, d_in + 1, d_out)
-    return torch.baddbmm(weights[:, d_in:], x, weights[:, :d_in])
+    # split, not sliced: the gradient is then written once
+    weights, bias = weights.view(-1, d_in + 1, d_out).split([d_in, 1], dim=1)
+    return torch.baddbmm(bias, x, weights)

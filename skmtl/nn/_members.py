@@ -18,6 +18,9 @@ ACTIVATIONS = {
     "tanh": torch.tanh,
 }
 
+# rows for each task of a batch, on average, up to which a network is not worth writing out: blocks
+# are rows then
+FEW_ROWS = 3
 _PURPOSES = ("initialisation", "rows", "validation")
 
 

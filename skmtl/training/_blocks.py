@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import torch
 
+from skmtl.nn._members import FEW_ROWS
+
 
 @dataclass
 class TaskRows:
@@ -85,6 +87,8 @@ def block_shape(n_rows, task_counts, overhead=6.0):
         Blocks in a batch, places in a block, distinct tasks in a batch at most.
     """
     n_slots = int(min((task_counts > 0).sum(), n_rows))
+    if n_rows <= FEW_ROWS * n_slots:
+        return n_rows, 1, n_slots
     best = None
     length = 1
     while True:

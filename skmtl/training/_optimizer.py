@@ -3,9 +3,12 @@
 torch's Adam takes one rate for all, and moves members that have stopped; this one does neither.
 """
 
+import inspect
 from contextlib import contextmanager
 
 import torch
+
+from skmtl.nn._workspace import scratch
 
 
 class MemberAdam(torch.optim.Optimizer):
@@ -81,6 +84,7 @@ class MemberAdam(torch.optim.Optimizer):
         self.steps = torch.zeros(n_members, 1, dtype=torch.float64, device=first.device)
         self._decaying = bool((self.param_groups[0]["weight_decay"] > 0).any())
         self._averaging = bool((self.param_groups[0]["averaging"] > 0).any())
+        self._shrunk = None
         self._views = {}
         self.averaged = flat.clone() if self._averaging else flat
         self._point_to(flat)
@@ -95,6 +99,9 @@ class MemberAdam(torch.optim.Optimizer):
     def _per_member(value, like):
         value = torch.as_tensor(value, dtype=like.dtype, device=like.device)
         return value.reshape(-1, 1).expand(len(like), 1).clone()
+
+    # as torch's, less a wrapper that imports a compiler nobody uses here, which takes seconds
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
 
     def load(self, buffer):
         """Make `buffer`, of shape (M, P), the parameters; the member count may change."""
@@ -142,6 +149,7 @@ class MemberAdam(torch.optim.Optimizer):
                 group[key] = group[key].index_select(0, members)
         for name in ("mean", "mean_square", "averaged", "steps"):
             setattr(self, name, getattr(self, name).index_select(0, members))
+        self._shrunk = None
         self.load(self.buffer.index_select(0, members))
 
     @torch.no_grad()
@@ -166,7 +174,9 @@ class MemberAdam(torch.optim.Optimizer):
         group = self.param_groups[0]
         lr = torch.as_tensor(group["lr"], dtype=self.buffer.dtype, device=self.buffer.device)
         decay, (beta1, beta2) = group["weight_decay"], group["betas"]
-        gradient = torch.cat([self._gradient(p) for p in self._parameters], dim=1)
+        # fresh memory for numbers as many as the parameters would cost more than the arithmetic
+        gradient = scratch("gradient", self.buffer.shape, self.buffer)
+        torch.cat([self._gradient(p) for p in self._parameters], dim=1, out=gradient)
         everyone = active is None
         if not everyone:
             state = self.mean, self.mean_square, self.buffer, self.averaged
@@ -178,9 +188,9 @@ class MemberAdam(torch.optim.Optimizer):
         rate = -lr / (1 - beta1**self.steps).to(lr.dtype)
         root = (1 - beta2**self.steps).sqrt().to(lr.dtype)
         if self._decaying:
-            self.buffer.mul_(1 - lr * decay * self._decays)
-        denominator = self.mean_square.sqrt().div_(root).add_(group["eps"])
-        self.buffer.addcmul_(self.mean / denominator, rate)
+            self.buffer.mul_(self._shrinkage(lr * decay))
+        change = torch.sqrt(self.mean_square, out=gradient).div_(root).add_(group["eps"])
+        self.buffer.addcmul_(torch.div(self.mean, change, out=change), rate)
         if self._averaging:
             soon = (1 + self.steps) / (10 + self.steps)
             self.averaged.lerp_(
@@ -190,6 +200,12 @@ class MemberAdam(torch.optim.Optimizer):
             for tensor, old in zip(state, kept, strict=True):
                 tensor.copy_(torch.where(active.unsqueeze(1), tensor, old))
         return loss
+
+    def _shrinkage(self, rate):
+        """What decay leaves of every parameter, kept as long as the rates are what they were."""
+        if self._shrunk is None or not torch.equal(self._shrunk[0], rate):
+            self._shrunk = rate, 1 - rate * self._decays
+        return self._shrunk[1]
 
     @staticmethod
     def _gradient(parameter):

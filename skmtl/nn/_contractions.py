@@ -1,0 +1,280 @@
+"""Layers from representations and a generator's factors, with hand-written backward passes.
+
+Large tensors are never kept. Axes in the formulas: n rows, k numbers of a representation, i inputs,
+o outputs; every tensor has the member axis first.
+"""
+
+import torch
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from skmtl.nn._workspace import aligned, pieces, product, scratch
+
+
+class FullMap(Function):
+    """``full[k, i, o] = A[k, i] B[i, o] C[k, o]``.
+
+    Parameters
+    ----------
+    A : Tensor of shape (M, k, i)
+    B : Tensor of shape (M, i, o)
+    C : Tensor of shape (M, k, o)
+    """
+
+    @staticmethod
+    def forward(ctx, A, B, C):
+        """Write out the map, shape ``(M, k, i, o)``."""
+        ctx.save_for_backward(A, B, C)
+        return _full(A, B, C, A.new_empty(_shape(A, B)))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        """Gradients of the factors."""
+        factors = ctx.saved_tensors
+        to_factors = [torch.empty_like(factor) for factor in factors]
+        _factors_backward(*factors, gradient, *to_factors)
+        return tuple(to_factors)
+
+
+class OuterLayer(Function):
+    """``y[n, o] = sum_ki h[n, k] x[n, i] full[k, i, o] + sum_i x[n, i] D[i, o]``.
+
+    One product of each row's outer product h x with the whole map: for rows of which few share a
+    representation.
+
+    Parameters
+    ----------
+    h : Tensor of shape (M, n, k)
+    x : Tensor of shape (M, n, i), or (M, n, i - 1) if there is one more input, always 1
+    D : Tensor of shape (M, i, o)
+    *full : Tensor of shape (M, k, i, o), or its three factors as `FullMap` takes them
+    """
+
+    @staticmethod
+    def forward(ctx, h, x, D, *full):
+        """Evaluate the layer, shape ``(M, n, o)``."""
+        inputs = _with_one(x, D)
+        ctx.n_inputs = x.shape[2]
+        ctx.save_for_backward(h, inputs, D, *full)
+        y = x.new_empty(*x.shape[:2], D.shape[2])
+        for h_, x_, D_, y_, *full_ in _pieces(h, inputs, D, y, *full):
+            outer = _scaled(x_, h_.unsqueeze(3))
+            constant = product("constant", aligned("x", x_), aligned("D", D_))
+            terms = product("terms", outer.flatten(2), _map_of(*full_).flatten(1, 2))
+            torch.add(terms, constant, out=y_)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        """Gradients of all of them; that of x only if it is asked for."""
+        h, x, D, *full = ctx.saved_tensors
+        asked = ctx.needs_input_grad[1]
+        to_x = torch.empty_like(x) if asked else gradient
+        to_h, to_d = torch.empty_like(h), torch.empty_like(D)
+        to_full = [torch.empty_like(factor) for factor in full]
+        whole = h, x, D, gradient, to_h, to_x, to_d, *full, *to_full
+        for h_, x_, D_, slope, to_h_, to_x_, to_d_, *both in _pieces(*whole):
+            slope = aligned("slope", slope)
+            to_d_.copy_(product("constant", aligned("x", x_).mT, slope))
+            full_, to_full_ = both[: len(full)], both[len(full) :]
+            # computed once more: cheaper than to keep it
+            outer = _scaled(x_, h_.unsqueeze(3))
+            flat = _map_of(*full_).flatten(1, 2)
+            to_outer = scratch("other", outer.shape, x)
+            torch.bmm(slope, flat.mT, out=to_outer.flatten(2))
+            to_map = _to_map(*to_full_)
+            torch.bmm(outer.flatten(2).mT, slope, out=to_map.flatten(1, 2))
+            if len(full) > 1:
+                _factors_backward(*full_, to_map, *to_full_)
+            torch.sum(torch.mul(to_outer, x_.unsqueeze(2), out=outer), 3, out=to_h_)
+            if asked:
+                # element by element: a product's rounding would depend on where a member begins
+                torch.sum(to_outer.mul_(h_.unsqueeze(3)), 2, out=to_x_)
+                to_x_ += product("constant", slope, aligned("D", D_).mT)
+        return to_h, to_x[..., : ctx.n_inputs] if asked else None, to_d, *to_full
+
+
+class NarrowLayer(Function):
+    """As `OuterLayer`, but writes out the weights of every row.
+
+    ``y[n, o] = sum_i x[n, i] (D[i, o] + sum_k h[n, k] full[k, i, o])``: for layers with few inputs
+    or few outputs.
+
+    Parameters
+    ----------
+    h, x, D, *full : Tensors
+        As `OuterLayer` takes them.
+    """
+
+    @staticmethod
+    def forward(ctx, h, x, D, *full):
+        """Evaluate the layer, shape ``(M, n, o)``."""
+        inputs = _with_one(x, D)
+        ctx.n_inputs = x.shape[2]
+        ctx.save_for_backward(h, inputs, D, *full)
+        y = x.new_empty(*x.shape[:2], D.shape[2])
+        for h_, x_, y_, D_, *full_ in _pieces(h, inputs, y, D, *full):
+            weights = _weights(aligned("h", h_), D_, _map_of(*full_))
+            torch.sum(weights.mul_(x_.unsqueeze(3)), 2, out=y_)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        """Gradients of all of them; that of x only if it is asked for."""
+        h, x, D, *full = ctx.saved_tensors
+        asked = ctx.needs_input_grad[1]
+        to_x = torch.empty_like(x) if asked else gradient
+        to_h, to_d = torch.empty_like(h), torch.empty_like(D)
+        to_full = [torch.empty_like(factor) for factor in full]
+        whole = h, x, D, gradient, to_h, to_x, to_d, *full, *to_full
+        for h_, x_, D_, slope, to_h_, to_x_, to_d_, *both in _pieces(*whole):
+            h_ = aligned("h", h_)
+            slope = aligned("slope", slope)
+            to_d_.copy_(product("constant", aligned("x", x_).mT, slope))
+            full_, to_full_ = both[: len(full)], both[len(full) :]
+            slope = slope.unsqueeze(2)
+            map_ = _map_of(*full_)
+            if asked:
+                torch.sum(_weights(h_, D_, map_).mul_(slope), 3, out=to_x_)
+            to_weights = scratch("outer", (*x_.shape, D.shape[2]), x)
+            torch.mul(x_.unsqueeze(3), slope, out=to_weights)
+            to_h_.copy_(product("products", to_weights.flatten(2), map_.flatten(2).mT))
+            to_map = _to_map(*to_full_)
+            torch.bmm(h_.mT, to_weights.flatten(2), out=to_map.flatten(2))
+            if len(full) > 1:
+                _factors_backward(*full_, to_map, *to_full_)
+        return to_h, to_x[..., : ctx.n_inputs] if asked else None, to_d, *to_full
+
+
+class FactorLayer(Function):
+    """As `OuterLayer`, but never writes out the map.
+
+    ``y[n, o] = sum_k h[n, k] C[k, o] (sum_i x[n, i] A[k, i] B[i, o]) + sum_i x[n, i] D[i, o]``:
+    for batches with fewer rows than the map has.
+
+    Parameters
+    ----------
+    h : Tensor of shape (M, n, k)
+    x : Tensor of shape (M, n, i), or (M, n, i - 1) if there is one more input, always 1
+    D : Tensor of shape (M, i, o)
+    A : Tensor of shape (M, k, i)
+    B : Tensor of shape (M, i, o)
+    C : Tensor of shape (M, k, o)
+    """
+
+    @staticmethod
+    def forward(ctx, h, x, D, A, B, C):
+        """Evaluate the layer, shape ``(M, n, o)``."""
+        inputs = _with_one(x, D)
+        ctx.n_inputs = x.shape[2]
+        y = x.new_empty(*x.shape[:2], D.shape[2])
+        for h_, x_, y_, D_, A_, B_, C_ in _pieces(h, inputs, y, D, A, B, C):
+            inner = _inner(_scaled(x_, A_.unsqueeze(1)), aligned("B", B_))
+            torch.sum(inner.mul_(h_.unsqueeze(3)).mul_(C_.unsqueeze(1)), 2, out=y_)
+            y_ += product("constant", aligned("x", x_), aligned("D", D_))
+        ctx.save_for_backward(h, inputs, D, A, B, C)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        """Gradients of all six; that of x only if it is asked for."""
+        h, x, D, A, B, C = ctx.saved_tensors
+        asked = ctx.needs_input_grad[1]
+        to_x = torch.empty_like(x) if asked else gradient
+        parts = h, D, A, B, C
+        to_parts = [torch.empty_like(part) for part in parts]
+        for h_, x_, slope, to_x_, *both in _pieces(h, x, gradient, to_x, *parts[1:], *to_parts):
+            D_, A_, B_, C_, to_h_, to_d_, to_a_, to_b_, to_c_ = both
+            B_, slope = aligned("B", B_), aligned("slope", slope)
+            to_d_.copy_(product("constant", aligned("x", x_).mT, slope))
+            if asked:
+                to_x_.copy_(product("constant", slope, aligned("D", D_).mT))
+            rows, columns, factor = h_.unsqueeze(3), C_.unsqueeze(1), A_.unsqueeze(1)
+            slope = slope.unsqueeze(2)
+            # computed once more: cheaper than to keep it
+            scaled = _scaled(x_, factor)
+            terms = _inner(scaled, B_).mul_(slope)
+            other = scratch("other", terms.shape, x)
+            torch.sum(torch.mul(terms, rows, out=other), 1, out=to_c_)
+            torch.sum(terms.mul_(columns), 3, out=to_h_)
+            to_inner = torch.mul(rows, slope, out=terms).mul_(columns).flatten(1, 2)
+            flat = scaled.flatten(1, 2)
+            to_b_.copy_(product("constant", flat.mT, to_inner))
+            torch.bmm(to_inner, B_.mT, out=flat)
+            other = scratch("other", scaled.shape, x)
+            torch.sum(torch.mul(scaled, x_.unsqueeze(2), out=other), 1, out=to_a_)
+            if asked:
+                to_x_ += scaled.mul_(factor).sum(2)
+        to_h, *others = to_parts
+        return to_h, to_x[..., : ctx.n_inputs] if asked else None, *others
+
+
+def _pieces(h, x, *others):
+    """The same members of every tensor, as many as have their outer products in the cache."""
+    numbers = h.shape[1] * h.shape[2] * x.shape[2]
+    return pieces(numbers, h, x, *others)
+
+
+def _shape(A, B):
+    return *A.shape, B.shape[2]
+
+
+def _full(A, B, C, out):
+    return torch.mul(A.unsqueeze(3), C.unsqueeze(2), out=out).mul_(B.unsqueeze(1))
+
+
+def _map_of(*full):
+    """The whole map, from what `OuterLayer` was given."""
+    if len(full) == 1:
+        return full[0]
+    A, B, C = full
+    return _full(A, B, C, scratch("map", _shape(A, B), A))
+
+
+def _to_map(*to_full):
+    """Where the gradient of the map belongs: a place of its own if it goes on to three factors."""
+    if len(to_full) == 1:
+        return to_full[0]
+    to_a, to_b, _ = to_full
+    return scratch("to_map", _shape(to_a, to_b), to_a)
+
+
+def _weights(h, D, full):
+    """``D[i, o] + sum_k h[n, k] full[k, i, o]``, shape (M, n, i, o)."""
+    weights = scratch("inner", (*h.shape[:2], *D.shape[1:]), h)
+    torch.bmm(h, full.flatten(2), out=weights.flatten(2))
+    # added here: a product with a single column of D would round differently for one member
+    return weights.add_(D.unsqueeze(1))
+
+
+def _factors_backward(A, B, C, gradient, to_a, to_b, to_c):
+    """Write the gradients of the factors of a map."""
+    product, other = (scratch(name, gradient.shape, gradient) for name in ("terms", "products"))
+    torch.mul(gradient, C.unsqueeze(2), out=product)
+    torch.sum(torch.mul(product, B.unsqueeze(1), out=other), 3, out=to_a)
+    torch.sum(product.mul_(A.unsqueeze(3)), 1, out=to_b)
+    torch.mul(gradient, A.unsqueeze(3), out=product)
+    torch.sum(product.mul_(B.unsqueeze(1)), 2, out=to_c)
+
+
+def _with_one(x, D):
+    """Inputs of shape (M, n, i), the last of them 1 if x has one less."""
+    return x if x.shape[2] == D.shape[1] else torch.nn.functional.pad(x, (0, 1), value=1.0)
+
+
+def _inner(scaled, B):
+    """``sum_i scaled[n, k, i] B[i, o]``, shape (M, n, k, o)."""
+    inner = scratch("inner", (*scaled.shape[:3], B.shape[2]), B)
+    torch.bmm(scaled.flatten(1, 2), B, out=inner.flatten(1, 2))
+    return inner
+
+
+def _scaled(x, factor):
+    """``x[n, i] factor[n, k, i]``, shape (M, n, k, i), where axes of the factor may be 1."""
+    n_members, n_rows, n_inputs = x.shape
+    out = scratch("outer", (n_members, n_rows, factor.shape[2], n_inputs), x)
+    return torch.mul(x.unsqueeze(2), factor, out=out)
