@@ -4,6 +4,7 @@ Nothing here knows pandas or scikit-learn.
 """
 
 from skmtl.nn._experts import ExtractionNetwork, MixtureNetwork
+from skmtl.nn._gradients import task_gradients
 from skmtl.nn._hypernet import TaskHypernetwork
 from skmtl.nn._members import MemberModule, member_generators
 from skmtl.nn._relations import RelationNetwork
@@ -24,4 +25,5 @@ __all__ = [
     "StitchedNetwork",
     "TaskHypernetwork",
     "member_generators",
+    "task_gradients",
 ]

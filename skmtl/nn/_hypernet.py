@@ -70,6 +70,7 @@ class TaskHypernetwork(MemberModule):
     """
 
     resumed_buffers = ("origin",)
+    gradient_form = "slots"
 
     def __init__(
         self,
@@ -167,6 +168,10 @@ class TaskHypernetwork(MemberModule):
     def decayed_parameters(self):
         """All but biases and embeddings; those have a pull of their own."""
         return [name for name in super().decayed_parameters() if name != "embeddings"]
+
+    def shared_parameters(self):
+        """All but the embeddings, which the loss of one task alone reaches."""
+        return [name for name in super().shared_parameters() if name != "embeddings"]
 
     def mean_embedding(self):
         """Mean embedding of the tasks trained on, shape ``(M, 1, embedding_dim)``."""

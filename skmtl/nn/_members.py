@@ -18,7 +18,7 @@ ACTIVATIONS = {
     "tanh": torch.tanh,
 }
 
-_PURPOSES = ("initialisation", "rows", "validation")
+_PURPOSES = ("initialisation", "rows", "validation", "weighting")
 
 
 def member_generators(seeds, purpose):
@@ -31,7 +31,7 @@ def member_generators(seeds, purpose):
     ----------
     seeds : sequence of int
         One non-negative seed per member.
-    purpose : {"initialisation", "rows", "validation"}
+    purpose : {"initialisation", "rows", "validation", "weighting"}
         What the numbers are for.
 
     Returns
@@ -90,6 +90,8 @@ class MemberModule(nn.Module):
     resumed_buffers = ()
     # how many networks a row passes through: what is kept for the backward pass grows with it
     networks_per_row = 1
+    # how the gradients of tasks are told apart cheaply, see `task_gradients`; None: pass by pass
+    gradient_form = None
 
     @property
     def n_members(self):
