@@ -152,7 +152,8 @@ class WeightedSteps:
         # a task without rows has none: 0 / 0
         means = self._by_task(values, tasks) / self._by_task(totals, tasks)
         if self.second is None:
-            weights = self._record(self.first.weights(means, None, self.state, self.generators))
+            weights = self.first.weights(means, None, self.state, self.generators)
+            self._record(weights, tasks, ~torch.isnan(means))
             self._backward((losses * self._of_slots(weights, tasks)).sum(1), net)
         else:
             self._step_by_gradients(losses, means, tasks, slots, net)
@@ -201,7 +202,7 @@ class WeightedSteps:
         found = gradients.combine(by_slot)
         if self.second.own_parameters:
             # weights of losses: each task's own parameters see its weight alone
-            own = gradients._grad((losses * by_slot).sum(), gradients.own)
+            own = gradients.pull_back((losses * by_slot).sum(), gradients.own)
         else:
             own = gradients.own_gradients
         self._give({**found, **own}, net)
@@ -252,17 +253,15 @@ class WeightedSteps:
 
     # the history
 
-    def _record(self, weights, tasks=None, present=None):
+    def _record(self, weights, tasks, present):
         """Add the weights of a batch to those of the epoch."""
-        if self._by_slot and tasks is not None:
-            shape = len(weights), self.n_tasks
-            self._sums += weights.new_zeros(shape).scatter_add(1, tasks, weights)
-            counts = present.to(weights.dtype)
-            self._counts += weights.new_zeros(shape).scatter_add(1, tasks, counts)
-        else:
-            self._sums += weights
-            self._counts += 1.0 if present is None else present
-        return weights
+        counts = present.to(weights.dtype)
+        if self._by_slot:
+            empty = weights.new_zeros(len(weights), self.n_tasks)
+            weights = empty.scatter_add(1, tasks, weights)
+            counts = empty.scatter_add(1, tasks, counts)
+        self._sums = self._sums + weights
+        self._counts = self._counts + counts
 
     def end_epoch(self, clock):
         """Learn that an epoch is over, before the clocks tick."""

@@ -68,16 +68,19 @@ class FixedWeights(TaskWeighting):
                 "one number per task here."
             )
         values = np.asarray(self.values, dtype=float)
-        if values.ndim != 1 or not (np.isfinite(values).all() and (values >= 0).all()):
+        # with a row for each member: what an estimator makes of a dict
+        if values.ndim not in (1, 2) or not (np.isfinite(values).all() and (values >= 0).all()):
             raise ValueError(f"values must be numbers of at least 0, got {self.values!r}.")
         # of a search, folds may lack tasks that others have, and then pad
-        if len(values) > n_tasks or len(values) == 0:
-            raise ValueError(f"values has {len(values)} weights for {n_tasks} tasks.")
+        n_values = values.shape[-1]
+        if n_values > n_tasks or n_values == 0:
+            raise ValueError(f"values has {n_values} weights for {n_tasks} tasks.")
 
     def _state(self, n_members, n_tasks):
-        values = torch.ones(n_tasks, dtype=torch.float64)
-        values[: len(self.values)] = torch.as_tensor(np.asarray(self.values, dtype=float))
-        return {"values": values.repeat(n_members, 1)}
+        values = torch.ones(n_members, n_tasks, dtype=torch.float64)
+        given = torch.as_tensor(np.asarray(self.values, dtype=float))
+        values[:, : given.shape[-1]] = given
+        return {"values": values}
 
     def _weights(self, losses, gramian, present, state, generators):
         return state["values"]
