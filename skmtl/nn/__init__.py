@@ -4,7 +4,6 @@ Nothing here knows pandas or scikit-learn.
 """
 
 from skmtl.nn._experts import ExtractionNetwork, MixtureNetwork
-from skmtl.nn._gradients import task_gradients
 from skmtl.nn._hypernet import TaskHypernetwork
 from skmtl.nn._members import MemberModule, member_generators
 from skmtl.nn._relations import RelationNetwork
@@ -12,6 +11,7 @@ from skmtl.nn._roaming import RoamingNetwork
 from skmtl.nn._shared import SharedBottomNetwork, SingleTaskNetwork
 from skmtl.nn._stitch import StitchedNetwork
 from skmtl.nn._tensors import FactorisedNetwork
+from skmtl.nn._trunk_gradients import task_gradients
 
 __all__ = [
     "ExtractionNetwork",

@@ -206,6 +206,7 @@ class WeightedSteps:
         else:
             own = gradients.own_gradients
         self._give({**found, **own}, net)
+        gradients.release()
 
     def _gramian(self, tasks, means):
         if self.second.at_representation:

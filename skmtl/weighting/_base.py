@@ -29,6 +29,20 @@ class TaskWeighting(BaseEstimator, metaclass=ABCMeta):
         ones only.
     at_representation : bool
         Whether the Gramian is that of gradients at the shared representation.
+
+    See Also
+    --------
+    GradientWeighting : Base class of methods that look at gradients.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmtl.weighting import TaskWeighting
+    >>> class Inverse(TaskWeighting):
+    ...     def _weights(self, losses, gramian, present, state, generators):
+    ...         return 1 / losses.clamp(min=1e-3)
+    >>> Inverse().weights(torch.tensor([[0.5, 2.0, torch.nan]]))
+    tensor([[2.0000, 0.5000, 0.0000]])
     """
 
     needs = frozenset({LOSSES})
@@ -151,6 +165,21 @@ class GradientWeighting(TaskWeighting):
     All of them are invariant to the unit of the gradients, so that the Gramian is given to them
     with a largest diagonal element of 1. They work on the CPU in double precision: these are small
     problems with branches.
+
+    See Also
+    --------
+    TaskWeighting : Base class of all methods.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skmtl.weighting import GradientWeighting
+    >>> class InverseLength(GradientWeighting):
+    ...     def _solve(self, some):
+    ...         return 1 / np.sqrt(np.einsum("gkk->gk", some.gramian))
+    >>> InverseLength().weights(torch.ones(1, 2), torch.tensor([[[1.0, 0.0], [0.0, 4.0]]]))
+    tensor([[2., 1.]])
     """
 
     needs = frozenset({GRAMIAN})

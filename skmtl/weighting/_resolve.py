@@ -44,6 +44,8 @@ NAMES = {
 def get_weighting(method):
     """Return the method that a name, an object or a tuple stands for.
 
+    What every estimator does with its `task_weighting`.
+
     Parameters
     ----------
     method : str, TaskWeighting, torchjd.aggregation.Weighting, or tuple of two of these

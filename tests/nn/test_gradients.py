@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from skmtl.nn import task_gradients
-from skmtl.nn._gradients import SlotGradients, TaskGradients, TrunkGradients
+from skmtl.nn._gradients import TaskGradients
+from skmtl.nn._slot_gradients import SlotGradients
+from skmtl.nn._trunk_gradients import TrunkGradients
 from tests._members import build, task_rows
 from tests._networks import NETWORKS, network, random_blocks, randomised
 

@@ -174,9 +174,10 @@ def assert_same_state(one, other):
             torch.testing.assert_close(value, other[key], rtol=1e-7, atol=1e-9, equal_nan=True)
 
 
+@every_form
 @pytest.mark.parametrize("method", METHODS, ids=str)
-def test_members_with_clocks_and_rows_of_their_own(method):
-    table, seeds = task_rows(n_rows=80), [3, 14, 15, 92]
+def test_members_with_clocks_and_rows_of_their_own(form, method):
+    table, seeds = TABLES[form](n_rows=80), [3, 14, 15, 92]
     rows = [torch.arange(m, 60 - 9 * m) for m in range(4)]
     valid_rows = [torch.arange(60, 80)] * 4
     # of uneven batches and epochs: two stop at once, and leave
