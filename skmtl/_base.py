@@ -19,12 +19,14 @@ from skmtl._columns import as_table
 from skmtl._device import one_thread
 from skmtl._examples import Examples, row_counts
 from skmtl._jobs import Job, build_module, train
-from skmtl._reports import history_table
+from skmtl._reports import history_table, weights_table
 from skmtl._tables import TaskTables
 from skmtl._targets import Targets
 from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
 from skmtl.training import ProgressBar, predict_every_task, predict_rows
+from skmtl.weighting import TaskWeighting, get_weighting
+from skmtl.weighting._base import select
 
 # what scikit-learn remembers of the columns of X
 COLUMNS = ("n_features_in_", "feature_names_in_")
@@ -38,6 +40,8 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         "metadata": [str, Integral, "array-like", None],
         "task_types": [StrOptions({"infer"}), dict],
         "task_sampling": [StrOptions({"rows", "tasks", "sqrt"})],
+        # a Weighting of TorchJD is a callable; `get_weighting` looks closer
+        "task_weighting": [str, tuple, list, TaskWeighting, callable],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -116,9 +120,11 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         try:
             job = self._job(X, y, sample_weight, X_val, y_val)
             module = build_module([job])
+            state = None
             if self.warm_start and hasattr(self, "module_"):
                 self._resume(module)
-            net = train([job], module)
+                state = self._resumed_weighting(len(job.tables.tasks))
+            net = train([job], module, weighting_state=state)
         except BaseException:
             # a model that was fitted before still is, on the columns that it had then
             for name in COLUMNS:
@@ -131,6 +137,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
     def _job(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Check everything, and return what to train on."""
         self._validate_params()
+        get_weighting(self.task_weighting)
         tables = TaskTables(self.task_id, self.metadata)
         targets = Targets(task_id=self.task_id, **self._target_settings())
         warm = self.warm_start and hasattr(self, "module_")
@@ -228,6 +235,15 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             buffer = getattr(module, name)
             setattr(module, name, getattr(self.module_, name).to(buffer, copy=True))
 
+    def _resumed_weighting(self, n_tasks):
+        """What task weighting remembers of the previous fit, if that was weighted in the same way.
+
+        Tasks that `adapt` has learned since are not in it, and start afresh with all others.
+        """
+        state, method, known = self._weighting_state
+        same = method == repr(get_weighting(self.task_weighting)) and known == n_tasks
+        return copy.deepcopy(state) if same else None
+
     def _finish(self, job, net, first=None):
         """Keep what was learned and recorded, and let go of net and rows.
 
@@ -243,6 +259,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         self.device_ = net.device
         records, observed = net.records_, net.history if len(net.seeds) == 1 else None
         self.module_ = net.module_
+        n_tasks, weights, state = len(job.tables.tasks), net.task_weights_, net.weighting_state_
         if first is not None:
             members = slice(first, first + len(job.seeds))
             self.module_ = net.module_.part(members)
@@ -250,6 +267,10 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             own = (records["member"] >= members.start) & (records["member"] < members.stop)
             records = {name: values[own] for name, values in records.items()}
             records["member"] = records["member"] - first
+            weights = None if weights is None else weights[own]
+            state = select(state, list(range(members.start, members.stop)), n_tasks)
+        self._weighting_state = state, repr(get_weighting(self.task_weighting)), n_tasks
+        self._task_weights = weights_table(records, weights, job.tables.tasks)
         self.history_ = history_table(records, observed)
         self.n_iter_ = int(self.history_["epoch"].max())
         self.callbacks_ = [
@@ -302,6 +323,12 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         """Task labels, in the order of the embeddings."""
         check_is_fitted(self, "module_")
         return self._tables.tasks
+
+    @property
+    def task_weights_(self):
+        """Mean weight of every task in each epoch of each member."""
+        check_is_fitted(self, "module_")
+        return self._task_weights.copy()
 
     @property
     def task_types_(self):

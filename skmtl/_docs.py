@@ -37,6 +37,11 @@ task_sampling : {"rows", "tasks", "sqrt"}, default="rows"
     How often a task is drawn: as often as it has rows, all tasks equally often, or by the square
     root of their rows. An epoch is about as long as the table, and every task that has training
     rows is in it. In wide form, where tasks share rows, their losses are weighted accordingly.
+task_weighting : str, object, tuple or TorchJD Weighting, default="equal"
+    How the losses or gradients of the tasks become one step: the name or an object of a method in
+    :mod:`skmtl.weighting`, a tuple of a method for losses and one for gradients, such as
+    ``("uncertainty", "pcgrad")``, or a ``Weighting`` of the library TorchJD. It acts beside
+    `task_sampling`.
 alpha : float, default=1e-4
     Decoupled weight decay: each step shrinks weights by ``learning_rate_init * alpha`` of
     their size; biases and embeddings are left alone.
@@ -95,6 +100,8 @@ module_ : torch.nn.Module
 history_ : DataFrame
     One row per member and epoch: training and validation loss, and numbers that callbacks
     recorded.
+task_weights_ : DataFrame
+    One row per member and epoch, one column per task: mean weight in the epoch's batches.
 n_iter_ : int
     Epochs run, by the member that ran longest.
 device_ : str

@@ -16,6 +16,7 @@ from skmtl._examples import Examples
 from skmtl._tables import TaskTables
 from skmtl._targets import Targets
 from skmtl.training import ClassLoss, MemberNet, ProgressBar, TaskRows, check_callbacks
+from skmtl.weighting import Composition, FixedWeights, get_weighting
 
 # may differ between members, beside what an architecture names in `_member_parameters`
 MEMBER_PARAMETERS = ("learning_rate_init", "alpha", "weight_averaging")
@@ -117,7 +118,16 @@ def build_module(jobs):
     )
 
 
-def train(jobs, module, *, max_steps=None, with_callbacks=True, drop_diverged=False):
+def train(
+    jobs,
+    module,
+    *,
+    max_steps=None,
+    with_callbacks=True,
+    drop_diverged=False,
+    weighted=True,
+    weighting_state=None,
+):
     """Run the loop over the members of all jobs.
 
     Parameters
@@ -132,6 +142,10 @@ def train(jobs, module, *, max_steps=None, with_callbacks=True, drop_diverged=Fa
         Whether the caller's callbacks see it.
     drop_diverged : bool
         Whether to go on without a member that diverges, instead of raising an error.
+    weighted : bool
+        Whether tasks are weighted as the estimator says.
+    weighting_state : dict, optional
+        What the method of task weighting remembers of an earlier fit.
 
     Returns
     -------
@@ -154,6 +168,7 @@ def train(jobs, module, *, max_steps=None, with_callbacks=True, drop_diverged=Fa
         seeds=seeds,
         criterion=_stacked_criterion(jobs),
         task_sampling=estimator.task_sampling,
+        task_weighting=_stacked_weighting(jobs) if weighted else None,
         learning_rate=_per_member(jobs, "learning_rate_init"),
         weight_decay=_per_member(jobs, "alpha"),
         averaging=_per_member(jobs, "weight_averaging"),
@@ -171,7 +186,29 @@ def train(jobs, module, *, max_steps=None, with_callbacks=True, drop_diverged=Fa
             train_rows,
             None if first.valid is None else valid_rows,
             n_labels=[job.train.n_labels for job in jobs for _ in job.seeds],
+            weighting_state=weighting_state,
         )
+
+
+def _stacked_weighting(jobs):
+    """The method of task weighting, its weights by name of the task turned into numbers."""
+    method = get_weighting(jobs[0].estimator.task_weighting)
+    if isinstance(method, Composition):
+        return Composition(_by_number(method.loss_method, jobs), method.gradient_method)
+    return _by_number(method, jobs)
+
+
+def _by_number(method, jobs):
+    if not (isinstance(method, FixedWeights) and isinstance(method.values, dict)):
+        return method
+    n_tasks = max(len(job.tables.tasks) for job in jobs)
+    values = np.ones((sum(len(job.seeds) for job in jobs), n_tasks))
+    first = 0
+    for job in jobs:
+        own = [method.values.get(task, 1.0) for task in job.tables.tasks]
+        values[first : first + len(job.seeds), : len(own)] = own
+        first += len(job.seeds)
+    return FixedWeights(values)
 
 
 def _per_member(jobs, name):

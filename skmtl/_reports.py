@@ -31,6 +31,28 @@ def history_table(records, extra=None):
     return table
 
 
+def weights_table(records, weights, tasks):
+    """Weights of the tasks as a DataFrame, one row per member and epoch, one column per task.
+
+    Parameters
+    ----------
+    records : dict of str to ndarray
+        With the member and the epoch of each row.
+    weights : ndarray of shape (n, n_tasks or more), or None
+        None if all are 1.
+    tasks : Index
+
+    Returns
+    -------
+    DataFrame
+    """
+    index = pd.MultiIndex.from_arrays(
+        [records["member"], records["epoch"]], names=["member", "epoch"]
+    )
+    values = 1.0 if weights is None else weights[:, : len(tasks)].astype(float)
+    return pd.DataFrame(values, index=index, columns=tasks).sort_index()
+
+
 def embeddings_table(values, tasks):
     """Embeddings as a DataFrame, one row per task.
 

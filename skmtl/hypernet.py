@@ -81,6 +81,7 @@ class MultiTaskHypernetRegressor(HypernetworkMixin, MultiTaskRegressor):
         loss="squared_error",
         quantile=0.5,
         task_sampling="rows",
+        task_weighting="equal",
         embedding_dim=10,
         embedding_init="auto",
         embedding_alpha=0.3,
@@ -115,6 +116,7 @@ class MultiTaskHypernetRegressor(HypernetworkMixin, MultiTaskRegressor):
         self.loss = loss
         self.quantile = quantile
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.embedding_dim = embedding_dim
         self.embedding_init = embedding_init
         self.embedding_alpha = embedding_alpha
@@ -206,6 +208,7 @@ class MultiTaskHypernetClassifier(HypernetworkMixin, MultiTaskClassifier):
         class_weight=None,
         task_classes="seen",
         task_sampling="rows",
+        task_weighting="equal",
         embedding_dim=10,
         embedding_init="auto",
         embedding_alpha=0.3,
@@ -240,6 +243,7 @@ class MultiTaskHypernetClassifier(HypernetworkMixin, MultiTaskClassifier):
         self.class_weight = class_weight
         self.task_classes = task_classes
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.embedding_dim = embedding_dim
         self.embedding_init = embedding_init
         self.embedding_alpha = embedding_alpha

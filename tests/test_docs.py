@@ -18,6 +18,7 @@ import skmtl.datasets
 import skmtl.exceptions
 import skmtl.metrics
 import skmtl.model_selection
+import skmtl.weighting
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,6 +46,7 @@ MODULES = [
     skmtl.exceptions,
     skmtl.metrics,
     skmtl.model_selection,
+    skmtl.weighting,
 ]
 
 

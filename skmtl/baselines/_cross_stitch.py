@@ -99,6 +99,7 @@ class CrossStitchRegressor(CrossStitchMixin, MultiTaskRegressor):
         loss="squared_error",
         quantile=0.5,
         task_sampling="rows",
+        task_weighting="equal",
         self_weight=0.9,
         hidden_layer_sizes=(32, 32, 32),
         activation="relu",
@@ -125,6 +126,7 @@ class CrossStitchRegressor(CrossStitchMixin, MultiTaskRegressor):
         self.loss = loss
         self.quantile = quantile
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.self_weight = self_weight
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -207,6 +209,7 @@ class CrossStitchClassifier(CrossStitchMixin, MultiTaskClassifier):
         class_weight=None,
         task_classes="seen",
         task_sampling="rows",
+        task_weighting="equal",
         self_weight=0.9,
         hidden_layer_sizes=(32, 32, 32),
         activation="relu",
@@ -233,6 +236,7 @@ class CrossStitchClassifier(CrossStitchMixin, MultiTaskClassifier):
         self.class_weight = class_weight
         self.task_classes = task_classes
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.self_weight = self_weight
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation

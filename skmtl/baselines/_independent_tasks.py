@@ -85,6 +85,7 @@ class IndependentTasksRegressor(IndependentTasksMixin, MultiTaskRegressor):
         loss="squared_error",
         quantile=0.5,
         task_sampling="rows",
+        task_weighting="equal",
         hidden_layer_sizes=(32, 32, 32),
         activation="relu",
         alpha=1e-4,
@@ -110,6 +111,7 @@ class IndependentTasksRegressor(IndependentTasksMixin, MultiTaskRegressor):
         self.loss = loss
         self.quantile = quantile
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.alpha = alpha
@@ -188,6 +190,7 @@ class IndependentTasksClassifier(IndependentTasksMixin, MultiTaskClassifier):
         class_weight=None,
         task_classes="seen",
         task_sampling="rows",
+        task_weighting="equal",
         hidden_layer_sizes=(32, 32, 32),
         activation="relu",
         alpha=1e-4,
@@ -213,6 +216,7 @@ class IndependentTasksClassifier(IndependentTasksMixin, MultiTaskClassifier):
         self.class_weight = class_weight
         self.task_classes = task_classes
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.alpha = alpha

@@ -106,6 +106,7 @@ class MaximumRoamingRegressor(MaximumRoamingMixin, MultiTaskRegressor):
         loss="squared_error",
         quantile=0.5,
         task_sampling="rows",
+        task_weighting="equal",
         active_fraction=0.8,
         roaming_interval=10,
         hidden_layer_sizes=(32, 32, 32),
@@ -134,6 +135,7 @@ class MaximumRoamingRegressor(MaximumRoamingMixin, MultiTaskRegressor):
         self.loss = loss
         self.quantile = quantile
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.active_fraction = active_fraction
         self.roaming_interval = roaming_interval
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -218,6 +220,7 @@ class MaximumRoamingClassifier(MaximumRoamingMixin, MultiTaskClassifier):
         class_weight=None,
         task_classes="seen",
         task_sampling="rows",
+        task_weighting="equal",
         active_fraction=0.8,
         roaming_interval=10,
         hidden_layer_sizes=(32, 32, 32),
@@ -246,6 +249,7 @@ class MaximumRoamingClassifier(MaximumRoamingMixin, MultiTaskClassifier):
         self.class_weight = class_weight
         self.task_classes = task_classes
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.active_fraction = active_fraction
         self.roaming_interval = roaming_interval
         self.hidden_layer_sizes = hidden_layer_sizes

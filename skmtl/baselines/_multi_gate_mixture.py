@@ -93,6 +93,7 @@ class MultiGateMixtureOfExpertsRegressor(MultiGateMixtureOfExpertsMixin, MultiTa
         loss="squared_error",
         quantile=0.5,
         task_sampling="rows",
+        task_weighting="equal",
         n_experts=8,
         hidden_layer_sizes=(32, 32),
         head_layer_sizes=(32,),
@@ -120,6 +121,7 @@ class MultiGateMixtureOfExpertsRegressor(MultiGateMixtureOfExpertsMixin, MultiTa
         self.loss = loss
         self.quantile = quantile
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.n_experts = n_experts
         self.hidden_layer_sizes = hidden_layer_sizes
         self.head_layer_sizes = head_layer_sizes
@@ -203,6 +205,7 @@ class MultiGateMixtureOfExpertsClassifier(MultiGateMixtureOfExpertsMixin, MultiT
         class_weight=None,
         task_classes="seen",
         task_sampling="rows",
+        task_weighting="equal",
         n_experts=8,
         hidden_layer_sizes=(32, 32),
         head_layer_sizes=(32,),
@@ -230,6 +233,7 @@ class MultiGateMixtureOfExpertsClassifier(MultiGateMixtureOfExpertsMixin, MultiT
         self.class_weight = class_weight
         self.task_classes = task_classes
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.n_experts = n_experts
         self.hidden_layer_sizes = hidden_layer_sizes
         self.head_layer_sizes = head_layer_sizes

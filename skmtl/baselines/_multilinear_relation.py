@@ -112,6 +112,7 @@ class MultilinearRelationRegressor(MultilinearRelationMixin, MultiTaskRegressor)
         loss="squared_error",
         quantile=0.5,
         task_sampling="rows",
+        task_weighting="equal",
         relation_alpha=1e-2,
         relation_interval=100,
         relations="tasks",
@@ -141,6 +142,7 @@ class MultilinearRelationRegressor(MultilinearRelationMixin, MultiTaskRegressor)
         self.loss = loss
         self.quantile = quantile
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.relation_alpha = relation_alpha
         self.relation_interval = relation_interval
         self.relations = relations
@@ -226,6 +228,7 @@ class MultilinearRelationClassifier(MultilinearRelationMixin, MultiTaskClassifie
         class_weight=None,
         task_classes="seen",
         task_sampling="rows",
+        task_weighting="equal",
         relation_alpha=1e-2,
         relation_interval=100,
         relations="tasks",
@@ -255,6 +258,7 @@ class MultilinearRelationClassifier(MultilinearRelationMixin, MultiTaskClassifie
         self.class_weight = class_weight
         self.task_classes = task_classes
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.relation_alpha = relation_alpha
         self.relation_interval = relation_interval
         self.relations = relations

@@ -100,6 +100,7 @@ class ProgressiveLayeredExtractionRegressor(ProgressiveLayeredExtractionMixin, M
         loss="squared_error",
         quantile=0.5,
         task_sampling="rows",
+        task_weighting="equal",
         n_levels=2,
         n_task_experts=1,
         n_shared_experts=2,
@@ -129,6 +130,7 @@ class ProgressiveLayeredExtractionRegressor(ProgressiveLayeredExtractionMixin, M
         self.loss = loss
         self.quantile = quantile
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.n_levels = n_levels
         self.n_task_experts = n_task_experts
         self.n_shared_experts = n_shared_experts
@@ -216,6 +218,7 @@ class ProgressiveLayeredExtractionClassifier(
         class_weight=None,
         task_classes="seen",
         task_sampling="rows",
+        task_weighting="equal",
         n_levels=2,
         n_task_experts=1,
         n_shared_experts=2,
@@ -245,6 +248,7 @@ class ProgressiveLayeredExtractionClassifier(
         self.class_weight = class_weight
         self.task_classes = task_classes
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.n_levels = n_levels
         self.n_task_experts = n_task_experts
         self.n_shared_experts = n_shared_experts

@@ -85,6 +85,7 @@ class SharedBottomRegressor(SharedBottomMixin, MultiTaskRegressor):
         loss="squared_error",
         quantile=0.5,
         task_sampling="rows",
+        task_weighting="equal",
         hidden_layer_sizes=(32, 32, 32),
         head_layer_sizes=(),
         activation="relu",
@@ -111,6 +112,7 @@ class SharedBottomRegressor(SharedBottomMixin, MultiTaskRegressor):
         self.loss = loss
         self.quantile = quantile
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.hidden_layer_sizes = hidden_layer_sizes
         self.head_layer_sizes = head_layer_sizes
         self.activation = activation
@@ -190,6 +192,7 @@ class SharedBottomClassifier(SharedBottomMixin, MultiTaskClassifier):
         class_weight=None,
         task_classes="seen",
         task_sampling="rows",
+        task_weighting="equal",
         hidden_layer_sizes=(32, 32, 32),
         head_layer_sizes=(),
         activation="relu",
@@ -216,6 +219,7 @@ class SharedBottomClassifier(SharedBottomMixin, MultiTaskClassifier):
         self.class_weight = class_weight
         self.task_classes = task_classes
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.hidden_layer_sizes = hidden_layer_sizes
         self.head_layer_sizes = head_layer_sizes
         self.activation = activation

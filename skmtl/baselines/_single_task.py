@@ -90,6 +90,7 @@ class SingleTaskRegressor(SingleTaskMixin, MultiTaskRegressor):
         loss="squared_error",
         quantile=0.5,
         task_sampling="rows",
+        task_weighting="equal",
         one_hot="auto",
         hidden_layer_sizes=(32, 32, 32),
         activation="relu",
@@ -116,6 +117,7 @@ class SingleTaskRegressor(SingleTaskMixin, MultiTaskRegressor):
         self.loss = loss
         self.quantile = quantile
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.one_hot = one_hot
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -196,6 +198,7 @@ class SingleTaskClassifier(SingleTaskMixin, MultiTaskClassifier):
         class_weight=None,
         task_classes="seen",
         task_sampling="rows",
+        task_weighting="equal",
         one_hot="auto",
         hidden_layer_sizes=(32, 32, 32),
         activation="relu",
@@ -222,6 +225,7 @@ class SingleTaskClassifier(SingleTaskMixin, MultiTaskClassifier):
         self.class_weight = class_weight
         self.task_classes = task_classes
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.one_hot = one_hot
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation

@@ -115,6 +115,7 @@ class SluiceRegressor(SluiceMixin, MultiTaskRegressor):
         loss="squared_error",
         quantile=0.5,
         task_sampling="rows",
+        task_weighting="equal",
         self_weight=0.9,
         n_subspaces=2,
         orthogonality_alpha=0.1,
@@ -143,6 +144,7 @@ class SluiceRegressor(SluiceMixin, MultiTaskRegressor):
         self.loss = loss
         self.quantile = quantile
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.self_weight = self_weight
         self.n_subspaces = n_subspaces
         self.orthogonality_alpha = orthogonality_alpha
@@ -230,6 +232,7 @@ class SluiceClassifier(SluiceMixin, MultiTaskClassifier):
         class_weight=None,
         task_classes="seen",
         task_sampling="rows",
+        task_weighting="equal",
         self_weight=0.9,
         n_subspaces=2,
         orthogonality_alpha=0.1,
@@ -258,6 +261,7 @@ class SluiceClassifier(SluiceMixin, MultiTaskClassifier):
         self.class_weight = class_weight
         self.task_classes = task_classes
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.self_weight = self_weight
         self.n_subspaces = n_subspaces
         self.orthogonality_alpha = orthogonality_alpha

@@ -103,6 +103,7 @@ class TensorFactorizedRegressor(TensorFactorizedMixin, MultiTaskRegressor):
         loss="squared_error",
         quantile=0.5,
         task_sampling="rows",
+        task_weighting="equal",
         factorization="tucker",
         rank=8,
         hidden_layer_sizes=(32, 32, 32),
@@ -130,6 +131,7 @@ class TensorFactorizedRegressor(TensorFactorizedMixin, MultiTaskRegressor):
         self.loss = loss
         self.quantile = quantile
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.factorization = factorization
         self.rank = rank
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -213,6 +215,7 @@ class TensorFactorizedClassifier(TensorFactorizedMixin, MultiTaskClassifier):
         class_weight=None,
         task_classes="seen",
         task_sampling="rows",
+        task_weighting="equal",
         factorization="tucker",
         rank=8,
         hidden_layer_sizes=(32, 32, 32),
@@ -240,6 +243,7 @@ class TensorFactorizedClassifier(TensorFactorizedMixin, MultiTaskClassifier):
         self.class_weight = class_weight
         self.task_classes = task_classes
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
         self.factorization = factorization
         self.rank = rank
         self.hidden_layer_sizes = hidden_layer_sizes

@@ -11,6 +11,7 @@ from skmtl.nn._roaming import RoamingNetwork
 from skmtl.nn._shared import SharedBottomNetwork, SingleTaskNetwork
 from skmtl.nn._stitch import StitchedNetwork
 from skmtl.nn._tensors import FactorisedNetwork
+from skmtl.nn._trunk_gradients import task_gradients
 
 __all__ = [
     "ExtractionNetwork",
@@ -24,4 +25,5 @@ __all__ = [
     "StitchedNetwork",
     "TaskHypernetwork",
     "member_generators",
+    "task_gradients",
 ]

@@ -72,6 +72,9 @@ class TaskHypernetwork(MemberModule):
     """
 
     resumed_buffers = ("origin",)
+    gradient_form = "slots"
+    # whether networks are written out for few rows too: gradients of tasks are told apart by them
+    write_out = False
 
     def __init__(
         self,
@@ -169,6 +172,10 @@ class TaskHypernetwork(MemberModule):
     def decayed_parameters(self):
         """All but biases and embeddings; those have a pull of their own."""
         return [name for name in super().decayed_parameters() if name != "embeddings"]
+
+    def shared_parameters(self):
+        """All but the embeddings, which the loss of one task alone reaches."""
+        return [name for name in super().shared_parameters() if name != "embeddings"]
 
     def mean_embedding(self):
         """Mean embedding of the tasks trained on, shape ``(M, 1, embedding_dim)``."""
@@ -269,7 +276,7 @@ class TaskHypernetwork(MemberModule):
         if self.skip is not None:
             moved = torch.cat([z[..., :n_learned] - self.origin, z[..., n_learned:]], dim=2)
         n_blocks, length = x.shape[1:3]
-        if n_blocks * length <= FEW_ROWS * tasks.shape[1]:
+        if n_blocks * length <= FEW_ROWS * tasks.shape[1] and not self.write_out:
             slots = slots.repeat_interleave(length, dim=1) if length > 1 else slots
             y = self._by_row(x.flatten(1, 2), h, moved, slots)
             return y.unflatten(1, (n_blocks, length))

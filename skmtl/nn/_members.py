@@ -21,7 +21,7 @@ ACTIVATIONS = {
 # rows for each task of a batch, on average, up to which a network is not worth writing out: blocks
 # are rows then
 FEW_ROWS = 3
-_PURPOSES = ("initialisation", "rows", "validation")
+_PURPOSES = ("initialisation", "rows", "validation", "weighting")
 
 
 def member_generators(seeds, purpose):
@@ -34,7 +34,7 @@ def member_generators(seeds, purpose):
     ----------
     seeds : sequence of int
         One non-negative seed per member.
-    purpose : {"initialisation", "rows", "validation"}
+    purpose : {"initialisation", "rows", "validation", "weighting"}
         What the numbers are for.
 
     Returns
@@ -93,6 +93,8 @@ class MemberModule(nn.Module):
     resumed_buffers = ()
     # how many networks a row passes through: what is kept for the backward pass grows with it
     networks_per_row = 1
+    # how the gradients of tasks are told apart cheaply, see `task_gradients`; None: pass by pass
+    gradient_form = None
 
     @property
     def n_members(self):

@@ -75,6 +75,8 @@ class RoamingNetwork(SharedBottomNetwork):
     """
 
     task_only = ("heads", "steps")
+    # tasks see different parts of the trunk
+    gradient_form = None
 
     def __init__(self, *args, active_fraction, roaming_interval, **settings):
         super().__init__(*args, **settings)

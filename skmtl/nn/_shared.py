@@ -93,6 +93,7 @@ class SharedBottomNetwork(TaskModule):
     """
 
     task_only = ("heads",)
+    gradient_form = "trunk"
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from skmtl.training._clock import MemberClock
 from skmtl.training._losses import NumberLoss
 from skmtl.training._optimizer import MemberAdam
 from skmtl.training._sampling import task_shares
+from skmtl.training._weighting import WeightedSteps, weighs_equally
 
 # rows of all members that a validation batch holds
 _VALIDATION_ROWS = 2**16
@@ -34,6 +35,10 @@ class MemberNet(NeuralNet):
         errors by default.
     task_sampling : {"rows", "tasks", "sqrt"}
         How often each task is drawn.
+    task_weighting : str, TaskWeighting, tuple, Weighting of TorchJD, or None
+        How the tasks of a batch become one step, see `get_weighting`; None is the sum of losses.
+    gradient_form : {"auto", "exact"}
+        How gradients of tasks are computed, see `task_gradients`.
     learning_rate, weight_decay, averaging : float or sequence of M floats
         Settings of `MemberAdam`.
     batch_size : int, or list of M ints
@@ -59,6 +64,12 @@ class MemberNet(NeuralNet):
         That history, as columns.
     diverged_ : dict of int to DivergenceError
         Members that were dropped.
+    weighting_ : WeightedSteps or None
+        What weighs the tasks; None if they have equal weights.
+    task_weights_ : ndarray or None
+        Mean weights of the tasks, one row for each of `records_`.
+    weighting_state_ : dict or None
+        What the method of task weighting remembers, of all members.
     """
 
     def __init__(
@@ -68,6 +79,8 @@ class MemberNet(NeuralNet):
         seeds,
         criterion=None,
         task_sampling="rows",
+        task_weighting=None,
+        gradient_form="auto",
         learning_rate=1e-3,
         weight_decay=0.0,
         averaging=0.0,
@@ -82,6 +95,8 @@ class MemberNet(NeuralNet):
         self.seeds = seeds
         self.drop_diverged = drop_diverged
         self.task_sampling = task_sampling
+        self.task_weighting = task_weighting
+        self.gradient_form = gradient_form
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.averaging = averaging
@@ -115,7 +130,7 @@ class MemberNet(NeuralNet):
     def check_data(self, X, y=None):
         """Nothing to check: the table was checked when it was made."""
 
-    def fit_members(self, table, train_rows, valid_rows=None, n_labels=None):
+    def fit_members(self, table, train_rows, valid_rows=None, n_labels=None, weighting_state=None):
         """Train.
 
         Parameters
@@ -128,6 +143,8 @@ class MemberNet(NeuralNet):
             Rows that decide when each member stops and which of its weights are kept.
         n_labels : list of M floats, optional
             What the penalty of each member stands beside: the labels of its rows by default.
+        weighting_state : dict, optional
+            What the method of task weighting remembers of an earlier fit.
 
         Returns
         -------
@@ -152,6 +169,18 @@ class MemberNet(NeuralNet):
         self.n_labels_ = train.task_counts.sum(1)
         if n_labels is not None:
             self.n_labels_ = torch.as_tensor(n_labels, device=self.device)
+        self.weighting_ = None
+        if not weighs_equally(self.task_weighting):
+            self.weighting_ = WeightedSteps(
+                self.task_weighting,
+                self.module_,
+                self.criterion_,
+                self.seeds,
+                table.n_tasks,
+                table.tasks is None,
+                form=self.gradient_form,
+                state=weighting_state,
+            )
         self.diverged_ = {}
         self.clock_ = MemberClock(self.optimizer_.buffer, self.patience, self.tol)
         return self.partial_fit((train, valid))
@@ -186,9 +215,14 @@ class MemberNet(NeuralNet):
             with self.optimizer_.using_averages() if watched else nullcontext():
                 valid_loss = self.run_single_epoch(valid, False, "valid", self.validation_step)
                 bad = self._not_finite(train_loss, valid_loss)
+                was_active = clock.active
+                if self.weighting_ is not None:
+                    self.weighting_.end_epoch(clock)
                 clock.tick(self.optimizer_.averaged, train_loss, valid_loss)
                 if bad is not None:
                     clock.stop(bad)
+                if self.weighting_ is not None:
+                    self.weighting_.after_tick(clock, was_active)
                 self._record(train_loss, valid_loss)
                 try:
                     self.notify("on_epoch_end", dataset_train=train, dataset_valid=valid)
@@ -201,6 +235,9 @@ class MemberNet(NeuralNet):
                 self._keep(stay, train, valid)
         best = clock.best
         self.records_ = clock.records()
+        self.task_weights_ = self.weighting_state_ = None
+        if self.weighting_ is not None:
+            self.task_weights_, self.weighting_state_ = self.weighting_.finish(clock)
         self._not_finite(best.sum(1), members=range(len(best)))
         # the weights kept, of all members, in memory of their own
         for module, name, buffer in buffers:
@@ -244,6 +281,9 @@ class MemberNet(NeuralNet):
     def train_step(self, batch, **fit_params):
         """Make one step of every member whose epoch is not over."""
         self.optimizer_.zero_grad(set_to_none=True)
+        if self.weighting_ is not None:
+            sums, y_pred = self.weighting_.step(self, batch)
+            return {"loss": sums, "y_pred": y_pred}
         y_pred, sums = self._evaluate(batch)
         loss = sums / batch.counts
         penalty = self.module_.penalty()
@@ -251,12 +291,16 @@ class MemberNet(NeuralNet):
             loss = loss + penalty / self.n_labels_
         # members share no parameter, so the gradient of the sum is each member's own
         loss.sum().backward()
+        self.step_optimizer(batch)
+        return {"loss": sums.detach(), "y_pred": y_pred}
+
+    def step_optimizer(self, batch):
+        """Make a step along the gradients that the parameters have."""
         if self.callbacks_:
             named = list(self.module_.named_parameters())
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         self.optimizer_.step(active=batch.active)
         self.module_.after_step(batch.active)
-        return {"loss": sums.detach(), "y_pred": y_pred}
 
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):
@@ -273,6 +317,8 @@ class MemberNet(NeuralNet):
         self.n_labels_ = self.n_labels_[stay]
         if hasattr(self.criterion_, "select"):
             self.criterion_.select(stay)
+        if self.weighting_ is not None:
+            self.weighting_.select(stay)
         for iterator in iterators:
             if iterator is not None:
                 iterator.select(stay.tolist())

@@ -1,0 +1,113 @@
+"""Gradients of tasks in hypernetworks, where every task is one row."""
+
+import torch
+
+from skmtl.nn._generators import CompressedGenerator
+from skmtl.nn._gradients import TaskGradients
+
+
+class SlotGradients(TaskGradients):
+    """For hypernetworks, in which tasks meet where their networks are written.
+
+    One backward pass gives the gradients with respect to the weights that were written for each
+    task. The parameters of the hypernetwork see each task as one row, so that the rest is small,
+    however many rows the batch has.
+    """
+
+    def __init__(self, module):
+        super().__init__(module)
+        module.write_out = True
+        self.last = [*module.layers, *module.target_biases]
+        if module.skip is not None:
+            self.last.append(module.skip)
+        self.parts = [*module.extractor, *self.last]
+        self._seen = {}
+        self._hooks = [part.register_forward_hook(self._remember) for part in self.parts]
+
+    def _remember(self, part, inputs, output):
+        if torch.is_grad_enabled():
+            self._seen[part] = inputs[0].detach(), output
+
+    def detach(self):
+        """Take the hooks off the module."""
+        for hook in self._hooks:
+            hook.remove()
+        self.module.write_out = False
+        self.release()
+
+    def release(self):
+        """Let go of the graph, see `TaskGradients.release`."""
+        super().release()
+        self._seen, self._rows, self._slopes = {}, {}, []
+
+    def differentiate(self, losses, slots):
+        """Look at the gradients of the losses, see `TaskGradients.differentiate`."""
+        written = {str(n): self._seen[part][1] for n, part in enumerate(self.parts)}
+        gradients = self.pull_back(losses.sum(), {**self.own, **written})
+        self.own_gradients = {name: gradients[name] for name in self.own}
+        self._slopes = [gradients[name] for name in written]
+        # of the factors of compressed generators, whose gradients have no simpler form
+        self._rows = {
+            part: compressed_rows(part, self._seen[part][0], slope)
+            for part, slope in zip(self.parts, self._slopes, strict=True)
+            if isinstance(part, CompressedGenerator)
+        }
+
+    def gramian(self):
+        """Inner products of the tasks' gradients, shape (M, S, S)."""
+        total = 0
+        for part, slope in zip(self.parts, self._slopes, strict=True):
+            if part in self._rows:
+                rows = self._rows[part]
+                total = total + rows @ rows.mT
+            else:
+                # of a linear map: the gradient of a slot is the outer product of what it reads and
+                # of its slope
+                read = self._seen[part][0]
+                total = total + (read @ read.mT + 1) * (slope @ slope.mT)
+        return total
+
+    def combine(self, weights):
+        """Weighted sums of the tasks' gradients, see `TaskGradients.combine`."""
+        found = {}
+        by_slot = weights.unsqueeze(1)
+        for part, slope in zip(self.parts, self._slopes, strict=True):
+            # weights first, then biases: D of a full generator is its bias
+            parameters = list(part.parameters())
+            if part in self._rows:
+                total = (by_slot @ self._rows[part]).squeeze(1)
+                pieces = total.split([p[0].numel() for p in parameters], dim=1)
+            else:
+                slope = slope * weights.unsqueeze(2)
+                pieces = self._seen[part][0].mT @ slope, slope.sum(1, keepdim=True)
+            for parameter, piece in zip(parameters, pieces, strict=True):
+                found[parameter] = piece.view_as(parameter)
+        return {name: found.get(parameter) for name, parameter in self.shared.items()}
+
+
+def compressed_rows(part, read, slope):
+    """Gradients of every slot with respect to the factors of a `CompressedGenerator`.
+
+    Parameters
+    ----------
+    part : CompressedGenerator
+    read : Tensor of shape (M, S, width)
+        What it was told about every task.
+    slope : Tensor of shape (M, S, rows * n_outputs)
+        Gradients with respect to what it wrote.
+
+    Returns
+    -------
+    Tensor of shape (M, S, P)
+    """
+    a, b, c = (p.detach().unsqueeze(1) for p in (part.A, part.B, part.C))
+    slope = slope.unflatten(2, b.shape[2:])
+    scaled = slope * b
+    read = read.unsqueeze(3)
+    rows = (
+        read * (c @ scaled.mT),
+        slope * ((a * read).mT @ c),
+        read * (a @ scaled),
+        slope,
+    )
+    return torch.cat([row.flatten(2) for row in rows], dim=2)

@@ -1,0 +1,142 @@
+"""Gradients of tasks that share a trunk, and the choice between all forms."""
+
+import torch
+
+from skmtl.nn._gradients import TaskGradients
+from skmtl.nn._slot_gradients import SlotGradients
+
+
+class TrunkGradients(TaskGradients):
+    """For a trunk of linear layers, shared by heads of which each has a task of its own.
+
+    One backward pass through the heads gives the gradients at the representation. From there,
+
+    - if tasks have rows of their own (long form, or facts appended to the features), one more pass
+      gives the slopes at every layer, row by row. A task's gradient with respect to a layer is the
+      sum over its rows of outer products, so that inner products of gradients are sums of products
+      of inner products;
+    - if they share rows, T passes through the trunk, none of them through the heads.
+    """
+
+    def __init__(self, module):
+        super().__init__(module)
+        self._seen = []
+        self._hooks = [layer.register_forward_hook(self._remember) for layer in module.trunk.layers]
+        self._hooks.append(module.trunk.register_forward_hook(self._remember_representation))
+        self._hooks.append(module.trunk.register_forward_pre_hook(self._forget))
+        self._hooks.append(module.heads.register_forward_pre_hook(self._remember_heads))
+
+    def _forget(self, part, inputs):
+        self._seen = []
+
+    def _remember(self, part, inputs, output):
+        if torch.is_grad_enabled():
+            self._seen.append((inputs[0].detach(), output))
+
+    def _remember_representation(self, part, inputs, output):
+        self._representation = output if torch.is_grad_enabled() else None
+
+    def _remember_heads(self, part, inputs):
+        self._read = inputs[0] if torch.is_grad_enabled() else None
+
+    def detach(self):
+        """Take the hooks off the module."""
+        for hook in self._hooks:
+            hook.remove()
+        self.release()
+
+    def release(self):
+        """Let go of the graph, see `TaskGradients.release`."""
+        super().release()
+        self._seen, self._representation, self._read = [], None, None
+        self._slopes = self.at_representation = None
+
+    def differentiate(self, losses, slots):
+        """Look at the gradients of the losses, see `TaskGradients.differentiate`."""
+        self._n_slots = losses.shape[1]
+        self._slots = slots
+        n_blocks, length = self._read.shape[1:3]
+        self.tasks_share_rows = self._representation.shape[1] < n_blocks * length
+        gradients = self.pull_back(losses.sum(), {**self.own, "": self._read})
+        self.at_representation = gradients.pop("")
+        self.own_gradients = gradients
+        if self.tasks_share_rows:
+            # block k is that of task k, and the rows of all blocks are the same
+            self.rows = None
+            return
+        slope = self.at_representation.flatten(1, 2)
+        layers = {str(n): output for n, (_, output) in enumerate(self._seen)}
+        self._slopes = list(self.pull_back(self._representation, layers, slope).values())
+
+    def gramian_at_representation(self):
+        """Inner products of the tasks' gradients at the representation that they share."""
+        flat = self.at_representation.flatten(2)
+        return flat @ flat.mT
+
+    def gramian(self):
+        """Inner products of the tasks' gradients, shape (M, S, S)."""
+        if self.tasks_share_rows:
+            self.rows = self._jacobian(self._representation, self.at_representation.transpose(0, 1))
+            return super().gramian()
+        n_slots, n_blocks = self._n_slots, self._slots.shape[1]
+        rows, kernel = [], None
+        for (read, _), slope in zip(self._seen, self._slopes, strict=True):
+            n_rows, d_in, d_out = read.shape[1], read.shape[2], slope.shape[2]
+            if n_rows**2 * (d_in + d_out) < (n_slots**2 + n_rows) * d_in * d_out:
+                product = (read @ read.mT + 1) * (slope @ slope.mT)
+                kernel = product if kernel is None else kernel + product
+                continue
+            read, slope = (v.unflatten(1, (n_blocks, -1)) for v in (read, slope))
+            blocks = torch.cat([(read.mT @ slope).flatten(2), slope.sum(2)], dim=2)
+            rows.append(self._by_slot(blocks))
+        total = 0
+        if rows:
+            rows = torch.cat(rows, dim=2)
+            total = rows @ rows.mT
+        if kernel is not None:
+            length = kernel.shape[1] // n_blocks
+            by_block = kernel.unflatten(2, (n_blocks, length)).unflatten(1, (n_blocks, length))
+            total = total + self._by_slot(self._by_slot(by_block.sum((2, 4))).mT)
+        return total
+
+    def _by_slot(self, by_block):
+        """Sums of (M, K, ...) over the blocks of each slot."""
+        n_members = len(self._slots)
+        first = torch.arange(n_members, device=self._slots.device).unsqueeze(1) * self._n_slots
+        places = (self._slots + first).flatten()
+        empty = by_block.new_zeros(n_members * self._n_slots, *by_block.shape[2:])
+        return empty.index_add(0, places, by_block.flatten(0, 1)).unflatten(0, (n_members, -1))
+
+    def combine(self, weights):
+        """Weighted sums of the tasks' gradients, see `TaskGradients.combine`."""
+        if self.tasks_share_rows:
+            if self.rows is not None:
+                return super().combine(weights)
+            # at the representation: one pass through the trunk
+            slope = (self.at_representation * weights[:, :, None, None]).sum(1)
+            return self.pull_back(self._representation, self.shared, slope)
+        by_block = weights.gather(1, self._slots)[:, :, None, None]
+        gradients = {}
+        for n, ((read, _), slope) in enumerate(zip(self._seen, self._slopes, strict=True)):
+            slope = slope.unflatten(1, (self._slots.shape[1], -1)) * by_block
+            slope = slope.flatten(1, 2)
+            gradients[f"trunk.layers.{n}.weight"] = read.mT @ slope
+            gradients[f"trunk.layers.{n}.bias"] = slope.sum(1, keepdim=True)
+        return gradients
+
+
+def task_gradients(module, form="auto"):
+    """How the gradients of the tasks of a module are computed.
+
+    Parameters
+    ----------
+    module : MemberModule
+    form : {"auto", "exact"}
+        The cheapest way that the architecture allows, or T backward passes.
+
+    Returns
+    -------
+    TaskGradients
+    """
+    forms = {"slots": SlotGradients, "trunk": TrunkGradients, None: TaskGradients}
+    return forms[module.gradient_form if form == "auto" else None](module)

@@ -1,0 +1,329 @@
+"""Weighted steps: what a method of task weighting is asked, and what is made of its answer."""
+
+import numpy as np
+import torch
+
+from skmtl.nn import member_generators, task_gradients
+from skmtl.training._losses import JointLoss, NumberLoss
+from skmtl.weighting import Composition, EqualWeights, UncertaintyWeighting, get_weighting
+from skmtl.weighting._base import AFTERWARDS, GRAMIAN, select, to_device
+
+
+def weighs_equally(method):
+    """Whether a step needs nothing beside the sum of the losses."""
+    return method is None or isinstance(get_weighting(method), EqualWeights)
+
+
+class WeightedSteps:
+    """The part of the loop that weighs tasks.
+
+    Parameters
+    ----------
+    method : str, TaskWeighting, tuple or Weighting of TorchJD
+        See `get_weighting`.
+    module : MemberModule
+        Whose parameters are trained.
+    criterion : Module
+        Loss of every label.
+    seeds : sequence of M ints
+    n_tasks : int
+    wide : bool
+        Whether tasks share rows.
+    form : {"auto", "exact"}
+        How gradients are computed, see `task_gradients`.
+    state : dict, optional
+        What the method remembers of an earlier fit.
+
+    Attributes
+    ----------
+    state : dict or None
+        What the method remembers, of the members in the training tensors.
+    """
+
+    def __init__(self, method, module, criterion, seeds, n_tasks, wide, *, form="auto", state=None):
+        method = get_weighting(method)
+        self.method, self.module, self.criterion = method, module, criterion
+        self.wide, self.n_tasks = wide, n_tasks
+        self._split(method)
+        self.generators = member_generators(seeds, "weighting")
+        self.state = method.init_state(len(seeds), n_tasks)
+        self._tell_classes()
+        if state is not None:
+            self.state = state
+        device = next(module.parameters()).device
+        if self.state is not None:
+            self._place(device)
+        # without a state a method need not know which tasks those of the batch are
+        self._by_slot = not wide and self.state is None
+        self.gradients = None
+        if self.second is not None:
+            self.gradients = task_gradients(module, form)
+            self._check_gradients()
+        self._kept = {}
+        self._history = []
+        self._start_epoch()
+
+    def _split(self, method):
+        """A method for losses, one for gradients, or both."""
+        if isinstance(method, Composition):
+            self.first, self.second = method.loss_method, method.gradient_method
+        elif GRAMIAN in method.needs:
+            self.first, self.second = None, method
+        else:
+            self.first, self.second = method, None
+
+    def _parts(self):
+        """States of the method for losses and of that for gradients."""
+        state = self.state
+        if isinstance(self.method, Composition):
+            state = state or {}
+            return state.get("losses"), state.get("gradients")
+        return (None, state) if self.first is None else (state, None)
+
+    def _place(self, device):
+        """Methods for losses work where the losses are, those for gradients on the CPU."""
+        if isinstance(self.method, Composition):
+            if "losses" in self.state:
+                self.state["losses"] = to_device(self.state["losses"], device)
+        elif self.first is not None:
+            self.state = to_device(self.state, device)
+
+    def _tell_classes(self):
+        """The likelihood of uncertainty weighting differs between numbers and classes."""
+        if not isinstance(self.first, UncertaintyWeighting):
+            return
+        classes = torch.zeros(self.n_tasks, dtype=torch.bool)
+        if isinstance(self.criterion, JointLoss):
+            for loss, block in zip(self.criterion.losses, self.criterion.blocks, strict=True):
+                classes[block] = not isinstance(loss, NumberLoss)
+        else:
+            classes[:] = not isinstance(self.criterion, NumberLoss)
+        self.first.tell_classes(self._parts()[0], classes)
+
+    def _check_gradients(self):
+        name = type(self.second).__name__
+        if not self.gradients.shared:
+            raise ValueError(
+                f"task_weighting with {name} compares the tasks' gradients of the parameters that "
+                "they share, but here tasks share none. Use a method that needs losses only, such "
+                "as 'uncertainty', or an estimator whose tasks share parameters."
+            )
+        if not self.second.at_representation:
+            return
+        if not self.wide:
+            raise ValueError(
+                f"{self.second!r} compares gradients at the representation that tasks share, but "
+                "in long form every row, and so its representation, belongs to one task. Use "
+                "'mgda', which compares gradients of the shared parameters, or wide form."
+            )
+        if not hasattr(self.gradients, "gramian_at_representation"):
+            raise ValueError(
+                f"{self.second!r} compares gradients at a representation that all tasks share, "
+                f"which {type(self.module).__name__} does not have. Use 'mgda', or an estimator "
+                "with a trunk and heads, such as SharedBottomRegressor."
+            )
+
+    def _start_epoch(self):
+        self._sums = self._counts = 0
+
+    # a step
+
+    def step(self, net, batch):
+        """Make one weighted step.
+
+        Parameters
+        ----------
+        net : MemberNet
+        batch : Batch
+
+        Returns
+        -------
+        sums : Tensor of shape (M,)
+            Losses of every member, as they are without weights.
+        y_pred : Tensor
+        """
+        y_pred, by_block = self._losses(batch)
+        _, tasks, slots, _ = batch.inputs
+        sums = self._by_slots(by_block, tasks, slots)
+        totals = self._by_slots(batch.weights.sum(2), tasks, slots)
+        values = sums.detach()
+        # what every task adds to the loss of the batch
+        losses = sums / batch.counts.unsqueeze(1)
+        # a task without rows has none: 0 / 0
+        means = self._by_task(values, tasks) / self._by_task(totals, tasks)
+        if self.second is None:
+            weights = self.first.weights(means, None, self.state, self.generators)
+            self._record(weights, tasks, ~torch.isnan(means))
+            self._backward((losses * self._of_slots(weights, tasks)).sum(1), net)
+        else:
+            self._step_by_gradients(losses, means, tasks, slots, net)
+        net.step_optimizer(batch)
+        if AFTERWARDS in self.method.needs:
+            self._look_back(batch, means, totals)
+        return values.sum(1), y_pred
+
+    def _losses(self, batch):
+        y_pred = self.module(*batch.inputs)
+        _, tasks, slots, _ = batch.inputs
+        losses = self.criterion(y_pred, batch.targets, tasks, slots)
+        return y_pred, (losses * batch.weights).sum(2)
+
+    def _by_slots(self, by_block, tasks, slots):
+        """Sums over the blocks of each slot, shape (M, S)."""
+        if self.wide:
+            return by_block
+        return by_block.new_zeros(tasks.shape).scatter_add(1, slots, by_block)
+
+    def _by_task(self, by_slot, tasks):
+        """Numbers of slots as the method is given them: by task, if it remembers tasks."""
+        if self.wide or self._by_slot:
+            return by_slot
+        # empty slots stand for the first task, and hold zeros
+        return by_slot.new_zeros(len(by_slot), self.n_tasks).scatter_add(1, tasks, by_slot)
+
+    def _of_slots(self, by_task, tasks):
+        """The reverse of `_by_task`."""
+        return by_task if self.wide or self._by_slot else by_task.gather(1, tasks)
+
+    def _step_by_gradients(self, losses, means, tasks, slots, net):
+        """Gradients of shared parameters by one method, of the others by the losses' weights."""
+        state, second_state = self._parts()
+        present = ~torch.isnan(means)
+        first = None
+        if self.first is not None:
+            first = self.first.weights(means, None, state, self.generators)
+            losses = losses * self._of_slots(first, tasks)
+        gradients = self.gradients
+        gradients.differentiate(losses, slots)
+        gramian = self._gramian(tasks, means)
+        second = self.second.weights(means, gramian, second_state, self.generators)
+        self._record(second if first is None else first * second, tasks, present)
+        by_slot = self._of_slots(second, tasks)
+        found = gradients.combine(by_slot)
+        if self.second.own_parameters:
+            # weights of losses: each task's own parameters see its weight alone
+            own = gradients.pull_back((losses * by_slot).sum(), gradients.own)
+        else:
+            own = gradients.own_gradients
+        self._give({**found, **own}, net)
+        gradients.release()
+
+    def _gramian(self, tasks, means):
+        if self.second.at_representation:
+            if not self.gradients.tasks_share_rows and self.n_tasks > 1:
+                raise ValueError(
+                    f"{self.second!r} compares gradients at the representation that tasks share, "
+                    "but facts about the tasks are part of it here, so that each task has its own. "
+                    "Use 'mgda', or metadata=None."
+                )
+            gramian = self.gradients.gramian_at_representation()
+        else:
+            gramian = self.gradients.gramian()
+        gramian = gramian.detach()
+        if self.wide or self._by_slot:
+            return gramian
+        # each slot to its task; empty slots have gradients of zero
+        places = torch.zeros(*tasks.shape, means.shape[1], dtype=gramian.dtype).to(gramian)
+        places.scatter_(2, tasks.unsqueeze(2), 1.0)
+        return places.mT @ gramian @ places
+
+    def _backward(self, loss, net):
+        penalty = self.module.penalty()
+        if penalty is not None:
+            loss = loss + penalty / net.n_labels_
+        loss.sum().backward()
+
+    def _give(self, gradients, net):
+        """Gradients to the parameters, those of the penalty included."""
+        penalty = self.module.penalty()
+        if penalty is not None and penalty.requires_grad:
+            (penalty / net.n_labels_).sum().backward()
+        for name, parameter in self.module.named_parameters():
+            gradient = gradients.get(name)
+            if gradient is not None:
+                gradient = gradient.detach()
+                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+
+    @torch.no_grad()
+    def _look_back(self, batch, before, totals):
+        """Losses of the same rows after the step."""
+        _, by_block = self._losses(batch)
+        _, tasks, slots, _ = batch.inputs
+        after = self._by_task(self._by_slots(by_block, tasks, slots), tasks)
+        self.method.end_step(before, after / self._by_task(totals, tasks), self.state)
+
+    # the history
+
+    def _record(self, weights, tasks, present):
+        """Add the weights of a batch to those of the epoch."""
+        counts = present.to(weights.dtype)
+        if self._by_slot:
+            empty = weights.new_zeros(len(weights), self.n_tasks)
+            weights = empty.scatter_add(1, tasks, weights)
+            counts = empty.scatter_add(1, tasks, counts)
+        self._sums = self._sums + weights
+        self._counts = self._counts + counts
+
+    def end_epoch(self, clock):
+        """Learn that an epoch is over, before the clocks tick."""
+        self.method.end_epoch(self.state)
+        self._history.append((clock.members, clock.active, self._sums, self._counts))
+        self._start_epoch()
+
+    def after_tick(self, clock, was_active):
+        """Keep the state of members that have just stopped, whose tensors may go on."""
+        stopped = was_active & ~clock.active
+        if self.state is not None and bool(stopped.any()):
+            self._keep_states(stopped.nonzero()[:, 0].tolist(), clock)
+
+    def _keep_states(self, places, clock):
+        for place in places:
+            state = to_device(select(self.state, [place]), "cpu")
+            self._kept[int(clock.members[place])] = state
+
+    def select(self, stay):
+        """Go on with some of the members."""
+        members = stay.tolist()
+        self.state = select(self.state, members)
+        self.generators = [self.generators[m] for m in members]
+
+    def finish(self, clock):
+        """Weights of every epoch, and the states of all members.
+
+        Parameters
+        ----------
+        clock : MemberClock
+
+        Returns
+        -------
+        records : ndarray
+            One row for every row of the clock's records, one column per task; NaN where a task
+            was never drawn.
+        state : dict or None
+        """
+        if self.gradients is not None:
+            self.gradients.detach()
+        rows = []
+        for _, active, sums, counts in self._history:
+            mean = sums / counts
+            rows.append(mean[active].cpu().numpy())
+        records = np.concatenate(rows) if rows else np.empty((0, self.n_tasks))
+        if self.state is None:
+            return records, None
+        active = clock.active.nonzero()[:, 0].tolist()
+        self._keep_states(active, clock)
+        return records, _joined([self._kept[m] for m in range(clock.n_members)])
+
+
+def _joined(states):
+    """States of members, one after the other."""
+    joined = {}
+    for key, value in states[0].items():
+        values = [state[key] for state in states]
+        if isinstance(value, dict):
+            joined[key] = _joined(values)
+        elif isinstance(value, torch.Tensor):
+            joined[key] = torch.cat(values)
+        else:
+            joined[key] = [one for some in values for one in some]
+    return joined

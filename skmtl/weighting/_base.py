@@ -1,0 +1,276 @@
+"""What all methods of task weighting share: T losses or their Gramian in, T weights out.
+
+Missing tasks, members, precision and degenerate input are dealt with here, once, so that a method's
+file holds its formula and nothing else.
+"""
+
+from abc import ABCMeta, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+
+LOSSES, GRAMIAN, AFTERWARDS = "losses", "gramian", "losses after the step"
+
+
+class TaskWeighting(BaseEstimator, metaclass=ABCMeta):
+    """Base class of every method; parameters are stored as scikit-learn's estimators store them.
+
+    A subclass implements `_weights`, or derives from `GradientWeighting`; where it keeps a history,
+    `_state` as well, and `_end_step` or `_end_epoch` where that grows behind a step or an epoch.
+
+    Attributes
+    ----------
+    needs : frozenset of str
+        What it must be given, of "losses", "gramian" and "losses after the step".
+    own_parameters : bool
+        Whether the weights also hold for the parameters that belong to one task, or for the shared
+        ones only.
+    at_representation : bool
+        Whether the Gramian is that of gradients at the shared representation.
+
+    See Also
+    --------
+    GradientWeighting : Base class of methods that look at gradients.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmtl.weighting import TaskWeighting
+    >>> class Inverse(TaskWeighting):
+    ...     def _weights(self, losses, gramian, present, state, generators):
+    ...         return 1 / losses.clamp(min=1e-3)
+    >>> Inverse().weights(torch.tensor([[0.5, 2.0, torch.nan]]))
+    tensor([[2.0000, 0.5000, 0.0000]])
+    """
+
+    needs = frozenset({LOSSES})
+    own_parameters = True
+    at_representation = False
+
+    def init_state(self, n_members, n_tasks):
+        """Return what the method remembers, before the first step.
+
+        Parameters
+        ----------
+        n_members, n_tasks : int
+            How many there are.
+
+        Returns
+        -------
+        dict or None
+            Of Tensors whose first axis is that of the members and whose others are those of the
+            tasks, or of lists with an item per member; None if there is nothing to remember.
+        """
+        self._check_parameters(n_tasks)
+        return self._state(n_members, n_tasks)
+
+    def weights(self, losses, gramian=None, state=None, generators=None):
+        """Weigh the tasks of every member.
+
+        Parameters
+        ----------
+        losses : Tensor of shape (M, T)
+            Mean loss of every task; NaN for a task that has no rows in the batch.
+        gramian : Tensor of shape (M, T, T), optional
+            Inner products of the gradients of what the tasks contribute to the summed loss, with
+            respect to the shared parameters.
+        state : dict, optional
+            From `init_state`, changed in place; by default a new one.
+        generators : list of M torch.Generator, optional
+            On the CPU, for methods that draw; by default torch's own generator.
+
+        Returns
+        -------
+        Tensor of shape (M, T)
+            0 for tasks that have no rows.
+        """
+        losses = losses.detach()
+        if GRAMIAN in self.needs and gramian is None:
+            raise ValueError(
+                f"{type(self).__name__} weighs tasks by their gradients and needs gramian, the "
+                "inner products of the tasks' gradients, of shape (M, T, T)."
+            )
+        if state is None:
+            state = to_device(self.init_state(*losses.shape), losses.device)
+        present = ~torch.isnan(losses)
+        weights = self._weights(losses.double(), gramian, present, state, generators)
+        return torch.where(present, weights, 0.0).to(losses.dtype)
+
+    def end_step(self, before, after, state):
+        """Learn what a step did; only methods that need the losses after the step.
+
+        Parameters
+        ----------
+        before, after : Tensors of shape (M, T)
+            Losses of the same rows; NaN where a task has none, or a member made no step.
+        state : dict
+            Changed in place.
+        """
+        self._end_step(before.double(), after.double(), state)
+
+    def end_epoch(self, state):
+        """Learn that an epoch is over.
+
+        Parameters
+        ----------
+        state : dict or None
+            Changed in place.
+        """
+
+    def _check_parameters(self, n_tasks):
+        """Raise an error if a parameter cannot be used."""
+
+    def _state(self, n_members, n_tasks):
+        return None
+
+    @abstractmethod
+    def _weights(self, losses, gramian, present, state, generators):
+        """Weights in double precision; those of absent tasks are not looked at."""
+
+    def _end_step(self, before, after, state):
+        raise NotImplementedError
+
+
+class Some(NamedTuple):
+    """Members that have equally many tasks in a batch, and these tasks only, as arrays.
+
+    Attributes
+    ----------
+    gramian : ndarray of shape (g, k, k)
+        In double precision, of largest diagonal element 1.
+    losses : ndarray of shape (g, k)
+    members : ndarray of shape (g, 1)
+    tasks : ndarray of shape (g, k)
+        Where the rows stand among all members and tasks.
+    eps : float
+        Precision of the numbers that the Gramian was made from.
+    state : dict or None
+    generators : list of g torch.Generator, or None
+    """
+
+    gramian: np.ndarray
+    losses: np.ndarray
+    members: np.ndarray
+    tasks: np.ndarray
+    eps: float
+    state: dict | None
+    generators: list | None
+
+
+class GradientWeighting(TaskWeighting):
+    """Base class of methods that look at gradients; a subclass implements `_solve`.
+
+    All of them are invariant to the unit of the gradients, so that the Gramian is given to them
+    with a largest diagonal element of 1. They work on the CPU in double precision: these are small
+    problems with branches.
+
+    See Also
+    --------
+    TaskWeighting : Base class of all methods.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skmtl.weighting import GradientWeighting
+    >>> class InverseLength(GradientWeighting):
+    ...     def _solve(self, some):
+    ...         return 1 / np.sqrt(np.einsum("gkk->gk", some.gramian))
+    >>> InverseLength().weights(torch.ones(1, 2), torch.tensor([[[1.0, 0.0], [0.0, 4.0]]]))
+    tensor([[2., 1.]])
+    """
+
+    needs = frozenset({GRAMIAN})
+    own_parameters = False
+
+    @abstractmethod
+    def _solve(self, some):
+        """Weights of shape (g, k) for `Some`."""
+
+    def _weights(self, losses, gramian, present, state, generators):
+        eps = torch.finfo(gramian.dtype).eps
+        gramian = gramian.detach().cpu().double().numpy()
+        values, present = losses.cpu().numpy(), present.cpu().numpy()
+        weights = present.astype(float)
+        # a member that diverges keeps equal weights, and the loop says so
+        usable = np.isfinite(gramian).all(axis=(1, 2)) & np.isfinite(
+            np.where(present, values, 0)
+        ).all(axis=1)
+        counts = present.sum(axis=1)
+        order = np.argsort(~present, axis=1, kind="stable")
+        scale = np.where(present, np.einsum("mtt->mt", gramian), 0).max(axis=1)
+        for k in np.unique(counts[usable & (counts > 0)]):
+            which = np.flatnonzero((counts == k) & usable & (scale > 0))
+            if not len(which):
+                continue
+            members, tasks = which[:, None], order[which, :k]
+            dense = gramian[members[:, :, None], tasks[:, :, None], tasks[:, None, :]]
+            some = Some(
+                dense / scale[which, None, None],
+                values[members, tasks],
+                members,
+                tasks,
+                eps,
+                state,
+                None if generators is None else [generators[m] for m in which],
+            )
+            weights[members, tasks] = self._solve(some)
+        return torch.from_numpy(weights).to(losses.device)
+
+
+def to_device(state, device):
+    """Put the tensors of a state on a device."""
+    if state is None:
+        return None
+    return {
+        key: to_device(value, device)
+        if isinstance(value, dict)
+        else value.to(device)
+        if isinstance(value, torch.Tensor)
+        else value
+        for key, value in state.items()
+    }
+
+
+def select(state, members, n_tasks=None):
+    """State of some members, and of the first tasks only.
+
+    Parameters
+    ----------
+    state : dict or None
+    members : list of int
+    n_tasks : int, optional
+
+    Returns
+    -------
+    dict or None
+    """
+    if state is None:
+        return None
+    selected = {}
+    for key, value in state.items():
+        if isinstance(value, dict):
+            selected[key] = select(value, members, n_tasks)
+        elif isinstance(value, torch.Tensor):
+            index = torch.as_tensor(members, device=value.device)
+            tasks = (slice(n_tasks),) * (value.ndim - 1)
+            selected[key] = value.index_select(0, index)[(slice(None), *tasks)].clone()
+        else:
+            selected[key] = [value[m] for m in members]
+    return selected
+
+
+def mean_one(weights, present=None):
+    """Weights scaled to mean 1, over the tasks present; equal ones where their sum is 0."""
+    if isinstance(weights, np.ndarray):
+        mean = weights.mean(axis=1, keepdims=True)
+        size = np.abs(weights).mean(axis=1, keepdims=True)
+        # weights that all but cancel have no scale
+        sound = np.abs(mean) > 1e-6 * size
+        return np.where(sound, weights / np.where(sound, mean, 1.0), 1.0)
+    weights = torch.where(present, weights, 0.0)
+    total = weights.sum(1, keepdim=True)
+    count = present.sum(1, keepdim=True)
+    return torch.where(total > 0, weights * count / torch.where(total > 0, total, 1.0), 1.0)

@@ -1,0 +1,102 @@
+"""CAGrad: the best for the task that is worst off, not far from the mean gradient."""
+
+import numpy as np
+from scipy.optimize import minimize
+
+from skmtl.weighting._base import GradientWeighting
+from skmtl.weighting._mgda import shortest
+
+# of the mean gradient: a shorter combination of gradients has no direction
+_SHORT = 1e-6
+
+
+class CAGrad(GradientWeighting):
+    """The step near the mean gradient that does most for the task that gains least.
+
+    Between the plain mean (``c=0``) and MGDA (large c); below 1 it converges to the minimum of the
+    mean loss.
+
+    Parameters
+    ----------
+    c : float, default=0.5
+        How far the step may be from the mean gradient, in lengths of that.
+
+    See Also
+    --------
+    MGDA : Without a bond to the mean.
+    PCGrad : Removes conflicts pair by pair.
+
+    Notes
+    -----
+    The step d maximises ``min_t <g_t, d>`` subject to ``|d - g_0| <= c |g_0|``, with the mean
+    gradient g_0, equation 4 of [1]_. By duality, algorithm 1, ``d = g_0 + c |g_0| / |g_x| g_x``,
+    where ``g_x = sum_t x_t g_t`` and x minimises ``<g_x, g_0> + c |g_0| |g_x|`` on the simplex,
+    which scipy's SLSQP does. Departures: the sum of the gradients takes the place of their mean,
+    so that c = 0 is equal weights; and where g_x is zero, so that no direction helps all tasks, the
+    step is the sum: the mean loss can still fall.
+
+    References
+    ----------
+    .. [1] Liu, Liu, Jin, Stone and Liu, "Conflict-averse gradient descent for multi-task
+       learning", NeurIPS 2021, section 3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmtl.weighting import CAGrad
+    >>> gradients = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    >>> CAGrad(c=0.5).weights(torch.ones(1, 2), (gradients @ gradients.T)[None])
+    tensor([[1.5000, 1.5000]])
+    """
+
+    def __init__(self, c=0.5):
+        self.c = c
+
+    def _check_parameters(self, n_tasks):
+        if not self.c >= 0:
+            raise ValueError(f"c must be at least 0, got {self.c!r}.")
+
+    def _solve(self, some):
+        return np.stack([self._solve_one(gramian) for gramian in some.gramian])
+
+    def _solve_one(self, gramian):
+        k = len(gramian)
+        linear = gramian.mean(axis=1)
+        length = np.sqrt(max(linear.mean(), 0.0))
+        if self.c == 0 or length < _SHORT:
+            return np.ones(k)
+        bound = self.c * length
+
+        def objective(x):
+            product = gramian @ x
+            norm = np.sqrt(max(x @ product, 1e-300))
+            return x @ linear + bound * norm, linear + bound * product / norm
+
+        best = None
+        # from the middle, from MGDA's end, where the second term is least, and the best corner
+        corner = np.eye(k)[(linear + bound * np.sqrt(np.diagonal(gramian))).argmin()]
+        for start in (np.full(k, 1 / k), shortest(gramian), corner):
+            if best is not None and best.success:
+                break
+            best_so_far = best
+            best = minimize(
+                objective,
+                start,
+                jac=True,
+                method="SLSQP",
+                bounds=[(0.0, 1.0)] * k,
+                constraints={
+                    "type": "eq",
+                    "fun": lambda x: x.sum() - 1,
+                    "jac": lambda x: np.ones(k),
+                },
+                options={"ftol": 1e-12, "maxiter": 200},
+            )
+            if best_so_far is not None and not best.success and best_so_far.fun < best.fun:
+                best = best_so_far
+        x = best.x.clip(min=0.0)
+        x = x / x.sum()
+        norm = np.sqrt(max(x @ gramian @ x, 0.0))
+        if not norm > _SHORT * length:
+            return np.ones(k)
+        return 1 + k * bound / norm * x

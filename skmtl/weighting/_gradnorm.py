@@ -1,0 +1,94 @@
+"""GradNorm: gradients are brought to a common length, longer for tasks that are behind."""
+
+import numpy as np
+import torch
+
+from skmtl.weighting._adam import adam_state, adam_step
+from skmtl.weighting._base import GRAMIAN, LOSSES, GradientWeighting
+
+# no task is ever lost
+_SMALLEST = 1e-3
+
+
+class GradNorm(GradientWeighting):
+    """Weights are learned that make all gradients equally long, but longer for tasks behind.
+
+    A loss weighting, so that it also holds for the parameters that belong to one task; of the
+    Gramian it looks at the diagonal only.
+
+    Parameters
+    ----------
+    alpha : float, default=1.5
+        How much longer the gradients of tasks are that have learned less than the others; 0 makes
+        all of one length.
+    learning_rate : float, default=0.025
+        Of Adam, which learns the weights.
+
+    See Also
+    --------
+    IMTLG : Lengths and directions.
+    DynamicWeightAverage : Rates of learning without gradients.
+
+    Notes
+    -----
+    With the length ``G_t = w_t |g_t|``, its mean over tasks, and the inverse rate of training
+    ``r_t = (L_t / L_t(0)) / mean_s (L_s / L_s(0))``, the weights follow the gradient of
+    ``sum_t |G_t - mean(G) r_t^alpha|``, whose second term is taken as constant, equations 1 and 2
+    of [1]_. They start at 1 and after each step are scaled to mean 1, algorithm 1. L_t(0) is the
+    loss of the first batch that has rows of task t. Departures: lengths are in units of their mean,
+    and weights are at least 1e-3 before they are scaled.
+
+    References
+    ----------
+    .. [1] Chen, Badrinarayanan, Lee and Rabinovich, "GradNorm: gradient normalization for adaptive
+       loss balancing in deep multitask networks", ICML 2018, section 3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmtl.weighting import GradNorm
+    >>> gradients = torch.tensor([[1.0, 0.0], [0.0, 3.0]])
+    >>> method = GradNorm()
+    >>> state, gramian = method.init_state(1, 2), (gradients @ gradients.T)[None]
+    >>> for _ in range(200):
+    ...     weights = method.weights(torch.ones(1, 2), gramian, state)
+    >>> weights.round(decimals=1)
+    tensor([[1.5000, 0.5000]])
+    """
+
+    needs = frozenset({LOSSES, GRAMIAN})
+    own_parameters = True
+
+    def __init__(self, alpha=1.5, learning_rate=0.025):
+        self.alpha = alpha
+        self.learning_rate = learning_rate
+
+    def _state(self, n_members, n_tasks):
+        first = torch.full((n_members, n_tasks), torch.nan, dtype=torch.float64)
+        return {**adam_state(n_members, n_tasks, start=1.0), "first": first}
+
+    def _solve(self, some):
+        state, where = some.state, (some.members, some.tasks)
+        first = state["first"].numpy()
+        unknown = np.isnan(first[where])
+        first[where] = np.where(unknown, some.losses, first[where])
+        start = first[where]
+        # a task that was perfect at the start has nothing to catch up
+        ratio = some.losses / np.where(start > 0, start, 1.0)
+        ratio = np.where(start > 0, ratio, 1.0).clip(min=1e-12)
+        rate = ratio / ratio.mean(axis=1, keepdims=True)
+        weights = state["value"].numpy()[where].copy()
+        lengths = np.sqrt(np.einsum("gkk->gk", some.gramian))
+        current = weights * lengths
+        mean = current.mean(axis=1, keepdims=True)
+        slope = np.sign(current - mean * rate**self.alpha) * lengths / np.where(mean > 0, mean, 1.0)
+        active = torch.zeros(state["value"].shape, dtype=torch.bool)
+        active.numpy()[where] = True
+        gradient = torch.zeros_like(state["value"])
+        gradient.numpy()[where] = slope
+        adam_step(state, gradient, active, self.learning_rate)
+        value = state["value"].numpy()
+        new = value[where].clip(min=_SMALLEST)
+        # the tasks of the batch share what they had
+        value[where] = new * (weights.sum(axis=1) / new.sum(axis=1))[:, None]
+        return weights

@@ -1,0 +1,49 @@
+"""IMTL-G: a step with equal projections on all gradients."""
+
+import numpy as np
+
+from skmtl.weighting._base import GradientWeighting, mean_one
+
+
+class IMTLG(GradientWeighting):
+    """The step has the same projection on every task's gradient.
+
+    No task is preferred, however long its gradient is; weights may be negative.
+
+    See Also
+    --------
+    IMTLL : Its twin for losses.
+    NashMTL : A compromise that never has negative weights.
+
+    Notes
+    -----
+    With unit gradients u_t, ``<d, u_t>`` is the same for all t, equation 2 of [1]_, for
+    ``d = sum_t w_t g_t`` with ``sum_t w_t = 1``. In terms of the Gramian G this is
+    ``w = v / sum(v)``, ``v = pinv(G) sqrt(diag(G))``, which also makes sense for gradients that
+    depend linearly on each other, section 5.1 of [2]_. Departures: weights are multiplied by the
+    number of tasks, so that their mean is 1; where v sums to about 0, as for two opposite
+    gradients, there is no such step and the weights are equal.
+
+    References
+    ----------
+    .. [1] Liu et al., "Towards impartial multi-task learning", ICLR 2021, section 3.1.
+    .. [2] Quinton and Rey, "Jacobian descent for multi-objective optimization", 2024.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmtl.weighting import IMTLG
+    >>> gradients = torch.tensor([[1.0, 0.0], [0.0, 3.0]])
+    >>> IMTLG().weights(torch.ones(1, 2), (gradients @ gradients.T)[None])
+    tensor([[1.5000, 0.5000]])
+    """
+
+    def _solve(self, some):
+        lengths = np.sqrt(np.einsum("gkk->gk", some.gramian))
+        # of unit gradients, so that lengths of different size cost no precision
+        safe = np.where(lengths > 0, lengths, 1.0)
+        cosines = some.gramian / (safe[:, :, None] * safe[:, None, :])
+        k = cosines.shape[1]
+        inverse = np.linalg.pinv(cosines, rcond=k * max(some.eps, 1e-12), hermitian=True)
+        v = np.einsum("gij,gj->gi", inverse, (lengths > 0).astype(float)) / safe
+        return mean_one(v)

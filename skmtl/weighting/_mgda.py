@@ -1,0 +1,126 @@
+"""MGDA: the shortest convex combination of the gradients."""
+
+import numpy as np
+from scipy.optimize import nnls
+
+from skmtl.weighting._base import GradientWeighting
+
+_NORMALIZATIONS = (None, "l2", "loss", "loss+")
+
+
+def root(gramian, eps=0.0):
+    """Factor R, shape (k, k), with ``R^T R`` the Gramian."""
+    values, vectors = np.linalg.eigh(gramian)
+    return np.sqrt(values.clip(min=eps * values[-1]))[:, None] * vectors.T
+
+
+def shortest(gramian):
+    """Weights on the simplex of the shortest combination, shape (k,).
+
+    The minimum over ``x >= 0`` of ``|R x|^2 + (sum(x) - 1)^2`` is a multiple of it: of all x in
+    one direction the best has the value q / (1 + q), q being the squared length of the
+    combination in that direction. So it is a problem of non-negative least squares, which an
+    active-set method solves exactly.
+    """
+    k = len(gramian)
+    system = np.vstack([root(gramian), np.ones(k)])
+    try:
+        x = nnls(system, np.r_[np.zeros(k), 1.0], maxiter=30 * k)[0]
+    except RuntimeError:
+        # cycles between sets that are equally good; near enough for a step
+        x = frank_wolfe(gramian)
+    return x / x.sum()
+
+
+def frank_wolfe(gramian, n_steps=250):
+    """As `shortest`, by algorithm 2 of Sener and Koltun (2018)."""
+    x = np.full(len(gramian), 1 / len(gramian))
+    for _ in range(n_steps):
+        product = gramian @ x
+        t = product.argmin()
+        a, b, c = product[t], x @ product, gramian[t, t]
+        if b <= a:
+            break
+        step = 1.0 if c <= a else (b - a) / (b + c - 2 * a)
+        x *= 1 - step
+        x[t] += step
+    return x
+
+
+class MGDA(GradientWeighting):
+    """The shortest convex combination of the gradients: no task gets worse, to first order.
+
+    Cautious: it stops where no direction helps all tasks, and small gradients weigh most.
+
+    Parameters
+    ----------
+    normalization : {"l2", "loss", "loss+"} or None, default=None
+        What gradients are divided by before they are compared: their length, the task's loss, or
+        the product of the two.
+    upper_bound : bool, default=False
+        Whether gradients are those at the shared representation (MGDA-UB, "mgda-ub"), which cost
+        one backward pass for all tasks. Needs tasks that share one representation of the same
+        rows: wide form, and an estimator with a trunk and heads.
+
+    See Also
+    --------
+    CAGrad : Goes to the minimum of the mean loss instead.
+    NashMTL : Without the preference for small gradients.
+
+    Notes
+    -----
+    ``w = argmin |sum_t w_t g_t|^2`` over the simplex, equation 3 of [1]_, following [2]_. The
+    minimum is computed exactly by non-negative least squares instead of Frank and Wolfe's steps.
+    Weights are multiplied by the number of tasks, so that their mean is 1. With `normalization`
+    the weights are those of the scaled gradients and hold for the unscaled ones, as in the code
+    published with the paper.
+
+    References
+    ----------
+    .. [1] Sener and Koltun, "Multi-task learning as multi-objective optimization", NeurIPS 2018,
+       sections 3.2 and 3.3.
+    .. [2] Désidéri, "Multiple-gradient descent algorithm (MGDA) for multiobjective optimization",
+       Comptes Rendus Mathématique 350, 2012.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmtl.weighting import MGDA
+    >>> gradients = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    >>> MGDA().weights(torch.ones(1, 2), (gradients @ gradients.T)[None])
+    tensor([[1.6000, 0.4000]])
+    """
+
+    def __init__(self, normalization=None, upper_bound=False):
+        self.normalization = normalization
+        self.upper_bound = upper_bound
+
+    @property
+    def at_representation(self):
+        """Whether the Gramian is that of gradients at the shared representation."""
+        return self.upper_bound
+
+    def _check_parameters(self, n_tasks):
+        if self.normalization not in _NORMALIZATIONS:
+            raise ValueError(
+                f"normalization must be one of {_NORMALIZATIONS}, got {self.normalization!r}."
+            )
+
+    def _solve(self, some):
+        gramian = some.gramian
+        if self.normalization is not None:
+            size = np.ones_like(some.losses)
+            if "l" in self.normalization.replace("loss", ""):
+                size = _lengths(gramian)
+            elif self.normalization == "loss":
+                size = np.abs(some.losses)
+            else:
+                size = np.abs(some.losses) * _lengths(gramian)
+            size = np.where(size > 0, size, 1.0)
+            gramian = gramian / (size[:, :, None] * size[:, None, :])
+        weights = np.stack([shortest(one) for one in gramian])
+        return weights * weights.shape[1]
+
+
+def _lengths(gramian):
+    return np.sqrt(np.einsum("gkk->gk", gramian))

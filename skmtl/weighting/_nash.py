@@ -1,0 +1,41 @@
+"""Nash-MTL: the tasks bargain."""
+
+from skmtl.weighting._base import GradientWeighting, mean_one
+from skmtl.weighting._proportional import solve
+
+
+class NashMTL(GradientWeighting):
+    """The step is the bargain that the tasks would agree on: Nash's solution.
+
+    Relative gains count, so that a task can neither win nor lose by the length of its gradient.
+
+    See Also
+    --------
+    FairGrad : Other notions of fairness, this one among them.
+    FAMO : The same end from losses alone.
+
+    Notes
+    -----
+    The step ``d = sum_t w_t g_t`` maximises ``sum_t log <g_t, d>`` on a ball, for which
+    ``G w = 1 / w`` with positive w, claim 3.1 of [1]_. Departures: w minimises
+    ``w^T G w / 2 - sum_t log(w_t)``, which is convex and has this system as its condition, so that
+    Newton's method replaces the sequence of approximate problems in section 3.2; 1e-6 of each
+    squared length is added to the diagonal of G, since opposite gradients have no solution; and w
+    is scaled to mean 1, where the paper's step has a length that depends on the number of tasks
+    only.
+
+    References
+    ----------
+    .. [1] Navon et al., "Multi-task learning as a bargaining game", ICML 2022, section 3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmtl.weighting import NashMTL
+    >>> gradients = torch.tensor([[1.0, 0.0], [0.0, 3.0]])
+    >>> NashMTL().weights(torch.ones(1, 2), (gradients @ gradients.T)[None])
+    tensor([[1.5000, 0.5000]])
+    """
+
+    def _solve(self, some):
+        return mean_one(solve(some.gramian, 1.0))

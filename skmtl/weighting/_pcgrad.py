@@ -1,0 +1,81 @@
+"""PCGrad: what gradients have against each other is projected away."""
+
+import numpy as np
+import torch
+
+from skmtl.weighting._base import GradientWeighting
+
+
+def random_orders(some):
+    """For each task of each member a random order of all tasks, shape (g, k, k)."""
+    g, k = some.tasks.shape
+    if some.generators is None:
+        numbers = torch.rand(g, k, k)
+    else:
+        numbers = torch.stack([torch.rand(k, k, generator=one) for one in some.generators])
+    return numbers.numpy().argsort(axis=2)
+
+
+class PCGrad(GradientWeighting):
+    """Each gradient is projected onto the normal plane of those that it conflicts with.
+
+    Without conflicts it is the plain sum.
+
+    See Also
+    --------
+    GradVac : Also aligns gradients that do not conflict.
+    CAGrad : Bounds the worst conflict instead.
+
+    Notes
+    -----
+    Algorithm 1 of [1]_: for each task i, over the other tasks j in random order, ``h_i = g_i`` and
+    then, where ``<h_i, g_j> < 0``, ``h_i = h_i - <h_i, g_j> / |g_j|^2 g_j``; the update is
+    ``sum_i h_i``. Every h_i is a combination of the g_j, so that the Gramian is all it takes:
+    ``h_i = sum_j C_ij g_j`` and ``w_j = sum_i C_ij``. All i are projected at once, in k steps.
+    The order is random for each i, as in the paper; the code published with it shuffles a list and
+    discards the result, so that its order is fixed, which looks like an accident.
+
+    References
+    ----------
+    .. [1] Yu et al., "Gradient surgery for multi-task learning", NeurIPS 2020, section 2.3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmtl.weighting import PCGrad
+    >>> gradients = torch.tensor([[1.0, 0.0], [-0.5, 1.0]])
+    >>> PCGrad().weights(torch.ones(1, 2), (gradients @ gradients.T)[None])
+    tensor([[1.5000, 1.4000]])
+    """
+
+    def _solve(self, some):
+        g, k = some.tasks.shape
+        orders = random_orders(some)
+        # flat: rows of all members below each other
+        rows = np.ascontiguousarray(some.gramian).reshape(g * k, k)
+        diagonal = np.einsum("gkk->gk", some.gramian).reshape(-1)
+        # a gradient that is zero has no direction to project along
+        inverse = np.divide(-1.0, diagonal, out=np.zeros(g * k), where=diagonal > 0)
+        start = np.repeat(np.arange(g) * k, k)
+        steps = np.ascontiguousarray(orders.reshape(g * k, k).T)
+        others = steps + start
+        factors = inverse[others]
+        # a task is not projected onto its own normal plane
+        factors[others == np.arange(g * k)] = 0.0
+        places = steps + np.arange(g * k) * k
+        # <h_i, g_j> for all i and j, kept up to date
+        products = rows.copy()
+        flat = products.reshape(-1)
+        moves = np.empty_like(factors)
+        change = np.empty_like(rows)
+        for step in range(k):
+            move = moves[step]
+            flat.take(places[step], out=move, mode="clip")
+            np.minimum(move, 0.0, out=move)
+            move *= factors[step]
+            rows.take(others[step], axis=0, out=change, mode="clip")
+            change *= move[:, None]
+            products += change
+        # every j was met once by every i
+        weights = np.bincount(others.ravel(), weights=moves.ravel(), minlength=g * k)
+        return 1.0 + weights.reshape(g, k)

@@ -1,0 +1,46 @@
+"""Random loss weighting."""
+
+import torch
+
+from skmtl.weighting._base import TaskWeighting
+
+
+class RandomLossWeighting(TaskWeighting):
+    """Weights are drawn anew at every step: the control that other methods have to beat.
+
+    As good as several methods in the paper, since its noise keeps training out of bad minima.
+
+    See Also
+    --------
+    EqualWeights : The other control.
+
+    Notes
+    -----
+    ``w = T softmax(z)`` with z of T independent standard normal numbers, algorithm 2 of [1]_.
+    Departure: the factor T, the number of tasks in the batch, so that the mean weight is 1. Each
+    member draws by a generator of its own.
+
+    References
+    ----------
+    .. [1] Lin et al., "Reasonable effectiveness of random weighting: a litmus test for multi-task
+       learning", TMLR 2022, section 3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmtl.weighting import RandomLossWeighting
+    >>> generators = [torch.Generator().manual_seed(0)]
+    >>> RandomLossWeighting().weights(torch.ones(1, 3), generators=generators).sum()
+    tensor(3.)
+    """
+
+    def _weights(self, losses, gramian, present, state, generators):
+        weights = torch.zeros_like(losses)
+        for m, some in enumerate(present):
+            n_present = int(some.sum())
+            # as many numbers as there are tasks, so that a member does not depend on its company
+            if n_present:
+                generator = None if generators is None else generators[m]
+                z = torch.randn(n_present, generator=generator, dtype=torch.float64)
+                weights[m, some] = n_present * z.softmax(0).to(losses.device)
+        return weights

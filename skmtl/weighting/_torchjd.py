@@ -1,0 +1,59 @@
+"""Methods of the library TorchJD."""
+
+import copy
+
+import numpy as np
+import torch
+
+from skmtl.weighting._base import GradientWeighting
+
+
+class TorchJDWeighting(GradientWeighting):
+    """Any method of the library TorchJD that makes weights of a Gramian.
+
+    An estimator also takes such a method as it is. Copies of it, one per member, keep what it
+    remembers apart.
+
+    Parameters
+    ----------
+    weighting : torchjd.aggregation.Weighting
+        A weighting of Gramians; those of matrices cannot be used, since the gradients themselves
+        are never put together.
+
+    See Also
+    --------
+    PCGrad : Methods that this package has itself are faster.
+
+    Notes
+    -----
+    Weights are multiplied by nothing: many of these methods give weights whose sum is 1, so that a
+    step is as short as that of one task. Tasks absent from a batch are left out, so that the
+    number of tasks changes from step to step where there are any. Numbers that a method draws are
+    decided by the member's generator.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmtl.weighting import TorchJDWeighting
+    >>> TorchJDWeighting(torch.nn.Identity()).needs
+    frozenset({'gramian'})
+    """
+
+    def __init__(self, weighting):
+        self.weighting = weighting
+
+    def _state(self, n_members, n_tasks):
+        return {"copies": [copy.deepcopy(self.weighting) for _ in range(n_members)]}
+
+    def _solve(self, some):
+        weights = []
+        for g, (gramian, member) in enumerate(zip(some.gramian, some.members[:, 0], strict=True)):
+            method = some.state["copies"][member]
+            generator = None if some.generators is None else some.generators[g]
+            seed = torch.randint(2**31 - 1, (1,), generator=generator).item()
+            with torch.random.fork_rng(devices=[]), torch.no_grad():
+                torch.manual_seed(seed)
+                # in the precision of torch: some methods keep a state of it
+                dense = torch.from_numpy(gramian).to(torch.get_default_dtype())
+                weights.append(method(dense).double().numpy())
+        return np.stack(weights)

@@ -1,0 +1,162 @@
+"""Gradients of tasks in every architecture and form, against a loop over the tasks in float64."""
+
+import pytest
+import torch
+
+from skmtl.nn import task_gradients
+from skmtl.nn._gradients import TaskGradients
+from skmtl.nn._slot_gradients import SlotGradients
+from skmtl.nn._trunk_gradients import TrunkGradients
+from tests._members import build, task_rows
+from tests._networks import NETWORKS, network, random_blocks, randomised
+
+FORMS = ["auto", "exact"]
+SHARING = [
+    name for name in NETWORKS if randomised(network(name)).shared_parameters()
+]  # those whose tasks share something
+
+
+def hypernet(**changes):
+    module = build(task_rows(n_tasks=4, n_metadata=2), [0, 1], **changes)
+    return randomised(module)
+
+
+HYPERNETS = {
+    "plain": {},
+    "layers": {"hypernet_layers": 2},
+    "full": {"compression": False},
+    "biases": {"target_bias": "plain", "hypernet_layers": 1},
+    "no skip": {"linear_skip": False},
+}
+
+
+def wide_blocks(module, n_features, length=3, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    n_members, n_tasks = module.trained.shape
+    rows = torch.randn(n_members, 1, length, n_features, generator=generator).double()
+    tasks = torch.arange(n_tasks).expand(n_members, -1)
+    return rows.expand(-1, n_tasks, -1, -1), tasks, tasks
+
+
+def losses_of(module, x, tasks, slots, facts=None):
+    """A loss for every slot; the last block is a place that nobody fills."""
+    y = module(x, tasks, slots, facts)
+    by_block = (y - torch.linspace(-1, 1, y.numel()).view_as(y)).square().sum((2, 3))
+    return by_block.new_zeros(tasks.shape).scatter_add(1, slots, by_block)
+
+
+def by_loop(module, losses):
+    """Gradients of the shared parameters, one task after the other, shape (M, S, P)."""
+    names = module.shared_parameters()
+    shared = [p for name, p in module.named_parameters() if name in names]
+    rows = []
+    for s in range(losses.shape[1]):
+        found = torch.autograd.grad(
+            losses[:, s].sum(), shared, retain_graph=True, allow_unused=True
+        )
+        filled = [
+            torch.zeros_like(p) if g is None else g for g, p in zip(found, shared, strict=True)
+        ]
+        rows.append(torch.cat([g.flatten(1) for g in filled], dim=1))
+    return torch.stack(rows, 1)
+
+
+def check(module, blocks, form):
+    module.train()
+    gradients = task_gradients(module, form)
+    losses = losses_of(module, *blocks)
+    rows = by_loop(module, losses)
+    gradients.differentiate(losses, blocks[2])
+    torch.testing.assert_close(gradients.gramian(), rows @ rows.mT, rtol=1e-10, atol=1e-10)
+    weights = torch.rand(losses.shape, generator=torch.Generator().manual_seed(1)).double()
+    found = gradients.combine(weights)
+    names = module.shared_parameters()
+    expected = (weights.unsqueeze(1) @ rows).squeeze(1)
+    shared = {name: p for name, p in module.named_parameters() if name in names}
+    together = torch.cat(
+        [
+            (torch.zeros_like(p) if found[name] is None else found[name]).flatten(1)
+            for name, p in shared.items()
+        ],
+        dim=1,
+    )
+    torch.testing.assert_close(together, expected, rtol=1e-10, atol=1e-10)
+    # parameters of one task: the plain sum
+    own = {name: p for name, p in module.named_parameters() if name not in names}
+    plain = torch.autograd.grad(
+        losses_of(module, *blocks).sum(), list(module.parameters()), allow_unused=True
+    )
+    for (name, _), expected in zip(module.named_parameters(), plain, strict=True):
+        if name in own and expected is not None:
+            torch.testing.assert_close(
+                gradients.own_gradients[name], expected, rtol=1e-10, atol=1e-10
+            )
+    gradients.detach()
+    return gradients
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("name", SHARING)
+def test_baselines(name, wide, form):
+    module = randomised(network(name))
+    blocks = wide_blocks(module, 3) if wide else random_blocks(module, 3)
+    gradients = check(module, blocks, form)
+    trunk = name in ("shared bottom", "relation") and form == "auto"
+    assert type(gradients) is (TrunkGradients if trunk else TaskGradients)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("name", HYPERNETS)
+def test_hypernetworks(name, wide, form):
+    module = hypernet(**HYPERNETS[name])
+    x, tasks, slots = wide_blocks(module, 2) if wide else random_blocks(module, 2)
+    facts = torch.linspace(-1, 1, 2 * tasks.shape[1] * 2).double().view(2, -1, 2)
+    gradients = check(module, (x, tasks, slots, facts), form)
+    assert type(gradients) is (SlotGradients if form == "auto" else TaskGradients)
+
+
+@pytest.mark.parametrize(("n_blocks", "length"), [(4, 1), (5, 3), (24, 8)])
+def test_trunks_in_long_form_whatever_is_cheaper(n_blocks, length):
+    # small batches by inner products of rows, large ones by outer products of blocks
+    module = randomised(network("shared bottom"))
+    check(module, random_blocks(module, 3, n_blocks=n_blocks, length=length), "auto")
+
+
+def test_facts_in_wide_form_give_tasks_rows_of_their_own():
+    module = randomised(network("shared bottom", n_features=5))
+    x, tasks, slots = wide_blocks(module, 3)
+    facts = torch.linspace(-1, 1, 16).double().view(2, 4, 2)
+    gradients = check(module, (x, tasks, slots, facts), "auto")
+    assert not gradients.tasks_share_rows
+
+
+def test_gradients_at_the_representation():
+    module = randomised(network("shared bottom"))
+    x, tasks, slots = wide_blocks(module, 3)
+    gradients = task_gradients(module)
+    losses = losses_of(module, x, tasks, slots)
+    gradients.differentiate(losses, slots)
+    read = module.features(x[:, :1], tasks[:, :1]).detach().requires_grad_()
+    outputs = module.heads(read.expand(-1, 4, -1, -1), tasks)
+    by_task = (outputs - torch.linspace(-1, 1, outputs.numel()).view_as(outputs)).square()
+    rows = [
+        torch.autograd.grad(by_task[:, t].sum(), read, retain_graph=True)[0].flatten(1)
+        for t in range(4)
+    ]
+    rows = torch.stack(rows, 1)
+    torch.testing.assert_close(gradients.gramian_at_representation(), rows @ rows.mT)
+    # the step without T passes is the same
+    weights = torch.rand(2, 4, generator=torch.Generator().manual_seed(0)).double()
+    once = gradients.combine(weights)
+    gradients.gramian()
+    for name, expected in gradients.combine(weights).items():
+        torch.testing.assert_close(once[name], expected)
+
+
+def test_nothing_is_left_at_the_module():
+    for module in (hypernet(), randomised(network("shared bottom"))):
+        gradients = task_gradients(module)
+        gradients.detach()
+        assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())

@@ -1,0 +1,201 @@
+"""`task_weighting` of estimators: forms of the parameter, records, persistence, searches."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, KFold
+
+from skmtl import MultiTaskHypernetRegressor, baselines
+from skmtl.model_selection import BatchedGridSearchCV
+from skmtl.weighting import (
+    CAGrad,
+    DynamicWeightAverage,
+    EqualWeights,
+    FixedWeights,
+    PCGrad,
+    UncertaintyWeighting,
+)
+from skmtl.weighting._resolve import NAMES
+from tests._tables import make_schools, make_wide, quick_classifier, quick_model
+
+QUICK = {"hidden_layer_sizes": (8,), "max_iter": 3, "learning_rate_init": 1e-2, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def schools():
+    return make_schools(n_schools=5, n_rows=16)
+
+
+@pytest.fixture(scope="module")
+def wide():
+    return make_wide()
+
+
+def trunk(**changes):
+    return baselines.SharedBottomRegressor(**{**QUICK, **changes})
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "mgda-ub"])
+def test_every_method_trains_every_form(name, schools, wide):
+    X, y = schools
+    for model in (quick_model(task_weighting=name), trunk(task_id="school", task_weighting=name)):
+        X_model = X if isinstance(model, MultiTaskHypernetRegressor) else X.drop(columns="sector")
+        model.fit(X_model, y)
+        assert np.isfinite(model.predict(X_model)).all()
+        weights = model.task_weights_
+        assert weights.shape == (model.n_iter_, 5)
+        assert list(weights.columns) == list(model.tasks_)
+        assert np.isfinite(weights.to_numpy()).all()
+    X, Y = wide
+    model = trunk(task_weighting=name).fit(X, Y)
+    assert np.isfinite(np.asarray(model.predict(X))).all()
+
+
+@pytest.mark.parametrize("name", baselines.__all__)
+@pytest.mark.parametrize("method", ["uncertainty", ("uncertainty", "pcgrad")])
+def test_every_baseline_weighs_tasks(name, method, schools):
+    X, y = schools
+    y = y.gt(y.median()) if name.endswith("Classifier") else y
+    model = getattr(baselines, name)(task_id="school", task_weighting=method, **QUICK)
+    if "Independent" in name and not isinstance(method, str):
+        with pytest.raises(ValueError, match="here tasks share none"):
+            model.fit(X, y)
+        return
+    model.fit(X, y)
+    assert (model.task_weights_ != 1).to_numpy().any()
+
+
+def test_mgda_at_the_representation_needs_wide_form(schools, wide):
+    X, Y = wide
+    trunk(task_weighting="mgda-ub").fit(X, Y)
+    with pytest.raises(ValueError, match="every row, and so its representation, belongs to one"):
+        trunk(task_id="school", task_weighting="mgda-ub").fit(*schools)
+
+
+def test_equal_weights_are_recorded_as_ones(schools):
+    model = quick_model().fit(*schools)
+    assert (model.task_weights_ == 1).all(axis=None)
+    other = quick_model(task_weighting=EqualWeights()).fit(*schools)
+    assert_array_equal(model.predict(schools[0]), other.predict(schools[0]))
+    assert model.task_weights_.index.names == ["member", "epoch"]
+
+
+def test_weights_have_a_row_for_every_member_and_epoch(schools):
+    model = quick_model(task_weighting="dwa", n_members=3).fit(*schools)
+    assert len(model.task_weights_) == len(model.history_)
+    expected = model.history_[["member", "epoch"]].to_numpy()
+    assert_array_equal(np.array(model.task_weights_.index.to_list()), expected)
+    # of two epochs nothing is known yet
+    assert_allclose(model.task_weights_.xs(1, level="epoch"), 1.0)
+    assert not np.allclose(model.task_weights_.xs(4, level="epoch"), 1.0)
+
+
+def test_weights_by_name_of_the_task(schools):
+    X, y = schools
+    names = sorted(X["school"].unique())
+    by_name = quick_model(task_weighting=FixedWeights({names[2]: 5.0})).fit(X, y)
+    by_number = quick_model(task_weighting=FixedWeights([1, 1, 5, 1, 1])).fit(X, y)
+    assert_array_equal(by_name.predict(X), by_number.predict(X))
+    assert by_name.task_weights_[names[2]].eq(5).all()
+    composed = quick_model(task_weighting=(FixedWeights({names[2]: 5.0}), CAGrad(0.0))).fit(X, y)
+    assert_allclose(composed.task_weights_, by_name.task_weights_)
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "message"),
+    [
+        ("pcgard", ValueError, "Known names are equal, uncertainty"),
+        (("pcgrad", "mgda"), ValueError, "for losses and then one for gradients"),
+        (3, ValueError, "task_weighting"),
+        (len, TypeError, "task_weighting must be"),
+        (FixedWeights([1.0] * 6), ValueError, "6 weights for 5 tasks"),
+    ],
+)
+def test_what_is_not_a_method_is_an_error(method, error, message, schools):
+    with pytest.raises(error, match=message):
+        quick_model(task_weighting=method).fit(*schools)
+
+
+def test_parameters_of_methods_are_parameters_of_the_estimator(schools):
+    model = quick_model(task_weighting=CAGrad(c=0.3))
+    assert model.get_params()["task_weighting__c"] == 0.3
+    model.set_params(task_weighting__c=0.1)
+    assert model.task_weighting.c == 0.1
+    assert "CAGrad(c=0.1)" in repr(model)
+    copied = clone(model).fit(*schools)
+    assert copied.task_weighting is not model.task_weighting
+
+
+def test_fits_leave_the_callers_object_alone_and_pickles_keep_the_state(schools):
+    method = UncertaintyWeighting()
+    before = dict(vars(method))
+    model = quick_model(task_weighting=method, n_members=2, warm_start=True).fit(*schools)
+    assert vars(method) == before
+    loaded = pickle.loads(pickle.dumps(model))
+    pd.testing.assert_frame_equal(loaded.task_weights_, model.task_weights_)
+    # a fit that goes on, goes on with what was learned
+    assert_array_equal(
+        loaded.fit(*schools).predict(schools[0]), model.fit(*schools).predict(schools[0])
+    )
+    assert model.task_weights_.xs(1, level="epoch").ne(0.5).all(axis=None)
+    model.set_params(task_weighting="imtl-l").fit(*schools)
+    assert_allclose(model.task_weights_.xs(1, level="epoch"), 1.0, atol=0.2)
+
+
+def test_the_same_random_state_gives_the_same_bits(schools):
+    for name in ("pcgrad", "random"):
+        one, other = (quick_model(task_weighting=name).fit(*schools) for _ in range(2))
+        assert_array_equal(one.predict(schools[0]), other.predict(schools[0]))
+
+
+def test_new_tasks_are_adapted_to_without_weights(schools):
+    X, y = schools
+    new = X["school"] == "school 00"
+    model = quick_model(metadata=None, task_weighting="pcgrad").fit(X[~new], y[~new])
+    columns = list(model.task_weights_.columns)
+    model.adapt(X[new], y[new])
+    assert list(model.task_weights_.columns) == columns
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_classes_and_mixed_columns(schools):
+    X, y = schools
+    labels = y.gt(y.median()).map({True: "high", False: "low"})
+    model = quick_classifier(task_weighting=("uncertainty", "mgda")).fit(X, labels)
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize(
+    "method", ["uncertainty", "pcgrad", FixedWeights({"school 02": 3.0}), ("dwa", "gradvac")]
+)
+def test_a_search_side_by_side_gives_the_scores_of_single_fits(method, schools):
+    X, y = schools
+    model = quick_model(task_weighting=method)
+    grid = {"learning_rate_init": [1e-3, 1e-2]}
+    folds = KFold(2, shuffle=True, random_state=0)
+    ours = BatchedGridSearchCV(model, grid, cv=folds).fit(X, y)
+    theirs = GridSearchCV(model, grid, cv=folds).fit(X, y)
+    for key in ("split0_test_score", "split1_test_score"):
+        assert_allclose(ours.cv_results_[key], theirs.cv_results_[key], rtol=1e-4, atol=1e-5)
+    assert_allclose(
+        ours.best_estimator_.task_weights_, theirs.best_estimator_.task_weights_, rtol=1e-3
+    )
+
+
+def test_methods_are_searched_as_other_parameters(schools):
+    grid = {"task_weighting": ["equal", "pcgrad", PCGrad(), DynamicWeightAverage()]}
+    search = BatchedGridSearchCV(quick_model(), grid, cv=2).fit(*schools)
+    scores = search.cv_results_["mean_test_score"]
+    assert scores[1] == scores[2] != scores[0]
+
+
+def test_a_method_of_torchjd(schools):
+    aggregation = pytest.importorskip("torchjd.aggregation")
+    model = quick_model(task_weighting=aggregation.MGDAWeighting(), n_members=2).fit(*schools)
+    # on the simplex of the tasks of each batch
+    assert model.task_weights_.sum(axis=1).between(0.8, 1.5).all()
+    assert np.isfinite(pickle.loads(pickle.dumps(model)).predict(schools[0])).all()
