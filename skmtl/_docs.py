@@ -48,7 +48,7 @@ learning_rate_init : float, default=1.5e-3
 weight_averaging : float, default=0.99
     Decay, per step, of the running mean of the weights that is validated, kept and predicted
     with; 0 uses the latest weights. It steadies what single steps make of a few rows. Not in
-    the paper.
+    the papers.
 max_iter : int, default=1000
     Epochs at most.
 early_stopping : bool, default=True
@@ -84,15 +84,13 @@ verbose : int, default=0
     1 shows a progress bar, if the output is a terminal.
 """
 
-ATTRIBUTES = """
+SHARED_ATTRIBUTES = """
 tasks_ : Index
     Task labels, sorted if they can be; in wide form the columns of y.
 task_types_ : dict
     In wide form what each task is: "regression", "binary" or "multiclass".
-task_embeddings_ : DataFrame
-    One row per task; with several members the columns have two levels, member and dimension.
 module_ : torch.nn.Module
-    The hypernetworks of all members.
+    The networks of all members.
 history_ : DataFrame
     One row per member and epoch: training and validation loss, and numbers that callbacks
     recorded.
@@ -107,6 +105,15 @@ n_features_in_ : int
 feature_names_in_ : ndarray
     Their names, if all are strings.
 """
+
+# beside those of all estimators
+ATTRIBUTES = (
+    SHARED_ATTRIBUTES
+    + """
+task_embeddings_ : DataFrame
+    One row per task; with several members the columns have two levels, member and dimension.
+"""
+)
 
 CLASSIFIER_ATTRIBUTES = """
 classes_ : ndarray of shape (n_classes,) or dict
@@ -167,7 +174,8 @@ def document(*texts, attributes=ATTRIBUTES):
     Parameters
     ----------
     *texts : str
-        Documentation of parameters, besides `PARAMETERS`.
+        Documentation of parameters, besides `PARAMETERS`; of several texts about a parameter the
+        last one counts.
     attributes : str
 
     Returns
@@ -177,7 +185,7 @@ def document(*texts, attributes=ATTRIBUTES):
     """
 
     def decorate(cls):
-        known = _pieces("".join(texts)) | _pieces(PARAMETERS)
+        known = _pieces(PARAMETERS) | _pieces("".join(texts))
         known_lines = [known[name] for name in inspect.signature(cls).parameters]
         parameters = "\n".join(line for lines in known_lines for line in lines)
         return fill(cls, parameters=parameters, attributes=attributes)

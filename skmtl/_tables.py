@@ -340,11 +340,12 @@ class TaskTables:
         tasks = self.tasks.get_indexer(asked)
         if self.metadata_scaler is None:
             if unseen_tasks == "error" and (tasks < 0).any():
+                adapt = ", or adapt() to learn them from a few rows" * hasattr(estimator, "adapt")
                 raise ValueError(
                     f"{(tasks < 0).sum()} task(s) were not seen in fit: "
                     f"{asked[tasks < 0][:10].tolist()}. Use unseen_tasks='average' to predict them "
-                    "with the mean embedding, metadata= to predict them from facts about them, or "
-                    "adapt() to learn them from a few rows."
+                    "by what the others have on average, metadata= to predict them from facts "
+                    f"about them{adapt}."
                 )
             return Query(features, codes, tasks, None)
         if self.from_table:

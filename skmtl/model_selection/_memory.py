@@ -85,7 +85,7 @@ def bytes_per_member(job):
     generated = sum(a * b for a, b in getattr(module, "shapes", ()))
     numbers = (
         _COPIES_OF_PARAMETERS * sum(sizes)
-        + _COPIES_OF_ACTIVATIONS * n_examples * widths
+        + _COPIES_OF_ACTIVATIONS * n_examples * widths * module.networks_per_row
         + _COPIES_OF_ACTIVATIONS * n_networks * generated
     )
     return numbers * torch.finfo(torch.get_default_dtype()).bits / 8

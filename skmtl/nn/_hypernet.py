@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from skmtl.nn._generators import CompressedGenerator, FullGenerator
 from skmtl.nn._members import (
+    ACTIVATIONS,
     MemberLinear,
     MemberModule,
     member_generators,
@@ -20,13 +21,6 @@ from skmtl.nn._members import (
     uniform,
     variance_bound,
 )
-
-ACTIVATIONS = {
-    "identity": lambda x: x,
-    "logistic": torch.sigmoid,
-    "relu": F.relu,
-    "tanh": torch.tanh,
-}
 
 
 class TaskHypernetwork(MemberModule):

@@ -9,6 +9,14 @@ import math
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
+
+ACTIVATIONS = {
+    "identity": lambda x: x,
+    "logistic": torch.sigmoid,
+    "relu": F.relu,
+    "tanh": torch.tanh,
+}
 
 _PURPOSES = ("initialisation", "rows", "validation")
 
@@ -80,6 +88,8 @@ class MemberModule(nn.Module):
 
     # buffers that a fit which goes on from another takes over with the parameters
     resumed_buffers = ()
+    # how many networks a row passes through: what is kept for the backward pass grows with it
+    networks_per_row = 1
 
     @property
     def n_members(self):
@@ -125,6 +135,22 @@ class MemberModule(nn.Module):
     def decayed_parameters(self):
         """Names of the parameters that weight decay shrinks: all whose name has no "bias"."""
         return [name for name, _ in self.named_parameters() if "bias" not in name]
+
+    def shared_parameters(self):
+        """Names of the parameters that the losses of several tasks reach: all by default."""
+        return [name for name, _ in self.named_parameters()]
+
+    def after_step(self, active):
+        """Learn that the optimiser has made a step; nothing to do by default.
+
+        What changes here and belongs to the weights, so that the best state is kept, must be a
+        parameter; a buffer serves training only and is put back when it ends.
+
+        Parameters
+        ----------
+        active : Tensor of shape (M,) of bool, or None
+            Members that made it; None if all did.
+        """
 
     def penalty(self):
         """Penalty of the architecture, added to the sum of a member's losses; None if it has none.

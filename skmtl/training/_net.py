@@ -138,7 +138,6 @@ class MemberNet(NeuralNet):
         DivergenceError
             If a loss or a weight is no longer finite.
         """
-        self.initialize()
         generators = member_generators(self.seeds, "rows")
         shares = task_shares(self.task_sampling, task_totals(table, train_rows))
         train = MemberBatches(table, train_rows, self.batch_size, generators, shares)
@@ -146,7 +145,9 @@ class MemberNet(NeuralNet):
         if valid_rows is not None:
             n_rows = max(1, _VALIDATION_ROWS // len(valid_rows))
             valid = MemberBatches(table, valid_rows, n_rows, shares=shares)
-        self.module_.mark_trained(train.task_counts > 0)
+        # before the optimiser takes the parameters over: some of them start by the tasks
+        self.module.mark_trained(train.task_counts > 0)
+        self.initialize()
         # penalties stand beside the sum of the losses, and the loop divides by the labels
         self.n_labels_ = train.task_counts.sum(1)
         if n_labels is not None:
@@ -254,6 +255,7 @@ class MemberNet(NeuralNet):
             named = list(self.module_.named_parameters())
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         self.optimizer_.step(active=batch.active)
+        self.module_.after_step(batch.active)
         return {"loss": sums.detach(), "y_pred": y_pred}
 
     @torch.no_grad()
