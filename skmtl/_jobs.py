@@ -164,6 +164,7 @@ def train(jobs, module, *, max_steps=None, with_callbacks=True, drop_diverged=Fa
         device=str(device),
         callbacks=callbacks,
         drop_diverged=drop_diverged,
+        **_loop_settings(jobs),
     )
     with one_thread():
         return net.fit_members(
@@ -172,6 +173,18 @@ def train(jobs, module, *, max_steps=None, with_callbacks=True, drop_diverged=Fa
             None if first.valid is None else valid_rows,
             n_labels=[job.train.n_labels for job in jobs for _ in job.seeds],
         )
+
+
+def _loop_settings(jobs):
+    """What some architectures say about the loop, and others leave as it is."""
+    estimator, settings = jobs[0].estimator, {}
+    if hasattr(estimator, "task_schedule"):
+        settings["one_task"] = estimator.task_schedule == "one"
+    if hasattr(estimator, "clip_norm"):
+        norms = _per_member(jobs, "clip_norm")
+        if any(norm is not None for norm in norms):
+            settings["clip_norm"] = [math.inf if norm is None else norm for norm in norms]
+    return settings
 
 
 def _per_member(jobs, name):

@@ -3,7 +3,8 @@
 Nothing here knows pandas or scikit-learn.
 """
 
+from skmtl.nn._gumbel import GumbelNetwork
 from skmtl.nn._hypernet import TaskHypernetwork
 from skmtl.nn._members import MemberModule, member_generators
 
-__all__ = ["MemberModule", "TaskHypernetwork", "member_generators"]
+__all__ = ["GumbelNetwork", "MemberModule", "TaskHypernetwork", "member_generators"]

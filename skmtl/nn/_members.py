@@ -18,7 +18,7 @@ ACTIVATIONS = {
     "tanh": torch.tanh,
 }
 
-_PURPOSES = ("initialisation", "rows", "validation")
+_PURPOSES = ("initialisation", "rows", "validation", "noise")
 
 
 def member_generators(seeds, purpose):
@@ -31,7 +31,7 @@ def member_generators(seeds, purpose):
     ----------
     seeds : sequence of int
         One non-negative seed per member.
-    purpose : {"initialisation", "rows", "validation"}
+    purpose : {"initialisation", "rows", "validation", "noise"}
         What the numbers are for.
 
     Returns
@@ -136,6 +136,29 @@ class MemberModule(nn.Module):
         """Names of the parameters that weight decay shrinks: all whose name has no "bias"."""
         return [name for name, _ in self.named_parameters() if "bias" not in name]
 
+    def prepare(self, n_steps, metadata=None):
+        """Learn what training is to be like, after `mark_trained`; nothing to do by default.
+
+        Parameters
+        ----------
+        n_steps : Tensor of shape (M,)
+            Steps that each member makes at most.
+        metadata : Tensor of shape (M or 1, T, n_metadata), optional
+            Standardised facts about all tasks.
+        """
+
+    def learning_rate_factors(self):
+        """Multiples of the learning rate that some parameters are stepped with.
+
+        Asked for after `mark_trained`, when the optimiser starts.
+
+        Returns
+        -------
+        dict of str to float or Tensor of shape (M,)
+            By name of the parameter; those that are not named have 1.
+        """
+        return {}
+
     def shared_parameters(self):
         """Names of the parameters that the losses of several tasks reach: all by default."""
         return [name for name, _ in self.named_parameters()]
@@ -151,6 +174,24 @@ class MemberModule(nn.Module):
         active : Tensor of shape (M,) of bool, or None
             Members that made it; None if all did.
         """
+
+    def after_epoch(self, active):
+        """Learn that an epoch is over; nothing to do by default.
+
+        Parameters
+        ----------
+        active : Tensor of shape (M,) of bool
+            Members that still train.
+        """
+
+    def step_penalty(self):
+        """Penalty of what the last batch was evaluated with, added to a member's mean loss.
+
+        Returns
+        -------
+        Tensor of shape (M,) or None
+        """
+        return None
 
     def penalty(self):
         """Penalty of the architecture, added to the sum of a member's losses; None if it has none.

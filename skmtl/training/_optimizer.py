@@ -29,6 +29,8 @@ class MemberAdam(torch.optim.Optimizer):
         Added to the denominator.
     averaging : float or sequence of M floats, default=0.0
         Decay of the running mean of the weights; 0 keeps none.
+    clip_norm : float or sequence of M floats, optional
+        Gradients of a member that are longer are shortened to this length.
 
     Attributes
     ----------
@@ -49,7 +51,14 @@ class MemberAdam(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, module, lr=1e-3, weight_decay=0.0, betas=(0.9, 0.999), eps=1e-8, averaging=0.0
+        self,
+        module,
+        lr=1e-3,
+        weight_decay=0.0,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        averaging=0.0,
+        clip_norm=None,
     ):
         named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
         decayed = set(module.decayed_parameters())
@@ -79,12 +88,26 @@ class MemberAdam(torch.optim.Optimizer):
         self.mean = torch.zeros_like(flat)
         self.mean_square = torch.zeros_like(flat)
         self.steps = torch.zeros(n_members, 1, dtype=torch.float64, device=first.device)
+        self._factors = self._rate_factors(module, named)
+        self._clip_norm = None if clip_norm is None else self._per_member(clip_norm, first)
         self._decaying = bool((self.param_groups[0]["weight_decay"] > 0).any())
         self._averaging = bool((self.param_groups[0]["averaging"] > 0).any())
         self._views = {}
         self.averaged = flat.clone() if self._averaging else flat
         self._point_to(flat)
         self.buffer = flat
+
+    def _rate_factors(self, module, named):
+        """Multiples of the learning rate, shape (M or 1, P); None if the module asks for none."""
+        asked = module.learning_rate_factors()
+        if not asked:
+            return None
+        first = named[0][1]
+        pieces = [
+            self._per_member(asked.get(name, 1.0), first).expand(-1, size)
+            for (name, _), size in zip(named, self._sizes, strict=True)
+        ]
+        return torch.cat(pieces, dim=1)
 
     @staticmethod
     def _number(value):
@@ -140,8 +163,9 @@ class MemberAdam(torch.optim.Optimizer):
         for key in ("lr", "weight_decay", "averaging"):
             if isinstance(group[key], torch.Tensor):
                 group[key] = group[key].index_select(0, members)
-        for name in ("mean", "mean_square", "averaged", "steps"):
-            setattr(self, name, getattr(self, name).index_select(0, members))
+        for name in ("mean", "mean_square", "averaged", "steps", "_factors", "_clip_norm"):
+            if getattr(self, name) is not None:
+                setattr(self, name, getattr(self, name).index_select(0, members))
         self.load(self.buffer.index_select(0, members))
 
     @torch.no_grad()
@@ -167,6 +191,9 @@ class MemberAdam(torch.optim.Optimizer):
         lr = torch.as_tensor(group["lr"], dtype=self.buffer.dtype, device=self.buffer.device)
         decay, (beta1, beta2) = group["weight_decay"], group["betas"]
         gradient = torch.cat([self._gradient(p) for p in self._parameters], dim=1)
+        if self._clip_norm is not None:
+            norm = gradient.norm(dim=1, keepdim=True)
+            gradient = gradient * (self._clip_norm / (norm + 1e-6)).clamp(max=1)
         everyone = active is None
         if not everyone:
             state = self.mean, self.mean_square, self.buffer, self.averaged
@@ -179,6 +206,8 @@ class MemberAdam(torch.optim.Optimizer):
         root = (1 - beta2**self.steps).sqrt().to(lr.dtype)
         if self._decaying:
             self.buffer.mul_(1 - lr * decay * self._decays)
+        if self._factors is not None:
+            rate = rate * self._factors
         denominator = self.mean_square.sqrt().div_(root).add_(group["eps"])
         self.buffer.addcmul_(self.mean / denominator, rate)
         if self._averaging:
