@@ -16,6 +16,10 @@ from skmtl._patterns import allocation_pattern, probability_pattern, stacked_pat
 from skmtl._reports import similarity_table
 from skmtl.nn import GumbelNetwork
 
+# of the learning rate of the allocation if all tasks are trained in each step: with 1 components
+# grow alike before tasks can part, and nearly all connections stay on
+_MULTIPLIER = 10.0
+
 CONSTRAINTS = {
     "layers": ["array-like", Interval(Integral, 1, None, closed="left")],
     "n_components": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -129,7 +133,7 @@ class GumbelMatrixMixin:
             heads = "shared" if n_metadata else "own"
         fixed = torch.as_tensor(stacked_patterns(fixed, n_tasks, np.nan), dtype=dtype)
         multiplier = [
-            (1.0 if self.task_schedule == "all" else None) if value == "auto" else float(value)
+            (_MULTIPLIER if self.task_schedule == "all" else None) if value == "auto" else value
             for value in self.router_multiplier
         ]
         return GumbelNetwork(

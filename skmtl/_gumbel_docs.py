@@ -39,8 +39,10 @@ temperature : {"planned", "paper"} or float, default="planned"
     or stretched so that the floor is reached when half of `max_iter` epochs are over
     ("planned"); or constant.
 router_multiplier : float or "auto", default="auto"
-    Learning rate of the allocation, as a multiple of `learning_rate_init`. "auto" is 1, or with
-    ``task_schedule="one"`` the number of tasks.
+    Learning rate of the allocation, as a multiple of `learning_rate_init`. "auto" is 10, or with
+    ``task_schedule="one"`` the number of tasks, as in the paper.
+max_iter : int, default=300
+    Epochs at most.
 task_schedule : {"all", "one"}, default="all"
     Whether a step trains all tasks of a batch, or one, as in the paper: tasks in shuffled rounds.
 clip_norm : float or None, default=None
