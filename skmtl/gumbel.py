@@ -60,7 +60,7 @@ class GumbelMatrixRegressor(GumbelMatrixMixin, MultiTaskRegressor):
     >>> from skmtl import GumbelMatrixRegressor
     >>> from skmtl.datasets import make_related_tasks
     >>> pairs = make_related_tasks(
-    ...     4, relatedness=1.0, group_size=2, n_rows=100, n_features=8, n_sines=1, random_state=0
+    ...     4, relatedness=1.0, n_groups=2, n_rows=100, n_features=8, n_sines=1, random_state=0
     ... )
     >>> model = GumbelMatrixRegressor(task_id="task", max_iter=30, random_state=0)
     >>> model.fit(pairs.data, pairs.target).predict(pairs.data).shape
