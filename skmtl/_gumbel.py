@@ -107,31 +107,25 @@ class GumbelMatrixMixin:
         "router_multiplier",
         "inference",
         "clip_norm",
-        "_patterns",
     )
 
-    def _job(self, X, y, sample_weight=None, X_val=None, y_val=None):
-        job = super()._job(X, y, sample_weight, X_val, y_val)
+    def _task_settings(self, tasks):
         sizes = [len(layer) for layer in self._component_lists()]
-        tasks = job.tables.tasks
-        # of this table's tasks: a search trains estimators of other tasks side by side
-        self._patterns = (
-            allocation_pattern(self.allocation, tasks, sizes),
-            probability_pattern(self.initial_probability, tasks, sizes),
-        )
-        return job
+        return {
+            "_fixed": allocation_pattern(self.allocation, tasks, sizes),
+            "_initial": probability_pattern(self.initial_probability, tasks, sizes),
+        }
 
     def _component_lists(self):
         return component_lists(self.layers, self.n_components, self.components)
 
     def _build_module(self, n_tasks, n_features, n_metadata, n_outputs, seeds):
         # settings of members are lists here, one entry for each
-        fixed, initial = zip(*self._patterns, strict=True)
         dtype = torch.get_default_dtype()
         heads = self.heads
         if heads == "auto":
             heads = "shared" if n_metadata else "own"
-        fixed = torch.as_tensor(stacked_patterns(fixed, n_tasks, np.nan), dtype=dtype)
+        fixed = torch.as_tensor(stacked_patterns(self._fixed, n_tasks, np.nan), dtype=dtype)
         multiplier = [
             (_MULTIPLIER if self.task_schedule == "all" else None) if value == "auto" else value
             for value in self.router_multiplier
@@ -145,7 +139,7 @@ class GumbelMatrixMixin:
             components=self._component_lists(),
             activation=self.activation,
             heads=heads,
-            initial=torch.as_tensor(stacked_patterns(initial, n_tasks, 0.5), dtype=dtype),
+            initial=torch.as_tensor(stacked_patterns(self._initial, n_tasks, 0.5), dtype=dtype),
             fixed=fixed,
             temperature=list(self.temperature),
             budget=torch.tensor(self.budget, dtype=dtype),

@@ -108,6 +108,10 @@ def build_module(jobs):
     stacked = copy.copy(first.estimator)
     for name in stacked._member_parameters:
         setattr(stacked, name, _per_member(jobs, name))
+    by_task = [job.estimator._task_settings(job.tables.tasks) for job in jobs]
+    for name in by_task[0]:
+        pairs = zip(by_task, jobs, strict=True)
+        setattr(stacked, name, [own[name] for own, job in pairs for _ in job.seeds])
     return stacked._build_module(
         max(len(job.tables.tasks) for job in jobs),
         first.train.features.shape[1],
