@@ -35,8 +35,8 @@ class MultiTaskHypernetRegressor(HypernetworkMixin, MultiTaskRegressor):
     of [1]_. The weights of each layer are
     ``W_t[i, o] = sum_k h_t[k] A[k, i] B[i, o] C[k, o] + D[i, o]``, section 2.1. Departures from
     the paper: `linear_skip`, `embedding_alpha` and `weight_averaging` (all can be turned off),
-    embeddings that start apart in wide form, the best weights are kept instead of the last ones, batches are even, and metadata are standardised
-    by the population standard deviation.
+    embeddings that start apart in wide form, the best weights are kept instead of the last ones,
+    batches are even, and metadata are standardised by the population standard deviation.
 
     Features, metadata and targets are standardised inside; targets over all tasks, since a task
     that was never seen has no scale of its own. Identical rows are merged and their weights added

@@ -6,39 +6,18 @@ III, and the code published with it.
 
 import copy
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from skmtl.nn._members import MemberLinear, MemberModule, member_generators, take_members
+from skmtl.nn._noise import STEPS_AHEAD, noise_of
 
 # of the paper's schedule, 50 / sqrt(t + 1) down to 0.5, which takes 10,000 task updates
 START, FLOOR, UPDATES_TO_FLOOR = 50.0, 0.5, 10_000
-# steps whose noise is drawn at once: making a generator costs more than drawing
-_STEPS_AHEAD = 16
 # epochs of which probabilities are remembered, at most
 _EPOCHS_KEPT = 100
 _FACTS_WIDTH = 16
-
-
-def noise_of(seeds, chunk, n_tasks, n_components):
-    """Noise of some steps of every member, from its seed and their number only.
-
-    Returns
-    -------
-    Tensor of shape (M, 16, max(n_tasks), C)
-        Differences of two Gumbel variables: logistic.
-    """
-    noise = torch.zeros(len(seeds), _STEPS_AHEAD, max(n_tasks), n_components)
-    for m, (seed, number, own) in enumerate(zip(seeds, chunk, n_tasks, strict=True)):
-        key = np.random.SeedSequence([seed, number]).generate_state(1)[0]
-        generator = torch.Generator().manual_seed(int(key))
-        # of the member's own tasks only: company with more of them changes nothing
-        u = torch.rand(_STEPS_AHEAD, own, n_components, generator=generator, dtype=torch.float32)
-        u = u.double().clamp(1e-12, 1 - 1e-7)
-        noise[m, :, :own] = torch.log(u) - torch.log1p(-u)
-    return noise
 
 
 class Allocation(MemberModule):
@@ -289,10 +268,10 @@ class Allocation(MemberModule):
 
     def _next_noise(self):
         """Noise of the coming step, shape (M, T, C)."""
-        chunk = torch.div(self.steps, _STEPS_AHEAD, rounding_mode="floor")
+        chunk = torch.div(self.steps, STEPS_AHEAD, rounding_mode="floor")
         if not torch.equal(chunk, self.chunk):
             stale = (chunk != self.chunk).nonzero().squeeze(1)
-            shape = (self.n_members, _STEPS_AHEAD, *self.noise.shape[2:])
+            shape = (self.n_members, STEPS_AHEAD, *self.noise.shape[2:])
             table = self.noise if self.noise.shape[1] else self.logits.new_zeros(shape)
             drawn = noise_of(
                 *(values[stale].tolist() for values in (self.seeds, chunk, self.own_tasks)),
@@ -300,7 +279,7 @@ class Allocation(MemberModule):
             )
             table[stale, :, : drawn.shape[2]] = drawn.to(table)
             self.noise, self.chunk = table, chunk
-        places = self.steps % _STEPS_AHEAD
+        places = self.steps % STEPS_AHEAD
         return take_members(self.noise, places.unsqueeze(1)).squeeze(1)
 
     def step_penalty(self):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from skmtl.nn import GumbelNetwork
-from skmtl.nn._allocation import noise_of
+from skmtl.nn._noise import noise_of
 from skmtl.training._optimizer import MemberAdam
 from tests._members import parameters_of, task_rows, train
 
