@@ -3,7 +3,13 @@
 Public names are listed in ``__all__``; everything whose module starts with "_" is private.
 """
 
+from skmtl.gumbel import GumbelMatrixClassifier, GumbelMatrixRegressor
 from skmtl.hypernet import MultiTaskHypernetClassifier, MultiTaskHypernetRegressor
 
-__all__ = ["MultiTaskHypernetClassifier", "MultiTaskHypernetRegressor"]
+__all__ = [
+    "GumbelMatrixClassifier",
+    "GumbelMatrixRegressor",
+    "MultiTaskHypernetClassifier",
+    "MultiTaskHypernetRegressor",
+]
 __version__ = "0.1.0.dev0"

@@ -77,6 +77,22 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         MemberModule
         """
 
+    def _task_settings(self, tasks):
+        """Settings that depend on which tasks there are, checked, and given to `_build_module`.
+
+        There, each is an attribute of the estimator: a list with the value of every member, since
+        members may have tasks of their own.
+
+        Parameters
+        ----------
+        tasks : Index
+
+        Returns
+        -------
+        dict of str to object
+        """
+        return {}
+
     @abstractmethod
     def _target_settings(self):
         """Parameters that say what y holds, as arguments of `Targets`."""

@@ -109,6 +109,10 @@ def build_module(jobs):
     stacked = copy.copy(first.estimator)
     for name in stacked._member_parameters:
         setattr(stacked, name, _per_member(jobs, name))
+    by_task = [job.estimator._task_settings(job.tables.tasks) for job in jobs]
+    for name in by_task[0]:
+        pairs = zip(by_task, jobs, strict=True)
+        setattr(stacked, name, [own[name] for own, job in pairs for _ in job.seeds])
     return stacked._build_module(
         max(len(job.tables.tasks) for job in jobs),
         first.train.features.shape[1],
@@ -179,6 +183,7 @@ def train(
         device=str(device),
         callbacks=callbacks,
         drop_diverged=drop_diverged,
+        **_loop_settings(jobs),
     )
     with one_thread():
         return net.fit_members(
@@ -209,6 +214,18 @@ def _by_number(method, jobs):
         values[first : first + len(job.seeds), : len(own)] = own
         first += len(job.seeds)
     return FixedWeights(values)
+
+
+def _loop_settings(jobs):
+    """What some architectures say about the loop, and others leave as it is."""
+    estimator, settings = jobs[0].estimator, {}
+    if hasattr(estimator, "task_schedule"):
+        settings["one_task"] = estimator.task_schedule == "one"
+    if hasattr(estimator, "clip_norm"):
+        norms = _per_member(jobs, "clip_norm")
+        if any(norm is not None for norm in norms):
+            settings["clip_norm"] = [math.inf if norm is None else norm for norm in norms]
+    return settings
 
 
 def _per_member(jobs, name):

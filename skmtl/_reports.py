@@ -75,6 +75,22 @@ def embeddings_table(values, tasks):
     return pd.DataFrame(np.concatenate(values, axis=1), index=tasks, columns=columns)
 
 
+def similarity_table(values, tasks):
+    """Cosine similarity of the embeddings of tasks, mean over members, as a DataFrame.
+
+    Parameters
+    ----------
+    values : ndarray of shape (M, T, d_e)
+        A vector of zeros is like another one, and unlike all others.
+    tasks : Index
+    """
+    norms = np.linalg.norm(values, axis=2, keepdims=True)
+    units = np.divide(values, norms, out=np.zeros_like(values), where=norms > 0)
+    empty = (norms == 0).astype(float)
+    cosines = units @ units.transpose(0, 2, 1) + empty @ empty.transpose(0, 2, 1)
+    return pd.DataFrame(cosines.mean(axis=0), index=tasks, columns=tasks)
+
+
 def importance_table(falls, names):
     """Importance of facts as a DataFrame, the most important one first.
 

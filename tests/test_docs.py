@@ -15,6 +15,7 @@ from numpydoc.validate import validate
 import skmtl
 import skmtl.baselines
 import skmtl.datasets
+import skmtl.display
 import skmtl.exceptions
 import skmtl.metrics
 import skmtl.model_selection
@@ -43,6 +44,7 @@ MODULES = [
     skmtl,
     skmtl.baselines,
     skmtl.datasets,
+    skmtl.display,
     skmtl.exceptions,
     skmtl.metrics,
     skmtl.model_selection,
@@ -130,12 +132,19 @@ def test_api_page_lists_everything_public():
     assert sorted(listed) == sorted(public)
 
 
-def test_table_from_paper_to_parameter_states_the_defaults():
-    text = (ROOT / "docs" / "hypernet.rst").read_text("utf-8")
+@pytest.mark.parametrize(
+    ("page", "estimator", "at_least"),
+    [
+        ("hypernet.rst", skmtl.MultiTaskHypernetRegressor, 15),
+        ("gumbel.rst", skmtl.GumbelMatrixRegressor, 15),
+    ],
+)
+def test_table_from_paper_to_parameter_states_the_defaults(page, estimator, at_least):
+    text = (ROOT / "docs" / page).read_text("utf-8")
     table = text.split(":class: paper-to-parameter")[1].split("\n\n\n")[0]
     stated = dict(re.findall(r"(?<!`)`(\w+)=([^`]+)`", table))
-    assert len(stated) > 15
-    defaults = inspect.signature(skmtl.MultiTaskHypernetRegressor).parameters
+    assert len(stated) > at_least
+    defaults = inspect.signature(estimator).parameters
     assert {name: eval(value) for name, value in stated.items()} == {
         name: defaults[name].default for name in stated
     }

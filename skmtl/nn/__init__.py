@@ -4,6 +4,7 @@ Nothing here knows pandas or scikit-learn.
 """
 
 from skmtl.nn._experts import ExtractionNetwork, MixtureNetwork
+from skmtl.nn._gumbel import GumbelNetwork
 from skmtl.nn._hypernet import TaskHypernetwork
 from skmtl.nn._members import MemberModule, member_generators
 from skmtl.nn._relations import RelationNetwork
@@ -16,6 +17,7 @@ from skmtl.nn._trunk_gradients import task_gradients
 __all__ = [
     "ExtractionNetwork",
     "FactorisedNetwork",
+    "GumbelNetwork",
     "MemberModule",
     "MixtureNetwork",
     "RelationNetwork",

@@ -60,14 +60,17 @@ class TaskGradients:
         """
         if directions.ndim == outputs.ndim:
             directions = directions.unsqueeze(1).expand(-1, len(outputs), *outputs.shape[1:])
-        gradients = torch.autograd.grad(
-            outputs,
-            list(self.shared.values()),
-            directions,
-            retain_graph=True,
-            is_grads_batched=True,
-            allow_unused=True,
-        )
+        shared = list(self.shared.values())
+        keep = {"retain_graph": True, "allow_unused": True}
+        if self.module.batched_passes:
+            gradients = torch.autograd.grad(
+                outputs, shared, directions, is_grads_batched=True, **keep
+            )
+        else:
+            passes = [torch.autograd.grad(outputs, shared, d, **keep) for d in directions]
+            gradients = [
+                None if some[0] is None else torch.stack(some) for some in zip(*passes, strict=True)
+            ]
         n_slots, n_members = directions.shape[:2]
         return torch.cat(
             [

@@ -73,6 +73,8 @@ class TaskHypernetwork(MemberModule):
 
     resumed_buffers = ("origin",)
     gradient_form = "slots"
+    # backward passes written by hand have memory of their own, of which vmap knows nothing
+    batched_passes = False
     # whether networks are written out for few rows too: gradients of tasks are told apart by them
     write_out = False
 

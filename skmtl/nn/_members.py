@@ -21,7 +21,7 @@ ACTIVATIONS = {
 # rows for each task of a batch, on average, up to which a network is not worth writing out: blocks
 # are rows then
 FEW_ROWS = 3
-_PURPOSES = ("initialisation", "rows", "validation", "weighting")
+_PURPOSES = ("initialisation", "rows", "validation", "weighting", "noise")
 
 
 def member_generators(seeds, purpose):
@@ -34,7 +34,7 @@ def member_generators(seeds, purpose):
     ----------
     seeds : sequence of int
         One non-negative seed per member.
-    purpose : {"initialisation", "rows", "validation", "weighting"}
+    purpose : {"initialisation", "rows", "validation", "weighting", "noise"}
         What the numbers are for.
 
     Returns
@@ -95,6 +95,8 @@ class MemberModule(nn.Module):
     networks_per_row = 1
     # how the gradients of tasks are told apart cheaply, see `task_gradients`; None: pass by pass
     gradient_form = None
+    # whether torch can make several backward passes at once
+    batched_passes = True
 
     @property
     def n_members(self):
@@ -141,6 +143,29 @@ class MemberModule(nn.Module):
         """Names of the parameters that weight decay shrinks: all whose name has no "bias"."""
         return [name for name, _ in self.named_parameters() if "bias" not in name]
 
+    def prepare(self, n_steps, metadata=None):
+        """Learn what training is to be like, after `mark_trained`; nothing to do by default.
+
+        Parameters
+        ----------
+        n_steps : Tensor of shape (M,)
+            Steps that each member makes at most.
+        metadata : Tensor of shape (M or 1, T, n_metadata), optional
+            Standardised facts about all tasks.
+        """
+
+    def learning_rate_factors(self):
+        """Multiples of the learning rate that some parameters are stepped with.
+
+        Asked for after `mark_trained`, when the optimiser starts.
+
+        Returns
+        -------
+        dict of str to float or Tensor of shape (M,)
+            By name of the parameter; those that are not named have 1.
+        """
+        return {}
+
     def shared_parameters(self):
         """Names of the parameters that the losses of several tasks reach: all by default."""
         return [name for name, _ in self.named_parameters()]
@@ -156,6 +181,24 @@ class MemberModule(nn.Module):
         active : Tensor of shape (M,) of bool, or None
             Members that made it; None if all did.
         """
+
+    def after_epoch(self, active):
+        """Learn that an epoch is over; nothing to do by default.
+
+        Parameters
+        ----------
+        active : Tensor of shape (M,) of bool
+            Members that still train.
+        """
+
+    def step_penalty(self):
+        """Penalty of what the last batch was evaluated with, added to a member's mean loss.
+
+        Returns
+        -------
+        Tensor of shape (M,) or None
+        """
+        return None
 
     def penalty(self):
         """Penalty of the architecture, added to the sum of a member's losses; None if it has none.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from skmtl.training._blocks import block_shape, pack_blocks
+from skmtl.training._rounds import deal_rounds
 from skmtl.training._sampling import draw_rows, task_draws, task_factors
 
 # numbers gathered at once: bounds the memory that batches take on long tables
@@ -78,9 +79,12 @@ class MemberBatches:
     shares : Tensor of shape (M, T) or None
         Share of the loss that each task has. Shuffled rows of long form are drawn accordingly,
         others only weighted. None: each row once, with its own weight.
+    one_task : bool
+        Whether every batch holds rows of one task only, tasks in shuffled rounds. In wide form
+        the other tasks' labels have weight zero then.
     """
 
-    def __init__(self, table, rows, batch_size, generators=None, shares=None):
+    def __init__(self, table, rows, batch_size, generators=None, shares=None, one_task=False):
         self.table = table
         self.rows = rows
         self.generators = generators
@@ -98,7 +102,10 @@ class MemberBatches:
             max(1, -(-n // size)) for n, size in zip(lengths, sizes, strict=True)
         ]
         self.lengths = [-(-n // k) for n, k in zip(lengths, self.n_batches_per_member, strict=True)]
-        if table.tasks is not None:
+        self._batches_by_task = None
+        if one_task:
+            self._plan_rounds(sizes)
+        elif table.tasks is not None:
             most = self.task_counts if self._draws is None else self._draws.to(table.tasks.device)
             self.shape = block_shape(max(self.lengths), most.amax(0))
         places = 1 if table.tasks is not None else table.n_tasks
@@ -125,6 +132,18 @@ class MemberBatches:
             self._row_tasks = self.table.tasks.cpu()
         self._factors = task_factors(shares, self.task_totals(), self.task_counts, draws)
 
+    def _plan_rounds(self, sizes):
+        """Batches of one task each: their number, by task, and their length."""
+        counts = (self.task_counts if self._draws is None else self._draws).cpu()
+        sizes = torch.tensor(sizes).unsqueeze(1)
+        self._batches_by_task = -(-counts // sizes)
+        lengths = -(-counts // self._batches_by_task.clamp(min=1))
+        self.n_batches_per_member = self._batches_by_task.sum(1).clamp(min=1).tolist()
+        self.lengths = lengths.amax(1).tolist()
+        self.shape = 1, max(self.lengths), 1
+        if self.table.tasks is not None:
+            self._row_tasks = self.table.tasks.cpu()
+
     def __len__(self):
         return max(self.n_batches_per_member)
 
@@ -138,6 +157,8 @@ class MemberBatches:
         self.lengths = [self.lengths[m] for m in members]
         if self._draws is not None:
             self._draws = self._draws[members]
+        if self._batches_by_task is not None:
+            self._batches_by_task = self._batches_by_task[members]
         if self._factors is not None:
             self._factors = self._factors[members]
         self._fixed = None
@@ -148,6 +169,8 @@ class MemberBatches:
 
     def _deal(self):
         """Row numbers of the epoch's batches, shape (n_batches, M, rows in a batch)."""
+        if self._batches_by_task is not None:
+            return self._deal_rounds()
         dealt = torch.full((len(self.rows), len(self), max(self.lengths)), -1)
         for m, (rows, k, length) in enumerate(
             zip(self.rows, self.n_batches_per_member, self.lengths, strict=True)
@@ -159,6 +182,27 @@ class MemberBatches:
             places = torch.full((k * length,), -1)
             places[: len(rows)] = rows
             dealt[m, :k, :length] = places.view(k, length)
+        return dealt.transpose(0, 1)
+
+    def _deal_rounds(self):
+        """As `_deal`, of one task each; in wide form the task stands behind the rows."""
+        wide = self.table.tasks is None
+        dealt = torch.full((len(self.rows), len(self), max(self.lengths) + wide), -1)
+        for m, rows in enumerate(self.rows):
+            generator = self.generators[m]
+            if wide:
+                labelled = self.table.weights[rows].cpu() > 0
+                rows = rows.cpu()
+                own = [rows[labelled[:, t]] for t in range(self.table.n_tasks)]
+            else:
+                if self._draws is not None:
+                    rows = draw_rows(rows, self._row_tasks[rows], self._draws[m], generator)
+                own = [rows[self._row_tasks[rows] == t] for t in range(self.table.n_tasks)]
+            batches, tasks = deal_rounds(own, self._batches_by_task[m].tolist(), generator)
+            for number, batch in enumerate(batches):
+                dealt[m, number, : len(batch)] = batch
+            if wide:
+                dealt[m, : len(tasks), -1] = torch.tensor(tasks)
         return dealt.transpose(0, 1)
 
     def _chunks(self):
@@ -200,11 +244,16 @@ class MemberBatches:
     def _gather_wide(self, dealt):
         """As `_gather`; all tasks share the features of a row."""
         table = self.table
+        chosen = None
+        if self._batches_by_task is not None:
+            dealt, chosen = dealt[..., :-1], dealt[..., -1]
         rows = dealt.clamp(min=0)
         n_batches, n_members, _ = dealt.shape
         tasks = torch.arange(table.n_tasks, device=dealt.device).expand(n_batches, n_members, -1)
         # in memory as in shape: sums go along the strides, and would round by the company
         weights = (table.weights[rows] * (dealt >= 0).unsqueeze(3)).transpose(2, 3).contiguous()
+        if chosen is not None:
+            weights = weights * (tasks == chosen.unsqueeze(2)).unsqueeze(3)
         counts = (weights > 0).sum((2, 3))
         if self._factors is not None:
             weights = weights * self._factors.unsqueeze(2)

@@ -43,6 +43,10 @@ class MemberNet(NeuralNet):
         Settings of `MemberAdam`.
     batch_size : int, or list of M ints
         Rows in a batch at most.
+    one_task : bool
+        Whether every batch holds rows of one task only, tasks in shuffled rounds.
+    clip_norm : float or sequence of M floats, optional
+        Gradients of a member that are longer are shortened to this length.
     max_epochs : int
         Epochs at most.
     patience : int
@@ -85,6 +89,8 @@ class MemberNet(NeuralNet):
         weight_decay=0.0,
         averaging=0.0,
         batch_size=64,
+        one_task=False,
+        clip_norm=None,
         max_epochs=100,
         patience=10,
         tol=0.0,
@@ -100,6 +106,8 @@ class MemberNet(NeuralNet):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.averaging = averaging
+        self.one_task = one_task
+        self.clip_norm = clip_norm
         self.patience = patience
         self.tol = tol
         super().__init__(
@@ -125,6 +133,7 @@ class MemberNet(NeuralNet):
             "lr": self.learning_rate,
             "weight_decay": self.weight_decay,
             "averaging": self.averaging,
+            "clip_norm": self.clip_norm,
         }
 
     def check_data(self, X, y=None):
@@ -157,13 +166,17 @@ class MemberNet(NeuralNet):
         """
         generators = member_generators(self.seeds, "rows")
         shares = task_shares(self.task_sampling, task_totals(table, train_rows))
-        train = MemberBatches(table, train_rows, self.batch_size, generators, shares)
+        train = MemberBatches(
+            table, train_rows, self.batch_size, generators, shares, one_task=self.one_task
+        )
         valid = None
         if valid_rows is not None:
             n_rows = max(1, _VALIDATION_ROWS // len(valid_rows))
             valid = MemberBatches(table, valid_rows, n_rows, shares=shares)
         # before the optimiser takes the parameters over: some of them start by the tasks
         self.module.mark_trained(train.task_counts > 0)
+        n_steps = self.max_epochs * torch.tensor(train.n_batches_per_member, device=self.device)
+        self.module.prepare(n_steps, table.metadata)
         self.initialize()
         # penalties stand beside the sum of the losses, and the loop divides by the labels
         self.n_labels_ = train.task_counts.sum(1)
@@ -219,6 +232,7 @@ class MemberNet(NeuralNet):
                 if self.weighting_ is not None:
                     self.weighting_.end_epoch(clock)
                 clock.tick(self.optimizer_.averaged, train_loss, valid_loss)
+                self.module_.after_epoch(clock.active)
                 if bad is not None:
                     clock.stop(bad)
                 if self.weighting_ is not None:
@@ -286,13 +300,21 @@ class MemberNet(NeuralNet):
             return {"loss": sums, "y_pred": y_pred}
         y_pred, sums = self._evaluate(batch)
         loss = sums / batch.counts
-        penalty = self.module_.penalty()
-        if penalty is not None:
-            loss = loss + penalty / self.n_labels_
+        penalties = self.penalties()
+        if penalties is not None:
+            loss = loss + penalties
         # members share no parameter, so the gradient of the sum is each member's own
         loss.sum().backward()
         self.step_optimizer(batch)
         return {"loss": sums.detach(), "y_pred": y_pred}
+
+    def penalties(self):
+        """What stands beside the mean loss of a member's batch, shape (M,), or None."""
+        penalty, of_step = self.module_.penalty(), self.module_.step_penalty()
+        if penalty is None:
+            return of_step
+        penalty = penalty / self.n_labels_
+        return penalty if of_step is None else penalty + of_step
 
     def step_optimizer(self, batch):
         """Make a step along the gradients that the parameters have."""

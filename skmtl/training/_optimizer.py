@@ -32,6 +32,8 @@ class MemberAdam(torch.optim.Optimizer):
         Added to the denominator.
     averaging : float or sequence of M floats, default=0.0
         Decay of the running mean of the weights; 0 keeps none.
+    clip_norm : float or sequence of M floats, optional
+        Gradients of a member that are longer are shortened to this length.
 
     Attributes
     ----------
@@ -52,7 +54,14 @@ class MemberAdam(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, module, lr=1e-3, weight_decay=0.0, betas=(0.9, 0.999), eps=1e-8, averaging=0.0
+        self,
+        module,
+        lr=1e-3,
+        weight_decay=0.0,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        averaging=0.0,
+        clip_norm=None,
     ):
         named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
         decayed = set(module.decayed_parameters())
@@ -82,6 +91,8 @@ class MemberAdam(torch.optim.Optimizer):
         self.mean = torch.zeros_like(flat)
         self.mean_square = torch.zeros_like(flat)
         self.steps = torch.zeros(n_members, 1, dtype=torch.float64, device=first.device)
+        self._factors = self._rate_factors(module, named)
+        self._clip_norm = None if clip_norm is None else self._per_member(clip_norm, first)
         self._decaying = bool((self.param_groups[0]["weight_decay"] > 0).any())
         self._averaging = bool((self.param_groups[0]["averaging"] > 0).any())
         self._shrunk = None
@@ -89,6 +100,18 @@ class MemberAdam(torch.optim.Optimizer):
         self.averaged = flat.clone() if self._averaging else flat
         self._point_to(flat)
         self.buffer = flat
+
+    def _rate_factors(self, module, named):
+        """Multiples of the learning rate, shape (M or 1, P); None if the module asks for none."""
+        asked = module.learning_rate_factors()
+        if not asked:
+            return None
+        first = named[0][1]
+        pieces = [
+            self._per_member(asked.get(name, 1.0), first).expand(-1, size)
+            for (name, _), size in zip(named, self._sizes, strict=True)
+        ]
+        return torch.cat(pieces, dim=1)
 
     @staticmethod
     def _number(value):
@@ -147,8 +170,9 @@ class MemberAdam(torch.optim.Optimizer):
         for key in ("lr", "weight_decay", "averaging"):
             if isinstance(group[key], torch.Tensor):
                 group[key] = group[key].index_select(0, members)
-        for name in ("mean", "mean_square", "averaged", "steps"):
-            setattr(self, name, getattr(self, name).index_select(0, members))
+        for name in ("mean", "mean_square", "averaged", "steps", "_factors", "_clip_norm"):
+            if getattr(self, name) is not None:
+                setattr(self, name, getattr(self, name).index_select(0, members))
         self._shrunk = None
         self.load(self.buffer.index_select(0, members))
 
@@ -177,6 +201,9 @@ class MemberAdam(torch.optim.Optimizer):
         # fresh memory for numbers as many as the parameters would cost more than the arithmetic
         gradient = scratch("gradient", self.buffer.shape, self.buffer)
         torch.cat([self._gradient(p) for p in self._parameters], dim=1, out=gradient)
+        if self._clip_norm is not None:
+            norm = gradient.norm(dim=1, keepdim=True)
+            gradient.mul_((self._clip_norm / (norm + 1e-6)).clamp(max=1))
         everyone = active is None
         if not everyone:
             state = self.mean, self.mean_square, self.buffer, self.averaged
@@ -189,6 +216,8 @@ class MemberAdam(torch.optim.Optimizer):
         root = (1 - beta2**self.steps).sqrt().to(lr.dtype)
         if self._decaying:
             self.buffer.mul_(self._shrinkage(lr * decay))
+        if self._factors is not None:
+            rate = rate * self._factors
         change = torch.sqrt(self.mean_square, out=gradient).div_(root).add_(group["eps"])
         self.buffer.addcmul_(torch.div(self.mean, change, out=change), rate)
         if self._averaging:

@@ -228,16 +228,16 @@ class WeightedSteps:
         return places.mT @ gramian @ places
 
     def _backward(self, loss, net):
-        penalty = self.module.penalty()
-        if penalty is not None:
-            loss = loss + penalty / net.n_labels_
+        penalties = net.penalties()
+        if penalties is not None:
+            loss = loss + penalties
         loss.sum().backward()
 
     def _give(self, gradients, net):
         """Gradients to the parameters, those of the penalty included."""
-        penalty = self.module.penalty()
-        if penalty is not None and penalty.requires_grad:
-            (penalty / net.n_labels_).sum().backward()
+        penalties = net.penalties()
+        if penalties is not None and penalties.requires_grad:
+            penalties.sum().backward()
         for name, parameter in self.module.named_parameters():
             gradient = gradients.get(name)
             if gradient is not None:

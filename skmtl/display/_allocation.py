@@ -1,0 +1,192 @@
+"""What a Gumbel-Matrix network has learned: the matrices of the paper's figures 5 and 6.
+
+Source: Maziarz et al., "Flexible multi-task networks by learning parameter allocation".
+"""
+
+import numpy as np
+import pandas as pd
+
+from skmtl.display._axes import axes_for, check_shows, member_of, name_ticks
+
+
+class AllocationDisplay:
+    """Which task uses which component: the allocation matrix (the paper's figure 5).
+
+    One row per task, one column per component, the layers side by side.
+
+    Parameters
+    ----------
+    allocation : DataFrame of shape (n_tasks, n_components)
+        0 and 1, or probabilities; columns with two levels, layer and component.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    image_ : matplotlib AxesImage
+        The matrix.
+
+    See Also
+    --------
+    TaskSimilarityDisplay : How similar the rows are.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from skmtl import GumbelMatrixRegressor
+    >>> from skmtl.datasets import make_related_tasks
+    >>> from skmtl.display import AllocationDisplay
+    >>> pairs = make_related_tasks(4, 1.0, 8, n_groups=2, n_rows=40, random_state=0)
+    >>> model = GumbelMatrixRegressor(task_id="task", max_iter=5, random_state=0)
+    >>> display = AllocationDisplay.from_estimator(model.fit(pairs.data, pairs.target))
+    >>> display.allocation.shape
+    (4, 8)
+    """
+
+    def __init__(self, allocation):
+        self.allocation = allocation
+
+    @classmethod
+    def from_estimator(cls, estimator, *, member=0, probabilities=False, ax=None, **kwargs):
+        """Show what an estimator has learned.
+
+        Parameters
+        ----------
+        estimator : GumbelMatrixRegressor or GumbelMatrixClassifier
+            Fitted.
+        member : int, default=0
+            Which of its members.
+        probabilities : bool, default=False
+            Whether to show probabilities instead of 0 and 1.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``imshow``.
+
+        Returns
+        -------
+        AllocationDisplay
+            Drawn.
+        """
+        check_shows(estimator, "allocations_")
+        member = member_of(estimator, member)
+        tables = estimator.allocation_probabilities_ if probabilities else estimator.allocations_
+        if estimator.module_.n_members > 1:
+            tables = [table[member] for table in tables]
+        table = pd.concat(dict(enumerate(tables)), axis=1, names=["layer", "component"])
+        return cls(table).plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, **kwargs):
+        """Draw the matrix.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``imshow``.
+
+        Returns
+        -------
+        AllocationDisplay
+            Drawn.
+        """
+        ax = axes_for(self, ax)
+        table = self.allocation
+        options = {"vmin": 0, "vmax": 1, "aspect": "auto", "interpolation": "nearest", **kwargs}
+        self.image_ = ax.imshow(table.to_numpy(dtype=float), **options)
+        name_ticks(ax.yaxis, table.index)
+        layers = table.columns.get_level_values(0)
+        name_ticks(ax.xaxis, table.columns.get_level_values(1))
+        for start in np.flatnonzero(layers[1:] != layers[:-1]):
+            ax.axvline(start + 0.5, color="white", linewidth=2)
+        ax.set(xlabel="component, layer by layer", ylabel=table.index.name or "task")
+        return self
+
+
+class TaskSimilarityDisplay:
+    """How similar the allocations of tasks are: cosines of their rows (the paper's figure 6).
+
+    The mean over the members of the estimator.
+
+    Parameters
+    ----------
+    similarity : DataFrame of shape (n_tasks, n_tasks)
+        Of every pair of tasks, from 0 to 1.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    image_ : matplotlib AxesImage
+        The matrix.
+
+    See Also
+    --------
+    AllocationDisplay : The allocations themselves.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from skmtl import GumbelMatrixRegressor
+    >>> from skmtl.datasets import make_related_tasks
+    >>> from skmtl.display import TaskSimilarityDisplay
+    >>> pairs = make_related_tasks(4, 1.0, 8, n_groups=2, n_rows=40, random_state=0)
+    >>> model = GumbelMatrixRegressor(task_id="task", max_iter=5, random_state=0)
+    >>> display = TaskSimilarityDisplay.from_estimator(model.fit(pairs.data, pairs.target))
+    >>> display.similarity.shape
+    (4, 4)
+    """
+
+    def __init__(self, similarity):
+        self.similarity = similarity
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None, **kwargs):
+        """Show what an estimator has learned.
+
+        Parameters
+        ----------
+        estimator : GumbelMatrixRegressor or GumbelMatrixClassifier
+            Fitted.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``imshow``.
+
+        Returns
+        -------
+        TaskSimilarityDisplay
+            Drawn.
+        """
+        check_shows(estimator, "task_similarity_")
+        return cls(estimator.task_similarity_).plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, **kwargs):
+        """Draw the matrix.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``imshow``.
+
+        Returns
+        -------
+        TaskSimilarityDisplay
+            Drawn.
+        """
+        ax = axes_for(self, ax)
+        options = {"vmin": 0, "vmax": 1, "interpolation": "nearest", **kwargs}
+        self.image_ = ax.imshow(self.similarity.to_numpy(), **options)
+        for axis in (ax.xaxis, ax.yaxis):
+            name_ticks(axis, self.similarity.index)
+        self.figure_.colorbar(self.image_, ax=ax, label="cosine similarity")
+        return self

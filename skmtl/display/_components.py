@@ -1,0 +1,213 @@
+"""How a Gumbel-Matrix network uses its components: over training (figure 8), and by layer.
+
+Source: Maziarz et al., "Flexible multi-task networks by learning parameter allocation".
+"""
+
+import numpy as np
+
+from skmtl.display._axes import axes_for, check_shows, member_of
+
+
+class AllocationHistoryDisplay:
+    """Allocation probabilities of one task in the course of training (the paper's figure 8).
+
+    One curve per component of one layer.
+
+    Parameters
+    ----------
+    history : DataFrame of shape (n_epochs, n_components)
+        Probabilities, indexed by epoch.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    lines_ : list of matplotlib Line2D
+        The curves.
+
+    See Also
+    --------
+    AllocationDisplay : Where the probabilities have ended.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from skmtl import GumbelMatrixRegressor
+    >>> from skmtl.datasets import make_related_tasks
+    >>> from skmtl.display import AllocationHistoryDisplay
+    >>> pairs = make_related_tasks(4, 1.0, 8, n_groups=2, n_rows=40, random_state=0)
+    >>> model = GumbelMatrixRegressor(task_id="task", max_iter=5, random_state=0)
+    >>> model = model.fit(pairs.data, pairs.target)
+    >>> display = AllocationHistoryDisplay.from_estimator(model, task=2, layer=1)
+    >>> display.history.shape
+    (5, 4)
+    """
+
+    def __init__(self, history):
+        self.history = history
+
+    @classmethod
+    def from_estimator(cls, estimator, *, task=None, layer=0, member=0, ax=None, **kwargs):
+        """Show how an estimator has learned.
+
+        Parameters
+        ----------
+        estimator : GumbelMatrixRegressor or GumbelMatrixClassifier
+            Fitted.
+        task : task id, optional
+            Which task; the first one by default.
+        layer : int, default=0
+            Which layer.
+        member : int, default=0
+            Which of its members.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``plot`` of the axes.
+
+        Returns
+        -------
+        AllocationHistoryDisplay
+            Drawn.
+        """
+        check_shows(estimator, "allocation_history_")
+        member = member_of(estimator, member)
+        tasks = estimator.tasks_
+        task = tasks[0] if task is None else task
+        place = tasks.get_indexer([task])[0]
+        if place < 0:
+            raise ValueError(f"task {task!r} is not among tasks_, {tasks.tolist()[:10]}.")
+        n_layers = len(estimator.module_.sizes)
+        if layer not in range(n_layers):
+            raise ValueError(f"layer must be an int below {n_layers}, got {layer!r}.")
+        table = estimator.allocation_history_.loc[member]
+        history = table.iloc[place :: len(tasks)][layer]
+        history.index = history.index.get_level_values("epoch")
+        return cls(history).plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, **kwargs):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``plot`` of the axes.
+
+        Returns
+        -------
+        AllocationHistoryDisplay
+            Drawn.
+        """
+        ax = axes_for(self, ax)
+        self.lines_ = []
+        for component, values in self.history.items():
+            options = {"label": f"component {component}", **kwargs}
+            self.lines_ += ax.plot(self.history.index, values, **options)
+        ax.set(xlabel="epoch", ylabel="probability", ylim=(-0.02, 1.02))
+        ax.legend()
+        return self
+
+
+class ComponentUseDisplay:
+    """How many tasks use each component, layer by layer.
+
+    Layers whose bars differ are where tasks are processed differently; a component without a bar
+    is used by nobody.
+
+    Parameters
+    ----------
+    use : list of Series
+        For every layer the share of tasks that use each component.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    bars_ : list of matplotlib BarContainer
+        The bars of each layer.
+
+    See Also
+    --------
+    AllocationDisplay : Which tasks they are.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from skmtl import GumbelMatrixRegressor
+    >>> from skmtl.datasets import make_related_tasks
+    >>> from skmtl.display import ComponentUseDisplay
+    >>> pairs = make_related_tasks(4, 1.0, 8, n_groups=2, n_rows=40, random_state=0)
+    >>> model = GumbelMatrixRegressor(task_id="task", max_iter=5, random_state=0)
+    >>> display = ComponentUseDisplay.from_estimator(model.fit(pairs.data, pairs.target))
+    >>> len(display.use)
+    2
+    """
+
+    def __init__(self, use):
+        self.use = use
+
+    @classmethod
+    def from_estimator(cls, estimator, *, member=0, ax=None, **kwargs):
+        """Show what an estimator has learned.
+
+        Parameters
+        ----------
+        estimator : GumbelMatrixRegressor or GumbelMatrixClassifier
+            Fitted.
+        member : int, default=0
+            Which of its members.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``bar`` of the axes.
+
+        Returns
+        -------
+        ComponentUseDisplay
+            Drawn.
+        """
+        check_shows(estimator, "allocations_")
+        member = member_of(estimator, member)
+        tables = estimator.allocations_
+        if estimator.module_.n_members > 1:
+            tables = [table[member] for table in tables]
+        return cls([table.mean() for table in tables]).plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, **kwargs):
+        """Draw the bars.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``bar`` of the axes.
+
+        Returns
+        -------
+        ComponentUseDisplay
+            Drawn.
+        """
+        ax = axes_for(self, ax)
+        self.bars_, start, places, names = [], 0, [], []
+        for layer, use in enumerate(self.use):
+            where = start + np.arange(len(use))
+            self.bars_.append(
+                ax.bar(where, use.to_numpy(), **{"label": f"layer {layer}", **kwargs})
+            )
+            places += where.tolist()
+            names += [str(name) for name in use.index]
+            start += len(use) + 1
+        if len(places) <= 60:
+            ax.set_xticks(places, names)
+        ax.set(xlabel="component", ylabel="share of tasks", ylim=(0, 1.02))
+        ax.legend()
+        return self

@@ -1,0 +1,295 @@
+"""Which components each task uses: trained probabilities, sampled in training.
+
+Source: Maziarz et al., "Flexible multi-task networks by learning parameter allocation", section
+III, and the code published with it.
+"""
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skmtl.nn._members import MemberLinear, MemberModule, member_generators, take_members
+from skmtl.nn._noise import STEPS_AHEAD, noise_of
+
+# of the paper's schedule, 50 / sqrt(t + 1) down to 0.5, which takes 10,000 task updates
+START, FLOOR, UPDATES_TO_FLOOR = 50.0, 0.5, 10_000
+# epochs of which probabilities are remembered, at most
+_EPOCHS_KEPT = 100
+_FACTS_WIDTH = 16
+
+
+class Allocation(MemberModule):
+    """M matrices of allocation probabilities, tasks by components.
+
+    Parameters
+    ----------
+    n_tasks, n_components : int
+    seeds : sequence of M ints
+        They decide the noise.
+    n_metadata : int
+        Facts that the logits are also computed from.
+    generators : list of torch.Generator
+        Initial weights of the network that does so.
+    initial : Tensor of shape (M, T, C)
+        Initial probabilities.
+    fixed : Tensor of shape (M, T, C), optional
+        Allocations that are not learned; NaN throughout for a member that learns.
+    temperature : list of M {"planned", "paper"} or float
+        Schedules, or constants.
+    budget, budget_penalty : sequence of M floats
+        Share of connections that may be on, and the strength of the penalty for more.
+    multiplier : list of M floats, or of None for the number of the member's tasks
+        Learning rate of the logits, as a multiple of that of the network.
+
+    Attributes
+    ----------
+    logits : Parameter of shape (M, T, C, 2)
+        Of on and off, the pair of the paper.
+    steps, updates : Tensor of shape (M,)
+        Steps and task updates made; temperature and noise depend on them.
+    """
+
+    def __init__(
+        self,
+        n_tasks,
+        n_components,
+        *,
+        seeds,
+        n_metadata=0,
+        generators=None,
+        initial,
+        fixed=None,
+        temperature,
+        budget,
+        budget_penalty,
+        multiplier,
+    ):
+        super().__init__()
+        n_members = len(seeds)
+        self.logits = nn.Parameter(torch.stack([initial.log(), (-initial).log1p()], dim=-1))
+        self.facts = None
+        if n_metadata:
+            self.facts = nn.ModuleList(
+                [
+                    MemberLinear(n_metadata, _FACTS_WIDTH, generators),
+                    # zero at the start, so that initial probabilities hold for every task
+                    MemberLinear(_FACTS_WIDTH, 2 * n_components, generators, bound=0.0),
+                ]
+            )
+        self.multiplier = multiplier
+        like = self.logits
+        if fixed is None:
+            fixed = torch.full_like(initial, torch.nan)
+        self.learns = bool(fixed.isnan().any())
+        self.register_buffer("fixed", fixed.to(like))
+        self.register_buffer("trained", torch.ones(n_members, n_tasks, dtype=torch.bool))
+        planned = [value == "planned" for value in temperature]
+        constant = [FLOOR if isinstance(value, str) else float(value) for value in temperature]
+        start = [
+            START if isinstance(value, str) else c
+            for value, c in zip(temperature, constant, strict=True)
+        ]
+        self.register_buffer("planned", torch.tensor(planned))
+        self.register_buffer("start", torch.tensor(start, dtype=torch.float64))
+        self.register_buffer("floor", torch.tensor(constant, dtype=torch.float64))
+        self.register_buffer("budget", torch.as_tensor(budget).to(like).reshape(-1))
+        self.register_buffer("strength", torch.as_tensor(budget_penalty).to(like).reshape(-1))
+        self.budgeted = bool(((self.budget < 1) & (self.strength > 0)).any()) and n_components > 0
+        noise_seeds = [g.initial_seed() for g in member_generators(seeds, "noise")]
+        self.register_buffer("seeds", torch.tensor(noise_seeds, dtype=torch.int64))
+        self.register_buffer("numbers", torch.arange(n_members))
+        self.register_buffer("steps", torch.zeros(n_members, dtype=torch.int64))
+        self.register_buffer("updates", torch.zeros(n_members, dtype=torch.float64))
+        self.register_buffer("n_steps", torch.ones(n_members, dtype=torch.float64))
+        self.register_buffer("own_tasks", torch.full((n_members,), n_tasks))
+        # filled in training only; the loop puts back what was there before
+        self.register_buffer("chunk", torch.full((n_members,), -1))
+        self.register_buffer("noise", torch.zeros(n_members, 0, n_tasks, n_components))
+        self.register_buffer("metadata", None)
+        self.trace, self._epoch, self._stride = [], 0, 1
+        self._present = self._share_on = None
+        # seeds of every member, if allocations are to be sampled outside training
+        self.sample_seeds = None
+
+    def keep_tasks(self, n_tasks):
+        """Forget all but the first tasks."""
+        self.logits = nn.Parameter(self.logits.data[:, :n_tasks].clone())
+        self.fixed = self.fixed[:, :n_tasks].clone()
+        self.trained = self.trained[:, :n_tasks].clone()
+        self.noise = self.noise[:, :, :n_tasks].clone()
+        self.own_tasks = self.own_tasks.clamp(max=n_tasks)
+        if self.metadata is not None:
+            self.metadata = self.metadata[:, :n_tasks].clone()
+
+    def mark_trained(self, trained):
+        """Learn which tasks each member has."""
+        self.trained = trained
+        last = torch.arange(1, trained.shape[1] + 1, device=trained.device)
+        self.own_tasks = (last * trained).amax(1)
+
+    def prepare(self, n_steps, metadata=None):
+        """Start the clock."""
+        self.n_steps = n_steps.to(self.updates)
+        if metadata is not None:
+            self.metadata = metadata.expand(self.n_members, -1, -1).clone()
+
+    def rate_factors(self):
+        """Multiple of the learning rate, per member."""
+        tasks = self.trained.sum(1).tolist()
+        pairs = zip(self.multiplier, tasks, strict=True)
+        return torch.tensor([float(own if value is None else value) for value, own in pairs])
+
+    def temperature(self):
+        """Temperature of every member, shape (M,)."""
+        updates = self.updates
+        # the floor at half of the planned steps, whatever their number
+        planned = 2 * UPDATES_TO_FLOOR * self.steps / self.n_steps
+        updates = torch.where(self.planned, planned, updates)
+        return torch.maximum(self.start / (updates + 1).sqrt(), self.floor)
+
+    def after_step(self, active, slots):
+        """Count a step and the task updates in it."""
+        updates = slots.amax(1) + 1
+        if active is None:
+            self.steps = self.steps + 1
+        else:
+            self.steps = self.steps + active
+            updates = updates * active
+        self.updates = self.updates + updates
+
+    def after_epoch(self, active):
+        """Remember the probabilities of the members that still train."""
+        self._epoch += 1
+        if self._epoch % self._stride and self._epoch > 1:
+            return
+        with torch.no_grad():
+            values = self.probabilities()[active].float().cpu().numpy()
+        self.trace.append((self._epoch, self.numbers[active].cpu().numpy(), values))
+        if len(self.trace) > _EPOCHS_KEPT:
+            self._stride *= 2
+            self.trace = [e for e in self.trace if e[0] == 1 or e[0] % self._stride == 0]
+
+    def double_copy(self):
+        """Copy in double precision, as predictions are made."""
+        return copy.deepcopy(self).double().eval()
+
+    def log_odds(self, tasks, metadata=None):
+        """Logarithm of the odds that components are on, shape (M, S, C).
+
+        Parameters
+        ----------
+        tasks : Tensor of shape (M, S)
+            Outside training -1 is a task never seen: the mean of the tasks trained on.
+        metadata : Tensor of shape (M, S, n_metadata), optional
+        """
+        logits = take_members(self.logits, tasks if self.training else tasks.clamp(min=0))
+        if not self.training:
+            unseen = tasks[..., None, None] < 0
+            if bool(unseen.any()):
+                share = self.trained.to(self.logits.dtype)
+                share = share / share.sum(1, keepdim=True).clamp(min=1)
+                mean = (share[..., None, None] * self.logits).sum(1, keepdim=True)
+                logits = torch.where(unseen, mean, logits)
+        if self.facts is not None:
+            h = F.relu(self.facts[0](metadata))
+            logits = logits + self.facts[1](h).unflatten(2, logits.shape[2:])
+        return logits[..., 0] - logits[..., 1]
+
+    def probabilities(self, tasks=None, metadata=None):
+        """Probabilities that components are on, shape (M, S, C); of all tasks by default.
+
+        Those of a fixed allocation are 0 and 1.
+        """
+        if tasks is None:
+            tasks = torch.arange(self.logits.shape[1], device=self.logits.device)
+            tasks, metadata = tasks.expand(self.n_members, -1), self.metadata
+        learned = torch.sigmoid(self.log_odds(tasks, metadata))
+        return torch.where(self._fixed(tasks).isnan(), learned, self._fixed(tasks))
+
+    def _fixed(self, tasks):
+        """Fixed allocations; that of a task never seen is all that most tasks use."""
+        fixed = take_members(self.fixed, tasks.clamp(min=0))
+        unseen = tasks.unsqueeze(2) < 0
+        if self.training or not bool(unseen.any()):
+            return fixed
+        share = self.trained.to(fixed.dtype)
+        share = share / share.sum(1, keepdim=True).clamp(min=1)
+        mean = (share.unsqueeze(2) * self.fixed).sum(1, keepdim=True)
+        return torch.where(unseen, torch.where(mean.isnan(), mean, (mean >= 0.5).to(mean)), fixed)
+
+    def forward(self, tasks, slots, metadata=None):
+        """Allocations of some tasks: sampled in training, the most likely ones otherwise.
+
+        The value is 0 or 1; its gradient is that of the softmax (straight-through).
+
+        Parameters
+        ----------
+        tasks : Tensor of shape (M, S)
+        slots : Tensor of shape (M, K)
+        metadata : Tensor of shape (M, S, n_metadata), optional
+
+        Returns
+        -------
+        Tensor of shape (M, S, C)
+        """
+        if not self.training:
+            return self._outside_training(tasks, metadata)
+        fixed = take_members(self.fixed, tasks)
+        if not self.learns:
+            return fixed
+        odds = self.log_odds(tasks, metadata)
+        if self.budgeted:
+            # places behind the distinct tasks of the batch are empty
+            places = torch.arange(tasks.shape[1], device=tasks.device)
+            self._present = places <= slots.amax(1, keepdim=True)
+            self._share_on = torch.sigmoid(odds).mean(2)
+        tau = self.temperature().to(odds.dtype)[:, None, None]
+        soft = torch.sigmoid((odds + take_members(self._next_noise(), tasks)) / tau)
+        hard = (soft >= 0.5).to(soft.dtype)
+        # the bracket is exactly zero, so that a component that is off weighs exactly nothing
+        sampled = hard + (soft - soft.detach())
+        return torch.where(fixed.isnan(), sampled, fixed)
+
+    def _outside_training(self, tasks, metadata):
+        probabilities = self.probabilities(tasks, metadata)
+        if self.sample_seeds is None:
+            return (probabilities >= 0.5).to(probabilities.dtype)
+        draws = []
+        for seed in self.sample_seeds:
+            generator = torch.Generator().manual_seed(seed)
+            shape = self.logits.shape[1] + 1, self.logits.shape[2]
+            draws.append(torch.rand(shape, generator=generator, dtype=torch.float64))
+        draws = torch.stack(draws).to(probabilities)
+        # tasks never seen have the last row
+        draws = take_members(draws, torch.where(tasks < 0, self.logits.shape[1], tasks))
+        return (draws < probabilities).to(probabilities.dtype)
+
+    def _next_noise(self):
+        """Noise of the coming step, shape (M, T, C)."""
+        chunk = torch.div(self.steps, STEPS_AHEAD, rounding_mode="floor")
+        if not torch.equal(chunk, self.chunk):
+            stale = (chunk != self.chunk).nonzero().squeeze(1)
+            shape = (self.n_members, STEPS_AHEAD, *self.noise.shape[2:])
+            table = self.noise if self.noise.shape[1] else self.logits.new_zeros(shape)
+            drawn = noise_of(
+                *(values[stale].tolist() for values in (self.seeds, chunk, self.own_tasks)),
+                shape[-1],
+            )
+            table[stale, :, : drawn.shape[2]] = drawn.to(table)
+            self.noise, self.chunk = table, chunk
+        places = self.steps % STEPS_AHEAD
+        return take_members(self.noise, places.unsqueeze(1)).squeeze(1)
+
+    def step_penalty(self):
+        """Budget penalty of the batch, ``strength * max(0, expected share on - budget)``.
+
+        Section III.D; of the tasks in the batch, as in the published code, their mean.
+        """
+        if self._share_on is None:
+            return None
+        over = (self._share_on - self.budget.unsqueeze(1)).clamp(min=0) * self._present
+        penalty = self.strength * over.sum(1) / self._present.sum(1)
+        self._share_on = self._present = None
+        return penalty

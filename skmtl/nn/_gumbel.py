@@ -1,0 +1,242 @@
+"""The Gumbel-Matrix network: modular layers, of whose components every task uses some.
+
+Source: Maziarz et al., "Flexible multi-task networks by learning parameter allocation".
+"""
+
+import torch
+
+from skmtl.nn._allocation import Allocation
+from skmtl.nn._components import ModularLayer
+from skmtl.nn._members import (
+    MemberLinear,
+    MemberModule,
+    kaiming_bound,
+    member_generators,
+    take_members,
+    uniform,
+)
+
+# multiplications of one forward pass above which patterns are evaluated one by one
+_WORTH_GROUPING = 2**22
+
+
+class GumbelNetwork(MemberModule):
+    """M modular networks side by side.
+
+    Parameters
+    ----------
+    n_tasks, n_features, n_metadata, n_outputs : int
+        Tasks, features of a row, facts about a task and outputs of a row.
+    seeds : sequence of M ints
+        One per member; they decide initial weights and noise.
+    components : list of lists
+        For every layer its components, see `ModularLayer`.
+    activation : str
+        Of dense components, behind hidden layers and outputs.
+    heads : {"own", "shared", "none"}
+        A linear head for each task, one for all, or none: then components of the last layer end
+        in a linear layer to the outputs.
+    initial : Tensor of shape (M, T, C)
+        Initial probabilities, C counting the components of all layers.
+    fixed : Tensor of shape (M, T, C), optional
+        As for `Allocation`.
+    **routing
+        Settings of `Allocation`.
+
+    Attributes
+    ----------
+    sizes : list of int
+        Components of each layer.
+    routed : list of int
+        Columns of C that are learned: a component that is alone in its layer is always on.
+    """
+
+    def __init__(
+        self,
+        n_tasks,
+        n_features,
+        n_metadata=0,
+        n_outputs=1,
+        *,
+        seeds,
+        components,
+        activation="relu",
+        heads="own",
+        initial,
+        fixed=None,
+        **routing,
+    ):
+        super().__init__()
+        generators = member_generators(seeds, "initialisation")
+        self.n_outputs, self.heads = n_outputs, heads
+        self.sizes = [len(layer) for layer in components]
+        self.layers = torch.nn.ModuleList()
+        width = n_features
+        for n, layer in enumerate(components):
+            last = heads == "none" and n == len(components) - 1
+            self.layers.append(
+                ModularLayer(
+                    layer,
+                    width,
+                    generators,
+                    activation,
+                    n_outputs if last else None,
+                    name=f"layer {n}",
+                )
+            )
+            width = self.layers[-1].width
+        self.head = None
+        if heads == "shared":
+            self.head = MemberLinear(width, n_outputs, generators)
+        layer_of = [n for n, size in enumerate(self.sizes) for _ in range(size)]
+        self.routed = [c for c, n in enumerate(layer_of) if self.sizes[n] > 1]
+        self.allocation = Allocation(
+            n_tasks,
+            len(self.routed),
+            seeds=seeds,
+            n_metadata=n_metadata,
+            generators=generators,
+            initial=initial[..., self.routed],
+            fixed=None if fixed is None else fixed[..., self.routed],
+            **routing,
+        )
+        # drawn last, task by task: nothing else depends on the number of tasks
+        self.own_heads = self.own_biases = None
+        if heads == "own":
+            bound = kaiming_bound(width)
+            # one draw for all tasks: they differ as far as their rows ask for
+            draw = uniform(generators, 1, width, n_outputs, bound=bound).detach()
+            self.own_heads = torch.nn.Parameter(draw.repeat(1, n_tasks, 1, 1))
+            self.own_biases = uniform(generators, n_tasks, 1, n_outputs, bound=0.0)
+        self.networks_per_row = max(self.sizes)
+        self._slots = None
+
+    def keep_tasks(self, n_tasks):
+        """Forget all but the first tasks."""
+        self.allocation.keep_tasks(n_tasks)
+        if self.own_heads is not None:
+            self.own_heads = torch.nn.Parameter(self.own_heads.data[:, :n_tasks].clone())
+            self.own_biases = torch.nn.Parameter(self.own_biases.data[:, :n_tasks].clone())
+
+    def mark_trained(self, trained):
+        """Learn which tasks each member has."""
+        self.allocation.mark_trained(trained)
+
+    def prepare(self, n_steps, metadata=None):
+        """Start the clock of the temperature."""
+        self.allocation.prepare(n_steps, metadata)
+
+    def after_step(self, active):
+        """Count a step."""
+        self.allocation.after_step(active, self._slots)
+        self._slots = None
+
+    def after_epoch(self, active):
+        """Remember the probabilities."""
+        self.allocation.after_epoch(active)
+
+    def learning_rate_factors(self):
+        """Allocation logits, and the network that writes them, have a rate of their own."""
+        factors = self.allocation.rate_factors()
+        if bool((factors == 1).all()):
+            return {}
+        names = (name for name, _ in self.named_parameters())
+        return {name: factors for name in names if name.startswith("allocation.")}
+
+    def decayed_parameters(self):
+        """Weights of components and heads: logits and biases are left alone."""
+        return [
+            name
+            for name, _ in self.named_parameters()
+            if "bias" not in name and not name.startswith("allocation.")
+        ]
+
+    def shared_parameters(self):
+        """Components, and a head that all tasks have."""
+        own = ("own_", "allocation.logits")
+        return [name for name, _ in self.named_parameters() if not name.startswith(own)]
+
+    def step_penalty(self):
+        """Budget penalty of the tasks in the batch."""
+        return self.allocation.step_penalty()
+
+    def full(self, values):
+        """Values of routed components, shape (..., C'), with ones for those always on."""
+        if len(self.routed) == sum(self.sizes):
+            return values
+        full = values.new_ones(*values.shape[:-1], sum(self.sizes))
+        full[..., self.routed] = values
+        return full
+
+    def forward(self, x, tasks, slots, metadata=None):
+        """Evaluate every block of rows with the components and the head of its task.
+
+        Parameters
+        ----------
+        x : Tensor of shape (M, K, b, n_features)
+            K blocks of b rows, each of one task.
+        tasks : Tensor of shape (M, S) of int64
+            Distinct tasks; -1 for a task never seen, outside training.
+        slots : Tensor of shape (M, K) of int64
+            For every block, where its task stands in `tasks`.
+        metadata : Tensor of shape (M, S, n_metadata), optional
+            Standardised facts about `tasks`.
+
+        Returns
+        -------
+        Tensor of shape (M, K, b, n_outputs)
+        """
+        on = self.full(self.allocation(tasks, slots, metadata))
+        if self.training:
+            self._slots = slots
+        # in wide form all blocks hold the same rows
+        same_rows = x.shape[1] > 1 and x.stride(1) == 0
+        n_rows = x.shape[2] * (1 if same_rows else x.shape[1])
+        cost = n_rows * sum(layer.cost for layer in self.layers)
+        if self.training or cost < _WORTH_GROUPING:
+            hidden = self._together(x[:, :1] if same_rows else x, on, slots)
+        else:
+            hidden = self._by_pattern(x, on, slots, same_rows)
+        return self._headed(hidden, take_members(tasks.unsqueeze(2), slots).squeeze(2))
+
+    def _together(self, x, on, slots):
+        """All components on all rows."""
+        for layer, z in zip(self.layers, on.split(self.sizes, dim=2), strict=True):
+            weights = z / z.sum(2, keepdim=True).clamp(min=1)
+            x = layer(x, take_members(weights, slots))
+        return x
+
+    def _by_pattern(self, x, on, slots, same_rows):
+        """Blocks whose tasks use the same components go through those, and nothing else."""
+        parts = []
+        for m in range(len(x)):
+            patterns, which = on[m].unique(dim=0, return_inverse=True)
+            which, hidden = which[slots[m]], None
+            for number, pattern in enumerate(patterns):
+                blocks = (which == number).nonzero().squeeze(1)
+                if not len(blocks):
+                    continue
+                rows = x[m, :1] if same_rows else x[m, blocks]
+                shape, rows = rows.shape[:2], rows.flatten(0, 1)
+                for layer, z in zip(self.layers, pattern.split(self.sizes), strict=True):
+                    rows = layer.of_pattern(rows, m, (z > 0).tolist())
+                if hidden is None:
+                    hidden = rows.new_empty(x.shape[1], x.shape[2], rows.shape[1])
+                hidden[blocks] = rows.unflatten(0, shape)
+            parts.append(hidden)
+        return torch.stack(parts)
+
+    def _headed(self, hidden, tasks):
+        """Outputs of blocks (M, K, b, w), whose tasks have shape (M, K)."""
+        if self.heads == "none":
+            return hidden
+        if self.head is not None:
+            return self.head(hidden.flatten(1, 2)).unflatten(1, hidden.shape[1:3])
+        heads, biases = self.own_heads, self.own_biases
+        if not self.training and bool((tasks < 0).any()):
+            share = self.allocation.trained.to(heads.dtype)
+            share = (share / share.sum(1, keepdim=True).clamp(min=1))[..., None, None]
+            heads = torch.cat([heads, (share * heads).sum(1, keepdim=True)], dim=1)
+            biases = torch.cat([biases, (share * biases).sum(1, keepdim=True)], dim=1)
+            tasks = torch.where(tasks < 0, heads.shape[1] - 1, tasks)
+        return hidden @ take_members(heads, tasks) + take_members(biases, tasks)
