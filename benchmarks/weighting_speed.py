@@ -116,12 +116,33 @@ def differentiated(how):
     return run
 
 
+def watched(options, n_steps, n_tasks=9):
+    """Prepare some steps of nine tasks in wide form, with or without a look at affinity."""
+    table = rows("wide", N_ROWS * n_steps)
+    table.targets, table.weights = table.targets[:, :n_tasks], table.weights[:, :n_tasks]
+    table.n_tasks = n_tasks
+    module = SharedBottomNetwork(
+        n_tasks,
+        N_FEATURES,
+        1,
+        seeds=[0],
+        hidden_layer_sizes=(64, 64),
+        head_layer_sizes=(),
+        activation="relu",
+    )
+    net = MemberNet(module, seeds=[0], record_affinity=options, batch_size=BATCH_SIZE, max_epochs=1)
+    return partial(net.fit_members, table, [torch.arange(len(table))])
+
+
 def main():
     """Run everything and save it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
+    if options.quick:
+        options.steps, options.repeats = 5, 2
     torch.set_num_threads(1)
     results = steps(options.steps, options.repeats)
     save(pd.DataFrame(results), "weighting_speed")
@@ -141,6 +162,13 @@ def main():
 
     seconds = time_interleaved({"pcgrad": surgery}, options.repeats)
     pieces.append(("PCGrad from the Gramian, ms", seconds["pcgrad"].median() / 20 * 1e3, 1.0))
+    looks = {"plain": None, "exact": {}, "first order": {"approximate": 1}}
+    looks["exact, every 10 steps"] = {"every": 10}
+    contenders = {name: partial(watched, o, options.steps) for name, o in looks.items()}
+    seconds = time_interleaved(contenders, options.repeats)
+    for name, target in (("exact", 2.5), ("first order", 1.5), ("exact, every 10 steps", 2.5)):
+        ratio = (seconds[name] / seconds["plain"]).median()
+        pieces.append((f"affinity of 9 tasks, {name}, to plain training", ratio, target))
     table = pd.DataFrame(pieces, columns=["what", "value", "target"])
     table["verdict"] = [
         verdict(v <= t) for v, t in zip(table["value"], table["target"], strict=True)

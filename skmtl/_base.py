@@ -19,7 +19,7 @@ from skmtl._columns import as_table
 from skmtl._device import one_thread
 from skmtl._examples import Examples, row_counts
 from skmtl._jobs import Job, build_module, train
-from skmtl._reports import history_table, weights_table
+from skmtl._reports import affinity_table, history_table, weights_table
 from skmtl._tables import TaskTables
 from skmtl._targets import Targets
 from skmtl.exceptions import ValidationWarning
@@ -42,6 +42,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         "task_sampling": [StrOptions({"rows", "tasks", "sqrt"})],
         # a Weighting of TorchJD is a callable; `get_weighting` looks closer
         "task_weighting": [str, tuple, list, TaskWeighting, callable],
+        "record_affinity": ["boolean", Interval(Integral, 1, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -276,6 +277,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         records, observed = net.records_, net.history if len(net.seeds) == 1 else None
         self.module_ = net.module_
         n_tasks, weights, state = len(job.tables.tasks), net.task_weights_, net.weighting_state_
+        affinity = net.affinity_
         if first is not None:
             members = slice(first, first + len(job.seeds))
             self.module_ = net.module_.part(members)
@@ -284,9 +286,13 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             records = {name: values[own] for name, values in records.items()}
             records["member"] = records["member"] - first
             weights = None if weights is None else weights[own]
+            affinity = None if affinity is None else affinity[:, members]
             state = select(state, list(range(members.start, members.stop)), n_tasks)
         self._weighting_state = state, repr(get_weighting(self.task_weighting)), n_tasks
         self._task_weights = weights_table(records, weights, job.tables.tasks)
+        self._affinity = None
+        if affinity is not None:
+            self._affinity = affinity_table(affinity, job.tables.tasks)
         self.history_ = history_table(records, observed)
         self.n_iter_ = int(self.history_["epoch"].max())
         self.callbacks_ = [
@@ -345,6 +351,21 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         """Mean weight of every task in each epoch of each member."""
         check_is_fitted(self, "module_")
         return self._task_weights.copy()
+
+    @property
+    def affinity_history_(self):
+        """Affinity in every epoch of every member, one row for each task that steps."""
+        check_is_fitted(self, "module_")
+        if self._affinity is None:
+            raise AttributeError("affinity is recorded with record_affinity=True only.")
+        return self._affinity.copy()
+
+    @property
+    def affinity_(self):
+        """Affinity over the whole training: mean over epochs, then over members."""
+        history = self.affinity_history_
+        by_member = history.groupby(level=["member", "task"], sort=False).mean()
+        return by_member.groupby(level="task", sort=False).mean().loc[history.columns]
 
     @property
     def task_types_(self):

@@ -42,6 +42,10 @@ task_weighting : str, object, tuple or TorchJD Weighting, default="equal"
     :mod:`skmtl.weighting`, a tuple of a method for losses and one for gradients, such as
     ``("uncertainty", "pcgrad")``, or a ``Weighting`` of the library TorchJD. It acts beside
     `task_sampling`.
+record_affinity : bool or int, default=False
+    Whether to record what a step of each task alone would do to the losses of the others, in
+    ``affinity_``: at every step, or once in so many. Training is the same, to the bit, and takes
+    longer by about one forward pass per task and look.
 alpha : float, default=1e-4
     Decoupled weight decay: each step shrinks weights by ``learning_rate_init * alpha`` of
     their size; biases and embeddings are left alone.
@@ -102,6 +106,10 @@ history_ : DataFrame
     recorded.
 task_weights_ : DataFrame
     One row per member and epoch, one column per task: mean weight in the epoch's batches.
+affinity_ : DataFrame
+    With `record_affinity`: one row for each task that steps, one column for each that is affected.
+affinity_history_ : DataFrame
+    The same for every member and epoch.
 n_iter_ : int
     Epochs run, by the member that ran longest.
 device_ : str

@@ -173,6 +173,11 @@ def train(
         criterion=_stacked_criterion(jobs),
         task_sampling=estimator.task_sampling,
         task_weighting=_stacked_weighting(jobs) if weighted else None,
+        record_affinity=(
+            {"every": int(estimator.record_affinity)}
+            if weighted and estimator.record_affinity
+            else None
+        ),
         learning_rate=_per_member(jobs, "learning_rate_init"),
         weight_decay=_per_member(jobs, "alpha"),
         averaging=_per_member(jobs, "weight_averaging"),

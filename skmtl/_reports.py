@@ -53,6 +53,31 @@ def weights_table(records, weights, tasks):
     return pd.DataFrame(values, index=index, columns=tasks).sort_index()
 
 
+def affinity_table(values, tasks):
+    """Affinity as a DataFrame, one row for each member, epoch and task that steps.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_epochs, M, n_tasks or more, n_tasks or more)
+        All NaN where a member had stopped.
+    tasks : Index
+
+    Returns
+    -------
+    DataFrame
+    """
+    n_tasks = len(tasks)
+    values = values[:, :, :n_tasks, :n_tasks].swapaxes(0, 1)
+    n_members, n_epochs = values.shape[:2]
+    index = pd.MultiIndex.from_product(
+        [range(n_members), range(1, n_epochs + 1), tasks], names=["member", "epoch", "task"]
+    )
+    table = pd.DataFrame(values.reshape(-1, n_tasks), index=index, columns=tasks)
+    # epochs without a look, and those behind the end of a member
+    seen = np.repeat(~np.isnan(values).all(axis=(2, 3)).ravel(), n_tasks)
+    return table[seen]
+
+
 def embeddings_table(values, tasks):
     """Embeddings as a DataFrame, one row per task.
 

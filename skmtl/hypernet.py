@@ -82,6 +82,7 @@ class MultiTaskHypernetRegressor(HypernetworkMixin, MultiTaskRegressor):
         quantile=0.5,
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         embedding_dim=10,
         embedding_init="auto",
         embedding_alpha=0.3,
@@ -117,6 +118,7 @@ class MultiTaskHypernetRegressor(HypernetworkMixin, MultiTaskRegressor):
         self.quantile = quantile
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.embedding_dim = embedding_dim
         self.embedding_init = embedding_init
         self.embedding_alpha = embedding_alpha
@@ -209,6 +211,7 @@ class MultiTaskHypernetClassifier(HypernetworkMixin, MultiTaskClassifier):
         task_classes="seen",
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         embedding_dim=10,
         embedding_init="auto",
         embedding_alpha=0.3,
@@ -244,6 +247,7 @@ class MultiTaskHypernetClassifier(HypernetworkMixin, MultiTaskClassifier):
         self.task_classes = task_classes
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.embedding_dim = embedding_dim
         self.embedding_init = embedding_init
         self.embedding_alpha = embedding_alpha

@@ -199,3 +199,49 @@ def test_a_method_of_torchjd(schools):
     # on the simplex of the tasks of each batch
     assert model.task_weights_.sum(axis=1).between(0.8, 1.5).all()
     assert np.isfinite(pickle.loads(pickle.dumps(model)).predict(schools[0])).all()
+
+
+# affinity
+
+
+def test_affinity_is_a_table_of_tasks(schools):
+    X, y = schools
+    model = quick_model(record_affinity=True, n_members=2).fit(X, y)
+    assert list(model.affinity_.index) == list(model.affinity_.columns) == list(model.tasks_)
+    assert np.isfinite(model.affinity_.to_numpy()).all()
+    # a step helps the task that makes it
+    assert (np.diag(model.affinity_) > 0).all()
+    history = model.affinity_history_
+    assert history.index.names == ["member", "epoch", "task"]
+    assert len(history) == 2 * model.n_iter_ * 5
+    plain = quick_model(n_members=2).fit(X, y)
+    assert_array_equal(plain.predict(X), model.predict(X))
+    loaded = pickle.loads(pickle.dumps(model))
+    pd.testing.assert_frame_equal(loaded.affinity_, model.affinity_)
+    with pytest.raises(AttributeError, match="record_affinity=True"):
+        _ = plain.affinity_
+
+
+def test_affinity_now_and_then(wide):
+    X, Y = wide
+    model = trunk(record_affinity=7, task_weighting="pcgrad").fit(X, Y)
+    assert model.affinity_.shape == (Y.shape[1], Y.shape[1])
+    assert len(model.affinity_history_) <= 3 * model.n_iter_
+
+
+def test_affinity_of_a_search_is_that_of_single_fits(schools):
+    grid = {"learning_rate_init": [1e-3, 1e-2]}
+    model = quick_model(record_affinity=True)
+    search = BatchedGridSearchCV(model, grid, cv=2).fit(*schools)
+    single = clone(model).set_params(**search.best_params_).fit(*schools)
+    assert_allclose(search.best_estimator_.affinity_, single.affinity_, rtol=1e-3, atol=1e-6)
+
+
+def test_affinity_needs_shared_parameters(schools):
+    X, y = schools
+    model = baselines.IndependentTasksRegressor(task_id="school", record_affinity=True, **QUICK)
+    with pytest.raises(ValueError, match="here tasks share none"):
+        model.fit(X, y)
+    new = X["school"] == "school 00"
+    model = quick_model(metadata=None, record_affinity=True).fit(X[~new], y[~new])
+    assert len(model.adapt(X[new], y[new]).affinity_) == 4

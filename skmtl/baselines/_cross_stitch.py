@@ -100,6 +100,7 @@ class CrossStitchRegressor(CrossStitchMixin, MultiTaskRegressor):
         quantile=0.5,
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         self_weight=0.9,
         hidden_layer_sizes=(32, 32, 32),
         activation="relu",
@@ -127,6 +128,7 @@ class CrossStitchRegressor(CrossStitchMixin, MultiTaskRegressor):
         self.quantile = quantile
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.self_weight = self_weight
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -210,6 +212,7 @@ class CrossStitchClassifier(CrossStitchMixin, MultiTaskClassifier):
         task_classes="seen",
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         self_weight=0.9,
         hidden_layer_sizes=(32, 32, 32),
         activation="relu",
@@ -237,6 +240,7 @@ class CrossStitchClassifier(CrossStitchMixin, MultiTaskClassifier):
         self.task_classes = task_classes
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.self_weight = self_weight
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation

@@ -86,6 +86,7 @@ class IndependentTasksRegressor(IndependentTasksMixin, MultiTaskRegressor):
         quantile=0.5,
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         hidden_layer_sizes=(32, 32, 32),
         activation="relu",
         alpha=1e-4,
@@ -112,6 +113,7 @@ class IndependentTasksRegressor(IndependentTasksMixin, MultiTaskRegressor):
         self.quantile = quantile
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.alpha = alpha
@@ -191,6 +193,7 @@ class IndependentTasksClassifier(IndependentTasksMixin, MultiTaskClassifier):
         task_classes="seen",
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         hidden_layer_sizes=(32, 32, 32),
         activation="relu",
         alpha=1e-4,
@@ -217,6 +220,7 @@ class IndependentTasksClassifier(IndependentTasksMixin, MultiTaskClassifier):
         self.task_classes = task_classes
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.alpha = alpha

@@ -107,6 +107,7 @@ class MaximumRoamingRegressor(MaximumRoamingMixin, MultiTaskRegressor):
         quantile=0.5,
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         active_fraction=0.8,
         roaming_interval=10,
         hidden_layer_sizes=(32, 32, 32),
@@ -136,6 +137,7 @@ class MaximumRoamingRegressor(MaximumRoamingMixin, MultiTaskRegressor):
         self.quantile = quantile
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.active_fraction = active_fraction
         self.roaming_interval = roaming_interval
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -221,6 +223,7 @@ class MaximumRoamingClassifier(MaximumRoamingMixin, MultiTaskClassifier):
         task_classes="seen",
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         active_fraction=0.8,
         roaming_interval=10,
         hidden_layer_sizes=(32, 32, 32),
@@ -250,6 +253,7 @@ class MaximumRoamingClassifier(MaximumRoamingMixin, MultiTaskClassifier):
         self.task_classes = task_classes
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.active_fraction = active_fraction
         self.roaming_interval = roaming_interval
         self.hidden_layer_sizes = hidden_layer_sizes

@@ -94,6 +94,7 @@ class MultiGateMixtureOfExpertsRegressor(MultiGateMixtureOfExpertsMixin, MultiTa
         quantile=0.5,
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         n_experts=8,
         hidden_layer_sizes=(32, 32),
         head_layer_sizes=(32,),
@@ -122,6 +123,7 @@ class MultiGateMixtureOfExpertsRegressor(MultiGateMixtureOfExpertsMixin, MultiTa
         self.quantile = quantile
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.n_experts = n_experts
         self.hidden_layer_sizes = hidden_layer_sizes
         self.head_layer_sizes = head_layer_sizes
@@ -206,6 +208,7 @@ class MultiGateMixtureOfExpertsClassifier(MultiGateMixtureOfExpertsMixin, MultiT
         task_classes="seen",
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         n_experts=8,
         hidden_layer_sizes=(32, 32),
         head_layer_sizes=(32,),
@@ -234,6 +237,7 @@ class MultiGateMixtureOfExpertsClassifier(MultiGateMixtureOfExpertsMixin, MultiT
         self.task_classes = task_classes
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.n_experts = n_experts
         self.hidden_layer_sizes = hidden_layer_sizes
         self.head_layer_sizes = head_layer_sizes

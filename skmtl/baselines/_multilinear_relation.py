@@ -113,6 +113,7 @@ class MultilinearRelationRegressor(MultilinearRelationMixin, MultiTaskRegressor)
         quantile=0.5,
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         relation_alpha=1e-2,
         relation_interval=100,
         relations="tasks",
@@ -143,6 +144,7 @@ class MultilinearRelationRegressor(MultilinearRelationMixin, MultiTaskRegressor)
         self.quantile = quantile
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.relation_alpha = relation_alpha
         self.relation_interval = relation_interval
         self.relations = relations
@@ -229,6 +231,7 @@ class MultilinearRelationClassifier(MultilinearRelationMixin, MultiTaskClassifie
         task_classes="seen",
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         relation_alpha=1e-2,
         relation_interval=100,
         relations="tasks",
@@ -259,6 +262,7 @@ class MultilinearRelationClassifier(MultilinearRelationMixin, MultiTaskClassifie
         self.task_classes = task_classes
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.relation_alpha = relation_alpha
         self.relation_interval = relation_interval
         self.relations = relations

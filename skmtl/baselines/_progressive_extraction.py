@@ -101,6 +101,7 @@ class ProgressiveLayeredExtractionRegressor(ProgressiveLayeredExtractionMixin, M
         quantile=0.5,
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         n_levels=2,
         n_task_experts=1,
         n_shared_experts=2,
@@ -131,6 +132,7 @@ class ProgressiveLayeredExtractionRegressor(ProgressiveLayeredExtractionMixin, M
         self.quantile = quantile
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.n_levels = n_levels
         self.n_task_experts = n_task_experts
         self.n_shared_experts = n_shared_experts
@@ -219,6 +221,7 @@ class ProgressiveLayeredExtractionClassifier(
         task_classes="seen",
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         n_levels=2,
         n_task_experts=1,
         n_shared_experts=2,
@@ -249,6 +252,7 @@ class ProgressiveLayeredExtractionClassifier(
         self.task_classes = task_classes
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.n_levels = n_levels
         self.n_task_experts = n_task_experts
         self.n_shared_experts = n_shared_experts

@@ -86,6 +86,7 @@ class SharedBottomRegressor(SharedBottomMixin, MultiTaskRegressor):
         quantile=0.5,
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         hidden_layer_sizes=(32, 32, 32),
         head_layer_sizes=(),
         activation="relu",
@@ -113,6 +114,7 @@ class SharedBottomRegressor(SharedBottomMixin, MultiTaskRegressor):
         self.quantile = quantile
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.hidden_layer_sizes = hidden_layer_sizes
         self.head_layer_sizes = head_layer_sizes
         self.activation = activation
@@ -193,6 +195,7 @@ class SharedBottomClassifier(SharedBottomMixin, MultiTaskClassifier):
         task_classes="seen",
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         hidden_layer_sizes=(32, 32, 32),
         head_layer_sizes=(),
         activation="relu",
@@ -220,6 +223,7 @@ class SharedBottomClassifier(SharedBottomMixin, MultiTaskClassifier):
         self.task_classes = task_classes
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.hidden_layer_sizes = hidden_layer_sizes
         self.head_layer_sizes = head_layer_sizes
         self.activation = activation

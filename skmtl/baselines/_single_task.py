@@ -91,6 +91,7 @@ class SingleTaskRegressor(SingleTaskMixin, MultiTaskRegressor):
         quantile=0.5,
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         one_hot="auto",
         hidden_layer_sizes=(32, 32, 32),
         activation="relu",
@@ -118,6 +119,7 @@ class SingleTaskRegressor(SingleTaskMixin, MultiTaskRegressor):
         self.quantile = quantile
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.one_hot = one_hot
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -199,6 +201,7 @@ class SingleTaskClassifier(SingleTaskMixin, MultiTaskClassifier):
         task_classes="seen",
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         one_hot="auto",
         hidden_layer_sizes=(32, 32, 32),
         activation="relu",
@@ -226,6 +229,7 @@ class SingleTaskClassifier(SingleTaskMixin, MultiTaskClassifier):
         self.task_classes = task_classes
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.one_hot = one_hot
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation

@@ -116,6 +116,7 @@ class SluiceRegressor(SluiceMixin, MultiTaskRegressor):
         quantile=0.5,
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         self_weight=0.9,
         n_subspaces=2,
         orthogonality_alpha=0.1,
@@ -145,6 +146,7 @@ class SluiceRegressor(SluiceMixin, MultiTaskRegressor):
         self.quantile = quantile
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.self_weight = self_weight
         self.n_subspaces = n_subspaces
         self.orthogonality_alpha = orthogonality_alpha
@@ -233,6 +235,7 @@ class SluiceClassifier(SluiceMixin, MultiTaskClassifier):
         task_classes="seen",
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         self_weight=0.9,
         n_subspaces=2,
         orthogonality_alpha=0.1,
@@ -262,6 +265,7 @@ class SluiceClassifier(SluiceMixin, MultiTaskClassifier):
         self.task_classes = task_classes
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.self_weight = self_weight
         self.n_subspaces = n_subspaces
         self.orthogonality_alpha = orthogonality_alpha

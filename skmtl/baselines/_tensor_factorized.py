@@ -104,6 +104,7 @@ class TensorFactorizedRegressor(TensorFactorizedMixin, MultiTaskRegressor):
         quantile=0.5,
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         factorization="tucker",
         rank=8,
         hidden_layer_sizes=(32, 32, 32),
@@ -132,6 +133,7 @@ class TensorFactorizedRegressor(TensorFactorizedMixin, MultiTaskRegressor):
         self.quantile = quantile
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.factorization = factorization
         self.rank = rank
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -216,6 +218,7 @@ class TensorFactorizedClassifier(TensorFactorizedMixin, MultiTaskClassifier):
         task_classes="seen",
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         factorization="tucker",
         rank=8,
         hidden_layer_sizes=(32, 32, 32),
@@ -244,6 +247,7 @@ class TensorFactorizedClassifier(TensorFactorizedMixin, MultiTaskClassifier):
         self.task_classes = task_classes
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.factorization = factorization
         self.rank = rank
         self.hidden_layer_sizes = hidden_layer_sizes

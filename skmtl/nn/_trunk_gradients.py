@@ -87,12 +87,9 @@ class TrunkGradients(TaskGradients):
                 kernel = product if kernel is None else kernel + product
                 continue
             read, slope = (v.unflatten(1, (n_blocks, -1)) for v in (read, slope))
-            blocks = torch.cat([(read.mT @ slope).flatten(2), slope.sum(2)], dim=2)
-            rows.append(self._by_slot(blocks))
-        total = 0
-        if rows:
-            rows = torch.cat(rows, dim=2)
-            total = rows @ rows.mT
+            # weights and biases apart: putting them together would copy all of them
+            rows += [self._by_slot((read.mT @ slope).flatten(2)), self._by_slot(slope.sum(2))]
+        total = sum(row @ row.mT for row in rows)
         if kernel is not None:
             length = kernel.shape[1] // n_blocks
             by_block = kernel.unflatten(2, (n_blocks, length)).unflatten(1, (n_blocks, length))

@@ -10,6 +10,7 @@ from skorch import NeuralNet
 
 from skmtl.exceptions import DivergenceError
 from skmtl.nn import member_generators
+from skmtl.training._affinity import AffinityRecorder
 from skmtl.training._batches import MemberBatches, task_totals
 from skmtl.training._clock import MemberClock
 from skmtl.training._losses import NumberLoss
@@ -39,6 +40,8 @@ class MemberNet(NeuralNet):
         How the tasks of a batch become one step, see `get_weighting`; None is the sum of losses.
     gradient_form : {"auto", "exact"}
         How gradients of tasks are computed, see `task_gradients`.
+    record_affinity : dict or None
+        Arguments of `AffinityRecorder`; None records nothing.
     learning_rate, weight_decay, averaging : float or sequence of M floats
         Settings of `MemberAdam`.
     batch_size : int, or list of M ints
@@ -70,6 +73,8 @@ class MemberNet(NeuralNet):
         Members that were dropped.
     weighting_ : WeightedSteps or None
         What weighs the tasks; None if they have equal weights.
+    affinity_ : ndarray of shape (n_epochs, M, T, T) or None
+        What a step of each task alone would have done to the loss of each.
     task_weights_ : ndarray or None
         Mean weights of the tasks, one row for each of `records_`.
     weighting_state_ : dict or None
@@ -85,6 +90,7 @@ class MemberNet(NeuralNet):
         task_sampling="rows",
         task_weighting=None,
         gradient_form="auto",
+        record_affinity=None,
         learning_rate=1e-3,
         weight_decay=0.0,
         averaging=0.0,
@@ -103,6 +109,7 @@ class MemberNet(NeuralNet):
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
         self.gradient_form = gradient_form
+        self.record_affinity = record_affinity
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.averaging = averaging
@@ -194,6 +201,9 @@ class MemberNet(NeuralNet):
                 form=self.gradient_form,
                 state=weighting_state,
             )
+        self.recorder_ = None
+        if self.record_affinity is not None:
+            self.recorder_ = AffinityRecorder(self.module_, table.n_tasks, **self.record_affinity)
         self.diverged_ = {}
         self.clock_ = MemberClock(self.optimizer_.buffer, self.patience, self.tol)
         return self.partial_fit((train, valid))
@@ -229,8 +239,9 @@ class MemberNet(NeuralNet):
                 valid_loss = self.run_single_epoch(valid, False, "valid", self.validation_step)
                 bad = self._not_finite(train_loss, valid_loss)
                 was_active = clock.active
-                if self.weighting_ is not None:
-                    self.weighting_.end_epoch(clock)
+                for part in (self.weighting_, self.recorder_):
+                    if part is not None:
+                        part.end_epoch(clock)
                 clock.tick(self.optimizer_.averaged, train_loss, valid_loss)
                 self.module_.after_epoch(clock.active)
                 if bad is not None:
@@ -250,6 +261,9 @@ class MemberNet(NeuralNet):
         best = clock.best
         self.records_ = clock.records()
         self.task_weights_ = self.weighting_state_ = None
+        self.affinity_ = None
+        if self.recorder_ is not None:
+            self.affinity_ = self.recorder_.finish(clock.n_members, self.learning_rate)
         if self.weighting_ is not None:
             self.task_weights_, self.weighting_state_ = self.weighting_.finish(clock)
         self._not_finite(best.sum(1), members=range(len(best)))
@@ -295,6 +309,8 @@ class MemberNet(NeuralNet):
     def train_step(self, batch, **fit_params):
         """Make one step of every member whose epoch is not over."""
         self.optimizer_.zero_grad(set_to_none=True)
+        if self.recorder_ is not None:
+            self.recorder_.observe(self, batch)
         if self.weighting_ is not None:
             sums, y_pred = self.weighting_.step(self, batch)
             return {"loss": sums, "y_pred": y_pred}

@@ -1,12 +1,12 @@
 """Weighted steps: what a method of task weighting is asked, and what is made of its answer."""
 
-import numpy as np
 import torch
 
 from skmtl.nn import member_generators, task_gradients
 from skmtl.training._losses import JointLoss, NumberLoss
+from skmtl.training._weight_records import WeightRecords
 from skmtl.weighting import Composition, EqualWeights, UncertaintyWeighting, get_weighting
-from skmtl.weighting._base import AFTERWARDS, GRAMIAN, select, to_device
+from skmtl.weighting._base import AFTERWARDS, GRAMIAN, select
 
 
 def weighs_equally(method):
@@ -50,18 +50,14 @@ class WeightedSteps:
         self._tell_classes()
         if state is not None:
             self.state = state
-        device = next(module.parameters()).device
-        if self.state is not None:
-            self._place(device)
+        self.state = method.place(self.state, next(module.parameters()).device)
         # without a state a method need not know which tasks those of the batch are
         self._by_slot = not wide and self.state is None
         self.gradients = None
         if self.second is not None:
             self.gradients = task_gradients(module, form)
             self._check_gradients()
-        self._kept = {}
-        self._history = []
-        self._start_epoch()
+        self.records = WeightRecords(n_tasks)
 
     def _split(self, method):
         """A method for losses, one for gradients, or both."""
@@ -79,14 +75,6 @@ class WeightedSteps:
             state = state or {}
             return state.get("losses"), state.get("gradients")
         return (None, state) if self.first is None else (state, None)
-
-    def _place(self, device):
-        """Methods for losses work where the losses are, those for gradients on the CPU."""
-        if isinstance(self.method, Composition):
-            if "losses" in self.state:
-                self.state["losses"] = to_device(self.state["losses"], device)
-        elif self.first is not None:
-            self.state = to_device(self.state, device)
 
     def _tell_classes(self):
         """The likelihood of uncertainty weighting differs between numbers and classes."""
@@ -123,9 +111,6 @@ class WeightedSteps:
                 "with a trunk and heads, such as SharedBottomRegressor."
             )
 
-    def _start_epoch(self):
-        self._sums = self._counts = 0
-
     # a step
 
     def step(self, net, batch):
@@ -144,6 +129,10 @@ class WeightedSteps:
         """
         y_pred, by_block = self._losses(batch)
         _, tasks, slots, _ = batch.inputs
+        if self.second is None and not self._by_slot and not self.wide:
+            # blocks go to tasks at once
+            slots = tasks.gather(1, slots)
+            tasks = None
         sums = self._by_slots(by_block, tasks, slots)
         totals = self._by_slots(batch.weights.sum(2), tasks, slots)
         values = sums.detach()
@@ -154,12 +143,12 @@ class WeightedSteps:
         if self.second is None:
             weights = self.first.weights(means, None, self.state, self.generators)
             self._record(weights, tasks, ~torch.isnan(means))
-            self._backward((losses * self._of_slots(weights, tasks)).sum(1), net)
+            self._backward((losses * weights).sum(1), net)
         else:
             self._step_by_gradients(losses, means, tasks, slots, net)
         net.step_optimizer(batch)
         if AFTERWARDS in self.method.needs:
-            self._look_back(batch, means, totals)
+            self._look_back(batch, means, totals, tasks, slots)
         return values.sum(1), y_pred
 
     def _losses(self, batch):
@@ -169,14 +158,15 @@ class WeightedSteps:
         return y_pred, (losses * batch.weights).sum(2)
 
     def _by_slots(self, by_block, tasks, slots):
-        """Sums over the blocks of each slot, shape (M, S)."""
+        """Sums over the blocks of each slot, shape (M, S); of each task if `tasks` is None."""
         if self.wide:
             return by_block
-        return by_block.new_zeros(tasks.shape).scatter_add(1, slots, by_block)
+        shape = (len(slots), self.n_tasks) if tasks is None else tasks.shape
+        return by_block.new_zeros(shape).scatter_add(1, slots, by_block)
 
     def _by_task(self, by_slot, tasks):
         """Numbers of slots as the method is given them: by task, if it remembers tasks."""
-        if self.wide or self._by_slot:
+        if self.wide or self._by_slot or tasks is None:
             return by_slot
         # empty slots stand for the first task, and hold zeros
         return by_slot.new_zeros(len(by_slot), self.n_tasks).scatter_add(1, tasks, by_slot)
@@ -245,47 +235,33 @@ class WeightedSteps:
                 parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
     @torch.no_grad()
-    def _look_back(self, batch, before, totals):
+    def _look_back(self, batch, before, totals, tasks, slots):
         """Losses of the same rows after the step."""
         _, by_block = self._losses(batch)
-        _, tasks, slots, _ = batch.inputs
         after = self._by_task(self._by_slots(by_block, tasks, slots), tasks)
         self.method.end_step(before, after / self._by_task(totals, tasks), self.state)
-
-    # the history
-
-    def _record(self, weights, tasks, present):
-        """Add the weights of a batch to those of the epoch."""
-        counts = present.to(weights.dtype)
-        if self._by_slot:
-            empty = weights.new_zeros(len(weights), self.n_tasks)
-            weights = empty.scatter_add(1, tasks, weights)
-            counts = empty.scatter_add(1, tasks, counts)
-        self._sums = self._sums + weights
-        self._counts = self._counts + counts
-
-    def end_epoch(self, clock):
-        """Learn that an epoch is over, before the clocks tick."""
-        self.method.end_epoch(self.state)
-        self._history.append((clock.members, clock.active, self._sums, self._counts))
-        self._start_epoch()
-
-    def after_tick(self, clock, was_active):
-        """Keep the state of members that have just stopped, whose tensors may go on."""
-        stopped = was_active & ~clock.active
-        if self.state is not None and bool(stopped.any()):
-            self._keep_states(stopped.nonzero()[:, 0].tolist(), clock)
-
-    def _keep_states(self, places, clock):
-        for place in places:
-            state = to_device(select(self.state, [place]), "cpu")
-            self._kept[int(clock.members[place])] = state
 
     def select(self, stay):
         """Go on with some of the members."""
         members = stay.tolist()
         self.state = select(self.state, members)
         self.generators = [self.generators[m] for m in members]
+
+    # the history
+
+    def _record(self, weights, tasks, present):
+        self.records.add(weights, present, tasks if self._by_slot else None)
+
+    def end_epoch(self, clock):
+        """Learn that an epoch is over, before the clocks tick."""
+        self.method.end_epoch(self.state)
+        self.records.end_epoch(clock)
+
+    def after_tick(self, clock, was_active):
+        """Keep the state of members that have just stopped, whose tensors may go on."""
+        stopped = was_active & ~clock.active
+        if self.state is not None and bool(stopped.any()):
+            self.records.keep(self.state, stopped, clock)
 
     def finish(self, clock):
         """Weights of every epoch, and the states of all members.
@@ -303,27 +279,7 @@ class WeightedSteps:
         """
         if self.gradients is not None:
             self.gradients.detach()
-        rows = []
-        for _, active, sums, counts in self._history:
-            mean = sums / counts
-            rows.append(mean[active].cpu().numpy())
-        records = np.concatenate(rows) if rows else np.empty((0, self.n_tasks))
         if self.state is None:
-            return records, None
-        active = clock.active.nonzero()[:, 0].tolist()
-        self._keep_states(active, clock)
-        return records, _joined([self._kept[m] for m in range(clock.n_members)])
-
-
-def _joined(states):
-    """States of members, one after the other."""
-    joined = {}
-    for key, value in states[0].items():
-        values = [state[key] for state in states]
-        if isinstance(value, dict):
-            joined[key] = _joined(values)
-        elif isinstance(value, torch.Tensor):
-            joined[key] = torch.cat(values)
-        else:
-            joined[key] = [one for some in values for one in some]
-    return joined
+            return self.records.table(), None
+        self.records.keep(self.state, clock.active, clock)
+        return self.records.table(), self.records.state(clock.n_members)

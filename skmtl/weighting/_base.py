@@ -93,10 +93,27 @@ class TaskWeighting(BaseEstimator, metaclass=ABCMeta):
                 "inner products of the tasks' gradients, of shape (M, T, T)."
             )
         if state is None:
-            state = to_device(self.init_state(*losses.shape), losses.device)
+            state = self.place(self.init_state(*losses.shape), losses.device)
         present = ~torch.isnan(losses)
         weights = self._weights(losses.double(), gramian, present, state, generators)
         return torch.where(present, weights, 0.0).to(losses.dtype)
+
+    def place(self, state, device):
+        """Put a state where the method works: where the losses are.
+
+        Parameters
+        ----------
+        state : dict or None
+            From `init_state`.
+        device : torch.device
+            Where the losses are.
+
+        Returns
+        -------
+        dict or None
+            The state, on that device.
+        """
+        return to_device(state, device)
 
     def end_step(self, before, after, state):
         """Learn what a step did; only methods that need the losses after the step.
@@ -184,6 +201,23 @@ class GradientWeighting(TaskWeighting):
 
     needs = frozenset({GRAMIAN})
     own_parameters = False
+
+    def place(self, state, device):
+        """Put a state where the method works: on the CPU.
+
+        Parameters
+        ----------
+        state : dict or None
+            From `init_state`.
+        device : torch.device
+            Where the losses are.
+
+        Returns
+        -------
+        dict or None
+            The state, on the CPU.
+        """
+        return to_device(state, "cpu")
 
     @abstractmethod
     def _solve(self, some):

@@ -66,6 +66,25 @@ class Composition(TaskWeighting):
         states = {name: state for name, state in states.items() if state is not None}
         return states or None
 
+    def place(self, state, device):
+        """Put the state of each method where it works.
+
+        Parameters
+        ----------
+        state : dict or None
+            From `init_state`.
+        device : torch.device
+            Where the losses are.
+
+        Returns
+        -------
+        dict or None
+            The state, each part in its place.
+        """
+        methods = {"losses": self.loss_method, "gradients": self.gradient_method}
+        placed = {name: methods[name].place(part, device) for name, part in (state or {}).items()}
+        return placed or None
+
     def _weights(self, losses, gramian, present, state, generators):
         state = state or {}
         first = self.loss_method.weights(losses, None, state.get("losses"), generators)

@@ -1,0 +1,79 @@
+"""What is kept of task weighting: weights of every epoch, and the states of members that stop."""
+
+import numpy as np
+import torch
+
+from skmtl.weighting._base import select, to_device
+
+
+class WeightRecords:
+    """Weights of the tasks, epoch by epoch, and states of the method, member by member.
+
+    Parameters
+    ----------
+    n_tasks : int
+    """
+
+    def __init__(self, n_tasks):
+        self.n_tasks = n_tasks
+        self._epochs = []
+        self._states = {}
+        self._sums = self._counts = 0
+
+    def add(self, weights, present, tasks=None):
+        """Add the weights of a batch to those of the epoch.
+
+        Parameters
+        ----------
+        weights, present : Tensors of shape (M, T), or (M, S) with `tasks`
+            Weights, and which tasks have rows.
+        tasks : Tensor of shape (M, S), optional
+            Which tasks these are.
+        """
+        counts = present.to(weights.dtype)
+        if tasks is not None:
+            empty = weights.new_zeros(len(weights), self.n_tasks)
+            weights = empty.scatter_add(1, tasks, weights)
+            counts = empty.scatter_add(1, tasks, counts)
+        self._sums = self._sums + weights
+        self._counts = self._counts + counts
+
+    def end_epoch(self, clock):
+        """Begin another epoch, before the clocks tick."""
+        self._epochs.append((clock.active, self._sums, self._counts))
+        self._sums = self._counts = 0
+
+    def table(self):
+        """Mean weights: one row for every row of the clock's records, one column per task."""
+        rows = [(sums / counts)[active].cpu().numpy() for active, sums, counts in self._epochs]
+        return np.concatenate(rows) if rows else np.empty((0, self.n_tasks))
+
+    def keep(self, state, which, clock):
+        """Keep the state of some of the members in the training tensors.
+
+        Parameters
+        ----------
+        state : dict
+        which : Tensor of shape (M',) of bool
+        clock : MemberClock
+        """
+        for place in which.nonzero()[:, 0].tolist():
+            self._states[int(clock.members[place])] = to_device(select(state, [place]), "cpu")
+
+    def state(self, n_members):
+        """The states of all members as one."""
+        return _joined([self._states[m] for m in range(n_members)])
+
+
+def _joined(states):
+    """States of members, one after the other."""
+    joined = {}
+    for key, value in states[0].items():
+        values = [state[key] for state in states]
+        if isinstance(value, dict):
+            joined[key] = _joined(values)
+        elif isinstance(value, torch.Tensor):
+            joined[key] = torch.cat(values)
+        else:
+            joined[key] = [one for some in values for one in some]
+    return joined

@@ -1,0 +1,187 @@
+"""Affinity: steps by hand, training undisturbed, members, planted families, first order."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+from skmtl.training import MemberNet, TaskRows
+from tests._members import build, parameters_of, task_rows, train
+from tests._networks import network
+from tests.training.test_weighting import TABLES, every_form, module_for, wide_rows
+
+
+def run(table, seeds, *, module=None, rows=None, **settings):
+    rows = [torch.arange(len(table))] * len(seeds) if rows is None else rows
+    module = module_for(table, seeds) if module is None else module
+    options = settings.pop("record_affinity", {})
+    return train(
+        table,
+        seeds,
+        rows,
+        module=module,
+        **{"record_affinity": options, "max_epochs": 3, **settings},
+    )
+
+
+@every_form
+@pytest.mark.parametrize("method", [None, "pcgrad"])
+def test_training_is_as_without_it_to_the_bit(form, method):
+    table = TABLES[form](dtype=torch.float32)
+    plain = run(table, [3, 4], record_affinity=None, task_weighting=method, averaging=0.9)
+    for options in ({}, {"approximate": 1}, {"every": 2, "heads_first": False}):
+        watched = run(table, [3, 4], record_affinity=options, task_weighting=method, averaging=0.9)
+        for m in range(2):
+            assert torch.equal(parameters_of(plain.module_, m), parameters_of(watched.module_, m))
+        assert watched.affinity_.shape == (3, 2, table.n_tasks, table.n_tasks)
+        assert np.isfinite(watched.affinity_[0]).any()
+    assert plain.affinity_ is None
+
+
+@pytest.mark.parametrize("heads_first", [True, False])
+def test_a_look_ahead_by_hand(heads_first):
+    # the first step of Adam moves by the rate along the sign of the gradient
+    table, rate = wide_rows(missing=0.0), 1e-3
+    module = module_for(table, [3])
+    net = run(
+        table,
+        [3],
+        module=copy.deepcopy(module),
+        batch_size=40,
+        max_epochs=1,
+        learning_rate=rate,
+        record_affinity={"heads_first": heads_first},
+    )
+    tasks = torch.arange(4).unsqueeze(0)
+    x = table.features.expand(1, 4, -1, -1)
+
+    def losses(network_):
+        return (network_(x, tasks, tasks)[0, :, :, 0] - table.targets.T).square().mean(1)
+
+    def stepped(which, names):
+        moved = copy.deepcopy(module).train()
+        moved.zero_grad()
+        losses(moved)[which].sum().backward()
+        other = copy.deepcopy(module)
+        gradients = dict(moved.named_parameters())
+        with torch.no_grad():
+            for name, parameter in other.named_parameters():
+                if name in names:
+                    g = gradients[name].grad
+                    parameter -= rate * g / (g.abs() + 1e-8)
+        return other
+
+    shared = set(module.shared_parameters())
+    own = {name for name, _ in module.named_parameters()} - shared
+    heads = stepped(slice(None), own) if heads_first else module
+    before = losses(module)
+    for i in range(4):
+        after = stepped([i], shared)
+        with torch.no_grad():
+            for (name, p), (_, q) in zip(
+                after.named_parameters(), heads.named_parameters(), strict=True
+            ):
+                if name in own:
+                    p.copy_(q)
+            expected = 1 - losses(after) / before
+        np.testing.assert_allclose(net.affinity_[0, 0, i], expected.numpy(), rtol=1e-6)
+
+
+def test_the_first_order_error_falls_with_the_rate():
+    table = wide_rows(missing=0.0)
+    errors = []
+    for rate in (1e-3, 1e-4):
+        exact, first = (
+            run(
+                table,
+                [3],
+                batch_size=40,
+                max_epochs=1,
+                learning_rate=rate,
+                record_affinity={"approximate": a, "heads_first": False, "per_learning_rate": True},
+            ).affinity_
+            for a in (None, 1)
+        )
+        errors.append(np.abs(exact - first).max())
+    # per rate, what is left is linear in it
+    assert errors[1] == pytest.approx(errors[0] / 10, rel=0.3)
+
+
+def test_first_order_and_exact_agree_in_rank():
+    table = wide_rows(missing=0.2, n_tasks=6, n_rows=100)
+    exact, first = (
+        run(
+            table, [3], max_epochs=5, record_affinity={"approximate": a, "heads_first": False}
+        ).affinity_.mean(0)[0]
+        for a in (None, 1)
+    )
+    off = ~np.eye(6, dtype=bool)
+    assert spearmanr(exact[off], first[off]).statistic > 0.8
+
+
+@every_form
+def test_members_are_the_same_alone_and_in_company(form):
+    table = TABLES[form]()
+    together = run(table, [3, 14, 15])
+    for m, seed in enumerate([3, 14, 15]):
+        alone = run(table, [seed])
+        np.testing.assert_allclose(
+            alone.affinity_[:, 0], together.affinity_[:, m], rtol=1e-6, atol=1e-9
+        )
+
+
+def test_families_have_more_affinity_within_than_between():
+    for seed in range(10):
+        generator = torch.Generator().manual_seed(seed)
+        features = torch.randn(200, 6, generator=generator).double()
+        directions = torch.linalg.qr(torch.randn(6, 2, generator=generator).double())[0]
+        signal = torch.tanh(2 * features @ directions)
+        # tasks 0 to 2 and 3 to 5 see one direction each
+        targets = signal.repeat_interleave(3, dim=1)
+        targets = targets + 0.1 * torch.randn(200, 6, generator=generator).double()
+        table = TaskRows(features, None, targets, torch.ones_like(targets), 6)
+        module = network("shared bottom", 6, 6, 1, [seed], hidden_layer_sizes=(16, 16)).double()
+        net = run(table, [seed], module=module, max_epochs=10, batch_size=32)
+        mean = net.affinity_.mean((0, 1))
+        family = np.repeat([0, 1], 3)
+        same = family[:, None] == family
+        np.fill_diagonal(same, False)
+        assert mean[same].mean() > mean[family[:, None] != family].mean()
+
+
+def test_tasks_that_never_meet_have_no_affinity():
+    table = task_rows(n_tasks=6)
+    rows = (table.tasks != 2).nonzero()[:, 0]
+    found = run(table, [3], rows=[rows]).affinity_
+    assert np.isnan(found[:, :, 2]).all()
+    assert np.isnan(found[:, :, :, 2]).all()
+    others = np.delete(np.delete(found, 2, axis=2), 2, axis=3)
+    assert np.isfinite(np.nanmean(others, axis=0)).all()
+
+
+def test_what_cannot_be_recorded_is_an_error():
+    table = wide_rows()
+    module = network("independent tasks", 4, 3, 1, [3]).double()
+    with pytest.raises(ValueError, match="here tasks share none"):
+        run(table, [3], module=module)
+    with pytest.raises(ValueError, match="approximate must be None or 1"):
+        run(table, [3], record_affinity={"approximate": 3})
+
+
+def test_stopped_members_have_no_affinity():
+    table = task_rows()
+    rows = [torch.arange(40)] * 2
+    net = MemberNet(
+        build(table, [3, 4]),
+        seeds=[3, 4],
+        learning_rate=[1e-12, 1e-2],
+        max_epochs=6,
+        patience=2,
+        tol=1e-9,
+        record_affinity={},
+    ).fit_members(table, rows, rows)
+    assert net.clock_.n_iter.tolist()[0] < 6
+    assert np.isnan(net.affinity_[-1, 0]).all()
+    assert np.isfinite(net.affinity_[0, 0]).any()
