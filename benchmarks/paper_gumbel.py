@@ -24,7 +24,6 @@ from skmtl.datasets import (
     make_rotated_digits,
 )
 
-OMNIGLOT = Path(__file__).parents[2] / "shared" / "data" / "omniglot_small" / "omniglot_small.npz"
 AT_ONCE = 20
 
 # appendix A2: two components of one layer and two of two; each task alone gets one of each kind
@@ -301,10 +300,10 @@ def clusters(quick):
 # -- section V.B ----------------------------------------------------------------------------------
 
 
-def omniglot(quick):
+def omniglot(quick, data_home):
     """Eight alphabets: paired comparison with shared bottom and mixtures of experts."""
     runs, epochs = (2, 10) if quick else (10, 150)
-    with np.load(OMNIGLOT) as file:
+    with np.load(Path(data_home) / "omniglot_small" / "omniglot_small.npz") as file:
         images, alphabet = file["X"].astype(float) / 255, file["alphabet"]
         character, drawer = file["character"], file["drawer"]
     X = pd.DataFrame(images).rename(columns=str).assign(task=alphabet)
@@ -447,10 +446,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("experiments", nargs="*", choices=[[], *EXPERIMENTS], default=[])
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--data-home", help="folder with omniglot_small/omniglot_small.npz")
     options = parser.parse_args()
     for name in options.experiments or EXPERIMENTS:
-        start = time.perf_counter()
-        table, summary = EXPERIMENTS[name](options.quick)
+        start, arguments = time.perf_counter(), [options.quick]
+        if name == "omniglot":
+            if options.data_home is None:
+                print("omniglot needs --data-home; left out")
+                continue
+            arguments.append(options.data_home)
+        table, summary = EXPERIMENTS[name](*arguments)
         print(f"\n{name}, {time.perf_counter() - start:.0f} s")
         print(summary.to_string(index=False), flush=True)
         if not options.quick:

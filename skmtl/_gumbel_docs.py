@@ -48,8 +48,12 @@ task_schedule : {"all", "one"}, default="all"
 clip_norm : float or None, default=None
     Gradients longer than this are shortened to it, each member's for itself.
 inference : {"most_likely", "sampled"}, default="most_likely"
-    Whether ``predict`` uses the most likely allocation, or draws one by the probabilities. Only
-    the first evaluates nothing but components in use with every gain in speed.
+    Whether ``predict`` uses the most likely allocation, or draws one by the probabilities: the
+    same one in every call if `random_state` is an int.
+unseen_tasks : {"error", "average"}, default="error"
+    What to do in ``predict`` with a task that was never seen, without metadata: raise an
+    error that lists it, or use the components and the head that tasks have on average. With
+    metadata it is always predicted, by the allocation that its facts give.
 """
 
 GUMBEL_ATTRIBUTES = (

@@ -232,7 +232,7 @@ def test_mean_of_sampled_allocations_is_the_probability():
     probabilities = probabilities.clamp(0.02, 0.98)
     module = network(3, components=[[(3,)] * 8], seeds=[7], initial=probabilities)
     tasks = torch.arange(3).unsqueeze(0)
-    total, n = torch.zeros(1, 3, 8, dtype=torch.float64), 6000
+    total, n = torch.zeros(1, 3, 8, dtype=torch.float64), 3000
     with torch.no_grad():
         for _ in range(n):
             total += module.allocation(tasks, tasks)
