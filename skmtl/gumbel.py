@@ -83,6 +83,7 @@ class GumbelMatrixRegressor(GumbelMatrixMixin, MultiTaskRegressor):
         quantile=0.5,
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         layers=((32, 32), 32),
         n_components=4,
         components=None,
@@ -121,6 +122,7 @@ class GumbelMatrixRegressor(GumbelMatrixMixin, MultiTaskRegressor):
         self.quantile = quantile
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.layers = layers
         self.n_components = n_components
         self.components = components
@@ -209,6 +211,7 @@ class GumbelMatrixClassifier(GumbelMatrixMixin, MultiTaskClassifier):
         task_classes="seen",
         task_sampling="rows",
         task_weighting="equal",
+        record_affinity=False,
         layers=((32, 32), 32),
         n_components=4,
         components=None,
@@ -247,6 +250,7 @@ class GumbelMatrixClassifier(GumbelMatrixMixin, MultiTaskClassifier):
         self.task_classes = task_classes
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
+        self.record_affinity = record_affinity
         self.layers = layers
         self.n_components = n_components
         self.components = components

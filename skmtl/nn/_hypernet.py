@@ -75,8 +75,8 @@ class TaskHypernetwork(MemberModule):
     gradient_form = "slots"
     # backward passes written by hand have memory of their own, of which vmap knows nothing
     batched_passes = False
-    # whether networks are written out for few rows too: gradients of tasks are told apart by them
-    write_out = False
+    # how many look at what is written: networks are then written out for few rows, too
+    readers = 0
 
     def __init__(
         self,
@@ -278,7 +278,7 @@ class TaskHypernetwork(MemberModule):
         if self.skip is not None:
             moved = torch.cat([z[..., :n_learned] - self.origin, z[..., n_learned:]], dim=2)
         n_blocks, length = x.shape[1:3]
-        if n_blocks * length <= FEW_ROWS * tasks.shape[1] and not self.write_out:
+        if n_blocks * length <= FEW_ROWS * tasks.shape[1] and not self.readers:
             slots = slots.repeat_interleave(length, dim=1) if length > 1 else slots
             y = self._by_row(x.flatten(1, 2), h, moved, slots)
             return y.unflatten(1, (n_blocks, length))

@@ -16,7 +16,7 @@ class SlotGradients(TaskGradients):
 
     def __init__(self, module):
         super().__init__(module)
-        module.write_out = True
+        module.readers += 1
         self.last = [*module.layers, *module.target_biases]
         if module.skip is not None:
             self.last.append(module.skip)
@@ -32,7 +32,7 @@ class SlotGradients(TaskGradients):
         """Take the hooks off the module."""
         for hook in self._hooks:
             hook.remove()
-        self.module.write_out = False
+        self.module.readers -= 1
         self.release()
 
     def release(self):
