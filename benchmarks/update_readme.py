@@ -44,6 +44,13 @@ def lines():
         name = f"Prediction, {row.what.replace('_', ' ')}"
         name += ", with metadata" if row.metadata == "True" else ""
         yield name, row.target, f"{row.median} ({row.min} to {row.max})", row.result, date
+    table, date = read("batched_search_ratios")
+    for row in table.itertuples():
+        name = f"Search, {row.data}, {row.training}: {row.ratio}"
+        yield name, row.target, f"{row.median} ({row.min} to {row.max})", row.result, date
+    table, date = read("batched_search_memory")
+    for row in table.itertuples():
+        yield f"Search, {row.what}", row.target, row.got, row.result, date
 
 
 def main():
