@@ -1,8 +1,8 @@
 """Thirteen tables with a column of tasks: our defaults against what users would pick instead.
 
-Run as a file; needs ``skmtl[examples]`` and lightgbm, gpboost, statsmodels, scikit-lego and
-scikit-posthocs. Rows are split 60/20/20 inside each task, or a fifth of the tasks is left out
-whole. Rivals choose their settings by the validation fifth; ours have one set of defaults for all.
+Run as a file; needs ``skmtl[examples,bench]``. Rows are split 60/20/20 inside each task, or a fifth
+of the tasks is left out whole. Rivals choose their settings by the validation fifth; ours have one
+set of defaults for all.
 """
 
 import argparse
