@@ -113,7 +113,7 @@ def ranks(summary, kind):
     errors = some.pivot(index="table", columns="method", values="error").dropna(axis=1)
     table = errors.rank(axis=1)
     p = friedmanchisquare(*errors.T.to_numpy()).pvalue if len(errors) > 2 else np.nan
-    return table.mean().sort_values().rename("mean_rank"), p, errors
+    return table.mean().sort_values().rename("mean_rank"), p
 
 
 def main():
@@ -150,7 +150,7 @@ def main():
     summary = summarise(rows)
     save(summary, "real_tables_summary")
     for kind in arguments.splits:
-        mean_ranks, p, _ = ranks(summary, kind)
+        mean_ranks, p = ranks(summary, kind)
         print(f"\n{kind}: mean rank, Friedman p = {p:.2g}\n{mean_ranks.round(2).to_string()}")
         some = summary[summary["split"] == kind]
         wide = some.pivot(index="method", columns="table", values="ratio_to_best_rival")

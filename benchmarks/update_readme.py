@@ -28,6 +28,20 @@ def read(name):
     return table, date.removeprefix("# date: ")
 
 
+def spreads(name, describe):
+    """Lines of a file that has the median, the least and the largest of everything."""
+    table, date = read(name)
+    for row in table.itertuples():
+        got = f"{row.median} ({row.min} to {row.max})"
+        yield describe(row), row.target, got, row.result, date
+
+
+def prediction(row):
+    """What a line about predictions says."""
+    name = f"Prediction, {row.what.replace('_', ' ')}"
+    return name + (", with metadata" if row.metadata == "True" else "")
+
+
 def lines():
     """What was measured, the target, what was got, the verdict, the date."""
     table, date = read("paper_hypernet_targets")
@@ -35,19 +49,11 @@ def lines():
         bound = f"{row.sense} {row.bound}".strip()
         got = f"{row.got} ({row.note})" if row.note else row.got
         yield row.target, bound, got, row.result, date
-    table, date = read("training_speed_ratios")
-    for row in table.itertuples():
-        name = f"Training, {row.setting}: {row.ratio}"
-        yield name, row.target, f"{row.median} ({row.min} to {row.max})", row.result, date
-    table, date = read("prediction_speed_summary")
-    for row in table.itertuples():
-        name = f"Prediction, {row.what.replace('_', ' ')}"
-        name += ", with metadata" if row.metadata == "True" else ""
-        yield name, row.target, f"{row.median} ({row.min} to {row.max})", row.result, date
-    table, date = read("batched_search_ratios")
-    for row in table.itertuples():
-        name = f"Search, {row.data}, {row.training}: {row.ratio}"
-        yield name, row.target, f"{row.median} ({row.min} to {row.max})", row.result, date
+    yield from spreads("training_speed_ratios", lambda row: f"Training, {row.setting}: {row.ratio}")
+    yield from spreads("prediction_speed_summary", prediction)
+    yield from spreads(
+        "batched_search_ratios", lambda row: f"Search, {row.data}, {row.training}: {row.ratio}"
+    )
     table, date = read("batched_search_memory")
     for row in table.itertuples():
         yield f"Search, {row.what}", row.target, row.got, row.result, date

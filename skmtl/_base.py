@@ -78,6 +78,17 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         MemberModule
         """
 
+    def _loop_settings(self):
+        """What the architecture says about the loop: arguments of `MemberNet`.
+
+        Asked of a copy whose settings of members are lists, as `_build_module` is.
+
+        Returns
+        -------
+        dict of str to object
+        """
+        return {}
+
     def _task_settings(self, tasks):
         """Settings that depend on which tasks there are, checked, and given to `_build_module`.
 
@@ -289,8 +300,10 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             affinity = None if affinity is None else affinity[:, members]
             state = select(state, list(range(members.start, members.stop)), n_tasks)
         self._weighting_state = state, repr(get_weighting(self.task_weighting)), n_tasks
-        self._task_weights = weights_table(records, weights, job.tables.tasks)
-        self._affinity = None
+        # equal ones are made when they are asked for: epochs times tasks are many numbers
+        self._task_weights = self._affinity = None
+        if weights is not None:
+            self._task_weights = weights_table(records, weights, job.tables.tasks)
         if affinity is not None:
             self._affinity = affinity_table(affinity, job.tables.tasks)
         self.history_ = history_table(records, observed)
@@ -350,6 +363,9 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
     def task_weights_(self):
         """Mean weight of every task in each epoch of each member."""
         check_is_fitted(self, "module_")
+        if self._task_weights is None:
+            _, _, n_tasks = self._weighting_state
+            return weights_table(self.history_, 1.0, self.tasks_[:n_tasks])
         return self._task_weights.copy()
 
     @property

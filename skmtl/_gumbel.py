@@ -3,6 +3,7 @@
 The network is in `skmtl.nn`, the loop in `skmtl.training`.
 """
 
+import math
 from numbers import Integral, Real
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skmtl._layers import ACTIVATION
 from skmtl._patterns import allocation_pattern, probability_pattern, stacked_patterns
 from skmtl._reports import similarity_table
 from skmtl.nn import GumbelNetwork
@@ -25,7 +27,7 @@ CONSTRAINTS = {
     "n_components": ["array-like", Interval(Integral, 1, None, closed="left")],
     "components": ["array-like", None],
     "heads": [StrOptions({"auto", "own", "shared", "none"})],
-    "activation": [StrOptions({"identity", "logistic", "relu", "tanh"})],
+    "activation": ACTIVATION,
     "allocation": [StrOptions({"learned", "shared", "separate"}), "array-like"],
     "initial_probability": [Interval(Real, 0, 1, closed="neither"), "array-like"],
     "budget": [Interval(Real, 0, 1, closed="right")],
@@ -146,6 +148,12 @@ class GumbelMatrixMixin:
             budget_penalty=torch.tensor(self.budget_penalty, dtype=dtype),
             multiplier=multiplier,
         )
+
+    def _loop_settings(self):
+        settings = {"one_task": self.task_schedule == "one"}
+        if any(norm is not None for norm in self.clip_norm):
+            settings["clip_norm"] = [math.inf if n is None else n for n in self.clip_norm]
+        return settings
 
     def _predict(self, X, each_member=False):
         check_is_fitted(self, "module_")

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmtl._examples import Examples
 from skmtl._jobs import Job, train
-from skmtl._layers import LAYER_SIZES, check_layer_sizes
+from skmtl._layers import ACTIVATION, LAYER_SIZES, layer_sizes
 from skmtl._reports import embeddings_table, importance_table
 from skmtl.nn import TaskHypernetwork
 
@@ -29,7 +29,7 @@ CONSTRAINTS = {
     "hidden_layer_sizes": LAYER_SIZES,
     "hypernet_layers": [Interval(Integral, 0, None, closed="left")],
     "hypernet_width": [Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions({"identity", "logistic", "relu", "tanh"})],
+    "activation": ACTIVATION,
     "compression": ["boolean"],
     "target_bias": [StrOptions({"folded", "plain"})],
     "init": [StrOptions({"kaiming", "hyperfan"})],
@@ -56,7 +56,7 @@ class HypernetworkMixin:
             seeds=seeds,
             embedding_dim=self.embedding_dim,
             embeddings_apart=self._embeddings_apart(n_tasks),
-            hidden_layer_sizes=check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes"),
+            hidden_layer_sizes=layer_sizes(self, "hidden_layer_sizes"),
             hypernet_layers=self.hypernet_layers,
             hypernet_width=self.hypernet_width,
             activation=self.activation,

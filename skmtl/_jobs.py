@@ -105,10 +105,7 @@ def build_module(jobs):
     -------
     MemberModule
     """
-    first = jobs[0]
-    stacked = copy.copy(first.estimator)
-    for name in stacked._member_parameters:
-        setattr(stacked, name, _per_member(jobs, name))
+    first, stacked = jobs[0], _stacked(jobs)
     by_task = [job.estimator._task_settings(job.tables.tasks) for job in jobs]
     for name in by_task[0]:
         pairs = zip(by_task, jobs, strict=True)
@@ -188,7 +185,7 @@ def train(
         device=str(device),
         callbacks=callbacks,
         drop_diverged=drop_diverged,
-        **_loop_settings(jobs),
+        **_stacked(jobs)._loop_settings(),
     )
     with one_thread():
         return net.fit_members(
@@ -221,16 +218,12 @@ def _by_number(method, jobs):
     return FixedWeights(values)
 
 
-def _loop_settings(jobs):
-    """What some architectures say about the loop, and others leave as it is."""
-    estimator, settings = jobs[0].estimator, {}
-    if hasattr(estimator, "task_schedule"):
-        settings["one_task"] = estimator.task_schedule == "one"
-    if hasattr(estimator, "clip_norm"):
-        norms = _per_member(jobs, "clip_norm")
-        if any(norm is not None for norm in norms):
-            settings["clip_norm"] = [math.inf if norm is None else norm for norm in norms]
-    return settings
+def _stacked(jobs):
+    """An estimator whose settings of members are lists, an entry for each."""
+    stacked = copy.copy(jobs[0].estimator)
+    for name in stacked._member_parameters:
+        setattr(stacked, name, _per_member(jobs, name))
+    return stacked
 
 
 def _per_member(jobs, name):

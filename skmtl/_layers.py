@@ -1,21 +1,25 @@
-"""Widths of layers, as estimators take them: a tuple, or a number for one layer."""
+"""Layers as estimators take them: their widths, a tuple or a number, and their activation."""
 
 from numbers import Integral
 
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skmtl.nn import ACTIVATIONS
 
 # of a parameter with widths
 LAYER_SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
+# of a parameter that names what stands behind a layer
+ACTIVATION = [StrOptions(set(ACTIVATIONS))]
 
 
-def check_layer_sizes(value, name, at_least=0):
-    """Widths as a tuple of int.
+def layer_sizes(estimator, name, at_least=0):
+    """Widths of an estimator's layers, checked.
 
     Parameters
     ----------
-    value : int or sequence of int
+    estimator : estimator
     name : str
-        Of the parameter, for the errors.
+        Of its parameter: an int, or a sequence of them.
     at_least : int, default=0
         Layers that there must be.
 
@@ -28,6 +32,7 @@ def check_layer_sizes(value, name, at_least=0):
     ValueError
         If a width is not a positive integer, or there are too few.
     """
+    value = getattr(estimator, name)
     widths = [value] if isinstance(value, Integral) else list(value)
     if not all(isinstance(width, Integral) and width > 0 for width in widths):
         raise ValueError(f"{name} must be a tuple of positive integers, got {value!r}.")

@@ -36,10 +36,9 @@ def weights_table(records, weights, tasks):
 
     Parameters
     ----------
-    records : dict of str to ndarray
+    records : dict of str to ndarray, or DataFrame
         With the member and the epoch of each row.
-    weights : ndarray of shape (n, n_tasks or more), or None
-        None if all are 1.
+    weights : ndarray of shape (n, n_tasks or more), or float
     tasks : Index
 
     Returns
@@ -49,8 +48,9 @@ def weights_table(records, weights, tasks):
     index = pd.MultiIndex.from_arrays(
         [records["member"], records["epoch"]], names=["member", "epoch"]
     )
-    values = 1.0 if weights is None else weights[:, : len(tasks)].astype(float)
-    return pd.DataFrame(values, index=index, columns=tasks).sort_index()
+    if isinstance(weights, np.ndarray):
+        weights = weights[:, : len(tasks)].astype(float)
+    return pd.DataFrame(weights, index=index, columns=tasks).sort_index()
 
 
 def affinity_table(values, tasks):

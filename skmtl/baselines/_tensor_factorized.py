@@ -5,8 +5,9 @@ from numbers import Integral
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skmtl._docs import CLASSIFIER_ATTRIBUTES, SHARED_ATTRIBUTES, document
+from skmtl._layers import layer_sizes
 from skmtl._predictors import MultiTaskClassifier, MultiTaskRegressor
-from skmtl.baselines._common import CONSTRAINTS, layer_sizes
+from skmtl.baselines._common import CONSTRAINTS
 from skmtl.baselines._docs import BASELINE_PARAMETERS, TENSOR_PARAMETERS
 from skmtl.nn import FactorisedNetwork
 

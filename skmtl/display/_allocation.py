@@ -6,7 +6,7 @@ Source: Maziarz et al., "Flexible multi-task networks by learning parameter allo
 import numpy as np
 import pandas as pd
 
-from skmtl.display._axes import axes_for, check_shows, member_of, name_ticks
+from skmtl.display._axes import axes_for, check_shows, name_ticks, tables_of
 
 
 class AllocationDisplay:
@@ -72,10 +72,8 @@ class AllocationDisplay:
             Drawn.
         """
         check_shows(estimator, "allocations_")
-        member = member_of(estimator, member)
         tables = estimator.allocation_probabilities_ if probabilities else estimator.allocations_
-        if estimator.module_.n_members > 1:
-            tables = [table[member] for table in tables]
+        tables = tables_of(estimator, tables, member)
         table = pd.concat(dict(enumerate(tables)), axis=1, names=["layer", "component"])
         return cls(table).plot(ax=ax, **kwargs)
 

@@ -52,6 +52,25 @@ def member_of(estimator, member):
     return int(member) % n_members
 
 
+def tables_of(estimator, tables, member):
+    """Tables of one member: with several, the first level of the columns is the member.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    tables : list of DataFrame
+        One a layer.
+    member : int
+
+    Returns
+    -------
+    list of DataFrame
+    """
+    member = member_of(estimator, member)
+    return [table[member] for table in tables] if estimator.module_.n_members > 1 else tables
+
+
 def name_ticks(axis, names, at_most=60):
     """Write names beside an axis, unless there are too many to read."""
     if len(names) <= at_most:

@@ -5,7 +5,7 @@ Source: Maziarz et al., "Flexible multi-task networks by learning parameter allo
 
 import numpy as np
 
-from skmtl.display._axes import axes_for, check_shows, member_of
+from skmtl.display._axes import axes_for, check_shows, member_of, tables_of
 
 
 class AllocationHistoryDisplay:
@@ -175,10 +175,7 @@ class ComponentUseDisplay:
             Drawn.
         """
         check_shows(estimator, "allocations_")
-        member = member_of(estimator, member)
-        tables = estimator.allocations_
-        if estimator.module_.n_members > 1:
-            tables = [table[member] for table in tables]
+        tables = tables_of(estimator, estimator.allocations_, member)
         return cls([table.mean() for table in tables]).plot(ax=ax, **kwargs)
 
     def plot(self, ax=None, **kwargs):

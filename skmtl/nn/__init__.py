@@ -6,7 +6,7 @@ Nothing here knows pandas or scikit-learn.
 from skmtl.nn._experts import ExtractionNetwork, MixtureNetwork
 from skmtl.nn._gumbel import GumbelNetwork
 from skmtl.nn._hypernet import TaskHypernetwork
-from skmtl.nn._members import MemberModule, member_generators
+from skmtl.nn._members import ACTIVATIONS, MemberModule, member_generators
 from skmtl.nn._relations import RelationNetwork
 from skmtl.nn._roaming import RoamingNetwork
 from skmtl.nn._shared import SharedBottomNetwork, SingleTaskNetwork
@@ -15,6 +15,7 @@ from skmtl.nn._tensors import FactorisedNetwork
 from skmtl.nn._trunk_gradients import task_gradients
 
 __all__ = [
+    "ACTIVATIONS",
     "ExtractionNetwork",
     "FactorisedNetwork",
     "GumbelNetwork",

@@ -10,7 +10,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skmtl.nn._members import MemberLinear, MemberModule, member_generators, take_members
+from skmtl.nn._members import (
+    MemberLinear,
+    MemberModule,
+    member_generators,
+    take_members,
+    trained_shares,
+)
 from skmtl.nn._noise import STEPS_AHEAD, noise_of
 
 # of the paper's schedule, 50 / sqrt(t + 1) down to 0.5, which takes 10,000 task updates
@@ -188,8 +194,7 @@ class Allocation(MemberModule):
         if not self.training:
             unseen = tasks[..., None, None] < 0
             if bool(unseen.any()):
-                share = self.trained.to(self.logits.dtype)
-                share = share / share.sum(1, keepdim=True).clamp(min=1)
+                share = trained_shares(self.trained, self.logits)
                 mean = (share[..., None, None] * self.logits).sum(1, keepdim=True)
                 logits = torch.where(unseen, mean, logits)
         if self.facts is not None:
@@ -214,8 +219,7 @@ class Allocation(MemberModule):
         unseen = tasks.unsqueeze(2) < 0
         if self.training or not bool(unseen.any()):
             return fixed
-        share = self.trained.to(fixed.dtype)
-        share = share / share.sum(1, keepdim=True).clamp(min=1)
+        share = trained_shares(self.trained, fixed)
         mean = (share.unsqueeze(2) * self.fixed).sum(1, keepdim=True)
         return torch.where(unseen, torch.where(mean.isnan(), mean, (mean >= 0.5).to(mean)), fixed)
 

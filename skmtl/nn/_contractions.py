@@ -69,31 +69,21 @@ class OuterLayer(Function):
     @once_differentiable
     def backward(ctx, gradient):
         """Gradients of all of them; that of x only if it is asked for."""
-        h, x, D, *full = ctx.saved_tensors
-        asked = ctx.needs_input_grad[1]
-        to_x = torch.empty_like(x) if asked else gradient
-        to_h, to_d = torch.empty_like(h), torch.empty_like(D)
-        to_full = [torch.empty_like(factor) for factor in full]
-        whole = h, x, D, gradient, to_h, to_x, to_d, *full, *to_full
-        for h_, x_, D_, slope, to_h_, to_x_, to_d_, *both in _pieces(*whole):
-            slope = aligned("slope", slope)
-            to_d_.copy_(product("constant", aligned("x", x_).mT, slope))
-            full_, to_full_ = both[: len(full)], both[len(full) :]
-            # computed once more: cheaper than to keep it
-            outer = _scaled(x_, h_.unsqueeze(3))
-            flat = _map_of(*full_).flatten(1, 2)
-            to_outer = scratch("other", outer.shape, x)
-            torch.bmm(slope, flat.mT, out=to_outer.flatten(2))
-            to_map = _to_map(*to_full_)
-            torch.bmm(outer.flatten(2).mT, slope, out=to_map.flatten(1, 2))
-            if len(full) > 1:
-                _factors_backward(*full_, to_map, *to_full_)
-            torch.sum(torch.mul(to_outer, x_.unsqueeze(2), out=outer), 3, out=to_h_)
-            if asked:
-                # element by element: a product's rounding would depend on where a member begins
-                torch.sum(to_outer.mul_(h_.unsqueeze(3)), 2, out=to_x_)
-                to_x_ += product("constant", slope, aligned("D", D_).mT)
-        return to_h, to_x[..., : ctx.n_inputs] if asked else None, to_d, *to_full
+        return _map_backward(ctx, gradient, OuterLayer._piece)
+
+    @staticmethod
+    def _piece(h, x, D, slope, map_, to_h, to_x, to_map):
+        # computed once more: cheaper than to keep it
+        outer = _scaled(x, h.unsqueeze(3))
+        flat = map_.flatten(1, 2)
+        to_outer = scratch("other", outer.shape, x)
+        torch.bmm(slope, flat.mT, out=to_outer.flatten(2))
+        torch.bmm(outer.flatten(2).mT, slope, out=to_map.flatten(1, 2))
+        torch.sum(torch.mul(to_outer, x.unsqueeze(2), out=outer), 3, out=to_h)
+        if to_x is not None:
+            # element by element: a product's rounding would depend on where a member begins
+            torch.sum(to_outer.mul_(h.unsqueeze(3)), 2, out=to_x)
+            to_x += product("constant", slope, aligned("D", D).mT)
 
 
 class NarrowLayer(Function):
@@ -124,29 +114,18 @@ class NarrowLayer(Function):
     @once_differentiable
     def backward(ctx, gradient):
         """Gradients of all of them; that of x only if it is asked for."""
-        h, x, D, *full = ctx.saved_tensors
-        asked = ctx.needs_input_grad[1]
-        to_x = torch.empty_like(x) if asked else gradient
-        to_h, to_d = torch.empty_like(h), torch.empty_like(D)
-        to_full = [torch.empty_like(factor) for factor in full]
-        whole = h, x, D, gradient, to_h, to_x, to_d, *full, *to_full
-        for h_, x_, D_, slope, to_h_, to_x_, to_d_, *both in _pieces(*whole):
-            h_ = aligned("h", h_)
-            slope = aligned("slope", slope)
-            to_d_.copy_(product("constant", aligned("x", x_).mT, slope))
-            full_, to_full_ = both[: len(full)], both[len(full) :]
-            slope = slope.unsqueeze(2)
-            map_ = _map_of(*full_)
-            if asked:
-                torch.sum(_weights(h_, D_, map_).mul_(slope), 3, out=to_x_)
-            to_weights = scratch("outer", (*x_.shape, D.shape[2]), x)
-            torch.mul(x_.unsqueeze(3), slope, out=to_weights)
-            to_h_.copy_(product("products", to_weights.flatten(2), map_.flatten(2).mT))
-            to_map = _to_map(*to_full_)
-            torch.bmm(h_.mT, to_weights.flatten(2), out=to_map.flatten(2))
-            if len(full) > 1:
-                _factors_backward(*full_, to_map, *to_full_)
-        return to_h, to_x[..., : ctx.n_inputs] if asked else None, to_d, *to_full
+        return _map_backward(ctx, gradient, NarrowLayer._piece)
+
+    @staticmethod
+    def _piece(h, x, D, slope, map_, to_h, to_x, to_map):
+        h = aligned("h", h)
+        slope = slope.unsqueeze(2)
+        if to_x is not None:
+            torch.sum(_weights(h, D, map_).mul_(slope), 3, out=to_x)
+        to_weights = scratch("outer", (*x.shape, D.shape[2]), x)
+        torch.mul(x.unsqueeze(3), slope, out=to_weights)
+        to_h.copy_(product("products", to_weights.flatten(2), map_.flatten(2).mT))
+        torch.bmm(h.mT, to_weights.flatten(2), out=to_map.flatten(2))
 
 
 class FactorLayer(Function):
@@ -211,6 +190,34 @@ class FactorLayer(Function):
                 to_x_ += scaled.mul_(factor).sum(2)
         to_h, *others = to_parts
         return to_h, to_x[..., : ctx.n_inputs] if asked else None, *others
+
+
+def _map_backward(ctx, gradient, piece):
+    """Backward pass of the layers that use the whole map, some members at a time.
+
+    Parameters
+    ----------
+    ctx
+        With `n_inputs`, and h, x, D and the map or its factors saved.
+    gradient : Tensor of shape (M, n, o)
+    piece : callable
+        Writes the gradients of h, x (if that is not None) and the map.
+    """
+    h, x, D, *full = ctx.saved_tensors
+    asked = ctx.needs_input_grad[1]
+    to_x = torch.empty_like(x) if asked else gradient
+    to_h, to_d = torch.empty_like(h), torch.empty_like(D)
+    to_full = [torch.empty_like(factor) for factor in full]
+    whole = h, x, D, gradient, to_h, to_x, to_d, *full, *to_full
+    for h_, x_, D_, slope, to_h_, to_x_, to_d_, *both in _pieces(*whole):
+        slope = aligned("slope", slope)
+        to_d_.copy_(product("constant", aligned("x", x_).mT, slope))
+        full_, to_full_ = both[: len(full)], both[len(full) :]
+        to_map = _to_map(*to_full_)
+        piece(h_, x_, D_, slope, _map_of(*full_), to_h_, to_x_ if asked else None, to_map)
+        if len(full) > 1:
+            _factors_backward(*full_, to_map, *to_full_)
+    return to_h, to_x[..., : ctx.n_inputs] if asked else None, to_d, *to_full
 
 
 def _pieces(h, x, *others):

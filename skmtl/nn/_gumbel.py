@@ -13,6 +13,7 @@ from skmtl.nn._members import (
     kaiming_bound,
     member_generators,
     take_members,
+    trained_shares,
     uniform,
 )
 
@@ -234,8 +235,7 @@ class GumbelNetwork(MemberModule):
             return self.head(hidden.flatten(1, 2)).unflatten(1, hidden.shape[1:3])
         heads, biases = self.own_heads, self.own_biases
         if not self.training and bool((tasks < 0).any()):
-            share = self.allocation.trained.to(heads.dtype)
-            share = (share / share.sum(1, keepdim=True).clamp(min=1))[..., None, None]
+            share = trained_shares(self.allocation.trained, heads)[..., None, None]
             heads = torch.cat([heads, (share * heads).sum(1, keepdim=True)], dim=1)
             biases = torch.cat([biases, (share * biases).sum(1, keepdim=True)], dim=1)
             tasks = torch.where(tasks < 0, heads.shape[1] - 1, tasks)

@@ -20,6 +20,7 @@ from skmtl.nn._members import (
     MemberModule,
     member_generators,
     take_members,
+    trained_shares,
     uniform,
     variance_bound,
 )
@@ -183,9 +184,7 @@ class TaskHypernetwork(MemberModule):
         """Mean embedding of the tasks trained on, shape ``(M, 1, embedding_dim)``."""
         if self.centre is not None:
             return self.centre
-        share = self.trained.to(self.embeddings.dtype)
-        share = share / share.sum(1, keepdim=True).clamp(min=1)
-        return share.unsqueeze(1) @ self.embeddings
+        return trained_shares(self.trained, self.embeddings).unsqueeze(1) @ self.embeddings
 
     def penalty(self):
         """Squared distance of the embeddings from their mean, times ``embedding_alpha``."""

@@ -83,6 +83,23 @@ def take_members(values, members):
     return taken.view(n_members, members.shape[1], *values.shape[2:])
 
 
+def trained_shares(trained, like):
+    """Share of each task in a mean over those that a member has trained on.
+
+    Parameters
+    ----------
+    trained : Tensor of shape (M, T) of bool
+    like : Tensor
+        Has the type.
+
+    Returns
+    -------
+    Tensor of shape (M, T)
+    """
+    share = trained.to(like.dtype)
+    return share / share.sum(1, keepdim=True).clamp(min=1)
+
+
 class MemberModule(nn.Module):
     """Base class of every architecture: M networks as slices of the same tensors.
 

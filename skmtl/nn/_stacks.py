@@ -8,7 +8,14 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from skmtl.nn._members import ACTIVATIONS, MemberModule, kaiming_bound, take_members, uniform
+from skmtl.nn._members import (
+    ACTIVATIONS,
+    MemberModule,
+    kaiming_bound,
+    take_members,
+    trained_shares,
+    uniform,
+)
 
 
 def task_uniform(generators, n_tasks, *shape, bound):
@@ -213,8 +220,7 @@ class TaskModule(MemberModule):
 
     def task_shares(self):
         """Share of each task in the mean over those trained on, shape (M, T)."""
-        share = self.trained.to(next(self.parameters()).dtype)
-        return share / share.sum(1, keepdim=True).clamp(min=1)
+        return trained_shares(self.trained, next(self.parameters()))
 
     def forward(self, x, tasks, slots, metadata=None):
         """Evaluate every block of rows with the network of its task.

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from skmtl.nn import task_gradients
+from skmtl.training._slots import matrix_by_task, sum_by
 
 
 class AffinityRecorder:
@@ -71,7 +72,7 @@ class AffinityRecorder:
         if (self._step - 1) % self.every:
             return
         _, tasks, slots, _ = batch.inputs
-        totals = self._by_slot(batch.weights.sum(2), tasks, slots)
+        totals = sum_by(slots, tasks.shape[1], batch.weights.sum(2))
         present = totals > 0
         # the mean loss of every task; 0 of one without rows
         safe = torch.where(present, totals, 1.0)
@@ -93,14 +94,10 @@ class AffinityRecorder:
         net.optimizer_.zero_grad(set_to_none=True)
         self._add(affinity, present, tasks)
 
-    def _losses(self, net, batch):
-        _, tasks, slots, _ = batch.inputs
-        losses = net.criterion_(self.module(*batch.inputs), batch.targets, tasks, slots)
-        return self._by_slot((losses * batch.weights).sum(2), tasks, slots)
-
     @staticmethod
-    def _by_slot(by_block, tasks, slots):
-        return by_block.new_zeros(tasks.shape).scatter_add(1, slots, by_block)
+    def _losses(net, batch):
+        _, tasks, slots, _ = batch.inputs
+        return sum_by(slots, tasks.shape[1], net.evaluate(batch)[1].sum(2))
 
     def _after_step(self, net, batch, gradients):
         """Parameters after a step along some gradients, shape (M, P); nothing changes."""
@@ -164,11 +161,9 @@ class AffinityRecorder:
     def _add(self, affinity, present, tasks):
         """Add what was seen to that of the epoch, tasks of slots in their places."""
         there = present.unsqueeze(2) & present.unsqueeze(1) & torch.isfinite(affinity)
-        places = torch.zeros(*tasks.shape, self.n_tasks, dtype=affinity.dtype).to(affinity)
-        places.scatter_(2, tasks.unsqueeze(2), 1.0)
         values = torch.where(there, affinity, 0.0)
-        self._sums = self._sums + places.mT @ values @ places
-        self._counts = self._counts + places.mT @ there.to(affinity.dtype) @ places
+        self._sums = self._sums + matrix_by_task(values, tasks, self.n_tasks)
+        self._counts = self._counts + matrix_by_task(there.to(values), tasks, self.n_tasks)
 
     def end_epoch(self, clock):
         """Begin another epoch, before the clocks tick."""

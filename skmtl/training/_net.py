@@ -299,12 +299,11 @@ class MemberNet(NeuralNet):
         # along the last axes: a sum over the first would round differently for one member
         return torch.stack(sums, 1).sum(1) / torch.stack(weights, 1).sum((1, 2, 3))
 
-    def _evaluate(self, batch):
-        """Predictions, and the weighted sum of every member's losses."""
+    def evaluate(self, batch):
+        """Predictions, and the weighted losses of all labels, shape (M, K, b)."""
         y_pred = self.module_(*batch.inputs)
         _, tasks, slots, _ = batch.inputs
-        losses = self.criterion_(y_pred, batch.targets, tasks, slots)
-        return y_pred, (losses * batch.weights).sum((1, 2))
+        return y_pred, self.criterion_(y_pred, batch.targets, tasks, slots) * batch.weights
 
     def train_step(self, batch, **fit_params):
         """Make one step of every member whose epoch is not over."""
@@ -314,7 +313,8 @@ class MemberNet(NeuralNet):
         if self.weighting_ is not None:
             sums, y_pred = self.weighting_.step(self, batch)
             return {"loss": sums, "y_pred": y_pred}
-        y_pred, sums = self._evaluate(batch)
+        y_pred, losses = self.evaluate(batch)
+        sums = losses.sum((1, 2))
         loss = sums / batch.counts
         penalties = self.penalties()
         if penalties is not None:
@@ -343,8 +343,8 @@ class MemberNet(NeuralNet):
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):
         """Evaluate every member."""
-        y_pred, sums = self._evaluate(batch)
-        return {"loss": sums, "y_pred": y_pred}
+        y_pred, losses = self.evaluate(batch)
+        return {"loss": losses.sum((1, 2)), "y_pred": y_pred}
 
     def _keep(self, stay, *iterators):
         """Go on with some of the members."""

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from skmtl.training._slots import sum_by
 from skmtl.weighting._base import select, to_device
 
 
@@ -32,9 +33,8 @@ class WeightRecords:
         """
         counts = present.to(weights.dtype)
         if tasks is not None:
-            empty = weights.new_zeros(len(weights), self.n_tasks)
-            weights = empty.scatter_add(1, tasks, weights)
-            counts = empty.scatter_add(1, tasks, counts)
+            weights = sum_by(tasks, self.n_tasks, weights)
+            counts = sum_by(tasks, self.n_tasks, counts)
         self._sums = self._sums + weights
         self._counts = self._counts + counts
 

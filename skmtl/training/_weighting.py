@@ -4,6 +4,7 @@ import torch
 
 from skmtl.nn import member_generators, task_gradients
 from skmtl.training._losses import JointLoss, NumberLoss
+from skmtl.training._slots import matrix_by_task, sum_by
 from skmtl.training._weight_records import WeightRecords
 from skmtl.weighting import Composition, EqualWeights, UncertaintyWeighting, get_weighting
 from skmtl.weighting._base import AFTERWARDS, GRAMIAN, select
@@ -127,13 +128,13 @@ class WeightedSteps:
             Losses of every member, as they are without weights.
         y_pred : Tensor
         """
-        y_pred, by_block = self._losses(batch)
+        y_pred, by_label = net.evaluate(batch)
         _, tasks, slots, _ = batch.inputs
         if self.second is None and not self._by_slot and not self.wide:
             # blocks go to tasks at once
             slots = tasks.gather(1, slots)
             tasks = None
-        sums = self._by_slots(by_block, tasks, slots)
+        sums = self._by_slots(by_label.sum(2), tasks, slots)
         totals = self._by_slots(batch.weights.sum(2), tasks, slots)
         values = sums.detach()
         # what every task adds to the loss of the batch
@@ -148,28 +149,21 @@ class WeightedSteps:
             self._step_by_gradients(losses, means, tasks, slots, net)
         net.step_optimizer(batch)
         if AFTERWARDS in self.method.needs:
-            self._look_back(batch, means, totals, tasks, slots)
+            self._look_back(net, batch, means, totals, tasks, slots)
         return values.sum(1), y_pred
-
-    def _losses(self, batch):
-        y_pred = self.module(*batch.inputs)
-        _, tasks, slots, _ = batch.inputs
-        losses = self.criterion(y_pred, batch.targets, tasks, slots)
-        return y_pred, (losses * batch.weights).sum(2)
 
     def _by_slots(self, by_block, tasks, slots):
         """Sums over the blocks of each slot, shape (M, S); of each task if `tasks` is None."""
         if self.wide:
             return by_block
-        shape = (len(slots), self.n_tasks) if tasks is None else tasks.shape
-        return by_block.new_zeros(shape).scatter_add(1, slots, by_block)
+        return sum_by(slots, self.n_tasks if tasks is None else tasks.shape[1], by_block)
 
     def _by_task(self, by_slot, tasks):
         """Numbers of slots as the method is given them: by task, if it remembers tasks."""
         if self.wide or self._by_slot or tasks is None:
             return by_slot
         # empty slots stand for the first task, and hold zeros
-        return by_slot.new_zeros(len(by_slot), self.n_tasks).scatter_add(1, tasks, by_slot)
+        return sum_by(tasks, self.n_tasks, by_slot)
 
     def _of_slots(self, by_task, tasks):
         """The reverse of `_by_task`."""
@@ -185,7 +179,7 @@ class WeightedSteps:
             losses = losses * self._of_slots(first, tasks)
         gradients = self.gradients
         gradients.differentiate(losses, slots)
-        gramian = self._gramian(tasks, means)
+        gramian = self._gramian(tasks)
         second = self.second.weights(means, gramian, second_state, self.generators)
         self._record(second if first is None else first * second, tasks, present)
         by_slot = self._of_slots(second, tasks)
@@ -198,7 +192,7 @@ class WeightedSteps:
         self._give({**found, **own}, net)
         gradients.release()
 
-    def _gramian(self, tasks, means):
+    def _gramian(self, tasks):
         if self.second.at_representation:
             if not self.gradients.tasks_share_rows and self.n_tasks > 1:
                 raise ValueError(
@@ -212,10 +206,8 @@ class WeightedSteps:
         gramian = gramian.detach()
         if self.wide or self._by_slot:
             return gramian
-        # each slot to its task; empty slots have gradients of zero
-        places = torch.zeros(*tasks.shape, means.shape[1], dtype=gramian.dtype).to(gramian)
-        places.scatter_(2, tasks.unsqueeze(2), 1.0)
-        return places.mT @ gramian @ places
+        # empty slots have gradients of zero
+        return matrix_by_task(gramian, tasks, self.n_tasks)
 
     def _backward(self, loss, net):
         penalties = net.penalties()
@@ -235,9 +227,9 @@ class WeightedSteps:
                 parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
     @torch.no_grad()
-    def _look_back(self, batch, before, totals, tasks, slots):
+    def _look_back(self, net, batch, before, totals, tasks, slots):
         """Losses of the same rows after the step."""
-        _, by_block = self._losses(batch)
+        by_block = net.evaluate(batch)[1].sum(2)
         after = self._by_task(self._by_slots(by_block, tasks, slots), tasks)
         self.method.end_step(before, after / self._by_task(totals, tasks), self.state)
 

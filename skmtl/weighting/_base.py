@@ -254,6 +254,11 @@ class GradientWeighting(TaskWeighting):
         return torch.from_numpy(weights).to(losses.device)
 
 
+def lengths(gramian):
+    """Lengths of the gradients, shape (g, k)."""
+    return np.sqrt(np.einsum("gkk->gk", gramian))
+
+
 def to_device(state, device):
     """Put the tensors of a state on a device."""
     if state is None:

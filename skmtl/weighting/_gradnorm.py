@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from skmtl.weighting._adam import adam_state, adam_step
-from skmtl.weighting._base import GRAMIAN, LOSSES, GradientWeighting
+from skmtl.weighting._base import GRAMIAN, LOSSES, GradientWeighting, lengths
 
 # no task is ever lost
 _SMALLEST = 1e-3
@@ -78,10 +78,10 @@ class GradNorm(GradientWeighting):
         ratio = np.where(start > 0, ratio, 1.0).clip(min=1e-12)
         rate = ratio / ratio.mean(axis=1, keepdims=True)
         weights = state["value"].numpy()[where].copy()
-        lengths = np.sqrt(np.einsum("gkk->gk", some.gramian))
-        current = weights * lengths
+        size = lengths(some.gramian)
+        current = weights * size
         mean = current.mean(axis=1, keepdims=True)
-        slope = np.sign(current - mean * rate**self.alpha) * lengths / np.where(mean > 0, mean, 1.0)
+        slope = np.sign(current - mean * rate**self.alpha) * size / np.where(mean > 0, mean, 1.0)
         active = torch.zeros(state["value"].shape, dtype=torch.bool)
         active.numpy()[where] = True
         gradient = torch.zeros_like(state["value"])

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skmtl.weighting._base import GradientWeighting
+from skmtl.weighting._base import GradientWeighting, lengths
 from skmtl.weighting._pcgrad import random_orders
 
 _TINY = 1e-12
@@ -60,7 +60,7 @@ class GradVac(GradientWeighting):
         gramian, orders = some.gramian, random_orders(some)
         where = some.members[:, :, None], some.tasks[:, :, None], some.tasks[:, None, :]
         goals = some.state["goals"].numpy()[where]
-        lengths = np.sqrt(np.einsum("gkk->gk", gramian))
+        size = lengths(gramian)
         member, row = np.arange(g)[:, None], np.arange(k)[None]
         products = gramian.copy()
         combination = np.tile(np.eye(k), (g, 1, 1))
@@ -68,7 +68,7 @@ class GradVac(GradientWeighting):
             j = orders[:, :, step]
             product = products[member, row, j]
             squares = np.einsum("gij,gij->gi", products, combination)
-            own, other = np.sqrt(squares.clip(min=0.0)), lengths[member, j]
+            own, other = np.sqrt(squares.clip(min=0.0)), size[member, j]
             known = (j != row) & (own > _TINY) & (other > 0)
             cosine = product / np.where(known, own * other, 1.0)
             cosine = cosine.clip(-1.0, 1.0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skmtl.weighting._base import GradientWeighting, mean_one
+from skmtl.weighting._base import GradientWeighting, lengths, mean_one
 
 
 class IMTLG(GradientWeighting):
@@ -39,11 +39,11 @@ class IMTLG(GradientWeighting):
     """
 
     def _solve(self, some):
-        lengths = np.sqrt(np.einsum("gkk->gk", some.gramian))
+        size = lengths(some.gramian)
         # of unit gradients, so that lengths of different size cost no precision
-        safe = np.where(lengths > 0, lengths, 1.0)
+        safe = np.where(size > 0, size, 1.0)
         cosines = some.gramian / (safe[:, :, None] * safe[:, None, :])
         k = cosines.shape[1]
         inverse = np.linalg.pinv(cosines, rcond=k * max(some.eps, 1e-12), hermitian=True)
-        v = np.einsum("gij,gj->gi", inverse, (lengths > 0).astype(float)) / safe
+        v = np.einsum("gij,gj->gi", inverse, (size > 0).astype(float)) / safe
         return mean_one(v)

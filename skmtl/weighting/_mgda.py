@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import nnls
 
-from skmtl.weighting._base import GradientWeighting
+from skmtl.weighting._base import GradientWeighting, lengths
 
 _NORMALIZATIONS = (None, "l2", "loss", "loss+")
 
@@ -109,18 +109,12 @@ class MGDA(GradientWeighting):
     def _solve(self, some):
         gramian = some.gramian
         if self.normalization is not None:
-            size = np.ones_like(some.losses)
-            if "l" in self.normalization.replace("loss", ""):
-                size = _lengths(gramian)
-            elif self.normalization == "loss":
+            size = 1.0
+            if self.normalization != "l2":
                 size = np.abs(some.losses)
-            else:
-                size = np.abs(some.losses) * _lengths(gramian)
+            if self.normalization != "loss":
+                size = size * lengths(gramian)
             size = np.where(size > 0, size, 1.0)
             gramian = gramian / (size[:, :, None] * size[:, None, :])
         weights = np.stack([shortest(one) for one in gramian])
         return weights * weights.shape[1]
-
-
-def _lengths(gramian):
-    return np.sqrt(np.einsum("gkk->gk", gramian))
