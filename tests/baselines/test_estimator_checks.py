@@ -13,6 +13,9 @@ SHORT = {
     "learning_rate_init": 2e-2,
     "weight_averaging": 0.9,
     "hidden_layer_sizes": (16,),
+    # without a seed, one fit in twenty is so sure that probabilities of several rows are all 1,
+    # and a check that ranks them takes that for a difference
+    "random_state": 0,
 }
 # some checks fit one or two rows
 few_rows = pytest.mark.filterwarnings("ignore::skmtl.exceptions.ValidationWarning")
