@@ -11,20 +11,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from _common import save, time_interleaved, verdict
+from _side_by_side import side_by_side
 from scipy import stats
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 
 from skmtl import GumbelMatrixClassifier, GumbelMatrixRegressor
-from skmtl._jobs import build_module, train
 from skmtl.datasets import (
     load_high_school,
     make_related_tasks,
     make_robot_arm,
     make_rotated_digits,
 )
-
-AT_ONCE = 20
 
 # appendix A2: two components of one layer and two of two; each task alone gets one of each kind
 SMALL = {
@@ -43,22 +41,6 @@ PAIRS = {
     "weight_averaging": 0.0,
     "early_stopping": False,
 }
-
-
-def side_by_side(models, tables):
-    """Fit each model on its table (X, y); models that can share a stack do."""
-    jobs = [model._job(*table) for model, table in zip(models, tables, strict=True)]
-    groups = {}
-    for job in jobs:
-        groups.setdefault(job.key(), []).append(job)
-    for group in groups.values():
-        for begin in range(0, len(group), AT_ONCE):
-            some, first = group[begin : begin + AT_ONCE], 0
-            net = train(some, build_module(some))
-            for job in some:
-                job.estimator._finish(job, net, first)
-                first += len(job.seeds)
-    return models
 
 
 def interval(values, level=0.9):
@@ -204,14 +186,16 @@ def pairs(quick, settings=PAIRS_SETTINGS):
 def digits(quick):
     """Two copies upright and two rotated: accuracy, patterns and budget."""
     runs, epochs = (2, 20) if quick else (30, 100)
-    # the paper trains allocation and network at one rate here, and 96% of the connections stay on
-    one_rate = {"router_multiplier": 1.0}
+    # nearly all connections on, and slow to leave: what a budget acts upon. At the network's own
+    # rate, as in the paper, it lowers all probabilities alike, and most stay above one half; at the
+    # default rate few stay on without any budget. Chosen on twelve other runs (200 to 211).
+    slow = {"router_multiplier": 2.0, "initial_probability": 0.97}
     methods = {
         "learned": {},
         "shared": {"allocation": "shared"},
         "separate": {"allocation": "separate"},
-        "one rate": one_rate,
-        "one rate, budget 0.75": {"budget": 0.75, "budget_penalty": 5.0, **one_rate},
+        "slow": slow,
+        "slow, budget 0.75": {"budget": 0.75, "budget_penalty": 0.3, **slow},
     }
     rows, models, tables, tests, names = [], [], [], [], []
     for run in range(runs):
@@ -222,12 +206,11 @@ def digits(quick):
                 GumbelMatrixClassifier(
                     task_id="task",
                     layers=(8, 8, 8),
-                    initial_probability=0.9,
                     max_iter=epochs,
                     learning_rate_init=5e-3,
                     early_stopping=False,
                     random_state=run,
-                    **changes,
+                    **{"initial_probability": 0.9, **changes},
                 )
             )
             tables.append((data.data[kept], data.target[kept]))
@@ -252,7 +235,7 @@ def digits(quick):
     table = pd.DataFrame(rows)
     summary = table.groupby("method", sort=False).mean().drop(columns="run").reset_index()
     comparisons = [("learned", "shared"), ("learned", "separate")]
-    comparisons.append(("one rate, budget 0.75", "one rate"))
+    comparisons.append(("slow, budget 0.75", "slow"))
     for first, other in comparisons:
         row = paired(table, first, other, "error")
         own = summary["method"] == other
@@ -260,7 +243,7 @@ def digits(quick):
         summary.loc[own, "mean"] = row["mean"]
         summary.loc[own, "half_width_90"] = row["half_width_90"]
         good = row["mean"] + row["half_width_90"] < 0
-        if other == "one rate":
+        if other == "slow":
             active = summary.loc[summary["method"] == first, "active"].item()
             good = row["mean"] < 0.5 and abs(active - 75) < 5
         summary.loc[own, "verdict"] = verdict(good)

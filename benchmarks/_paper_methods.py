@@ -1,0 +1,146 @@
+"""Methods of the hypernetwork paper's table 2, what it tunes, and how settings are chosen.
+
+Grids follow its table 6, apart from rates, which suit averaged weights and early stopping, and
+from weight decay, which every method may have here.
+"""
+
+import time
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from _side_by_side import side_by_side
+
+from skmtl import MultiTaskHypernetRegressor, baselines
+
+BATCH_SIZE = 64
+COMMON = [
+    {"learning_rate_init": rate, "alpha": alpha}
+    for rate, alpha in product((5e-4, 1.5e-3, 5e-3), (1e-4, 1.0))
+]
+METADATA = {"with metadata": True, "without metadata": False}
+
+
+def grid(**values):
+    """All combinations, as a list of dicts."""
+    return [dict(zip(values, one, strict=True)) for one in product(*values.values())]
+
+
+@dataclass
+class Method:
+    """An estimator, and settings to choose from."""
+
+    estimator: type
+    fixed: dict = field(default_factory=dict)
+    own: list = field(default_factory=list)
+
+
+METHODS = {
+    "STL-naive": Method(baselines.SingleTaskRegressor, {"one_hot": False}),
+    "STL": Method(baselines.SingleTaskRegressor),
+    "Hard sharing": Method(baselines.SharedBottomRegressor),
+    "MRN": Method(
+        baselines.MultilinearRelationRegressor, own=grid(relation_alpha=(1e-2, 1e-3, 1e-4, 1e-5))
+    ),
+    "Cross-stitch": Method(
+        baselines.CrossStitchRegressor, own=grid(self_weight=("balanced", 0.5, 0.9))
+    ),
+    "Sluice": Method(
+        baselines.SluiceRegressor,
+        own=grid(self_weight=("balanced", 0.9), orthogonality_alpha=(1, 0.1, 0.01, 1e-3, 1e-4)),
+    ),
+    "DMTRL": Method(
+        baselines.TensorFactorizedRegressor,
+        own=grid(factorization=("tucker", "tt"), rank=(2, 4, 8, 16)),
+    ),
+    "MR": Method(
+        baselines.MaximumRoamingRegressor,
+        own=grid(active_fraction=(0.4, 0.6, 0.8), roaming_interval=(1, 2, 4, 8)),
+    ),
+    "Hypernetwork": Method(
+        MultiTaskHypernetRegressor,
+        {"linear_skip": False},
+        own=grid(hypernet_layers=(0, 1, 2), linear_skip=(False, True)),
+    ),
+}
+
+
+def settings_of(data, method, with_metadata, settings):
+    """Estimator of a method, unfitted."""
+    values = {
+        "task_id": data.task_id,
+        "metadata": data.facts if with_metadata else None,
+        "batch_size": BATCH_SIZE,
+        **method.fixed,
+        **settings,
+    }
+    if values.get("self_weight") == "balanced":
+        values["self_weight"] = 1 / data.X[data.task_id].nunique()
+    return method.estimator(**values)
+
+
+def run(data, name, with_metadata, choices, seeds):
+    """Fit one method with several settings and seeds, side by side.
+
+    Parameters
+    ----------
+    data : PaperData
+    name : str
+        Of the method.
+    with_metadata : bool
+    choices : list of dict
+    seeds : sequence of int
+        Each has its rows.
+
+    Returns
+    -------
+    DataFrame
+        A row per fit: the settings' number in `choices`, the seed, mean squared errors on
+        validation rows and on test rows, the latter as the mean of the tasks' means, too.
+    """
+    X = data.X if with_metadata else data.X.drop(columns=data.facts)
+    splits = {seed: data.split(seed) for seed in seeds}
+    models, tables, keys = [], [], []
+    for number, settings in enumerate(choices):
+        for seed in seeds:
+            train, valid, _ = splits[seed]
+            model = settings_of(data, METHODS[name], with_metadata, settings)
+            models.append(model.set_params(random_state=seed))
+            rows = X.iloc[train], data.y.iloc[train], None, X.iloc[valid], data.y.iloc[valid]
+            tables.append(rows)
+            keys.append((number, seed))
+    start = time.perf_counter()
+    side_by_side(models, tables)
+    seconds = (time.perf_counter() - start) / len(models)
+    found = []
+    for (number, seed), model in zip(keys, models, strict=True):
+        _, valid, test = splits[seed]
+        errors = data.errors(test, model.predict(X.iloc[test]))
+        by_task = pd.Series(errors).groupby(X[data.task_id].iloc[test].to_numpy())
+        row = {"data": data.name, "method": name, "metadata": with_metadata}
+        row |= {"choice": number, "seed": seed}
+        row["valid_mse"] = data.errors(valid, model.predict(X.iloc[valid])).mean()
+        row |= {"mse": errors.mean(), "rmse": np.sqrt(errors.mean())}
+        row |= {"mse_of_tasks": by_task.mean().mean(), "epochs": model.n_iter_}
+        found.append({**row, "seconds": seconds})
+    return pd.DataFrame(found)
+
+
+def best(rows, choices):
+    """The settings of least mean validation error."""
+    return choices[rows.groupby("choice")["valid_mse"].mean().idxmin()]
+
+
+def tune(data, name, with_metadata, seeds):
+    """Choose rate and decay, then what is the method's own, by validation rows.
+
+    Returns
+    -------
+    dict
+    """
+    settings = best(run(data, name, with_metadata, COMMON, seeds), COMMON)
+    if METHODS[name].own:
+        own = [{**settings, **one} for one in METHODS[name].own]
+        settings = best(run(data, name, with_metadata, own, seeds), own)
+    return settings

@@ -1,0 +1,140 @@
+"""Figures 4 to 6 of the hypernetwork paper: rows of a task, number of tasks, width of networks."""
+
+import resource
+import subprocess
+import sys
+import time
+
+import pandas as pd
+from _common import save, standard_error, verdict
+from _paper_data import PaperData, load
+from _paper_methods import BATCH_SIZE, METADATA, run
+from _paper_tables import OURS, chosen_settings
+
+from skmtl import MultiTaskHypernetRegressor, baselines
+from skmtl.datasets import make_cubic, make_robot_arm
+
+# rows of a task for training and validation
+ROWS = {"Cubic": (5, 10, 20, 50, 100), "Robot Arm": (5, 10, 20, 50, 100)}
+TASKS = {"Cubic": (5, 10, 20, 50, 100), "Robot Arm": (5, 10, 20, 40, 100)}
+WIDTHS = (32, 128, 512, 2048, 4096)
+TEST_ROWS = 100  # of a generated task
+
+
+def generated(name, n_tasks, seed):
+    """As many tasks as one likes, for there are 50 published arms only."""
+    make = make_cubic if name == "Cubic" else make_robot_arm
+    bunch = make(n_tasks, n_rows=20 + TEST_ROWS, random_state=1_000 + seed)
+    kept = 10 if name == "Cubic" else 20
+    return PaperData(name, bunch.data, bunch.target, "task", list(bunch.metadata), kept)
+
+
+def gains(rows, size):
+    """Errors with and without metadata, and their paired difference, for each size."""
+    lines = []
+    for (name, value), part in rows.groupby(["data", size], sort=False):
+        errors = part.pivot(index="seed", columns="metadata", values="mse")
+        gain = errors[False] - errors[True]
+        line = {"data": name, size: value, "seeds": len(gain)}
+        line |= {"mse_with": errors[True].mean(), "mse_without": errors[False].mean()}
+        lines.append({**line, "gain": gain.mean(), "standard_error": standard_error(gain)})
+    return pd.DataFrame(lines)
+
+
+def figures_4_and_5(data_home, n_seeds, data_names):
+    """What metadata gain, by rows of a task and by number of tasks."""
+    names = [name for name in data_names if name in ROWS]
+    settings = {(name, kind): chosen_settings(name, kind) for name in names for kind in METADATA}
+    by_rows, by_tasks = [], []
+    for name in names:
+        for n_rows in ROWS[name]:
+            data = load(name, data_home, n_kept=n_rows)
+            for kind, on in METADATA.items():
+                found = run(data, OURS, on, [settings[name, kind]], range(n_seeds))
+                by_rows.append(found.assign(n_rows=n_rows))
+            print(f"{name}, {n_rows} rows a task", flush=True)
+    for name in names:
+        for n_tasks in TASKS[name]:
+            for seed in range(n_seeds):
+                data = generated(name, n_tasks, seed)
+                for kind, on in METADATA.items():
+                    found = run(data, OURS, on, [settings[name, kind]], [seed])
+                    by_tasks.append(found.assign(n_tasks=n_tasks))
+            print(f"{name}, {n_tasks} tasks", flush=True)
+    by_rows, by_tasks = pd.concat(by_rows), pd.concat(by_tasks)
+    rows_summary, tasks_summary = gains(by_rows, "n_rows"), gains(by_tasks, "n_tasks")
+    save(checks(rows_summary, tasks_summary), "paper_hypernet_figures_4_and_5_checks")
+    save(rows_summary, "paper_hypernet_figure4")
+    save(tasks_summary, "paper_hypernet_figure5")
+    for table in (rows_summary, tasks_summary):
+        print(table.to_string(index=False, float_format="%.4f"), end="\n\n")
+
+
+def checks(by_rows, by_tasks):
+    """What a broken model fails."""
+    lines = []
+    cubic = by_rows[by_rows["data"] == "Cubic"].set_index("n_rows")["gain"]
+    arms = by_tasks[by_tasks["data"] == "Robot Arm"].set_index("n_tasks")["gain"]
+    for name, gain, more, less in (
+        ("Cubic: gain at 100 rows a task below that at 10", cubic, 10, 100),
+        ("Robot Arm: gain with 40 arms above that with 10", arms, 40, 10),
+    ):
+        if len(gain):
+            lines.append({"check": name, "less": gain[less], "more": gain[more]})
+            lines[-1]["result"] = verdict(gain[more] > gain[less])
+            print(f"{name}: {gain[less]:.4f} and {gain[more]:.4f}")
+    return pd.DataFrame(lines)
+
+
+CONTENDERS = {
+    "Hypernetwork": (MultiTaskHypernetRegressor, {"linear_skip": False}),
+    "Hard sharing": (baselines.SharedBottomRegressor, {}),
+    "MRN": (baselines.MultilinearRelationRegressor, {}),
+    "Cross-stitch": (baselines.CrossStitchRegressor, {}),
+    "Sluice": (baselines.SluiceRegressor, {}),
+    "DMTRL": (baselines.TensorFactorizedRegressor, {}),
+    "MR": (baselines.MaximumRoamingRegressor, {}),
+}
+
+
+def one_width(name, width):
+    """Print milliseconds of a step, and memory of the process before and at its peak."""
+    # threads as torch likes, since one network is all there is
+    estimator, fixed = CONTENDERS[name]
+    data = make_cubic(10, 64, random_state=0)
+    settings = {"batch_size": BATCH_SIZE, "early_stopping": False, "weight_averaging": 0.0}
+    settings |= {"task_id": "task", "hidden_layer_sizes": (width,) * 3, "random_state": 0}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds = []
+    # ten steps an epoch; the difference of two lengths leaves out what happens once
+    for n_epochs in (1, 2):
+        start = time.perf_counter()
+        model = estimator(**settings, **fixed, max_iter=n_epochs)
+        model.fit(data.data[["x", "task"]], data.target)
+        seconds.append(time.perf_counter() - start)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    n_parameters = sum(p.numel() for p in model.module_.parameters())
+    print((seconds[1] - seconds[0]) / 10 * 1e3, (peak - before) / 1024, n_parameters)
+
+
+def figure6(widths):
+    """Time and memory of a step against the width of three hidden layers, on Cubic."""
+    rows = []
+    for width in widths:
+        for name in CONTENDERS:
+            command = [sys.executable, __file__, name, str(width)]
+            found = subprocess.run(command, capture_output=True, text=True, check=False)
+            row = {"method": name, "width": width}
+            if found.returncode:
+                # the machine has not enough memory for it
+                rows.append({**row, "note": (found.stderr.splitlines() or ["killed"])[-1][:100]})
+            else:
+                values = map(float, found.stdout.split())
+                keys = "milliseconds_a_step", "megabytes", "parameters"
+                rows.append({**row, **dict(zip(keys, values, strict=True))})
+            print(rows[-1], flush=True)
+    save(pd.DataFrame(rows), "paper_hypernet_figure6")
+
+
+if __name__ == "__main__":
+    one_width(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,197 @@
+"""Table 2, figure 3 and table 3 of the hypernetwork paper: methods, ranks, ablations."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import scikit_posthocs
+from _common import RESULTS, save, standard_error, verdict
+from _paper_data import FETCH, load
+from _paper_methods import METADATA, METHODS, run, tune
+from scipy.stats import friedmanchisquare
+
+mpl.use("Agg")
+
+# what the paper calls RMSE are mean squared errors, in the order of FETCH
+PAPER = {
+    "without metadata": {
+        "STL-naive": (0.624, 0.521, 1.950, 0.559),
+        "STL": (0.132, 0.512, 1.465, 0.547),
+        "Hard sharing": (0.040, 0.851, 1.553, 0.596),
+        "MRN": (0.053, 0.911, 1.488, 0.565),
+        "Cross-stitch": (0.057, 0.554, 1.387, 0.624),
+        "Sluice": (0.064, 0.534, 1.447, 0.540),
+        "DMTRL": (0.038, 0.535, 1.342, 0.625),
+        "MR": (0.036, 0.783, 1.505, 0.585),
+        "Hypernetwork": (0.122, 0.411, 1.397, 0.485),
+    },
+    "with metadata": {
+        "STL": (0.030, 0.489, 1.607, 0.469),
+        "Hard sharing": (0.034, 0.973, 1.520, 0.598),
+        "MRN": (0.041, 0.938, 1.479, 0.575),
+        "Cross-stitch": (0.032, 0.543, 1.325, 0.624),
+        "Sluice": (0.038, 0.559, 1.403, 0.546),
+        "DMTRL": (0.034, 0.560, 1.344, 0.630),
+        "MR": (0.036, 0.781, 1.489, 0.589),
+        "Hypernetwork": (0.023, 0.395, 1.307, 0.467),
+    },
+}
+NAIVE = "STL-naive"
+OURS = "Hypernetwork"
+DEFAULTS = "Hypernetwork, defaults"
+TUNING_SEEDS = 5
+
+
+def table2(data_home, n_seeds, n_ours, data_names):
+    """Nine methods, with and without metadata.
+
+    Parameters
+    ----------
+    data_home : str or None
+    n_seeds : int
+        Draws of the rows, for every method.
+    n_ours : int
+        More of them, for the hypernetwork.
+    data_names : list of str
+    """
+    rows, settings = [], []
+    for data_name in data_names:
+        data = load(data_name, data_home)
+        for kind, with_metadata in METADATA.items():
+            for method in METHODS:
+                if method == NAIVE and with_metadata:
+                    continue
+                chosen = tune(data, method, with_metadata, range(min(TUNING_SEEDS, n_seeds)))
+                seeds = range(n_ours if method == OURS else n_seeds)
+                rows.append(run(data, method, with_metadata, [chosen], seeds))
+                settings.append({"data": data_name, "metadata": kind, "method": method, **chosen})
+                if method == OURS:
+                    # nothing chosen, not even the size of batches
+                    plain = {"linear_skip": True, "batch_size": "auto"}
+                    plain = run(data, method, with_metadata, [plain], seeds)
+                    rows.append(plain.assign(method=DEFAULTS))
+                mean = rows[-1]["mse"].mean()
+                print(f"{data_name}, {kind}, {method}: {mean:.4f} {chosen}", flush=True)
+    rows = pd.concat(rows, ignore_index=True).drop(columns="choice")
+    rows["metadata"] = rows["metadata"].map({on: kind for kind, on in METADATA.items()})
+    summary = summarise(rows)
+    save(rows, "paper_hypernet_table2")
+    save(pd.DataFrame(settings), "paper_hypernet_table2_settings")
+    save(summary, "paper_hypernet_table2_summary")
+    print(summary.to_string(index=False, float_format="%.4f", na_rep=""))
+    if len(data_names) == len(FETCH):
+        figure3(rows)
+
+
+def summarise(rows):
+    """A line for each data set and method, beside the paper's."""
+    lines, places = [], {name: place for place, name in enumerate(FETCH)}
+    for (name, kind), part in rows.groupby(["data", "metadata"], sort=False):
+        here = rows[(rows["data"] == name) & (rows["method"] == NAIVE)]
+        naive = here["mse"].mean()
+        means = part.groupby("method")["mse"].mean()
+        rivals = means.drop([OURS, DEFAULTS])
+        for method, some in part.groupby("method", sort=False):
+            line = {"data": name, "metadata": kind, "method": method, "seeds": len(some)}
+            line |= {"mse": some["mse"].mean(), "standard_error": standard_error(some["mse"])}
+            line |= {"rmse": some["rmse"].mean(), "mse_of_tasks": some["mse_of_tasks"].mean()}
+            line |= {"ratio_to_naive": line["mse"] / naive, "epochs": some["epochs"].mean()}
+            line["seconds_a_fit"] = some["seconds"].mean()
+            if method in PAPER[kind]:
+                paper = PAPER[kind][method][places[name]]
+                paper_ratio = paper / PAPER["without metadata"][NAIVE][places[name]]
+                line |= {"paper_mse": paper, "paper_ratio": paper_ratio}
+            if method == OURS:
+                line["at_most_the_paper"] = verdict(line["mse"] <= line["paper_mse"])
+                line["ratio_at_most"] = verdict(line["ratio_to_naive"] <= line["paper_ratio"])
+                first = line["mse"] <= rivals.min() + line["standard_error"]
+                line["first_or_near"] = verdict(first)
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def figure3(rows):
+    """Friedman tests and critical-difference diagrams, over data sets and over their seeds."""
+    tests, rows = [], rows[rows["method"] != DEFAULTS]
+    for kind, part in rows.groupby("metadata"):
+        n_seeds = part.groupby(["data", "method"])["seed"].nunique().min()
+        part = part[part["seed"] < n_seeds]
+        for blocks, keys in {"data sets": ["data"], "seeds": ["data", "seed"]}.items():
+            table = part.pivot_table(index=keys, columns="method", values="mse")
+            ranks = table.rank(axis=1)
+            found = friedmanchisquare(*table.to_numpy().T)
+            pairs = scikit_posthocs.posthoc_nemenyi_friedman(table.to_numpy())
+            pairs = pairs.set_axis(table.columns, axis=0).set_axis(table.columns, axis=1)
+            for method, rank in ranks.mean().sort_values().items():
+                line = {"metadata": kind, "blocks": blocks, "n_blocks": len(table)}
+                line |= {"friedman_p": found.pvalue, "method": method, "mean_rank": rank}
+                tests.append({**line, "nemenyi_p_against_ours": pairs.loc[OURS, method]})
+            draw_ranks(ranks.mean(), pairs, f"{kind}, blocks are {blocks}")
+    save(pd.DataFrame(tests), "paper_hypernet_figure3")
+    print(pd.DataFrame(tests).to_string(index=False, float_format="%.3g"))
+
+
+def draw_ranks(ranks, pairs, title):
+    """A critical-difference diagram: methods on one bar cannot be told apart."""
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 2.8), layout="constrained")
+    scikit_posthocs.critical_difference_diagram(ranks, pairs, ax=axes)
+    axes.set_title(f"Mean rank (1 is best), {title}")
+    name = "paper_hypernet_figure3_" + title.replace(", blocks are", "").replace(" ", "_")
+    figure.savefig(RESULTS / f"{name}.svg", metadata={"Date": None})
+    plt.close(figure)
+
+
+def chosen_settings(data_name, kind):
+    """What table 2 has chosen for the hypernetwork."""
+    table = pd.read_csv(RESULTS / "paper_hypernet_table2_settings.csv", comment="#")
+    here = (table["data"] == data_name) & (table["metadata"] == kind) & (table["method"] == OURS)
+    row = table[here].iloc[0]
+    return {
+        "learning_rate_init": float(row["learning_rate_init"]),
+        "alpha": float(row["alpha"]),
+        "hypernet_layers": int(row["hypernet_layers"]),
+        "linear_skip": str(row["linear_skip"]) == "True",
+    }
+
+
+def table3(data_home, n_seeds, data_names):
+    """The hypernetwork with parts removed, and with metadata that say nothing."""
+    rows = []
+    for data_name in data_names:
+        data = load(data_name, data_home)
+        for kind, with_metadata in METADATA.items():
+            settings = chosen_settings(data_name, kind)
+            variants = {
+                "as chosen": {},
+                "no compression": {"compression": False},
+                "no extractor": {"hypernet_layers": 0},
+            }
+            if with_metadata:
+                variants["no embeddings"] = {"embedding_dim": 0}
+            for variant, changes in variants.items():
+                found = run(data, OURS, with_metadata, [{**settings, **changes}], range(n_seeds))
+                rows.append(found.assign(variant=variant))
+            if with_metadata:
+                found = [
+                    run(data.shuffled(seed), OURS, True, [settings], [seed])
+                    for seed in range(n_seeds)
+                ]
+                rows.append(pd.concat(found).assign(variant="shuffled metadata"))
+            print(f"{data_name}, {kind}", flush=True)
+    rows = pd.concat(rows, ignore_index=True).drop(columns="choice")
+    lines = []
+    for (name, on), part in rows.groupby(["data", "metadata"], sort=False):
+        errors = part.pivot(index="seed", columns="variant", values="mse")
+        for variant in part["variant"].unique():
+            loss = errors[variant] - errors["as chosen"]
+            line = {"data": name, "metadata": on, "variant": variant, "seeds": len(loss)}
+            line |= {"mse": errors[variant].mean()}
+            line |= {"standard_error": standard_error(errors[variant])}
+            line |= {"lost": loss.mean(), "standard_error_lost": standard_error(loss)}
+            if variant == "shuffled metadata":
+                line["result"] = verdict(loss.mean() > 0)
+            lines.append(line)
+    save(rows, "paper_hypernet_table3")
+    save(pd.DataFrame(lines), "paper_hypernet_table3_summary")
+    print(pd.DataFrame(lines).replace({np.nan: ""}).to_string(index=False))
