@@ -19,6 +19,7 @@ from skmtl._columns import as_table
 from skmtl._device import one_thread
 from skmtl._examples import Examples, row_counts
 from skmtl._jobs import Job, build_module, train
+from skmtl._notebook import ReportMixin
 from skmtl._reports import affinity_table, history_table, weights_table
 from skmtl._tables import TaskTables
 from skmtl._targets import Targets
@@ -32,7 +33,7 @@ from skmtl.weighting._base import select
 COLUMNS = ("n_features_in_", "feature_names_in_")
 
 
-class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
+class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
     """What all estimators share; a subclass has its parameters and `_build_module`."""
 
     _parameter_constraints = {

@@ -5,10 +5,16 @@ matplotlib is imported when something is plotted, and not before.
 
 from skmtl.display._allocation import AllocationDisplay, TaskSimilarityDisplay
 from skmtl.display._components import AllocationHistoryDisplay, ComponentUseDisplay
+from skmtl.display._embeddings import TaskEmbeddingDisplay
+from skmtl.display._scores import PerTaskScoreDisplay
+from skmtl.display._training import LearningCurvesDisplay
 
 __all__ = [
     "AllocationDisplay",
     "AllocationHistoryDisplay",
     "ComponentUseDisplay",
+    "LearningCurvesDisplay",
+    "PerTaskScoreDisplay",
+    "TaskEmbeddingDisplay",
     "TaskSimilarityDisplay",
 ]

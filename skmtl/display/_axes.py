@@ -34,12 +34,20 @@ def axes_for(display, ax, **subplots):
     return ax
 
 
-def check_shows(estimator, needs):
-    """Raise an error if an estimator is not fitted or has nothing that a display can show."""
+def check_shows(estimator, needs, remedy="fit a GumbelMatrixRegressor or a GumbelMatrixClassifier"):
+    """Raise an error if an estimator is not fitted or has nothing that a display can show.
+
+    Parameters
+    ----------
+    estimator : estimator
+    needs : str
+        The attribute that is shown.
+    remedy : str
+        What to do if estimators of its class do not have it.
+    """
     if not hasattr(type(estimator), needs):
         raise TypeError(
-            f"this display shows {needs}, which {type(estimator).__name__} does not have; fit a "
-            "GumbelMatrixRegressor or a GumbelMatrixClassifier."
+            f"this display shows {needs}, which {type(estimator).__name__} does not have; {remedy}."
         )
     check_is_fitted(estimator, "module_")
 
@@ -75,3 +83,13 @@ def name_ticks(axis, names, at_most=60):
     """Write names beside an axis, unless there are too many to read."""
     if len(names) <= at_most:
         axis.set_ticks(range(len(names)), [str(name) for name in names])
+
+
+def name_points(ax, x, y, names, at_most=40):
+    """Write names beside points, unless there are too many to read."""
+    if len(names) > at_most:
+        return
+    for place in zip(x, y, names, strict=True):
+        ax.annotate(
+            str(place[2]), place[:2], xytext=(4, 4), textcoords="offset points", fontsize="small"
+        )

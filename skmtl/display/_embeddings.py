@@ -1,0 +1,172 @@
+"""Embeddings of tasks in two dimensions."""
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import PCA
+
+from skmtl.display._axes import axes_for, check_shows, member_of, name_points
+
+
+class TaskEmbeddingDisplay:
+    """Where tasks lie in relation to each other: their embeddings in two dimensions.
+
+    More than two dimensions are brought down to the two along which embeddings differ most.
+
+    Parameters
+    ----------
+    positions : DataFrame of shape (n_tasks, 2)
+        Indexed by task.
+    explained : ndarray of shape (2,)
+        Share of the embeddings' variance along each axis.
+    color : array-like of shape (n_tasks,), optional
+        A number for each task, or a word.
+    color_name : str, default=""
+        What it is.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    points_ : list of matplotlib PathCollection
+        The dots: one collection, or one for each word.
+
+    See Also
+    --------
+    TaskSimilarityDisplay : Similarities of all pairs.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from skmtl import MultiTaskHypernetRegressor
+    >>> from skmtl.datasets import make_cubic
+    >>> from skmtl.display import TaskEmbeddingDisplay
+    >>> cubic = make_cubic(n_tasks=8, n_rows=10, random_state=0)
+    >>> model = MultiTaskHypernetRegressor(task_id="task", max_iter=20, random_state=0)
+    >>> model = model.fit(cubic.data[["x", "task"]], cubic.target)
+    >>> constant = cubic.data.groupby("task")["d"].first()
+    >>> display = TaskEmbeddingDisplay.from_estimator(model, color=constant)
+    >>> display.positions.shape
+    (8, 2)
+    """
+
+    def __init__(self, positions, explained, *, color=None, color_name=""):
+        self.positions, self.explained = positions, explained
+        self.color, self.color_name = color, color_name
+
+    @classmethod
+    def from_estimator(cls, estimator, *, color=None, member=0, ax=None, **kwargs):
+        """Show the embeddings of an estimator.
+
+        Parameters
+        ----------
+        estimator : estimator with ``task_embeddings_``
+            Fitted.
+        color : Series or str, optional
+            A value for each task, indexed by task id, or the name of a fact given as `metadata`.
+        member : int, default=0
+            Which of its members.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``scatter`` of the axes.
+
+        Returns
+        -------
+        TaskEmbeddingDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If embeddings have no dimension, or a task has no value in `color`.
+        """
+        check_shows(
+            estimator,
+            "task_embeddings_",
+            "fit a MultiTaskHypernetRegressor or a GumbelMatrixRegressor",
+        )
+        table = estimator.task_embeddings_
+        if estimator.module_.n_members > 1 and table.columns.nlevels > 1:
+            table = table[member_of(estimator, member)]
+        values = table.to_numpy(dtype=float)
+        if values.shape[1] == 0:
+            raise ValueError("embedding_dim=0: there are no embeddings to show.")
+        n_axes = min(2, *values.shape)
+        reduced = PCA(n_axes).fit(values)
+        places, explained = np.zeros((len(values), 2)), np.zeros(2)
+        places[:, :n_axes] = reduced.transform(values)
+        explained[:n_axes] = np.nan_to_num(reduced.explained_variance_ratio_)
+        positions = pd.DataFrame(places, index=table.index, columns=["first", "second"])
+        name = ""
+        if isinstance(color, str):
+            name, color = color, _fact(estimator, color)
+        if color is not None:
+            name = name or str(getattr(color, "name", "") or "")
+            color = _by_task(color, table.index)
+        return cls(positions, explained, color=color, color_name=name).plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, **kwargs):
+        """Draw the dots.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``scatter`` of the axes.
+
+        Returns
+        -------
+        TaskEmbeddingDisplay
+            Drawn.
+        """
+        ax = axes_for(self, ax)
+        x, y = self.positions.to_numpy().T
+        options = {"edgecolor": "white", **kwargs}
+        if self.color is None or pd.api.types.is_numeric_dtype(pd.Series(self.color)):
+            self.points_ = [ax.scatter(x, y, c=self.color, **options)]
+            if self.color is not None:
+                self.figure_.colorbar(self.points_[0], ax=ax, label=self.color_name)
+        else:
+            words = np.asarray(self.color, dtype=object)
+            markers = "osD^v<>PX*"
+            self.points_ = [
+                ax.scatter(
+                    x[words == word],
+                    y[words == word],
+                    label=str(word),
+                    **{"marker": markers[place % len(markers)], **options},
+                )
+                for place, word in enumerate(pd.unique(words))
+            ]
+            ax.legend(title=self.color_name or None)
+        name_points(ax, x, y, self.positions.index)
+        ax.set(
+            xlabel=f"first axis ({self.explained[0]:.0%} of the variance)",
+            ylabel=f"second axis ({self.explained[1]:.0%})",
+        )
+        return self
+
+
+def _fact(estimator, name):
+    """A fact about the tasks that the estimator was given."""
+    tables = estimator._tables
+    if name not in tables.metadata_names:
+        raise ValueError(f"{name!r} is not among the metadata, {tables.metadata_names[:20]}.")
+    values = tables.metadata_values[:, tables.metadata_names.index(name)]
+    return pd.Series(values, index=estimator.tasks_)
+
+
+def _by_task(color, tasks):
+    """Values in the order of the tasks."""
+    color = pd.Series(color)
+    missing = ~tasks.isin(color.index)
+    if missing.any():
+        raise ValueError(
+            f"color has no value for the tasks {tasks[missing].tolist()[:10]}; give a Series "
+            "indexed by task id."
+        )
+    return color.loc[tasks].to_numpy()

@@ -1,0 +1,146 @@
+"""Two models compared task by task."""
+
+import numpy as np
+
+from skmtl.display._axes import axes_for
+from skmtl.metrics import per_task_score
+
+
+class PerTaskScoreDisplay:
+    """Scores of two models on every task: one dot a task, above the diagonal the second is better.
+
+    Parameters
+    ----------
+    first, second : Series
+        Scores by task, greater is better, as :func:`skmtl.metrics.per_task_score` gives them.
+    names : tuple of two str, default=("first model", "second model")
+        What the models are called.
+    score_name : str, default="score"
+        What the scores are.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    points_ : matplotlib PathCollection
+        The dots.
+
+    See Also
+    --------
+    skmtl.metrics.per_task_score : The scores.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from skmtl import MultiTaskHypernetRegressor
+    >>> from skmtl.baselines import SingleTaskRegressor
+    >>> from skmtl.datasets import make_cubic
+    >>> from skmtl.display import PerTaskScoreDisplay
+    >>> cubic = make_cubic(n_tasks=5, n_rows=20, random_state=0)
+    >>> X, y = cubic.data[["x", "task"]], cubic.target
+    >>> models = [
+    ...     Model(task_id="task", max_iter=20, random_state=0).fit(X, y)
+    ...     for Model in (SingleTaskRegressor, MultiTaskHypernetRegressor)
+    ... ]
+    >>> display = PerTaskScoreDisplay.from_estimators(*models, X, y)
+    >>> display.first.shape
+    (5,)
+    """
+
+    def __init__(self, first, second, *, names=("first model", "second model"), score_name="score"):
+        self.first, self.second = first, second
+        self.names, self.score_name = names, score_name
+
+    @classmethod
+    def from_estimators(cls, first, second, X, y, *, scoring=None, names=None, ax=None, **kwargs):
+        """Score two estimators and show them.
+
+        Parameters
+        ----------
+        first, second : estimators
+            Fitted; whatever :func:`skmtl.metrics.per_task_score` scores.
+        X : DataFrame or array-like of shape (n, n_columns)
+            Rows to predict.
+        y : array-like of shape (n,) or (n, T)
+            Their labels.
+        scoring : str or callable, optional
+            As for :func:`skmtl.metrics.per_task_score`.
+        names : tuple of two str, optional
+            What the models are called; their classes by default.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``scatter`` of the axes.
+
+        Returns
+        -------
+        PerTaskScoreDisplay
+            Drawn.
+        """
+        scores = [per_task_score(one, X, y, scoring=scoring) for one in (first, second)]
+        if names is None:
+            names = type(first).__name__, type(second).__name__
+        score_name = scoring if isinstance(scoring, str) else "score"
+        return cls(*scores, names=names, score_name=score_name).plot(ax=ax, **kwargs)
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, baseline, **kwargs):
+        """Score an estimator against a baseline, and show them.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted; above the diagonal it is better.
+        X, y : as for from_estimators
+            Rows to predict, and their labels.
+        baseline : estimator
+            Fitted.
+        **kwargs : dict
+            Other parameters of ``from_estimators``.
+
+        Returns
+        -------
+        PerTaskScoreDisplay
+            Drawn.
+        """
+        return cls.from_estimators(baseline, estimator, X, y, **kwargs)
+
+    def plot(self, ax=None, **kwargs):
+        """Draw the dots.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``scatter`` of the axes.
+
+        Returns
+        -------
+        PerTaskScoreDisplay
+            Drawn.
+        """
+        ax = axes_for(self, ax)
+        second = self.second.loc[self.first.index]
+        self.points_ = ax.scatter(
+            self.first, second, **{"alpha": 0.7, "edgecolor": "white", **kwargs}
+        )
+        values = np.concatenate([self.first, second])
+        values = values[np.isfinite(values)]
+        if len(values):
+            margin = 0.05 * (np.ptp(values) or 1.0)
+            limits = values.min() - margin, values.max() + margin
+            ax.plot(limits, limits, color="0.5", linewidth=1, zorder=0)
+            ax.set(xlim=limits, ylim=limits)
+        known = self.first.notna() & second.notna()
+        better = int((second[known] > self.first[known]).sum())
+        ax.set(
+            xlabel=f"{self.names[0]}: {self.score_name}",
+            ylabel=f"{self.names[1]}: {self.score_name}",
+            title=f"{self.names[1]} is better on {better} of {int(known.sum())} tasks",
+            aspect="equal",
+        )
+        return self
