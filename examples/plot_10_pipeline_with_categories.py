@@ -1,0 +1,78 @@
+"""
+A pipeline with categorical columns
+===================================
+
+Features and facts are numbers. Words are encoded by the steps before, as always; the one thing to
+care for is that the task's column is still there, by its name, when the estimator gets its turn.
+"""
+
+# %%
+# Radon in houses of counties in Minnesota: the floor is a word here.
+
+from skmtl.datasets import load_radon
+
+radon = load_radon()
+X = radon.data.copy()
+floor = next(column for column in X if column not in (radon.task_id, *(radon.metadata or [])))
+X[floor] = X[floor].map({0: "basement", 1: "first floor"})
+X.head()
+
+# %%
+# ``set_output(transform="pandas")`` keeps names, ``verbose_feature_names_out=False`` keeps them
+# short.
+
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from skmtl import MultiTaskHypernetRegressor
+
+encode = make_column_transformer(
+    (OneHotEncoder(drop="if_binary", sparse_output=False), [floor]),
+    remainder="passthrough",
+    verbose_feature_names_out=False,
+).set_output(transform="pandas")
+model = MultiTaskHypernetRegressor(
+    task_id=radon.task_id,
+    metadata=radon.metadata,
+    unseen_tasks="average",
+    max_iter=40,
+    random_state=0,
+)
+pipeline = make_pipeline(encode, model)
+
+# %%
+# It is searched and cross-validated as any other. Parameters of the step have its name before them.
+
+from sklearn.model_selection import cross_val_score
+
+from skmtl.model_selection import BatchedGridSearchCV, TaskKFold
+
+folds = TaskKFold(radon.task_id, n_splits=3, shuffle=True, random_state=0)
+search = BatchedGridSearchCV(
+    pipeline, {"multitaskhypernetregressor__alpha": [1e-4, 1.0, 100.0]}, cv=folds
+)
+search.fit(X, radon.target)
+print(search.best_params_, round(search.best_score_, 3))
+print(cross_val_score(search.best_estimator_, X, radon.target, cv=folds).round(3))
+
+# %%
+# What it predicts for the two floors, county by county.
+
+import matplotlib.pyplot as plt
+
+counties = X.drop_duplicates(radon.task_id)
+size = X[radon.task_id].value_counts().loc[counties[radon.task_id]]
+predicted = {
+    word: search.predict(counties.assign(**{floor: word})) for word in ("basement", "first floor")
+}
+figure, axes = plt.subplots(figsize=(7, 4.4), layout="constrained")
+points = axes.scatter(predicted["first floor"], predicted["basement"], s=8 + 2 * size, alpha=0.6)
+low, high = axes.get_xlim()
+axes.axline((low, low), slope=1, color="0.6", linewidth=1)
+axes.set(
+    xlabel="predicted log radon, first floor",
+    ylabel="predicted log radon, basement",
+    title="A dot is a county, the larger the more houses",
+)
+plt.show()
