@@ -34,8 +34,8 @@ model.affinity_.round(4)
 
 # %%
 # A row is the task that steps, a column the task that is affected: 0.01 means that its loss falls
-# by 1%. On the left the mean over training, on the right its course: of related tasks it is large in
-# the beginning, when the network learns what they have in common.
+# by 1%. On the left the mean over training, on the right its course: of related tasks it is large
+# in the beginning, when the network learns what they have in common.
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -18,7 +18,7 @@ class TaskEmbeddingDisplay:
         Indexed by task.
     explained : ndarray of shape (2,)
         Share of the embeddings' variance along each axis.
-    color : array-like of shape (n_tasks,), optional
+    color : array-like of shape (n_tasks,) or None, default=None
         A number for each task, or a word.
     color_name : str, default=""
         What it is.

@@ -7,12 +7,17 @@ from skmtl.metrics import per_task_score
 
 
 class PerTaskScoreDisplay:
-    """Scores of two models on every task: one dot a task, above the diagonal the second is better.
+    """Scores of two models on every task.
+
+    One dot is a task; above the diagonal the second model is better.
 
     Parameters
     ----------
-    first, second : Series
-        Scores by task, greater is better, as :func:`skmtl.metrics.per_task_score` gives them.
+    first : Series
+        Scores of the first model by task, greater is better, as
+        :func:`skmtl.metrics.per_task_score` gives them.
+    second : Series
+        Scores of the second model.
     names : tuple of two str, default=("first model", "second model")
         What the models are called.
     score_name : str, default="score"
