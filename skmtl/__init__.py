@@ -5,11 +5,13 @@ Public names are listed in ``__all__``; everything whose module starts with "_" 
 
 from skmtl.gumbel import GumbelMatrixClassifier, GumbelMatrixRegressor
 from skmtl.hypernet import MultiTaskHypernetClassifier, MultiTaskHypernetRegressor
+from skmtl.pareto import ParetoHypernet
 
 __all__ = [
     "GumbelMatrixClassifier",
     "GumbelMatrixRegressor",
     "MultiTaskHypernetClassifier",
     "MultiTaskHypernetRegressor",
+    "ParetoHypernet",
 ]
 __version__ = "0.1.0.dev0"

@@ -64,6 +64,8 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
 
     # of the architecture, what may differ between members that train side by side
     _member_parameters = ()
+    # whether shapes depend on the number of tasks, so that members must have equally many
+    _knows_tasks = False
 
     @abstractmethod
     def _build_module(self, n_tasks, n_features, n_metadata, n_outputs, seeds):
@@ -313,7 +315,7 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
             callback for _, callback in net.callbacks_ if not isinstance(callback, ProgressBar)
         ]
 
-    def _predict(self, X, each_member=False):
+    def _predict(self, X, each_member=False, module=None):
         """What every outcome makes of the outputs for X.
 
         Parameters
@@ -321,6 +323,8 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         X : table
         each_member : bool
             Whether members are kept apart, along the first axis.
+        module : MemberModule, optional
+            What predicts, instead of ``module_``.
 
         Returns
         -------
@@ -328,7 +332,7 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
             One per outcome: numbers in the caller's units, or logarithms of probabilities.
         """
         check_is_fitted(self, "module_")
-        targets, module = self._targets, self.module_
+        targets, module = self._targets, self.module_ if module is None else module
         query = self._tables.query(X, self.unseen_tasks, self)
         n_rows = len(query.features)
         results = [None] * len(targets.outcomes)

@@ -172,6 +172,68 @@ linear_skip : bool, default=True
     and slopes that vary between tasks, as in a mixed model. Not in the paper.
 """
 
+PARETO_PARAMETERS = """
+metadata : list of str or int, DataFrame, or None, default=None
+    Facts about tasks, which are appended to the features of their rows: columns of X that are
+    constant within each task, or a table with one row per task, indexed by task id; in wide form
+    by column of y.
+task_types : {"infer", "regression", "classification"} or dict, default="infer"
+    What y holds. In wide form a dict of column to "regression", "classification", "binary" or
+    "multiclass"; columns that it does not name are inferred. What is not a number is a class there,
+    and so are numbers that are all 0 or 1; other numbers are numbers, or with "classification"
+    classes if they are whole. In long form and with one task y holds numbers, unless it is
+    "classification".
+loss : {"squared_error", "absolute_error", "huber", "pinball"}, default="squared_error"
+    What training minimises where y holds numbers. Predicted is the mean, the median, something
+    between the two that errors beyond 1.35 standard deviations bend little, or the `quantile`.
+task_sampling : {"rows", "tasks", "sqrt"}, default="rows"
+    In long form how often the rows of a task are drawn: as often as it has rows, all tasks equally
+    often, or by the square root of their rows. The loss of a task is the mean over its rows, in
+    any case.
+preference : array-like of shape (T,), dict or None, default=None
+    What `predict` predicts with by default: a weight for each task, in the order of ``tasks_`` or
+    by name; non-negative, of any scale, more weight on a task means a lower loss of it. None is
+    equal weights. Training does not depend on it.
+solver : {"linear", "pareto", "chebyshev", "epo"}, default="pareto"
+    How a preference becomes weights of the losses in a step: the preference itself; the paper's
+    region constraints; the largest weighted loss alone; exact Pareto optimal search, by a linear
+    program for each preference and step (slow).
+n_preferences : int, default=8
+    Preferences in a step, of every member.
+n_reference_vectors : int, default=10
+    Of ``solver="pareto"``: vectors that divide the losses into regions, drawn in every step.
+preferences : {"uniform", "dirichlet"} or array-like of shape (P, T), default="uniform"
+    Where the preferences of a step come from: uniform on the simplex, a Dirichlet distribution, or
+    some of a fixed set, with a column for each task in the order of ``tasks_``. For
+    ``solver="pareto"`` the first two are distributions of p, the direction of losses.
+concentration : float, default=0.5
+    Of ``preferences="dirichlet"``, of each task: below 1 corners are more likely than the centre.
+weight_scale : {"none", "sum_abs"}, default="none"
+    Whether the weights of the losses are scaled in every step such that their absolute values have
+    the sum T. Those of "pareto" may be negative, so that their plain sum is no scale.
+network : callable or None, default=None
+    What returns a network to write instead of the built-in one, a ``torch.nn.Module``: called with
+    the numbers of features and of outputs (tasks times outputs of each, those of a task next to
+    each other), ``torch.nn.Linear`` say. It maps rows to outputs, and is evaluated preference by
+    preference. Modules whose buffers change in ``forward`` are refused.
+hidden_layer_sizes : tuple of int, default=(32, 32, 32)
+    Layers of the encoder that all tasks share; heads are linear.
+activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+    Activation of the encoder.
+compression : bool, default=True
+    Whether the network is written in chunks by about as many parameters as it has. Otherwise every
+    parameter is a linear map of a hidden layer, as in [2]_, with a hundred times as many.
+hypernet_layers : int, default=1
+    Hidden layers of the small network that reads the preference.
+hypernet_width : int or "auto", default="auto"
+    Their width. "auto" is as wide as 1.1 times the parameters of the written network allow, at
+    least 8; without compression 100.
+unseen_tasks : {"error", "average"}, default="error"
+    What to do in ``predict`` with a task that was never seen, without metadata: raise an
+    error that lists it, or predict it by the mean of the outputs of all trained tasks. With
+    metadata it is always predicted, by that mean for its facts.
+"""
+
 
 def _pieces(text):
     """Split documentation into a dict of name to lines."""

@@ -48,8 +48,9 @@ class Job:
         """What jobs must have in common to train side by side: settings and shapes."""
         settings = common_settings(self.estimator)
         outcomes = [(o.kind, o.n_outputs) for o in self.targets.outcomes]
-        wide = self.targets.wide and len(self.tables.tasks)
-        shapes = self.train.features.shape[1], len(self.tables.metadata_names), outcomes, wide
+        by_task = self.targets.wide or self.estimator._knows_tasks
+        n_tasks = by_task and len(self.tables.tasks)
+        shapes = self.train.features.shape[1], len(self.tables.metadata_names), outcomes, n_tasks
         return joblib.hash((settings, shapes, self.valid is None))
 
     def batch_rows(self):

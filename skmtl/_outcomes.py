@@ -135,6 +135,30 @@ class NumberOutcome:
         """Loss for training."""
         return NumberLoss(self.loss, self.quantile)
 
+    def losses(self, predicted, labels):
+        """Loss of every label, as training measures it.
+
+        Parameters
+        ----------
+        predicted : ndarray of shape (..., n, n_outputs)
+            In the caller's units.
+        labels : ndarray of shape (n, n_outputs)
+
+        Returns
+        -------
+        ndarray of shape (..., n)
+        """
+        scaled = [torch.as_tensor((v - self.shift) / self.size) for v in (predicted, labels)]
+        return self.criterion()(scaled[0], scaled[1].expand_as(scaled[0])).numpy()
+
+    @property
+    def loss_unit(self):
+        """Loss of 1 in training, in the caller's units; several numbers in a row have none."""
+        if len(self.size) > 1:
+            return 1.0
+        squared = self.loss in ("squared_error", "huber")
+        return float(self.size[0] ** 2 if squared else self.size[0])
+
     def resume(self, other):
         """Take over the scale of an outcome, whose network is trained on.
 
@@ -300,6 +324,24 @@ class ClassOutcome:
     def criterion(self):
         """Loss for training, with two classes; several tasks' classes are one loss together."""
         return BinaryLoss()
+
+    def losses(self, logs, codes):
+        """Negative log likelihood of every label.
+
+        Parameters
+        ----------
+        logs : ndarray of shape (..., n, C)
+            Logarithms of probabilities.
+        codes : ndarray of shape (n, 1)
+            Class numbers.
+
+        Returns
+        -------
+        ndarray of shape (..., n)
+        """
+        return -logs[..., np.arange(len(codes)), codes[:, 0].astype(np.int64)]
+
+    loss_unit = 1.0
 
     def resume(self, other):
         """Whether the network of another outcome can be trained on."""

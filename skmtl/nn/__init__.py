@@ -7,12 +7,14 @@ from skmtl.nn._experts import ExtractionNetwork, MixtureNetwork
 from skmtl.nn._gumbel import GumbelNetwork
 from skmtl.nn._hypernet import TaskHypernetwork
 from skmtl.nn._members import ACTIVATIONS, MemberModule, member_generators
+from skmtl.nn._pareto import ParetoNetwork
 from skmtl.nn._relations import RelationNetwork
 from skmtl.nn._roaming import RoamingNetwork
 from skmtl.nn._shared import SharedBottomNetwork, SingleTaskNetwork
 from skmtl.nn._stitch import StitchedNetwork
 from skmtl.nn._tensors import FactorisedNetwork
 from skmtl.nn._trunk_gradients import task_gradients
+from skmtl.nn._written import WrittenModule, WrittenSharedBottom
 
 __all__ = [
     "ACTIVATIONS",
@@ -21,12 +23,15 @@ __all__ = [
     "GumbelNetwork",
     "MemberModule",
     "MixtureNetwork",
+    "ParetoNetwork",
     "RelationNetwork",
     "RoamingNetwork",
     "SharedBottomNetwork",
     "SingleTaskNetwork",
     "StitchedNetwork",
     "TaskHypernetwork",
+    "WrittenModule",
+    "WrittenSharedBottom",
     "member_generators",
     "task_gradients",
 ]

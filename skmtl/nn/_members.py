@@ -21,7 +21,7 @@ ACTIVATIONS = {
 # rows for each task of a batch, on average, up to which a network is not worth writing out: blocks
 # are rows then
 FEW_ROWS = 3
-_PURPOSES = ("initialisation", "rows", "validation", "weighting", "noise")
+_PURPOSES = ("initialisation", "rows", "validation", "weighting", "noise", "preferences")
 
 
 def member_generators(seeds, purpose):
@@ -34,7 +34,7 @@ def member_generators(seeds, purpose):
     ----------
     seeds : sequence of int
         One non-negative seed per member.
-    purpose : {"initialisation", "rows", "validation", "weighting", "noise"}
+    purpose : {"initialisation", "rows", "validation", "weighting", "noise", "preferences"}
         What the numbers are for.
 
     Returns

@@ -8,6 +8,7 @@ from skmtl.training._callbacks import ProgressBar, check_callbacks
 from skmtl.training._losses import BinaryLoss, ClassLoss, JointLoss, NumberLoss
 from skmtl.training._net import MemberNet
 from skmtl.training._predict import predict_every_task, predict_rows
+from skmtl.training._preferences import get_solver
 
 __all__ = [
     "BinaryLoss",
@@ -18,6 +19,7 @@ __all__ = [
     "ProgressBar",
     "TaskRows",
     "check_callbacks",
+    "get_solver",
     "predict_every_task",
     "predict_rows",
 ]

@@ -133,6 +133,11 @@ class JointLoss(nn.Module):
         self.blocks = [torch.as_tensor(b) for b in blocks]
         self.order = torch.cat(self.blocks).argsort()
 
+    def of_task(self, task):
+        """The loss of one task."""
+        pairs = zip(self.losses, self.blocks, strict=True)
+        return next(loss for loss, block in pairs if task in block.tolist())
+
     def forward(self, outputs, targets, tasks, slots):
         """Map outputs (M, T, b, o) and targets (M, T, b, 1) to losses (M, T, b)."""
         parts = []

@@ -15,6 +15,7 @@ from skmtl.training._batches import MemberBatches, task_totals
 from skmtl.training._clock import MemberClock
 from skmtl.training._losses import NumberLoss
 from skmtl.training._optimizer import MemberAdam
+from skmtl.training._preferences import PreferenceSteps, constant_losses
 from skmtl.training._sampling import task_shares
 from skmtl.training._weighting import WeightedSteps, weighs_equally
 
@@ -40,6 +41,9 @@ class MemberNet(NeuralNet):
         How the tasks of a batch become one step, see `get_weighting`; None is the sum of losses.
     gradient_form : {"auto", "exact"}
         How gradients of tasks are computed, see `task_gradients`.
+    preferences : dict or None
+        Arguments of `PreferenceSteps`, which take the place of task weighting; None trains for one
+        trade-off.
     record_affinity : dict or None
         Arguments of `AffinityRecorder`; None records nothing.
     learning_rate, weight_decay, averaging : float or sequence of M floats
@@ -71,8 +75,10 @@ class MemberNet(NeuralNet):
         That history, as columns.
     diverged_ : dict of int to DivergenceError
         Members that were dropped.
-    weighting_ : WeightedSteps or None
+    weighting_ : WeightedSteps, PreferenceSteps or None
         What weighs the tasks; None if they have equal weights.
+    loss_scales_ : Tensor of shape (M, T), or None
+        With `preferences` what the loss of each task is divided by.
     affinity_ : ndarray of shape (n_epochs, M, T, T) or None
         What a step of each task alone would have done to the loss of each.
     task_weights_ : ndarray or None
@@ -90,6 +96,7 @@ class MemberNet(NeuralNet):
         task_sampling="rows",
         task_weighting=None,
         gradient_form="auto",
+        preferences=None,
         record_affinity=None,
         learning_rate=1e-3,
         weight_decay=0.0,
@@ -109,6 +116,7 @@ class MemberNet(NeuralNet):
         self.task_sampling = task_sampling
         self.task_weighting = task_weighting
         self.gradient_form = gradient_form
+        self.preferences = preferences
         self.record_affinity = record_affinity
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -179,7 +187,9 @@ class MemberNet(NeuralNet):
         valid = None
         if valid_rows is not None:
             n_rows = max(1, _VALIDATION_ROWS // len(valid_rows))
-            valid = MemberBatches(table, valid_rows, n_rows, shares=shares)
+            # losses of tasks are apart there, and weighted by preferences
+            valid_shares = shares if self.preferences is None else None
+            valid = MemberBatches(table, valid_rows, n_rows, shares=valid_shares)
         # before the optimiser takes the parameters over: some of them start by the tasks
         self.module.mark_trained(train.task_counts > 0)
         n_steps = self.max_epochs * torch.tensor(train.n_batches_per_member, device=self.device)
@@ -189,8 +199,19 @@ class MemberNet(NeuralNet):
         self.n_labels_ = train.task_counts.sum(1)
         if n_labels is not None:
             self.n_labels_ = torch.as_tensor(n_labels, device=self.device)
-        self.weighting_ = None
-        if not weighs_equally(self.task_weighting):
+        self.weighting_ = self.loss_scales_ = None
+        if self.preferences is not None:
+            self.loss_scales_ = constant_losses(self.criterion_, table, train_rows)
+            self.weighting_ = PreferenceSteps(
+                self.module_,
+                self.criterion_,
+                self.seeds,
+                table.n_tasks,
+                self.loss_scales_,
+                None if valid is None else valid.task_totals(),
+                **self.preferences,
+            )
+        elif not weighs_equally(self.task_weighting):
             self.weighting_ = WeightedSteps(
                 self.task_weighting,
                 self.module_,
@@ -343,6 +364,9 @@ class MemberNet(NeuralNet):
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):
         """Evaluate every member."""
+        if self.preferences is not None:
+            sums, y_pred = self.weighting_.validate(batch)
+            return {"loss": sums, "y_pred": y_pred}
         y_pred, losses = self.evaluate(batch)
         return {"loss": losses.sum((1, 2)), "y_pred": y_pred}
 

@@ -15,20 +15,25 @@ def root(gramian, eps=0.0):
 
 
 def shortest(gramian):
-    """Weights on the simplex of the shortest combination, shape (k,).
+    """Weights on the simplex of the shortest combination, shape (k,), from inner products."""
+    return shortest_of(root(gramian))
+
+
+def shortest_of(vectors):
+    """Weights on the simplex of the shortest combination of the columns, shape (k,).
 
     The minimum over ``x >= 0`` of ``|R x|^2 + (sum(x) - 1)^2`` is a multiple of it: of all x in
     one direction the best has the value q / (1 + q), q being the squared length of the
     combination in that direction. So it is a problem of non-negative least squares, which an
     active-set method solves exactly.
     """
-    k = len(gramian)
-    system = np.vstack([root(gramian), np.ones(k)])
+    d, k = vectors.shape
+    system = np.vstack([vectors, np.ones(k)])
     try:
-        x = nnls(system, np.r_[np.zeros(k), 1.0], maxiter=30 * k)[0]
+        x = nnls(system, np.r_[np.zeros(d), 1.0], maxiter=30 * k)[0]
     except RuntimeError:
         # cycles between sets that are equally good; near enough for a step
-        x = frank_wolfe(gramian)
+        x = frank_wolfe(vectors.T @ vectors)
     return x / x.sum()
 
 

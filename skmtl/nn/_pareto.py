@@ -1,0 +1,248 @@
+"""The Pareto hypernetwork: a preference in, all parameters of a multi-task network out.
+
+Source: Lin, Yang, Zhang and Kwong, "Controllable Pareto multi-task learning", 2020, section 5.1.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from skmtl.nn._members import MemberModule, kaiming_bound, member_generators, uniform
+
+# parameters of the hypernetwork, as a multiple of those of the network that it writes
+_BUDGET = 1.1
+# share of these that chunk embeddings take
+_EMBEDDING_SHARE = 0.03
+# narrower ones are not worth having; where the budget asks for one, the network is so small that
+# a hypernetwork of this width costs nothing
+_FEWEST_CHUNKS, _SMALLEST_WIDTH, _WIDTH_OF_SMALL = 8, 8, 32
+_MOST_CHUNKS = 64
+# standard deviation of what the preference adds to a chunk's coefficients at the start
+_INITIAL_SPREAD = 0.2
+
+
+def chunk_plan(size, n_tasks, width=None):
+    """How many chunks a network is written in, and how wide the small network before them is.
+
+    Parameters
+    ----------
+    size : int
+        Parameters of the network to write.
+    n_tasks : int
+        Length of a preference.
+    width : int, optional
+        Of the hidden layer, if it is given.
+
+    Returns
+    -------
+    n_chunks, width : int
+        Such that all parameters together are at most 1.1 times `size`, unless that is too small.
+    """
+    n_chunks = int(math.sqrt(_EMBEDDING_SHARE * size))
+    n_chunks = min(max(n_chunks, _FEWEST_CHUNKS), _MOST_CHUNKS)
+    if width is None:
+        # the last chunk may be longer than what is left for it
+        taken = n_chunks * math.ceil(size / n_chunks) + n_chunks**2 + n_chunks
+        width = int((_BUDGET * size - taken) / (n_tasks + 2 * n_chunks + 1))
+        width = width if width >= _SMALLEST_WIDTH else _WIDTH_OF_SMALL
+    return n_chunks, width
+
+
+class ParetoNetwork(MemberModule):
+    """A network for every preference.
+
+    Chunk c of the parameters is ``theta_c(p) = W a_c(p)``, with a projection W that all chunks
+    share and ``a_c(p) = z_c + O (h(p) * V z_c)``, where z_c is an embedding of the chunk and h(p)
+    the last hidden layer of a small network. At the start the embeddings are unit vectors and the
+    columns of W the chunks of a well-initialised network, so that all preferences begin near it.
+
+    Parameters
+    ----------
+    network : WrittenNetwork
+        What is written.
+    n_tasks : int
+    seeds : sequence of M ints
+        One per member; they decide the initial weights.
+    compression : bool
+        Whether the parameters are written in chunks, by about as many parameters. Otherwise there
+        is one chunk and as many columns as f is wide.
+    hypernet_layers : int
+        Hidden layers of the small network.
+    hypernet_width : int or None
+        Their width; None is as wide as the budget allows, or 100 without compression.
+
+    Attributes
+    ----------
+    trained : Tensor of shape (M, T) of bool
+        Tasks that each member has trained on.
+    """
+
+    def __init__(
+        self, network, n_tasks, *, seeds, compression=True, hypernet_layers=1, hypernet_width=None
+    ):
+        super().__init__()
+        # those of "initialisation" have drawn the network to begin with
+        generators = member_generators(seeds, "noise")
+        self.network, self.n_tasks = network, n_tasks
+        if compression:
+            n_chunks, width = chunk_plan(network.size, n_tasks, hypernet_width)
+            n_columns = n_chunks
+        else:
+            n_chunks, width = 1, 100 if hypernet_width is None else hypernet_width
+            n_columns = width + 1
+        self.register_buffer("trained", torch.ones(len(seeds), n_tasks, dtype=torch.bool))
+        chunk_size = math.ceil(network.size / n_chunks)
+        start = network.start()
+        start = nn.functional.pad(start, (0, n_chunks * chunk_size - network.size))
+        start = start.unflatten(1, (n_chunks, chunk_size))
+        if n_columns > n_chunks:
+            # the others: as large, and not yet used by more than the preference asks for
+            places = [
+                torch.randn(n_columns - n_chunks, chunk_size, generator=g) for g in generators
+            ]
+            size = start.square().mean((1, 2), keepdim=True).sqrt()
+            start = torch.cat([start, torch.stack(places) * size], dim=1)
+        self.projection = nn.Parameter(start.clone())
+        identity = torch.eye(n_chunks, n_columns)
+        self.chunk_embeddings = nn.Parameter(identity.expand(len(seeds), -1, -1).clone())
+        self.input_weight = uniform(generators, n_tasks, width, bound=math.sqrt(3 / n_tasks))
+        # of variance 1 for every chunk, since its embedding is a unit vector
+        self.chunk_weight = uniform(generators, n_columns, width, bound=math.sqrt(3.0))
+        self.input_bias = uniform(generators, 1, width, bound=1.0)
+        self.hidden_weights = nn.ParameterList()
+        self.hidden_biases = nn.ParameterList()
+        for _ in range(hypernet_layers - 1):
+            self.hidden_weights.append(
+                uniform(generators, width, width, bound=kaiming_bound(width) * math.sqrt(3))
+            )
+            self.hidden_biases.append(uniform(generators, 1, width, bound=0.0))
+        bound = _INITIAL_SPREAD * math.sqrt(3 / width)
+        self.output_weight = uniform(generators, width, n_columns, bound=bound)
+        self.output_bias = uniform(generators, 1, n_columns, bound=0.0)
+
+    def decayed_parameters(self):
+        """Weights, but not embeddings: without them nothing would be written."""
+        return [n for n in super().decayed_parameters() if n != "chunk_embeddings"]
+
+    def mark_trained(self, trained):
+        """Tasks without rows have no say about tasks that were never seen."""
+        self.trained = trained
+
+    def write(self, rays, parameters=None):
+        """Parameters of the network of every preference.
+
+        Parameters
+        ----------
+        rays : Tensor of shape (M, P, T)
+            Preferences as the solver follows them, of sum 1.
+        parameters : dict of str to Tensor of shape (M, P or 1, ...), optional
+            Instead of the module's own.
+
+        Returns
+        -------
+        Tensor of shape (M, P, N)
+        """
+        if parameters is None:
+            parameters = {name: p.unsqueeze(1) for name, p in self.named_parameters()}
+        chunks = parameters["chunk_embeddings"]
+        # of mean 0 and a size that does not depend on the number of tasks
+        told = (self.n_tasks * rays - 1).unsqueeze(2) @ parameters["input_weight"]
+        hidden = torch.tanh(told + parameters["input_bias"])
+        for n in range(len(self.hidden_weights)):
+            weight, bias = parameters[f"hidden_weights.{n}"], parameters[f"hidden_biases.{n}"]
+            hidden = torch.tanh(hidden @ weight + bias)
+        # a product: what a preference changes differs from chunk to chunk
+        hidden = hidden * (chunks @ parameters["chunk_weight"])
+        coefficients = chunks + hidden @ parameters["output_weight"] + parameters["output_bias"]
+        written = coefficients @ parameters["projection"]
+        return written.flatten(2)[..., : self.network.size]
+
+    def evaluate(self, written, x, tasks, slots, metadata=None):
+        """Evaluate the networks of all preferences on blocks of rows.
+
+        Parameters
+        ----------
+        written : Tensor of shape (M, P, N)
+        x, tasks, slots, metadata
+            As for `TaskModule.forward`.
+
+        Returns
+        -------
+        Tensor of shape (M, P, K, b, n_outputs)
+        """
+        n_members, n_preferences = written.shape[:2]
+
+        def repeated(values):
+            if values is None or n_preferences == 1:
+                return values
+            if n_members == 1:
+                return values.expand(n_preferences, *values.shape[1:])
+            return values.repeat_interleave(n_preferences, dim=0)
+
+        n_blocks = x.shape[1]
+        if x.stride(1) == 0:
+            # blocks that are the same rows stay one in memory
+            x = repeated(x[:, :1]).expand(-1, n_blocks, -1, -1)
+        else:
+            x = repeated(x)
+        outputs = self.network(
+            written.flatten(0, 1),
+            repeated(self.trained),
+            self.training,
+            x,
+            repeated(tasks),
+            repeated(slots),
+            repeated(metadata),
+        )
+        return outputs.unflatten(0, (n_members, n_preferences))
+
+    def forward(self, x, tasks, slots, metadata=None, rays=None):
+        """Evaluate blocks of rows, see `evaluate`; without rays by equal ones, (M, K, b, o)."""
+        if rays is None:
+            rays = x.new_full((len(x), 1, self.n_tasks), 1 / self.n_tasks)
+            return self.evaluate(self.write(rays), x, tasks, slots, metadata).squeeze(1)
+        return self.evaluate(self.write(rays), x, tasks, slots, metadata)
+
+    @torch.no_grad()
+    def at(self, rays):
+        """The networks of some preferences, as a module with M * P members.
+
+        Parameters
+        ----------
+        rays : Tensor of shape (P, T)
+            For all members.
+
+        Returns
+        -------
+        MemberModule
+        """
+        # in double precision, as networks predict
+        parameters = {name: p.double().unsqueeze(1) for name, p in self.named_parameters()}
+        rays = rays.to(self.projection.device).double().expand(self.n_members, -1, -1)
+        written = self.write(rays, parameters).flatten(0, 1)
+        trained = self.trained.repeat_interleave(rays.shape[1], dim=0)
+        plain = self.network.plain(written, trained)
+        return FixedNetworks(self.network, written, trained) if plain is None else plain
+
+
+class FixedNetworks(MemberModule):
+    """Networks whose parameters were written before.
+
+    Parameters
+    ----------
+    network : WrittenNetwork
+    written : Tensor of shape (M, N)
+    trained : Tensor of shape (M, T) of bool
+    """
+
+    def __init__(self, network, written, trained):
+        super().__init__()
+        self.network = network
+        self.written = nn.Parameter(written.clone())
+        self.register_buffer("trained", trained)
+
+    def forward(self, x, tasks, slots, metadata=None):
+        """Evaluate blocks of rows, see `TaskModule.forward`."""
+        values = self.written, self.trained, self.training
+        return self.network(*values, x, tasks, slots, metadata)

@@ -1,0 +1,226 @@
+"""Networks that another network writes: all their parameters in one row of numbers.
+
+The built-in one is evaluated for all rows of numbers at once, any other one in a loop.
+"""
+
+import copy
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from skmtl.nn._members import member_generators
+from skmtl.nn._shared import SharedBottomNetwork
+from skmtl.nn._stacks import distinct_rows
+
+
+def _on_meta(module):
+    """A copy of a module without numbers: its shapes and what it does."""
+    memo = {}
+    for tensor in [*module.parameters(), *module.buffers()]:
+        empty = tensor.detach().to("meta")
+        if isinstance(tensor, nn.Parameter):
+            empty = nn.Parameter(empty)
+        memo[id(tensor)] = empty
+    return copy.deepcopy(module, memo)
+
+
+def _flat(parameters, lead):
+    """Parameters in one row for each of what the first `lead` axes number."""
+    return torch.cat([p.detach().flatten(lead) for p in parameters], dim=-1)
+
+
+class WrittenNetwork:
+    """What a written network computes, apart from its parameters.
+
+    Attributes
+    ----------
+    shapes : dict of str to torch.Size
+        Of the parameters of one network, by name, in the order in which they are written.
+    initial : Tensor of shape (M, N), or None
+        A well-initialised network for every member, until `start` is called.
+    """
+
+    def start(self):
+        """Give the initial parameters away; they are not needed again."""
+        initial, self.initial = self.initial, None
+        return initial
+
+    @property
+    def size(self):
+        """Parameters of one network."""
+        return sum(shape.numel() for shape in self.shapes.values())
+
+    def _pieces(self, written):
+        """The parameters by name, from a tensor of shape (B, N) or (N,)."""
+        sizes = [shape.numel() for shape in self.shapes.values()]
+        return {
+            name: piece.unflatten(-1, shape) if shape else piece.squeeze(-1)
+            for (name, shape), piece in zip(
+                self.shapes.items(), written.split(sizes, dim=-1), strict=True
+            )
+        }
+
+
+class WrittenSharedBottom(WrittenNetwork):
+    """An encoder for all tasks and a head for each, evaluated for B networks at once.
+
+    Parameters
+    ----------
+    n_tasks, n_features, n_outputs : int
+        Tasks, features of a row (facts included) and outputs of a row.
+    seeds : sequence of M ints
+        One per member; they decide the initial weights.
+    hidden_layer_sizes : tuple of int
+        Layers of the encoder; heads are linear.
+    activation : str
+    """
+
+    def __init__(self, n_tasks, n_features, n_outputs, *, seeds, hidden_layer_sizes, activation):
+        network = SharedBottomNetwork(
+            n_tasks,
+            n_features,
+            n_outputs,
+            seeds=seeds,
+            hidden_layer_sizes=hidden_layer_sizes,
+            head_layer_sizes=(),
+            activation=activation,
+        )
+        named = dict(network.named_parameters())
+        self.shapes = {name: p.shape[1:] for name, p in named.items()}
+        self.initial = _flat(named.values(), 1)
+        self.network = _on_meta(network)
+
+    def __call__(self, written, trained, training, x, tasks, slots, metadata=None):
+        """Evaluate every network on blocks of its own.
+
+        Parameters
+        ----------
+        written : Tensor of shape (B, N)
+        trained : Tensor of shape (B, T) of bool
+            Tasks that its member has trained on.
+        training : bool
+        x, tasks, slots, metadata
+            As for `TaskModule.forward`, with B members.
+
+        Returns
+        -------
+        Tensor of shape (B, K, b, n_outputs)
+        """
+        self.network.train(training)
+        values = {**self._pieces(written), "trained": trained}
+        return functional_call(self.network, values, (x, tasks, slots, metadata))
+
+    def plain(self, written, trained):
+        """A module with the parameters as its own."""
+        module = copy.deepcopy(self.network)
+        for name, piece in self._pieces(written.detach()).items():
+            parent, _, own = name.rpartition(".")
+            setattr(module.get_submodule(parent), own, nn.Parameter(piece.contiguous()))
+        module.trained = trained.clone()
+        return module
+
+
+class WrittenModule(WrittenNetwork):
+    """Any torch module, evaluated network by network.
+
+    Parameters
+    ----------
+    factory : callable
+        Called with the numbers of features and of outputs, ``n_tasks * n_outputs``; returns a
+        module that maps ``(n, n_features)`` to ``(n, n_tasks * n_outputs)``, or to that in the
+        shape ``(n, n_tasks, n_outputs)``.
+    n_tasks, n_features, n_outputs : int
+        Tasks, features of a row and outputs of a row.
+    seeds : sequence of M ints
+        One per member; they decide the initial weights.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it does not return such a module, or one that cannot be written.
+    """
+
+    def __init__(self, factory, n_tasks, n_features, n_outputs, *, seeds):
+        self.n_tasks, self.n_outputs = n_tasks, n_outputs
+        rows = []
+        for generator in member_generators(seeds, "initialisation"):
+            # the factory draws by torch's own generator, which is given back as it was
+            with torch.random.fork_rng():
+                torch.manual_seed(torch.randint(2**31 - 1, (1,), generator=generator).item())
+                network = factory(n_features, n_tasks * n_outputs)
+            if not isinstance(network, nn.Module):
+                raise TypeError(
+                    "network must be a factory: called with the numbers of features and of "
+                    f"outputs it returns a torch.nn.Module, but it returned {type(network)}."
+                )
+            named = dict(network.named_parameters())
+            if not named:
+                raise ValueError("network returned a module without parameters to write.")
+            rows.append(_flat(named.values(), 0))
+        self.shapes = {name: p.shape for name, p in named.items()}
+        self.initial = torch.stack(rows)
+        self._check(network, n_features)
+        self.network = network
+
+    def _check(self, network, n_features):
+        """Refuse what cannot be written, or gives the same row different outputs."""
+        buffers = {name: b.clone() for name, b in network.named_buffers()}
+        x = torch.randn(4, n_features, generator=torch.Generator().manual_seed(0))
+        network.train()
+        with torch.no_grad(), torch.random.fork_rng():
+            torch.manual_seed(0)
+            outputs = network(x)
+            changed = [n for n, b in network.named_buffers() if not torch.equal(b, buffers[n])]
+            if changed:
+                raise ValueError(
+                    f"network has a buffer that forward changes, {changed[0]!r}, as BatchNorm's "
+                    "running mean does in training. It would mix the networks of all preferences, "
+                    "of which each needs its own. Use GroupNorm or LayerNorm, or BatchNorm with "
+                    "track_running_stats=False."
+                )
+            again = network(x)
+        expected = (4, self.n_tasks, self.n_outputs)
+        if tuple(outputs.shape) not in (expected, (4, self.n_tasks * self.n_outputs)):
+            raise ValueError(
+                f"network maps 4 rows to a tensor of shape {tuple(outputs.shape)}; it must be "
+                f"{(4, self.n_tasks * self.n_outputs)} or {expected}: {self.n_tasks} task(s) with "
+                f"{self.n_outputs} output(s) each."
+            )
+        if not torch.equal(outputs, again):
+            raise ValueError(
+                "network gives the same rows different outputs in training, as Dropout does. That "
+                "would not be decided by random_state; use alpha= and early stopping instead."
+            )
+
+    def __call__(self, written, trained, training, x, tasks, slots, metadata=None):
+        """Evaluate network after network, see `WrittenSharedBottom.__call__`."""
+        self.network.train(training)
+        if metadata is not None:
+            raise ValueError("network= reads rows only: metadata= needs the built-in network.")
+        n_blocks, length = x.shape[1:3]
+        rows = distinct_rows(x)
+        asked = tasks.gather(1, slots)
+        constants = {
+            name: buffer.to(written if buffer.is_floating_point() else written.device)
+            for name, buffer in self.network.named_buffers()
+        }
+        results = []
+        for b in range(len(written)):
+            values = {**self._pieces(written[b]), **constants}
+            outputs = functional_call(self.network, values, (rows[b].flatten(0, 1),))
+            outputs = outputs.reshape(rows.shape[1], length, self.n_tasks, self.n_outputs)
+            if not training and bool((asked[b] < 0).any()):
+                share = trained[b].to(outputs.dtype) / trained[b].sum()
+                mean = (outputs * share[:, None]).sum(2, keepdim=True)
+                outputs = torch.cat([outputs, mean], dim=2)
+            # block k is answered by the head of its task
+            outputs = outputs.expand(n_blocks, -1, -1, -1)
+            place = asked[b] % outputs.shape[2]
+            place = place.view(-1, 1, 1, 1).expand(-1, length, 1, self.n_outputs)
+            results.append(outputs.gather(2, place).squeeze(2))
+        return torch.stack(results)
+
+    def plain(self, written, trained):
+        """None: there is no module of several members."""
+        return None

@@ -1,0 +1,250 @@
+"""`ParetoHypernet`: one network for every trade-off between tasks.
+
+Its parameters and documentation; the network is in `skmtl.nn`, the loop in `skmtl.training`.
+"""
+
+from numbers import Integral, Real
+
+from sklearn.metrics import accuracy_score
+from sklearn.utils import ClassifierTags
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skmtl._docs import PARETO_PARAMETERS, SHARED_ATTRIBUTES, document
+from skmtl._layers import ACTIVATION, LAYER_SIZES
+from skmtl._pareto import ParetoMixin
+from skmtl._predictors import MultiTaskRegressor
+
+PARETO_ATTRIBUTES = """
+loss_scales_ : Series
+    By task, the loss that the best constant has on the training rows, which losses are divided
+    by: of numbers in units of y (squared if the loss is), of classes in nats.
+"""
+
+
+@document(PARETO_PARAMETERS, attributes=SHARED_ATTRIBUTES + PARETO_ATTRIBUTES)
+class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
+    """One network for every trade-off between tasks: a preference is chosen when predicting.
+
+    A hypernetwork reads a preference (a weight for each task) and writes all parameters of a
+    network with an encoder shared by all tasks and a head for each. It is trained for all
+    preferences at once, so that one model covers the whole front of trade-offs, and `predict` takes
+    any of them. Tasks may hold numbers, classes, or both.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+
+    See Also
+    --------
+    skmtl.baselines.SharedBottomRegressor : The network that is written, for one trade-off.
+    skmtl.display.ParetoFrontDisplay : Shows the front.
+    skmtl.metrics.hypervolume : Measures it.
+
+    Notes
+    -----
+    Section 5 of [1]_: chunk c of the parameters of the network for the preference p is
+    ``theta_c(p) = W a_c(p)``, with a projection W that all chunks share and
+    ``a_c(p) = z_c + O (h(p) * V z_c)``, where z_c is a learned embedding of the chunk and h(p) the
+    last hidden layer of a small network. All together has at most 1.1 times as many parameters as
+    the network that is written, from about 2,500 of these on. Every step draws `n_preferences`
+    preferences, asks the solver for the weights alpha of the T losses of each, and follows the mean
+    of ``sum_i alpha_i(p) grad L_i(theta(p))``.
+
+    A preference r always means the same: more weight on a task, lower loss of it. The solver
+    "pareto" makes the losses *parallel* to a vector p, so that it is given
+    ``p = 1 / max(r, 0.01 max r)`` (of sum 1); "epo" and "chebyshev" make all ``r_i L_i`` the same,
+    and "linear" minimises ``sum_i r_i L_i``.
+
+    L_i is the mean loss of task i divided by ``loss_scales_[i]``, the loss of the best constant:
+    so losses are numbers around 0 to 1, whatever the units. Training stops by the mean over a
+    fixed set of preferences of ``sum_i r_i L_i`` on validation rows, whichever solver it is.
+
+    Departures from the paper: embeddings and preference meet in a product instead of one input;
+    embeddings start as unit vectors and W as a well-initialised network, so that all preferences
+    begin near it; preferences of a step are solved apart and
+    averaged instead of one program for all of them (equation 28), which would listen to the
+    shortest gradient of any of them; weights are averaged; the minimum of the solver is exact.
+
+    With ``task_id=None`` and a y of one column there is one task and nothing to trade off: every
+    preference predicts the same. That is no error, so that the estimator works wherever others do.
+
+    References
+    ----------
+    .. [1] Lin, Yang, Zhang and Kwong, "Controllable Pareto multi-task learning", 2020.
+    .. [2] Navon, Shamsian, Chechik and Fetaya, "Learning the Pareto front with hypernetworks",
+       ICLR 2021.
+    .. [3] Mahapatra and Rajan, "Multi-task learning with user preferences: gradient descent with
+       controlled ascent in Pareto optimization", ICML 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmtl import ParetoHypernet
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(300, 3))
+    >>> Y = np.column_stack([np.tanh(X[:, 0] + X[:, 1]), np.tanh(X[:, 0] - X[:, 2])])
+    >>> model = ParetoHypernet(hidden_layer_sizes=(2,), max_iter=100, random_state=0).fit(X, Y)
+    >>> model.predict(X, preference=[0.9, 0.1]).shape
+    (300, 2)
+    >>> model.predict(X, preference=[[1, 0], [1, 1], [0, 1]]).shape
+    (3, 300, 2)
+    >>> front = model.pareto_front(X, Y, preferences=11)
+    >>> front.columns.tolist()[-3:]
+    [('loss', 0), ('loss', 1), ('dominated', '')]
+    """
+
+    _parameter_constraints = {
+        **{
+            name: constraint
+            for name, constraint in MultiTaskRegressor._parameter_constraints.items()
+            if name not in ("task_weighting", "record_affinity")
+        },
+        "task_types": [StrOptions({"infer", "regression", "classification"}), dict],
+        "loss": [StrOptions({"squared_error", "absolute_error", "huber", "pinball"})],
+        "preference": ["array-like", dict, None],
+        "solver": [StrOptions({"linear", "pareto", "chebyshev", "epo"})],
+        "n_preferences": [Interval(Integral, 1, None, closed="left")],
+        "n_reference_vectors": [Interval(Integral, 1, None, closed="left")],
+        "preferences": [StrOptions({"uniform", "dirichlet"}), "array-like"],
+        "concentration": [Interval(Real, 0, None, closed="neither")],
+        "weight_scale": [StrOptions({"none", "sum_abs"})],
+        "network": [callable, None],
+        "hidden_layer_sizes": LAYER_SIZES,
+        "activation": ACTIVATION,
+        "compression": ["boolean"],
+        "hypernet_layers": [Interval(Integral, 1, None, closed="left")],
+        "hypernet_width": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        task_id=None,
+        metadata=None,
+        *,
+        task_types="infer",
+        loss="squared_error",
+        quantile=0.5,
+        task_sampling="rows",
+        preference=None,
+        solver="pareto",
+        n_preferences=8,
+        n_reference_vectors=10,
+        preferences="uniform",
+        concentration=0.5,
+        weight_scale="none",
+        network=None,
+        hidden_layer_sizes=(32, 32, 32),
+        activation="relu",
+        compression=True,
+        hypernet_layers=1,
+        hypernet_width="auto",
+        alpha=1e-4,
+        batch_size="auto",
+        learning_rate_init=1.5e-3,
+        weight_averaging=0.99,
+        max_iter=1000,
+        early_stopping=True,
+        validation_fraction=0.2,
+        n_iter_no_change=50,
+        tol=1e-4,
+        unseen_tasks="error",
+        n_members=1,
+        warm_start=False,
+        device="auto",
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.task_id = task_id
+        self.metadata = metadata
+        self.task_types = task_types
+        self.loss = loss
+        self.quantile = quantile
+        self.task_sampling = task_sampling
+        self.preference = preference
+        self.solver = solver
+        self.n_preferences = n_preferences
+        self.n_reference_vectors = n_reference_vectors
+        self.preferences = preferences
+        self.concentration = concentration
+        self.weight_scale = weight_scale
+        self.network = network
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.compression = compression
+        self.hypernet_layers = hypernet_layers
+        self.hypernet_width = hypernet_width
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.weight_averaging = weight_averaging
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.unseen_tasks = unseen_tasks
+        self.n_members = n_members
+        self.warm_start = warm_start
+        self.device = device
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _classifies(self):
+        """Whether labels are classes unless something else is said."""
+        return isinstance(self.task_types, str) and self.task_types == "classification"
+
+    def _target_settings(self):
+        settings = super()._target_settings()
+        if isinstance(self.task_types, str):
+            settings["task_types"] = "infer"
+            settings["kind"] = "classification" if self._classifies() else "regression"
+        return settings
+
+    @property
+    def classes_(self):
+        """Sorted classes; in wide form a dict of them by task that has any."""
+        check_is_fitted(self, "module_")
+        outcomes = self._targets.outcomes
+        if all(outcome.classes is None for outcome in outcomes):
+            raise AttributeError("no task of this model has classes.")
+        if not self._targets.wide or self._targets.multi_label:
+            return outcomes[0].classes
+        pairs = zip(self.tasks_, outcomes, strict=True)
+        return {task: outcome.classes for task, outcome in pairs if outcome.classes is not None}
+
+    def score(self, X, y, sample_weight=None):
+        """Compute the coefficient of determination of numbers, the accuracy of classes.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_columns)
+            As for ``predict``; predicted with the preference of the constructor.
+        y : array-like of shape (n,), (n, n_outputs) or (n, n_tasks)
+            Labels; in wide form some may be missing.
+        sample_weight : array-like of shape (n,), or (n, n_tasks) in wide form, optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            In wide form the mean over tasks, each over the rows that have its label.
+        """
+        check_is_fitted(self, "module_")
+        if not self._targets.wide and self._targets.outcomes[0].classes is not None:
+            return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
+        return super().score(X, y, sample_weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if self._classifies():
+            tags.estimator_type = "classifier"
+            tags.classifier_tags, tags.regressor_tags = ClassifierTags(), None
+            tags.target_tags.multi_output = self.task_id is None
+        return tags

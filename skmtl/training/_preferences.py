@@ -1,0 +1,363 @@
+"""Steps for preferences: draw some, solve for the weights of the losses, follow their sum.
+
+It takes the place of task weighting in the loop, see `WeightedSteps`.
+"""
+
+import numpy as np
+import torch
+
+from skmtl.nn import member_generators
+from skmtl.training._losses import JointLoss, NumberLoss
+from skmtl.training._weight_records import WeightRecords
+from skmtl.weighting._preferences import SOLVERS, ParetoSolver, normalised
+
+# of a criterion that is the same for all fits
+_VALIDATION_SEED = 0
+_LARGEST_GRID = 16
+
+
+def get_solver(solver, n_reference_vectors=10):
+    """Return the solver of a name.
+
+    Parameters
+    ----------
+    solver : {"linear", "pareto", "chebyshev", "epo"}
+    n_reference_vectors : int
+        Of "pareto".
+
+    Returns
+    -------
+    PreferenceSolver
+    """
+    if solver == "pareto":
+        return ParetoSolver(n_reference_vectors)
+    return SOLVERS[solver]()
+
+
+def validation_preferences(n_tasks, concentration):
+    """The preferences whose mean loss decides when training stops, shape (P, T).
+
+    With two tasks they are evenly spaced; with more they are drawn, always the same ones.
+    """
+    if n_tasks == 1:
+        return np.ones((1, 1))
+    if n_tasks == 2:
+        first = (np.arange(8) + 0.5) / 8
+        return np.column_stack([first, 1 - first])
+    generator = np.random.default_rng(_VALIDATION_SEED)
+    return generator.dirichlet(np.full(n_tasks, concentration), size=_LARGEST_GRID)
+
+
+def constant_losses(criterion, table, rows):
+    """Mean loss of every task that the best constant has on the rows that a member trains on.
+
+    Parameters
+    ----------
+    criterion : Module
+    table : TaskRows
+    rows : list of M Tensors of int64
+
+    Returns
+    -------
+    Tensor of shape (M, T)
+        1 where it is 0, as of a task with one class only.
+    """
+    known, result = {}, []
+    for own in rows:
+        if id(own) not in known:
+            losses = [_constant_loss(criterion, table, own, t) for t in range(table.n_tasks)]
+            known[id(own)] = table.weights.new_tensor(losses)
+        result.append(known[id(own)])
+    return torch.stack(result)
+
+
+def _constant_loss(criterion, table, rows, task):
+    """As `constant_losses`, of one member and task."""
+    targets, weights = table.targets[rows], table.weights[rows]
+    if table.tasks is None:
+        targets, weights = targets[:, task : task + 1], weights[:, task]
+    else:
+        weights = weights * (table.tasks[rows] == task)
+    targets, weights = targets[weights > 0].double(), weights[weights > 0].double()
+    if not len(weights):
+        return 1.0
+    share = weights / weights.sum()
+    loss = criterion.of_task(task) if isinstance(criterion, JointLoss) else criterion
+    if not isinstance(loss, NumberLoss):
+        counts = torch.bincount(targets[:, 0].long(), weights=share)
+        mean = torch.special.entr(counts).sum()
+    else:
+        if loss.name == "squared_error":
+            best = share @ targets
+        else:
+            ordered, order = targets.sort(dim=0)
+            quantile = loss.quantile if loss.name == "pinball" else 0.5
+            at = (share[order].cumsum(0) < quantile).sum(0, keepdim=True)
+            best = ordered.gather(0, at.clamp(max=len(ordered) - 1)).squeeze(0)
+        mean = loss(best.expand_as(targets)[None, None], targets[None, None])[0, 0] @ share
+    return float(mean) if mean > 1e-12 else 1.0
+
+
+class PreferenceSteps:
+    """The part of the loop that trains for many preferences.
+
+    Parameters
+    ----------
+    module : ParetoNetwork
+    criterion : Module
+        Loss of every label.
+    seeds : sequence of M ints
+    n_tasks : int
+    scales : Tensor of shape (M, T)
+        What the loss of each task is divided by.
+    valid_totals : Tensor of shape (M, T), optional
+        Summed weights of every task's validation rows.
+    solver, n_preferences, n_reference_vectors, concentration, preferences, weight_scale
+        As in `ParetoHypernet`.
+    """
+
+    def __init__(
+        self,
+        module,
+        criterion,
+        seeds,
+        n_tasks,
+        scales,
+        valid_totals=None,
+        *,
+        solver="pareto",
+        n_preferences=8,
+        n_reference_vectors=10,
+        concentration=1.0,
+        preferences=None,
+        weight_scale="none",
+    ):
+        self.module, self.criterion, self.n_tasks = module, criterion, n_tasks
+        self.solver = get_solver(solver, n_reference_vectors)
+        self.n_preferences, self.concentration = n_preferences, concentration
+        self.weight_scale = weight_scale
+        self.fixed = None if preferences is None else self.solver.rays(preferences)
+        self.scales = scales
+        self.valid_shares = None if valid_totals is None else self._shares(valid_totals)
+        watched = validation_preferences(n_tasks, concentration)
+        if preferences is not None:
+            watched = normalised(np.asarray(preferences, dtype=float))
+        self._watched = torch.as_tensor(watched).to(scales)
+        self._watched_rays = torch.as_tensor(self.solver.rays(watched)).to(scales)
+        # numpy's: torch draws from no Dirichlet distribution by a generator of one's own
+        self.generators = [
+            np.random.default_rng(generator.initial_seed())
+            for generator in member_generators(seeds, "preferences")
+        ]
+        self.records = WeightRecords(n_tasks)
+
+    def _shares(self, totals):
+        """What a label counts beside its weight, so that the sum over rows is that over tasks."""
+        present = totals > 0
+        own = torch.where(present, totals, 1.0) * self.scales
+        # summed and divided by the loop: mean over the rows of all tasks
+        return torch.where(present, totals.sum(1, keepdim=True) / own, 0.0)
+
+    # a step
+
+    def draw(self):
+        """Rays of every member, shape (M, P, T)."""
+        if self.n_tasks == 1:
+            return np.ones((len(self.generators), 1, 1))
+        if self.fixed is not None:
+            n = min(self.n_preferences, len(self.fixed))
+            return np.stack(
+                [self.fixed[g.permutation(len(self.fixed))[:n]] for g in self.generators]
+            )
+        alpha = np.full(self.n_tasks, self.concentration)
+        drawn = np.stack([g.dirichlet(alpha, size=self.n_preferences) for g in self.generators])
+        return self.solver.limited(drawn)
+
+    def step(self, net, batch):
+        """Make one step.
+
+        Parameters
+        ----------
+        net : MemberNet
+        batch : Batch
+
+        Returns
+        -------
+        sums : Tensor of shape (M,)
+            Losses of every member, weighted by its preferences and not by the solver.
+        y_pred : Tensor of shape (M, P, K, b, o)
+        """
+        drawn = self.draw()
+        rays = torch.as_tensor(drawn).to(batch.weights)
+        written = self.module.write(rays)
+        if self.solver.needs_gramian and self.n_tasks > 1:
+            leaf = written.detach().requires_grad_()
+        else:
+            leaf = written
+        y_pred = self.module.evaluate(leaf, *batch.inputs)
+        losses, totals = self.task_losses(y_pred, batch)
+        present = totals > 0
+        found = losses.detach()
+        if leaf is written:
+            weights = self._weights(found, None, drawn, present)
+            penalties = net.penalties()
+            total = (losses * weights).sum(2).mean(1)
+            total = total if penalties is None else total + penalties
+            total.sum().backward()
+        else:
+            rows = self._gradients(losses, leaf, rays)
+            gramian = (rows @ rows.mT).double().cpu().numpy()
+            weights = self._weights(found, gramian, drawn, present)
+            self._give(rows, weights, net)
+        self.records.add(weights.mean(1), present)
+        net.step_optimizer(batch)
+        return self._sums(found, drawn, totals), y_pred
+
+    def task_losses(self, y_pred, batch):
+        """Mean loss of every task, divided by its scale.
+
+        Parameters
+        ----------
+        y_pred : Tensor of shape (M, P, K, b, o)
+        batch : Batch
+
+        Returns
+        -------
+        losses : Tensor of shape (M, P, T)
+            0 where a task has no rows.
+        totals : Tensor of shape (M, T)
+            Summed weights of every task.
+        """
+        by_label = self.label_losses(y_pred, batch)
+        sums = self._by_task((by_label * batch.weights.unsqueeze(1)).sum(3), batch)
+        totals = self._by_task(batch.weights.sum(2).unsqueeze(1), batch)
+        own = torch.where(totals > 0, totals, 1.0) * self.scales.unsqueeze(1)
+        return sums / own, totals.squeeze(1)
+
+    def label_losses(self, y_pred, batch):
+        """Loss of every label, shape (M, P, K, b)."""
+        _, tasks, slots, _ = batch.inputs
+        n_preferences = y_pred.shape[1]
+        # preferences are more rows of the same block: so every loss can be asked
+        rows = y_pred.transpose(1, 2).flatten(2, 3)
+        targets = batch.targets.unsqueeze(2).expand(-1, -1, n_preferences, -1, -1).flatten(2, 3)
+        losses = self.criterion(rows, targets, tasks, slots)
+        return losses.unflatten(2, (n_preferences, -1)).transpose(1, 2)
+
+    def _by_task(self, by_block, batch):
+        """Sums of (M, P, K) over the blocks of each task."""
+        _, tasks, slots, _ = batch.inputs
+        if by_block.shape[2] == self.n_tasks and slots is tasks:
+            return by_block
+        places = tasks.gather(1, slots).unsqueeze(1).expand_as(by_block)
+        return by_block.new_zeros(*by_block.shape[:2], self.n_tasks).scatter_add(
+            2, places, by_block
+        )
+
+    def _weights(self, losses, gramian, drawn, present):
+        if self.n_tasks == 1:
+            return torch.ones_like(losses)
+        values = losses.double().cpu().numpy()
+        masks = present.cpu().numpy()
+        weights = np.stack(
+            [
+                self.solver.weights(
+                    values[m],
+                    None if gramian is None else gramian[m],
+                    drawn[m],
+                    masks[m],
+                    self.generators[m],
+                )
+                for m in range(len(values))
+            ]
+        )
+        if self.weight_scale == "sum_abs":
+            size = np.abs(weights).sum(-1, keepdims=True)
+            weights = weights * self.n_tasks / np.where(size > 0, size, 1.0)
+        return torch.as_tensor(weights).to(losses)
+
+    def _gradients(self, losses, leaf, rays):
+        """Gradients of every loss with respect to all parameters, shape (M, P, T, numbers).
+
+        First with respect to the networks that were written, one pass for each task; then through
+        what has written them, in one pass, with its parameters repeated for every preference and
+        task, so that their gradients stay apart.
+        """
+        slopes = [
+            torch.autograd.grad(losses[..., t].sum(), leaf, retain_graph=t + 1 < self.n_tasks)[0]
+            for t in range(self.n_tasks)
+        ]
+        slopes = torch.stack(slopes, dim=2).flatten(1, 2)
+        n_preferences = rays.shape[1]
+        n_copies = n_preferences * self.n_tasks
+        copies = {
+            name: p.detach()
+            .unsqueeze(1)
+            .expand(-1, n_copies, *p.shape[1:])
+            .contiguous()
+            .requires_grad_()
+            for name, p in self.module.named_parameters()
+        }
+        written = self.module.write(rays.repeat_interleave(self.n_tasks, dim=1), copies)
+        found = torch.autograd.grad(written, list(copies.values()), slopes)
+        rows = torch.cat([g.flatten(2) for g in found], dim=2)
+        return rows.unflatten(1, (n_preferences, self.n_tasks))
+
+    def _give(self, rows, weights, net):
+        """The weighted sum of the gradients to the parameters, that of the penalty included."""
+        penalties = net.penalties()
+        if penalties is not None and penalties.requires_grad:
+            penalties.sum().backward()
+        n_preferences = rows.shape[1]
+        total = (weights.flatten(1).unsqueeze(1) @ rows.flatten(1, 2)).squeeze(1) / n_preferences
+        named = list(self.module.named_parameters())
+        pieces = total.split([p[0].numel() for _, p in named], dim=1)
+        for (_, p), piece in zip(named, pieces, strict=True):
+            piece = piece.reshape(p.shape)
+            p.grad = piece if p.grad is None else p.grad + piece
+
+    # what the loop is told
+
+    def _sums(self, losses, drawn, totals):
+        """Mean over preferences of the losses weighted by them, as a sum over the labels."""
+        preferences = torch.as_tensor(self.solver.preferences(drawn)).to(losses)
+        return (losses * preferences).sum(2).mean(1) * totals.sum(1)
+
+    @torch.no_grad()
+    def validate(self, batch):
+        """Losses of the fixed preferences, summed as the loop needs them.
+
+        Parameters
+        ----------
+        batch : Batch
+
+        Returns
+        -------
+        sums : Tensor of shape (M,)
+        y_pred : Tensor of shape (M, P, K, b, o)
+        """
+        n_members = len(batch.weights)
+        rays = self._watched_rays.expand(n_members, -1, -1)
+        y_pred = self.module(*batch.inputs, rays=rays)
+        by_label = self.label_losses(y_pred, batch) * batch.weights.unsqueeze(1)
+        sums = self._by_task(by_label.sum(3), batch)
+        sums = sums * self.valid_shares.unsqueeze(1) * self._watched
+        return sums.sum(2).mean(1), y_pred
+
+    def select(self, stay):
+        """Go on with some of the members."""
+        self.generators = [self.generators[m] for m in stay.tolist()]
+        self.scales = self.scales[stay]
+        if self.valid_shares is not None:
+            self.valid_shares = self.valid_shares[stay]
+
+    def end_epoch(self, clock):
+        """Learn that an epoch is over, before the clocks tick."""
+        self.records.end_epoch(clock)
+
+    def after_tick(self, clock, was_active):
+        """Nothing is remembered of members that stop."""
+
+    def finish(self, clock):
+        """Mean weights of every epoch, and no state."""
+        return self.records.table(), None

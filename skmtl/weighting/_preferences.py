@@ -1,0 +1,283 @@
+"""Solvers: T losses, the Gramian of their gradients and a preference in, T weights out.
+
+Pure functions over leading axes (members, preferences), in double precision on the CPU.
+"""
+
+from abc import ABCMeta, abstractmethod
+
+import numpy as np
+from scipy.optimize import linprog
+
+from skmtl.weighting._mgda import root, shortest_of
+
+# of the largest weight: what a smaller one counts as, where its reciprocal is needed
+SMALLEST_SHARE = 0.01
+# non-uniformity up to which EPO descends instead of balancing
+_BALANCED = 1e-4
+
+
+def normalised(values):
+    """Numbers along the last axis, divided by their sum."""
+    return values / values.sum(axis=-1, keepdims=True)
+
+
+def reciprocal(preferences):
+    """Turn weights on losses into a direction of losses, and back.
+
+    Parameters
+    ----------
+    preferences : ndarray of shape (..., T)
+        Non-negative, not all zero.
+
+    Returns
+    -------
+    ndarray of shape (..., T)
+        ``1 / max(r, 0.01 max(r))``, of sum 1.
+    """
+    largest = preferences.max(axis=-1, keepdims=True)
+    # divided first: reciprocals of the smallest numbers would not be finite
+    return normalised(1 / np.maximum(preferences / largest, SMALLEST_SHARE))
+
+
+class PreferenceSolver(metaclass=ABCMeta):
+    """Base class of solvers; a subclass implements `_solve` for tasks that all have a loss.
+
+    Attributes
+    ----------
+    needs_gramian : bool
+        Whether it looks at gradients.
+    """
+
+    needs_gramian = False
+
+    @staticmethod
+    def rays(preferences):
+        """What the solver follows, of sum 1, for preferences of shape (..., T) of the user.
+
+        More weight on a task means a lower loss of it.
+        """
+        return normalised(preferences / preferences.max(axis=-1, keepdims=True))
+
+    def preferences(self, rays):
+        """The reverse of `rays`."""
+        return self.rays(rays)
+
+    def limited(self, rays):
+        """Rays drawn at random, as far out as those of a user can be."""
+        return rays
+
+    def weights(self, losses, gramian, rays, present=None, generator=None):
+        """Weigh the losses for every preference.
+
+        Parameters
+        ----------
+        losses : ndarray of shape (P, T)
+            Non-negative.
+        gramian : ndarray of shape (P, T, T) or None
+            Inner products of the gradients of the losses.
+        rays : ndarray of shape (P, T)
+            As `rays` gives them.
+        present : ndarray of shape (T,) of bool, optional
+            Tasks that have a loss; the others get 0.
+        generator : numpy Generator, optional
+            For solvers that draw.
+
+        Returns
+        -------
+        ndarray of shape (P, T)
+        """
+        if present is None or present.all():
+            return self._safe(losses, gramian, rays, generator)
+        weights = np.zeros(losses.shape)
+        some = np.flatnonzero(present)
+        if len(some):
+            if gramian is not None:
+                gramian = gramian[:, some[:, None], some]
+            own = np.maximum(rays[:, some], np.finfo(float).tiny)
+            weights[:, some] = self._safe(losses[:, some], gramian, normalised(own), generator)
+        return weights
+
+    def _safe(self, losses, gramian, rays, generator):
+        """Solve those that can be; a member that diverges gets its rays, and the loop says so."""
+        sound = np.isfinite(losses).all(axis=-1)
+        if gramian is not None:
+            sound &= np.isfinite(gramian).all(axis=(-2, -1))
+        if sound.all():
+            return self._solve(losses, gramian, rays, generator)
+        weights = rays.copy()
+        if sound.any():
+            some = None if gramian is None else gramian[sound]
+            weights[sound] = self._solve(losses[sound], some, rays[sound], generator)
+        return weights
+
+    @abstractmethod
+    def _solve(self, losses, gramian, rays, generator):
+        """Weights of shape (P, T)."""
+
+
+class LinearSolver(PreferenceSolver):
+    """The preference itself: ``sum_i r_i L_i``. Blind to concave parts of a front."""
+
+    def _solve(self, losses, gramian, rays, generator):
+        return rays
+
+
+class ChebyshevSolver(PreferenceSolver):
+    """A step on ``max_i r_i L_i`` alone, on equal terms where several are largest."""
+
+    def _solve(self, losses, gramian, rays, generator):
+        products = rays * losses
+        largest = products >= products.max(axis=-1, keepdims=True) * (1 - 1e-12)
+        return rays * largest / largest.sum(axis=-1, keepdims=True)
+
+
+class ParetoSolver(PreferenceSolver):
+    """The shortest vector in the hull of the gradients of losses and of active constraints.
+
+    Losses are to be nearer to the preference p, in angle, than to any reference vector u: the
+    constraints ``G_j = (u_j - p)^T L <= 0`` are active where ``G_j >= 0``. With multipliers lambda
+    and beta of the two kinds, which sum up to 1 together, the direction is ``sum_i alpha_i g_i``,
+    ``alpha_i = lambda_i + sum_j beta_j (u_ji - p_i)``: section 4 and appendix A of "Controllable
+    Pareto multi-task learning" (Lin, Yang, Zhang and Kwong, 2020).
+
+    Parameters
+    ----------
+    n_reference_vectors : int
+        Drawn anew for every preference and step, uniformly.
+    """
+
+    needs_gramian = True
+
+    def __init__(self, n_reference_vectors=10):
+        self.n_reference_vectors = n_reference_vectors
+
+    @staticmethod
+    def rays(preferences):
+        """Losses are to be parallel to the ray, so that it is the reciprocal."""
+        return reciprocal(preferences)
+
+    def limited(self, rays):
+        """Rays drawn at random, as far out as those of a user can be."""
+        return reciprocal(reciprocal(rays))
+
+    def _solve(self, losses, gramian, rays, generator):
+        references = generator.dirichlet(
+            np.ones(losses.shape[-1]), size=(len(losses), self.n_reference_vectors)
+        )
+        return pareto_weights(losses, gramian, rays, references)
+
+
+def unit(vectors):
+    """Vectors along the last axis, of length 1."""
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def pareto_weights(losses, gramian, rays, references):
+    """Weights alpha of the losses, see `ParetoSolver`.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (P, T)
+    gramian : ndarray of shape (P, T, T)
+    rays : ndarray of shape (P, T)
+        Preferences p, of any length.
+    references : ndarray of shape (P, K, T)
+        Reference vectors u, of any length.
+
+    Returns
+    -------
+    ndarray of shape (P, T)
+    """
+    n_tasks = losses.shape[-1]
+    # G_j = (u_j - p)^T L, and its gradient in terms of those of the losses
+    constraints = unit(references) - unit(rays)[:, None]
+    active = np.einsum("pjt,pt->pj", constraints, losses) >= 0
+    scale = np.einsum("ptt->pt", gramian).max(axis=-1)
+    weights = np.full(losses.shape, 1 / n_tasks)
+    for k in np.flatnonzero(scale > 0):
+        parts = np.vstack([np.eye(n_tasks), constraints[k, active[k]]])
+        multipliers = shortest_of(root(gramian[k] / scale[k]) @ parts.T)
+        weights[k] = multipliers @ parts
+    return weights
+
+
+class EPOSolver(PreferenceSolver):
+    """Exact Pareto optimal search: ``r_i L_i`` the same for all tasks, by a linear program.
+
+    Mahapatra and Rajan, "Multi-task learning with user preferences: gradient descent with
+    controlled ascent in Pareto optimization", ICML 2020, as in Navon et al., "Learning the Pareto
+    front with hypernetworks", ICLR 2021. Weights have sum T.
+    """
+
+    needs_gramian = True
+
+    def _solve(self, losses, gramian, rays, generator):
+        rows = zip(losses, gramian, rays, strict=True)
+        return np.stack([epo_weights(*row) for row in rows])
+
+
+def epo_program(losses, gramian, ray):
+    """The linear program of one EPO step, as arguments of `scipy.optimize.linprog`.
+
+    Parameters
+    ----------
+    losses, ray : ndarrays of shape (T,)
+    gramian : ndarray of shape (T, T)
+
+    Returns
+    -------
+    dict, or None if the losses are all zero
+        ``min c^T x``, ``A_ub x <= b_ub``, x on the simplex.
+    """
+    n_tasks = len(losses)
+    weighted = ray * losses
+    if not weighted.sum() > 0:
+        return None
+    shares = weighted / weighted.sum()
+    # 0 log 0 = 0
+    logs = np.log(n_tasks * np.maximum(shares, np.finfo(float).tiny))
+    imbalance = shares @ logs
+    anchor = gramian @ (ray * (logs - imbalance))
+    if imbalance > _BALANCED:
+        falling = anchor > 0
+        bound = np.zeros(n_tasks)
+        if falling.any():
+            bound = np.where(falling, -np.inf, anchor)
+            bound[weighted.argmax()] = 0.0
+        kept = np.isfinite(bound)
+        return {"c": -anchor, "A_ub": -gramian[kept], "b_ub": -bound[kept]}
+    least = -max(0.0, -anchor.max())
+    return {
+        "c": -gramian.sum(axis=0),
+        "A_ub": -np.vstack([gramian, anchor]),
+        "b_ub": np.r_[np.zeros(n_tasks), -least],
+    }
+
+
+def epo_weights(losses, gramian, ray):
+    """Weights of one EPO step, of sum T; the ray itself where there is no solution.
+
+    Parameters
+    ----------
+    losses, ray : ndarrays of shape (T,)
+    gramian : ndarray of shape (T, T)
+
+    Returns
+    -------
+    ndarray of shape (T,)
+    """
+    n_tasks, scale = len(losses), gramian.diagonal().max()
+    program = epo_program(losses, gramian / scale, ray) if scale > 0 else None
+    if program is not None:
+        result = linprog(**program, A_eq=np.ones((1, n_tasks)), b_eq=[1.0], method="highs")
+        if result.success:
+            return n_tasks * result.x
+    return n_tasks * normalised(ray)
+
+
+SOLVERS = {
+    "linear": LinearSolver,
+    "pareto": ParetoSolver,
+    "chebyshev": ChebyshevSolver,
+    "epo": EPOSolver,
+}
