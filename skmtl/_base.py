@@ -25,7 +25,8 @@ from skmtl._targets import Targets
 from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
 from skmtl.training import ProgressBar, predict_every_task, predict_rows
-from skmtl.weighting import TaskWeighting, get_weighting
+from skmtl.weighting import Affinity, TaskWeighting, get_weighting
+from skmtl.weighting._affinity import get_affinity
 from skmtl.weighting._base import select
 
 # what scikit-learn remembers of the columns of X
@@ -42,7 +43,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         "task_sampling": [StrOptions({"rows", "tasks", "sqrt"})],
         # a Weighting of TorchJD is a callable; `get_weighting` looks closer
         "task_weighting": [str, tuple, list, TaskWeighting, callable],
-        "record_affinity": ["boolean", Interval(Integral, 1, None, closed="left")],
+        "record_affinity": ["boolean", Interval(Integral, 1, None, closed="left"), Affinity],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -166,6 +167,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         """Check everything, and return what to train on."""
         self._validate_params()
         get_weighting(self.task_weighting)
+        get_affinity(self.record_affinity)
         tables = TaskTables(self.task_id, self.metadata)
         targets = Targets(task_id=self.task_id, **self._target_settings())
         warm = self.warm_start and hasattr(self, "module_")

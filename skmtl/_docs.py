@@ -42,10 +42,10 @@ task_weighting : str, object, tuple or TorchJD Weighting, default="equal"
     :mod:`skmtl.weighting`, a tuple of a method for losses and one for gradients, such as
     ``("uncertainty", "pcgrad")``, or a ``Weighting`` of the library TorchJD. It acts beside
     `task_sampling`.
-record_affinity : bool or int, default=False
+record_affinity : bool, int or Affinity, default=False
     Whether to record what a step of each task alone would do to the losses of the others, in
-    ``affinity_``: at every step, or once in so many. Training is the same, to the bit, and takes
-    longer by about one forward pass per task and look.
+    ``affinity_``: at every step, or once in so many, or as :class:`skmtl.weighting.Affinity` says.
+    Training is the same, to the bit, and takes longer by about one forward pass per task and look.
 alpha : float, default=1e-4
     Decoupled weight decay: each step shrinks weights by ``learning_rate_init * alpha`` of
     their size; biases and embeddings are left alone.

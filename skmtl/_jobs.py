@@ -17,6 +17,7 @@ from skmtl._tables import TaskTables
 from skmtl._targets import Targets
 from skmtl.training import ClassLoss, MemberNet, ProgressBar, TaskRows, check_callbacks
 from skmtl.weighting import Composition, FixedWeights, get_weighting
+from skmtl.weighting._affinity import get_affinity
 
 # may differ between members, beside what an architecture names in `_member_parameters`
 MEMBER_PARAMETERS = ("learning_rate_init", "alpha", "weight_averaging")
@@ -159,6 +160,7 @@ def train(
     callbacks = check_callbacks(estimator.callbacks if with_callbacks else None, len(seeds))
     if estimator.verbose:
         callbacks.append(ProgressBar(type(estimator).__name__))
+    affinity = get_affinity(estimator.record_affinity) if weighted else None
     max_epochs = estimator.max_iter
     if max_steps is not None:
         n_batches = math.ceil(len(first.train) / first.batch_rows())
@@ -170,11 +172,7 @@ def train(
         criterion=_stacked_criterion(jobs),
         task_sampling=estimator.task_sampling,
         task_weighting=_stacked_weighting(jobs) if weighted else None,
-        record_affinity=(
-            {"every": int(estimator.record_affinity)}
-            if weighted and estimator.record_affinity
-            else None
-        ),
+        record_affinity=None if affinity is None else affinity.get_params(),
         learning_rate=_per_member(jobs, "learning_rate_init"),
         weight_decay=_per_member(jobs, "alpha"),
         averaging=_per_member(jobs, "weight_averaging"),

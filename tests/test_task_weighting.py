@@ -9,15 +9,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold
 
-from skmtl import MultiTaskHypernetRegressor, baselines
+from skmtl import GumbelMatrixRegressor, MultiTaskHypernetRegressor, baselines
+from skmtl.datasets import make_related_tasks
 from skmtl.model_selection import BatchedGridSearchCV
 from skmtl.weighting import (
+    Affinity,
     CAGrad,
     DynamicWeightAverage,
     EqualWeights,
     FixedWeights,
     PCGrad,
     UncertaintyWeighting,
+    normalized_affinity,
 )
 from skmtl.weighting._resolve import NAMES
 from tests._tables import make_schools, make_wide, quick_classifier, quick_model
@@ -245,3 +248,74 @@ def test_affinity_needs_shared_parameters(schools):
     new = X["school"] == "school 00"
     model = quick_model(metadata=None, record_affinity=True).fit(X[~new], y[~new])
     assert len(model.adapt(X[new], y[new]).affinity_) == 4
+
+
+def test_settings_of_affinity(schools):
+    X, y = schools
+    bare = quick_model(record_affinity=Affinity()).fit(X, y)
+    pd.testing.assert_frame_equal(
+        bare.affinity_, quick_model(record_affinity=True).fit(X, y).affinity_
+    )
+    rate = bare.learning_rate_init
+    divided = quick_model(record_affinity=Affinity(per_learning_rate=True)).fit(X, y)
+    assert_allclose(divided.affinity_ * rate, bare.affinity_, rtol=1e-6)
+    tables = {
+        order: quick_model(record_affinity=Affinity(approximate=order, heads_first=False))
+        .fit(X, y)
+        .affinity_.to_numpy()
+        for order in (None, 1, 2)
+    }
+    errors = [np.abs(tables[None] - tables[order]).mean() for order in (1, 2)]
+    assert 0 < errors[1] < errors[0]
+    model = quick_model(record_affinity=Affinity(every=3))
+    assert clone(model).set_params(record_affinity__every=4).record_affinity.every == 4
+    for wrong, message in (
+        (Affinity(every=0.5), "every must be an int of at least 1"),
+        (Affinity(approximate=3), "approximate must be None, 1 or 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            quick_model(record_affinity=wrong).fit(X, y)
+
+
+@pytest.mark.parametrize("name", [n for n in baselines.__all__ if n.endswith("Regressor")])
+def test_every_architecture_has_affinity_of_every_order(name, schools):
+    if "Independent" in name:
+        pytest.skip("its tasks share nothing")
+    for order in (None, 1, 2):
+        model = getattr(baselines, name)(
+            task_id="school", record_affinity=Affinity(every=5, approximate=order), **QUICK
+        ).fit(*schools)
+        assert np.isfinite(model.affinity_.to_numpy()).all()
+
+
+@pytest.mark.parametrize("order", [None, 1, 2])
+def test_affinity_of_allocations_that_are_drawn(order):
+    data = make_related_tasks(4, 1.0, 6, n_groups=2, n_rows=30, random_state=0)
+    settings = {"task_id": "task", "max_iter": 5, "budget": 0.5, "random_state": 0}
+    plain = GumbelMatrixRegressor(**settings).fit(data.data, data.target)
+    options = Affinity(approximate=order)
+    model = GumbelMatrixRegressor(record_affinity=options, **settings).fit(data.data, data.target)
+    assert_array_equal(plain.predict(data.data), model.predict(data.data))
+    assert np.isfinite(model.affinity_.to_numpy()).all()
+
+
+def test_affinity_of_losses_that_can_be_negative_is_an_error(schools):
+    X, y = schools
+    with pytest.raises(ValueError, match="loss='poisson' can be negative"):
+        quick_model(record_affinity=True, loss="poisson").fit(X, y.abs())
+
+
+def test_normalized_affinity_is_the_papers():
+    table = pd.DataFrame(
+        [[0.4, 0.1, 0.3], [0.2, 0.2, 0.1], [-0.4, 0.0, -0.1]], list("abc"), list("abc")
+    )
+    score = normalized_affinity(table)
+    assert list(score.index) == list(score.columns) == list("abc")
+    for b in "abc":
+        for a in "ab":
+            assert score.loc[b, a] == pytest.approx(1 - table.loc[b, a] / table.loc[a, a])
+    # its own step does it harm
+    assert score["c"].isna().all()
+    assert_array_equal(normalized_affinity(table.to_numpy()), score)
+    with pytest.raises(ValueError, match="square table"):
+        normalized_affinity([[1.0, 2.0]])

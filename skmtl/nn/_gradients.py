@@ -119,3 +119,21 @@ class TaskGradients:
             name: piece.view_as(p)
             for (name, p), piece in zip(self.shared.items(), pieces, strict=True)
         }
+
+    def combine_all(self, weights):
+        """Weighted sums for several sets of weights.
+
+        Parameters
+        ----------
+        weights : Tensor of shape (C, M, S)
+
+        Returns
+        -------
+        dict of str to Tensor of shape (C, M, ...)
+            By name of the shared parameter; None for one that is not reached.
+        """
+        found = [self.combine(some) for some in weights]
+        return {
+            name: None if found[0][name] is None else torch.stack([one[name] for one in found])
+            for name in found[0]
+        }

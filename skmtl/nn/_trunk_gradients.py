@@ -76,7 +76,7 @@ class TrunkGradients(TaskGradients):
     def gramian(self):
         """Inner products of the tasks' gradients, shape (M, S, S)."""
         if self.tasks_share_rows:
-            self.rows = self._jacobian(self._representation, self.at_representation.transpose(0, 1))
+            self._compute_rows()
             return super().gramian()
         n_slots, n_blocks = self._n_slots, self._slots.shape[1]
         rows, kernel = [], None
@@ -95,6 +95,17 @@ class TrunkGradients(TaskGradients):
             by_block = kernel.unflatten(2, (n_blocks, length)).unflatten(1, (n_blocks, length))
             total = total + self._by_slot(self._by_slot(by_block.sum((2, 4))).mT)
         return total
+
+    def _compute_rows(self):
+        """T passes through the trunk, if they are still to be made."""
+        if self.rows is None:
+            self.rows = self._jacobian(self._representation, self.at_representation.transpose(0, 1))
+
+    def combine_all(self, weights):
+        """Weighted sums for several sets of weights, see `TaskGradients.combine_all`."""
+        if self.tasks_share_rows and len(weights) >= self._n_slots:
+            self._compute_rows()
+        return super().combine_all(weights)
 
     def _by_slot(self, by_block):
         """Sums of (M, K, ...) over the blocks of each slot."""

@@ -14,10 +14,11 @@ from skmtl.training._affinity import AffinityRecorder
 from skmtl.training._batches import MemberBatches, task_totals
 from skmtl.training._clock import MemberClock
 from skmtl.training._losses import NumberLoss
-from skmtl.training._optimizer import MemberAdam
+from skmtl.training._optimizer import MemberAdam, MemberSGD
 from skmtl.training._sampling import task_shares
 from skmtl.training._weighting import WeightedSteps, weighs_equally
 
+_SOLVERS = {"adam": MemberAdam, "sgd": MemberSGD}
 # rows of all members that a validation batch holds
 _VALIDATION_ROWS = 2**16
 
@@ -41,9 +42,13 @@ class MemberNet(NeuralNet):
     gradient_form : {"auto", "exact"}
         How gradients of tasks are computed, see `task_gradients`.
     record_affinity : dict or None
-        Arguments of `AffinityRecorder`; None records nothing.
+        Parameters of `Affinity`; None records nothing.
     learning_rate, weight_decay, averaging : float or sequence of M floats
         Settings of `MemberAdam`.
+    solver : {"adam", "sgd"}
+        The optimiser.
+    momentum : float
+        Of ``solver="sgd"``.
     batch_size : int, or list of M ints
         Rows in a batch at most.
     one_task : bool
@@ -94,6 +99,8 @@ class MemberNet(NeuralNet):
         learning_rate=1e-3,
         weight_decay=0.0,
         averaging=0.0,
+        solver="adam",
+        momentum=0.0,
         batch_size=64,
         one_task=False,
         clip_norm=None,
@@ -113,6 +120,8 @@ class MemberNet(NeuralNet):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.averaging = averaging
+        self.solver = solver
+        self.momentum = momentum
         self.one_task = one_task
         self.clip_norm = clip_norm
         self.patience = patience
@@ -120,7 +129,7 @@ class MemberNet(NeuralNet):
         super().__init__(
             module,
             criterion=NumberLoss() if criterion is None else criterion,
-            optimizer=MemberAdam,
+            optimizer=_SOLVERS[solver],
             max_epochs=max_epochs,
             batch_size=batch_size,
             callbacks=list(callbacks),
@@ -136,12 +145,15 @@ class MemberNet(NeuralNet):
 
     def get_params_for_optimizer(self, prefix, named_parameters):
         """Arguments of the optimiser: the module itself, for its member axis."""
-        return (self.module_,), {
+        settings = {
             "lr": self.learning_rate,
             "weight_decay": self.weight_decay,
             "averaging": self.averaging,
             "clip_norm": self.clip_norm,
         }
+        if self.solver == "sgd":
+            settings["momentum"] = self.momentum
+        return (self.module_,), settings
 
     def check_data(self, X, y=None):
         """Nothing to check: the table was checked when it was made."""
@@ -203,7 +215,7 @@ class MemberNet(NeuralNet):
             )
         self.recorder_ = None
         if self.record_affinity is not None:
-            self.recorder_ = AffinityRecorder(self.module_, table.n_tasks, **self.record_affinity)
+            self.recorder_ = AffinityRecorder(self, table.n_tasks, **self.record_affinity)
         self.diverged_ = {}
         self.clock_ = MemberClock(self.optimizer_.buffer, self.patience, self.tol)
         return self.partial_fit((train, valid))

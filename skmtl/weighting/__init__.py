@@ -3,6 +3,7 @@
 One method a file. None of them knows where losses and gradients come from.
 """
 
+from skmtl.weighting._affinity import Affinity, normalized_affinity
 from skmtl.weighting._aligned import AlignedMTL
 from skmtl.weighting._base import GradientWeighting, TaskWeighting
 from skmtl.weighting._cagrad import CAGrad
@@ -29,6 +30,7 @@ __all__ = [
     "IMTLG",
     "IMTLL",
     "MGDA",
+    "Affinity",
     "AlignedMTL",
     "CAGrad",
     "Composition",
@@ -47,4 +49,5 @@ __all__ = [
     "TorchJDWeighting",
     "UncertaintyWeighting",
     "get_weighting",
+    "normalized_affinity",
 ]
