@@ -110,6 +110,11 @@ affinity_ : DataFrame
     With `record_affinity`: one row for each task that steps, one column for each that is affected.
 affinity_history_ : DataFrame
     The same for every member and epoch.
+candidate_choices_ : DataFrame
+    With `task_weighting` by :class:`skmtl.weighting.ITMTL`: one row per member, epoch and step,
+    with the candidate that was chosen and its total transference.
+candidate_transferences_ : DataFrame
+    The same rows, one column per candidate: its total transference, NaN where it was none.
 n_iter_ : int
     Epochs run, by the member that ran longest.
 device_ : str

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 
 from skmtl import GumbelMatrixRegressor, MultiTaskHypernetRegressor, baselines
 from skmtl.datasets import make_related_tasks
 from skmtl.model_selection import BatchedGridSearchCV
 from skmtl.weighting import (
+    ITMTL,
     Affinity,
     CAGrad,
     DynamicWeightAverage,
@@ -319,3 +320,79 @@ def test_normalized_affinity_is_the_papers():
     assert_array_equal(normalized_affinity(table.to_numpy()), score)
     with pytest.raises(ValueError, match="square table"):
         normalized_affinity([[1.0, 2.0]])
+
+
+# IT-MTL
+
+
+def test_choices_are_tables(schools):
+    X, y = schools
+    method = ("uncertainty", ITMTL(["equal", "tasks", CAGrad(c=0.1), ("dwa", "pcgrad")]))
+    model = quick_model(task_weighting=method, n_members=2).fit(X, y)
+    values, choices = model.candidate_transferences_, model.candidate_choices_
+    tasks = [f"task {task}" for task in model.tasks_]
+    assert list(values.columns) == ["equal", *tasks, "CAGrad(c=0.1)", "dwa + pcgrad"]
+    assert values.index.names == choices.index.names == ["member", "epoch", "step"]
+    n_steps = choices.index.get_level_values("step").max()
+    assert len(values) == 2 * model.n_iter_ * n_steps
+    best = values.idxmax(axis=1)
+    assert (choices["candidate"].astype(str) == best).all()
+    assert_array_equal(choices["transference"], values.max(axis=1))
+    assert np.isfinite(choices["transference"]).all()
+    # single tasks: weights of the others are 0
+    assert (model.task_weights_ != 1).to_numpy().any()
+    loaded = pickle.loads(pickle.dumps(model))
+    pd.testing.assert_frame_equal(loaded.candidate_choices_, choices)
+    with pytest.raises(AttributeError, match=r"task_weighting=ITMTL\(...\)"):
+        _ = quick_model().fit(X, y).candidate_choices_
+
+
+def test_a_search_keeps_the_choices_of_the_best(schools):
+    X, y = schools
+    # folds without a school
+    folds = list(GroupKFold(3).split(X, y, X["school"]))
+    model = quick_model(task_weighting=ITMTL(), unseen_tasks="average")
+    grid = {"learning_rate_init": [1e-3, 1e-2]}
+    search = BatchedGridSearchCV(model, grid, cv=folds).fit(X, y)
+    theirs = GridSearchCV(model, grid, cv=folds).fit(X, y)
+    key = "mean_test_score"
+    assert_allclose(search.cv_results_[key], theirs.cv_results_[key], rtol=1e-3, atol=1e-4)
+    single = clone(model).set_params(**search.best_params_).fit(X, y)
+    choices = search.best_estimator_.candidate_choices_
+    pd.testing.assert_index_equal(choices.index, single.candidate_choices_.index)
+    same = choices["candidate"] == single.candidate_choices_["candidate"]
+    assert same.mean() > 0.95
+
+
+def test_candidates_by_name_of_the_task(schools):
+    X, y = schools
+    names = sorted(X["school"].unique())
+    pair = FixedWeights({name: float(name in names[:2]) for name in names})
+    model = quick_model(task_weighting=ITMTL([pair])).fit(X, y)
+    assert list(model.candidate_transferences_.columns) == [repr(pair)]
+    assert_array_equal(model.task_weights_.mean(), [1, 1, 0, 0, 0])
+
+
+@pytest.mark.parametrize("name", [n for n in baselines.__all__ if n.endswith("Classifier")])
+def test_every_architecture_chooses(name, schools):
+    X, y = schools
+    if "Independent" in name:
+        pytest.skip("its tasks share nothing")
+    for order in (None, 1, 2):
+        model = getattr(baselines, name)(
+            task_id="school", task_weighting=ITMTL(approximate=order), **QUICK
+        ).fit(X, y.gt(y.median()))
+        values = model.candidate_transferences_
+        assert np.isfinite(values["equal"]).all()
+        assert values.nunique(axis=1).max() > 1
+
+
+@pytest.mark.parametrize("order", [None, 1, 2])
+def test_choices_among_allocations_that_are_drawn(order):
+    data = make_related_tasks(4, 1.0, 6, n_groups=2, n_rows=30, random_state=0)
+    settings = {"task_id": "task", "max_iter": 5, "budget": 0.5, "random_state": 0}
+    method = ITMTL(["equal", "pcgrad"], approximate=order)
+    model = GumbelMatrixRegressor(task_weighting=method, n_members=2, **settings)
+    model.fit(data.data, data.target)
+    assert set(model.candidate_choices_["candidate"]) == {"equal", "pcgrad"}
+    assert np.isfinite(model.predict(data.data)).all()

@@ -84,6 +84,8 @@ class MemberNet(NeuralNet):
         Mean weights of the tasks, one row for each of `records_`.
     weighting_state_ : dict or None
         What the method of task weighting remembers, of all members.
+    choices_ : dict of str to ndarray, or None
+        What IT-MTL has chosen, see `IncreasedTransfer.finish`.
     """
 
     def __init__(
@@ -204,9 +206,8 @@ class MemberNet(NeuralNet):
         self.weighting_ = None
         if not weighs_equally(self.task_weighting):
             self.weighting_ = WeightedSteps(
+                self,
                 self.task_weighting,
-                self.module_,
-                self.criterion_,
                 self.seeds,
                 table.n_tasks,
                 table.tasks is None,
@@ -273,11 +274,13 @@ class MemberNet(NeuralNet):
         best = clock.best
         self.records_ = clock.records()
         self.task_weights_ = self.weighting_state_ = None
-        self.affinity_ = None
+        self.affinity_ = self.choices_ = None
         if self.recorder_ is not None:
             self.affinity_ = self.recorder_.finish(clock.n_members, self.learning_rate)
         if self.weighting_ is not None:
             self.task_weights_, self.weighting_state_ = self.weighting_.finish(clock)
+            if self.weighting_.chooser is not None:
+                self.choices_ = self.weighting_.chooser.finish()
         self._not_finite(best.sum(1), members=range(len(best)))
         # the weights kept, of all members, in memory of their own
         for module, name, buffer in buffers:

@@ -16,6 +16,7 @@ from skmtl.weighting._gradnorm import GradNorm
 from skmtl.weighting._gradvac import GradVac
 from skmtl.weighting._imtl_g import IMTLG
 from skmtl.weighting._imtl_l import IMTLL
+from skmtl.weighting._it_mtl import ITMTL
 from skmtl.weighting._mgda import MGDA
 from skmtl.weighting._nash import NashMTL
 from skmtl.weighting._pcgrad import PCGrad
@@ -29,6 +30,7 @@ __all__ = [
     "FAMO",
     "IMTLG",
     "IMTLL",
+    "ITMTL",
     "MGDA",
     "Affinity",
     "AlignedMTL",
