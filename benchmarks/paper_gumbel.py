@@ -10,21 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _common import save, time_interleaved, verdict
-from scipy import stats
+from _common import interval, save, side_by_side, time_interleaved, verdict
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 
 from skmtl import GumbelMatrixClassifier, GumbelMatrixRegressor
-from skmtl._jobs import build_module, train
 from skmtl.datasets import (
     load_high_school,
     make_related_tasks,
     make_robot_arm,
     make_rotated_digits,
 )
-
-AT_ONCE = 20
 
 # appendix A2: two components of one layer and two of two; each task alone gets one of each kind
 SMALL = {
@@ -43,29 +39,6 @@ PAIRS = {
     "weight_averaging": 0.0,
     "early_stopping": False,
 }
-
-
-def side_by_side(models, tables):
-    """Fit each model on its table (X, y); models that can share a stack do."""
-    jobs = [model._job(*table) for model, table in zip(models, tables, strict=True)]
-    groups = {}
-    for job in jobs:
-        groups.setdefault(job.key(), []).append(job)
-    for group in groups.values():
-        for begin in range(0, len(group), AT_ONCE):
-            some, first = group[begin : begin + AT_ONCE], 0
-            net = train(some, build_module(some))
-            for job in some:
-                job.estimator._finish(job, net, first)
-                first += len(job.seeds)
-    return models
-
-
-def interval(values, level=0.9):
-    """Mean, and half the width of its interval."""
-    values = np.asarray(values, dtype=float)
-    half = stats.sem(values) * stats.t.ppf((1 + level) / 2, len(values) - 1)
-    return values.mean(), float(half)
 
 
 def paired(table, first, second, column):
