@@ -18,7 +18,7 @@ from skmtl.baselines import IndependentTasksClassifier, SharedBottomClassifier
 from skmtl.datasets import make_overlaid_digits
 from skmtl.weighting import ITMTL, Affinity
 
-RATES = (1e-3, 3e-3, 1e-2)
+RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 SINGLE, PAIR = ["equal", "tasks"], ["equal", "pcgrad"]
 METHODS = {
     "equal": "equal",

@@ -3,12 +3,19 @@
 matplotlib is imported when something is plotted, and not before.
 """
 
+from skmtl.display._affinity import AffinityDisplay
 from skmtl.display._allocation import AllocationDisplay, TaskSimilarityDisplay
+from skmtl.display._candidates import CandidateChoicesDisplay
 from skmtl.display._components import AllocationHistoryDisplay, ComponentUseDisplay
+from skmtl.display._losses import LossAlongStepsDisplay, LossSurfaceDisplay
 
 __all__ = [
+    "AffinityDisplay",
     "AllocationDisplay",
     "AllocationHistoryDisplay",
+    "CandidateChoicesDisplay",
     "ComponentUseDisplay",
+    "LossAlongStepsDisplay",
+    "LossSurfaceDisplay",
     "TaskSimilarityDisplay",
 ]

@@ -4,6 +4,8 @@ from numbers import Integral
 
 from sklearn.utils.validation import check_is_fitted
 
+from skmtl._base import BaseMultiTaskEstimator
+
 
 def axes_for(display, ax, **subplots):
     """Return the caller's axes, or new ones, and remember them and their figure.
@@ -37,9 +39,12 @@ def axes_for(display, ax, **subplots):
 def check_shows(estimator, needs):
     """Raise an error if an estimator is not fitted or has nothing that a display can show."""
     if not hasattr(type(estimator), needs):
+        have = "a GumbelMatrixRegressor or a GumbelMatrixClassifier"
+        if hasattr(BaseMultiTaskEstimator, needs):
+            have = "an estimator of skmtl"
         raise TypeError(
-            f"this display shows {needs}, which {type(estimator).__name__} does not have; fit a "
-            "GumbelMatrixRegressor or a GumbelMatrixClassifier."
+            f"this display shows {needs}, which {type(estimator).__name__} does not have; fit "
+            f"{have}."
         )
     check_is_fitted(estimator, "module_")
 
