@@ -21,6 +21,10 @@ class TrunkGradients(TaskGradients):
     def __init__(self, module):
         super().__init__(module)
         self._seen = []
+
+    def attach(self):
+        """Watch trunk and heads, see `TaskGradients.attach`."""
+        module = self.module
         self._hooks = [layer.register_forward_hook(self._remember) for layer in module.trunk.layers]
         self._hooks.append(module.trunk.register_forward_hook(self._remember_representation))
         self._hooks.append(module.trunk.register_forward_pre_hook(self._forget))
@@ -103,9 +107,20 @@ class TrunkGradients(TaskGradients):
 
     def combine_all(self, weights):
         """Weighted sums for several sets of weights, see `TaskGradients.combine_all`."""
-        if self.tasks_share_rows and len(weights) >= self._n_slots:
+        if self.tasks_share_rows:
+            if self.rows is None and len(weights) < self._n_slots:
+                return self._combine_each(weights)
             self._compute_rows()
-        return super().combine_all(weights)
+            return super().combine_all(weights)
+        slots = self._slots.expand(len(weights), *self._slots.shape)
+        by_block = weights.gather(2, slots).unsqueeze(3).unsqueeze(4)
+        gradients = {}
+        for n, ((read, _), slope) in enumerate(zip(self._seen, self._slopes, strict=True)):
+            slope = slope.unflatten(1, (slots.shape[2], -1)) * by_block
+            slope = slope.flatten(2, 3)
+            gradients[f"trunk.layers.{n}.weight"] = read.mT @ slope
+            gradients[f"trunk.layers.{n}.bias"] = slope.sum(2, keepdim=True)
+        return gradients
 
     def _by_slot(self, by_block):
         """Sums of (M, K, ...) over the blocks of each slot."""

@@ -37,6 +37,10 @@ class AffinityRecorder:
                 "parameters."
             )
         self.lookahead = Lookahead(net, "record_affinity")
+        # between looks it would hold on to the graphs of other forward passes
+        self.gradients = task_gradients(self.module)
+        self.gradients.detach()
+        self.columns = net.optimizer_.columns(set(self.module.shared_parameters()))
         self._step = 0
         self._epochs = []
         self._start_epoch()
@@ -55,8 +59,8 @@ class AffinityRecorder:
         present = totals > 0
         # the mean loss of every task; 0 of one without rows
         safe = torch.where(present, totals, 1.0)
-        # for this look only: it would hold on to the graphs of other forward passes
-        gradients = task_gradients(self.module)
+        gradients = self.gradients
+        gradients.attach()
         before = sum_by(slots, n_slots, net.evaluate(batch)[1].sum(2)) / safe
         gradients.differentiate(before, slots)
         each = torch.eye(n_slots).to(before).unsqueeze(1).expand(-1, len(before), -1)
@@ -71,8 +75,7 @@ class AffinityRecorder:
     def _affinity(self, net, batch, before, totals, by_task, own):
         """Shape (M, S, S); the row is the task that steps."""
         optimizer, settings = net.optimizer_, self.settings
-        shared = optimizer.columns(self.module.shared_parameters())
-        here = optimizer.buffer
+        shared, here = self.columns, optimizer.buffer
         slopes = optimizer.flat(by_task)
         gradients = slopes
         if settings.heads_first and settings.approximate is None and own:

@@ -25,7 +25,7 @@ class IncreasedTransfer:
     def __init__(self, net, method):
         self.method = method
         self.lookahead = Lookahead(net, "ITMTL")
-        self.shared = set(net.module_.shared_parameters())
+        self.columns = net.optimizer_.columns(set(net.module_.shared_parameters()))
         self._epochs, self._steps, self._n_steps = [], [], 0
 
     def choose(self, net, batch, gradients, losses, sums, weights, eligible, generators):
@@ -78,8 +78,7 @@ class IncreasedTransfer:
             now = self.lookahead.losses(after, batch).transpose(0, 1)
             change = now / before.unsqueeze(1) - 1
             return -torch.where(counted, change, 0.0).sum(2)
-        columns = optimizer.columns(self.shared)
-        moves = torch.where(columns, after - optimizer.buffer, 0.0)
+        moves = torch.where(self.columns, after - optimizer.buffer, 0.0)
         # the gradient of the sum of the logarithms
         inverse = torch.where(counted[:, 0], 1 / torch.where(counted[:, 0], losses, 1.0), 0.0)
         slope = optimizer.flat(gradients.combine(inverse))

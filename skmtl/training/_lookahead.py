@@ -33,6 +33,7 @@ class Lookahead:
                 f"{what} compares a loss after a step with the loss before it, as a ratio, but "
                 "loss='poisson' can be negative. Use another loss."
             )
+        self._parts = list(net.module_.modules())
         self._copies, self._seen = {}, None
 
     def losses(self, buffers, batch):
@@ -75,7 +76,7 @@ class Lookahead:
         zero, one = here.new_zeros(()), here.new_ones(())
 
         def along(some):
-            module = modules[len(some)]
+            module = copies[len(some)].module
 
             def line(step):
                 places = (here + step * some).flatten(0, 1)
@@ -91,7 +92,7 @@ class Lookahead:
             return torch.func.jvp(slope, (zero,), (one,))[1]
 
         parts = moves.split(self._at_once(batch))
-        modules = {len(some): self._copy(len(some), smooth=True) for some in parts}
+        copies = {len(some): self._copy(len(some), smooth=True) for some in parts}
         try:
             return torch.cat([along(some) for some in parts]).detach()
         except (RuntimeError, NotImplementedError) as error:
@@ -109,16 +110,16 @@ class Lookahead:
 
     def _at(self, some):
         """The copy of the module with the parameters of some candidates."""
-        module = self._copy(len(some))
-        parameters = dict(module.named_parameters())
+        copied = self._copy(len(some))
         for name, view in self.net.optimizer_.views(some.flatten(0, 1)).items():
-            parameters[name].data = view
-        return module
+            copied.parameters[name].data = view
+        return copied.module
 
     def _copy(self, n_candidates, smooth=False):
-        """A copy of the module whose members are all members of each candidate in turn."""
+        """A `_Copy` whose members are all members of each candidate in turn."""
         module = self.net.module_
-        state = [(b, b._version) for b in module.buffers()]
+        buffers = [b for part in self._parts for b in part._buffers.values() if b is not None]
+        state = [(b, b._version) for b in buffers]
         same = self._seen is not None and len(state) == len(self._seen)
         same = same and all(
             a is b and v == w for (a, v), (b, w) in zip(state, self._seen, strict=True)
@@ -164,17 +165,19 @@ class _Copy:
         self.n_candidates = n_candidates
         self.module = module.part(self.members * n_candidates)
         self.module.requires_grad_(False)
+        self.parameters = dict(self.module.named_parameters())
         if smooth:
             self.module.use_smooth_operations()
         self.stale = False
 
     def current(self, module):
+        """This copy, with the buffers of the module."""
         if self.stale:
             for own, original in zip(self.module.modules(), module.modules(), strict=True):
                 for name, buffer in original.named_buffers(recurse=False):
                     own._buffers[name] = _repeated(buffer, self.n_candidates).clone()
             self.stale = False
-        return self.module
+        return self
 
 
 def _repeated(values, n):
