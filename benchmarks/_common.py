@@ -14,8 +14,10 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 import skmtl
+from skmtl._jobs import build_module, train
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -108,6 +110,29 @@ def time_interleaved(contenders, n_repeats):
             row[name] = time.process_time() - start
         rows.append(row)
     return pd.DataFrame(rows)[names]
+
+
+def side_by_side(models, tables, at_once=20):
+    """Fit each model on its table (X, y); models that can share a stack do."""
+    jobs = [model._job(*table) for model, table in zip(models, tables, strict=True)]
+    groups = {}
+    for job in jobs:
+        groups.setdefault(job.key(), []).append(job)
+    for group in groups.values():
+        for begin in range(0, len(group), at_once):
+            some, first = group[begin : begin + at_once], 0
+            net = train(some, build_module(some))
+            for job in some:
+                job.estimator._finish(job, net, first)
+                first += len(job.seeds)
+    return models
+
+
+def interval(values, level=0.9):
+    """Mean, and half the width of its interval."""
+    values = np.asarray(values, dtype=float)
+    half = stats.sem(values) * stats.t.ppf((1 + level) / 2, len(values) - 1)
+    return values.mean(), float(half)
 
 
 def spread(values):

@@ -4,11 +4,10 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from _common import save, standard_error, verdict
+from _common import save, side_by_side, standard_error, verdict
 from _paper_data import load
 from _paper_methods import METHODS, settings_of
 from _paper_tables import OURS, chosen_settings
-from _side_by_side import side_by_side
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, cross_val_predict

@@ -10,7 +10,7 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from _side_by_side import side_by_side
+from _common import side_by_side
 
 from skmtl import MultiTaskHypernetRegressor, baselines
 

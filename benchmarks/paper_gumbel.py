@@ -10,9 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _common import save, time_interleaved, verdict
-from _side_by_side import side_by_side
-from scipy import stats
+from _common import interval, save, side_by_side, time_interleaved, verdict
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 
@@ -41,13 +39,6 @@ PAIRS = {
     "weight_averaging": 0.0,
     "early_stopping": False,
 }
-
-
-def interval(values, level=0.9):
-    """Mean, and half the width of its interval."""
-    values = np.asarray(values, dtype=float)
-    half = stats.sem(values) * stats.t.ppf((1 + level) / 2, len(values) - 1)
-    return values.mean(), float(half)
 
 
 def paired(table, first, second, column):

@@ -9,6 +9,7 @@ from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
@@ -20,14 +21,16 @@ from skmtl._device import one_thread
 from skmtl._examples import Examples, row_counts
 from skmtl._jobs import Job, build_module, train
 from skmtl._notebook import ReportMixin
-from skmtl._reports import affinity_table, history_table, weights_table
+from skmtl._reports import affinity_table, choices_table, history_table, weights_table
 from skmtl._tables import TaskTables
 from skmtl._targets import Targets
 from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
 from skmtl.training import ProgressBar, predict_every_task, predict_rows
-from skmtl.weighting import TaskWeighting, get_weighting
+from skmtl.weighting import Affinity, TaskWeighting, get_weighting
+from skmtl.weighting._affinity import get_affinity
 from skmtl.weighting._base import select
+from skmtl.weighting._it_mtl import increased_transfer
 
 # what scikit-learn remembers of the columns of X
 COLUMNS = ("n_features_in_", "feature_names_in_")
@@ -43,7 +46,7 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         "task_sampling": [StrOptions({"rows", "tasks", "sqrt"})],
         # a Weighting of TorchJD is a callable; `get_weighting` looks closer
         "task_weighting": [str, tuple, list, TaskWeighting, callable],
-        "record_affinity": ["boolean", Interval(Integral, 1, None, closed="left")],
+        "record_affinity": ["boolean", Interval(Integral, 1, None, closed="left"), Affinity],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -169,6 +172,7 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         """Check everything, and return what to train on."""
         self._validate_params()
         get_weighting(self.task_weighting)
+        get_affinity(self.record_affinity)
         tables = TaskTables(self.task_id, self.metadata)
         targets = Targets(task_id=self.task_id, **self._target_settings())
         warm = self.warm_start and hasattr(self, "module_")
@@ -291,7 +295,7 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         records, observed = net.records_, net.history if len(net.seeds) == 1 else None
         self.module_ = net.module_
         n_tasks, weights, state = len(job.tables.tasks), net.task_weights_, net.weighting_state_
-        affinity = net.affinity_
+        affinity, choices = net.affinity_, net.choices_
         if first is not None:
             members = slice(first, first + len(job.seeds))
             self.module_ = net.module_.part(members)
@@ -301,14 +305,22 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
             records["member"] = records["member"] - first
             weights = None if weights is None else weights[own]
             affinity = None if affinity is None else affinity[:, members]
+            if choices is not None:
+                own = (choices["member"] >= members.start) & (choices["member"] < members.stop)
+                choices = {name: values[own] for name, values in choices.items()}
+                choices["member"] = choices["member"] - first
             state = select(state, list(range(members.start, members.stop)), n_tasks)
         self._weighting_state = state, repr(get_weighting(self.task_weighting)), n_tasks
         # equal ones are made when they are asked for: epochs times tasks are many numbers
-        self._task_weights = self._affinity = None
+        self._task_weights = self._affinity = self._choices = None
         if weights is not None:
             self._task_weights = weights_table(records, weights, job.tables.tasks)
         if affinity is not None:
             self._affinity = affinity_table(affinity, job.tables.tasks)
+        if choices is not None:
+            method = increased_transfer(get_weighting(self.task_weighting))
+            names = method.names(job.tables.tasks, net.weighting_.n_tasks)
+            self._choices = choices_table(choices, names)
         self.history_ = history_table(records, observed)
         self.n_iter_ = int(self.history_["epoch"].max())
         self.callbacks_ = [
@@ -387,6 +399,22 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         history = self.affinity_history_
         by_member = history.groupby(level=["member", "task"], sort=False).mean()
         return by_member.groupby(level="task", sort=False).mean().loc[history.columns]
+
+    @property
+    def candidate_transferences_(self):
+        """Total transference of each of IT-MTL's candidates, one row per member, epoch and step."""
+        check_is_fitted(self, "module_")
+        if self._choices is None:
+            raise AttributeError("candidates are recorded with task_weighting=ITMTL(...) only.")
+        return self._choices[0].copy()
+
+    @property
+    def candidate_choices_(self):
+        """IT-MTL's choice in each step of each member, and its total transference."""
+        table = self.candidate_transferences_
+        choice = self._choices[1]
+        value = table.to_numpy()[np.arange(len(table)), choice.codes]
+        return pd.DataFrame({"candidate": choice, "transference": value}, index=table.index)
 
     @property
     def task_types_(self):

@@ -42,10 +42,10 @@ task_weighting : str, object, tuple or TorchJD Weighting, default="equal"
     :mod:`skmtl.weighting`, a tuple of a method for losses and one for gradients, such as
     ``("uncertainty", "pcgrad")``, or a ``Weighting`` of the library TorchJD. It acts beside
     `task_sampling`.
-record_affinity : bool or int, default=False
+record_affinity : bool, int or Affinity, default=False
     Whether to record what a step of each task alone would do to the losses of the others, in
-    ``affinity_``: at every step, or once in so many. Training is the same, to the bit, and takes
-    longer by about one forward pass per task and look.
+    ``affinity_``: at every step, or once in so many, or as :class:`skmtl.weighting.Affinity` says.
+    Training is the same, to the bit, and takes longer by about one forward pass per task and look.
 alpha : float, default=1e-4
     Decoupled weight decay: each step shrinks weights by ``learning_rate_init * alpha`` of
     their size; biases and embeddings are left alone.
@@ -110,6 +110,11 @@ affinity_ : DataFrame
     With `record_affinity`: one row for each task that steps, one column for each that is affected.
 affinity_history_ : DataFrame
     The same for every member and epoch.
+candidate_choices_ : DataFrame
+    With `task_weighting` by :class:`skmtl.weighting.ITMTL`: one row per member, epoch and step,
+    with the candidate that was chosen and its total transference.
+candidate_transferences_ : DataFrame
+    The same rows, one column per candidate: its total transference, NaN where it was none.
 n_iter_ : int
     Epochs run, by the member that ran longest.
 device_ : str

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 import joblib
 import numpy as np
 import torch
+from sklearn.base import clone
 
 from skmtl._device import one_thread, resolve_device
 from skmtl._examples import Examples
 from skmtl._tables import TaskTables
 from skmtl._targets import Targets
 from skmtl.training import ClassLoss, MemberNet, ProgressBar, TaskRows, check_callbacks
-from skmtl.weighting import Composition, FixedWeights, get_weighting
+from skmtl.weighting import ITMTL, Composition, FixedWeights, get_weighting
+from skmtl.weighting._affinity import get_affinity
 
 # may differ between members, beside what an architecture names in `_member_parameters`
 MEMBER_PARAMETERS = ("learning_rate_init", "alpha", "weight_averaging")
@@ -160,6 +162,7 @@ def train(
     callbacks = check_callbacks(estimator.callbacks if with_callbacks else None, len(seeds))
     if estimator.verbose:
         callbacks.append(ProgressBar(type(estimator).__name__))
+    affinity = get_affinity(estimator.record_affinity) if weighted else None
     max_epochs = estimator.max_iter
     if max_steps is not None:
         n_batches = math.ceil(len(first.train) / first.batch_rows())
@@ -171,11 +174,7 @@ def train(
         criterion=_stacked_criterion(jobs),
         task_sampling=estimator.task_sampling,
         task_weighting=_stacked_weighting(jobs) if weighted else None,
-        record_affinity=(
-            {"every": int(estimator.record_affinity)}
-            if weighted and estimator.record_affinity
-            else None
-        ),
+        record_affinity=None if affinity is None else affinity.get_params(),
         learning_rate=_per_member(jobs, "learning_rate_init"),
         weight_decay=_per_member(jobs, "alpha"),
         averaging=_per_member(jobs, "weight_averaging"),
@@ -200,13 +199,16 @@ def train(
 
 def _stacked_weighting(jobs):
     """The method of task weighting, its weights by name of the task turned into numbers."""
-    method = get_weighting(jobs[0].estimator.task_weighting)
-    if isinstance(method, Composition):
-        return Composition(_by_number(method.loss_method, jobs), method.gradient_method)
-    return _by_number(method, jobs)
+    return _by_number(get_weighting(jobs[0].estimator.task_weighting), jobs)
 
 
 def _by_number(method, jobs):
+    if isinstance(method, Composition):
+        parts = method.loss_method, method.gradient_method
+        return Composition(*(_by_number(part, jobs) for part in parts))
+    if isinstance(method, ITMTL):
+        own = [c if isinstance(c, str) else get_weighting(c) for c in method.candidates]
+        return clone(method).set_params(candidates=[_by_number(c, jobs) for c in own])
     if not (isinstance(method, FixedWeights) and isinstance(method.values, dict)):
         return method
     n_tasks = max(len(job.tables.tasks) for job in jobs)

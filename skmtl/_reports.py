@@ -78,6 +78,35 @@ def affinity_table(values, tasks):
     return table[seen]
 
 
+def choices_table(records, names):
+    """Total transference of IT-MTL's candidates as a DataFrame, and what was chosen.
+
+    Parameters
+    ----------
+    records : dict of str to ndarray
+        See `IncreasedTransfer.finish`.
+    names : list of str or None
+        Of the candidates; those without a name are of tasks that a model does not have.
+
+    Returns
+    -------
+    transferences : DataFrame
+        One row per member, epoch and step, one column per candidate.
+    choices : Categorical
+        What was chosen in each row.
+    """
+    index = pd.MultiIndex.from_arrays(
+        [records[name] for name in ("member", "epoch", "step")], names=["member", "epoch", "step"]
+    )
+    known = [n for n, name in enumerate(names) if name is not None]
+    columns = pd.Index([names[n] for n in known], name="candidate")
+    values = records["transference"][:, known].astype(float)
+    choice = np.searchsorted(known, records["choice"])
+    return pd.DataFrame(values, index=index, columns=columns), pd.Categorical.from_codes(
+        choice, categories=columns
+    )
+
+
 def embeddings_table(values, tasks):
     """Embeddings as a DataFrame, one row per task.
 

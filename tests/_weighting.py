@@ -26,6 +26,7 @@ METHODS = {
     "fairgrad": weighting.FairGrad(alpha=2.0),
     "gradvac": weighting.GradVac(),
     "gradnorm": weighting.GradNorm(),
+    "it-mtl": weighting.ITMTL(["equal", "tasks", "cagrad", "dwa"]),
     "composed": weighting.Composition(weighting.UncertaintyWeighting(), weighting.PCGrad()),
 }
 GRADIENT_METHODS = [name for name, method in METHODS.items() if "gramian" in method.needs]

@@ -7,17 +7,21 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 
-from skmtl import MultiTaskHypernetRegressor, baselines
+from skmtl import GumbelMatrixRegressor, MultiTaskHypernetRegressor, baselines
+from skmtl.datasets import make_related_tasks
 from skmtl.model_selection import BatchedGridSearchCV
 from skmtl.weighting import (
+    ITMTL,
+    Affinity,
     CAGrad,
     DynamicWeightAverage,
     EqualWeights,
     FixedWeights,
     PCGrad,
     UncertaintyWeighting,
+    normalized_affinity,
 )
 from skmtl.weighting._resolve import NAMES
 from tests._tables import make_schools, make_wide, quick_classifier, quick_model
@@ -245,3 +249,150 @@ def test_affinity_needs_shared_parameters(schools):
     new = X["school"] == "school 00"
     model = quick_model(metadata=None, record_affinity=True).fit(X[~new], y[~new])
     assert len(model.adapt(X[new], y[new]).affinity_) == 4
+
+
+def test_settings_of_affinity(schools):
+    X, y = schools
+    bare = quick_model(record_affinity=Affinity()).fit(X, y)
+    pd.testing.assert_frame_equal(
+        bare.affinity_, quick_model(record_affinity=True).fit(X, y).affinity_
+    )
+    rate = bare.learning_rate_init
+    divided = quick_model(record_affinity=Affinity(per_learning_rate=True)).fit(X, y)
+    assert_allclose(divided.affinity_ * rate, bare.affinity_, rtol=1e-6)
+    tables = {
+        order: quick_model(record_affinity=Affinity(approximate=order, heads_first=False))
+        .fit(X, y)
+        .affinity_.to_numpy()
+        for order in (None, 1, 2)
+    }
+    errors = [np.abs(tables[None] - tables[order]).mean() for order in (1, 2)]
+    assert 0 < errors[1] < errors[0]
+    model = quick_model(record_affinity=Affinity(every=3))
+    assert clone(model).set_params(record_affinity__every=4).record_affinity.every == 4
+    for wrong, message in (
+        (Affinity(every=0.5), "every must be an int of at least 1"),
+        (Affinity(approximate=3), "approximate must be None, 1 or 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            quick_model(record_affinity=wrong).fit(X, y)
+
+
+@pytest.mark.parametrize("name", [n for n in baselines.__all__ if n.endswith("Regressor")])
+def test_every_architecture_has_affinity_of_every_order(name, schools):
+    if "Independent" in name:
+        pytest.skip("its tasks share nothing")
+    for order in (None, 1, 2):
+        model = getattr(baselines, name)(
+            task_id="school", record_affinity=Affinity(every=5, approximate=order), **QUICK
+        ).fit(*schools)
+        assert np.isfinite(model.affinity_.to_numpy()).all()
+
+
+@pytest.mark.parametrize("order", [None, 1, 2])
+def test_affinity_of_allocations_that_are_drawn(order):
+    data = make_related_tasks(4, 1.0, 6, n_groups=2, n_rows=30, random_state=0)
+    settings = {"task_id": "task", "max_iter": 5, "budget": 0.5, "random_state": 0}
+    plain = GumbelMatrixRegressor(**settings).fit(data.data, data.target)
+    options = Affinity(approximate=order)
+    model = GumbelMatrixRegressor(record_affinity=options, **settings).fit(data.data, data.target)
+    assert_array_equal(plain.predict(data.data), model.predict(data.data))
+    assert np.isfinite(model.affinity_.to_numpy()).all()
+
+
+def test_affinity_of_losses_that_can_be_negative_is_an_error(schools):
+    X, y = schools
+    with pytest.raises(ValueError, match="loss='poisson' can be negative"):
+        quick_model(record_affinity=True, loss="poisson").fit(X, y.abs())
+
+
+def test_normalized_affinity_is_the_papers():
+    table = pd.DataFrame(
+        [[0.4, 0.1, 0.3], [0.2, 0.2, 0.1], [-0.4, 0.0, -0.1]], list("abc"), list("abc")
+    )
+    score = normalized_affinity(table)
+    assert list(score.index) == list(score.columns) == list("abc")
+    for b in "abc":
+        for a in "ab":
+            assert score.loc[b, a] == pytest.approx(1 - table.loc[b, a] / table.loc[a, a])
+    # its own step does it harm
+    assert score["c"].isna().all()
+    assert_array_equal(normalized_affinity(table.to_numpy()), score)
+    with pytest.raises(ValueError, match="square table"):
+        normalized_affinity([[1.0, 2.0]])
+
+
+# IT-MTL
+
+
+def test_choices_are_tables(schools):
+    X, y = schools
+    method = ("uncertainty", ITMTL(["equal", "tasks", CAGrad(c=0.1), ("dwa", "pcgrad")]))
+    model = quick_model(task_weighting=method, n_members=2).fit(X, y)
+    values, choices = model.candidate_transferences_, model.candidate_choices_
+    tasks = [f"task {task}" for task in model.tasks_]
+    assert list(values.columns) == ["equal", *tasks, "CAGrad(c=0.1)", "dwa + pcgrad"]
+    assert values.index.names == choices.index.names == ["member", "epoch", "step"]
+    n_steps = choices.index.get_level_values("step").max()
+    assert len(values) == 2 * model.n_iter_ * n_steps
+    best = values.idxmax(axis=1)
+    assert (choices["candidate"].astype(str) == best).all()
+    assert_array_equal(choices["transference"], values.max(axis=1))
+    assert np.isfinite(choices["transference"]).all()
+    # single tasks: weights of the others are 0
+    assert (model.task_weights_ != 1).to_numpy().any()
+    loaded = pickle.loads(pickle.dumps(model))
+    pd.testing.assert_frame_equal(loaded.candidate_choices_, choices)
+    with pytest.raises(AttributeError, match=r"task_weighting=ITMTL\(...\)"):
+        _ = quick_model().fit(X, y).candidate_choices_
+
+
+def test_a_search_keeps_the_choices_of_the_best(schools):
+    X, y = schools
+    # folds without a school
+    folds = list(GroupKFold(3).split(X, y, X["school"]))
+    model = quick_model(task_weighting=ITMTL(), unseen_tasks="average")
+    grid = {"learning_rate_init": [1e-3, 1e-2]}
+    search = BatchedGridSearchCV(model, grid, cv=folds).fit(X, y)
+    theirs = GridSearchCV(model, grid, cv=folds).fit(X, y)
+    key = "mean_test_score"
+    assert_allclose(search.cv_results_[key], theirs.cv_results_[key], rtol=1e-3, atol=1e-4)
+    single = clone(model).set_params(**search.best_params_).fit(X, y)
+    choices = search.best_estimator_.candidate_choices_
+    pd.testing.assert_index_equal(choices.index, single.candidate_choices_.index)
+    same = choices["candidate"] == single.candidate_choices_["candidate"]
+    assert same.mean() > 0.95
+
+
+def test_candidates_by_name_of_the_task(schools):
+    X, y = schools
+    names = sorted(X["school"].unique())
+    pair = FixedWeights({name: float(name in names[:2]) for name in names})
+    model = quick_model(task_weighting=ITMTL([pair])).fit(X, y)
+    assert list(model.candidate_transferences_.columns) == [repr(pair)]
+    assert_array_equal(model.task_weights_.mean(), [1, 1, 0, 0, 0])
+
+
+@pytest.mark.parametrize("name", [n for n in baselines.__all__ if n.endswith("Classifier")])
+def test_every_architecture_chooses(name, schools):
+    X, y = schools
+    if "Independent" in name:
+        pytest.skip("its tasks share nothing")
+    for order in (None, 1, 2):
+        model = getattr(baselines, name)(
+            task_id="school", task_weighting=ITMTL(approximate=order), **QUICK
+        ).fit(X, y.gt(y.median()))
+        values = model.candidate_transferences_
+        assert np.isfinite(values["equal"]).all()
+        assert values.nunique(axis=1).max() > 1
+
+
+@pytest.mark.parametrize("order", [None, 1, 2])
+def test_choices_among_allocations_that_are_drawn(order):
+    data = make_related_tasks(4, 1.0, 6, n_groups=2, n_rows=30, random_state=0)
+    settings = {"task_id": "task", "max_iter": 5, "budget": 0.5, "random_state": 0}
+    method = ITMTL(["equal", "pcgrad"], approximate=order)
+    model = GumbelMatrixRegressor(task_weighting=method, n_members=2, **settings)
+    model.fit(data.data, data.target)
+    assert set(model.candidate_choices_["candidate"]) == {"equal", "pcgrad"}
+    assert np.isfinite(model.predict(data.data)).all()

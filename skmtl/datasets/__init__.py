@@ -11,6 +11,7 @@ from skmtl.datasets._fetch import (
     fetch_water_quality,
 )
 from skmtl.datasets._make import make_cubic, make_robot_arm
+from skmtl.datasets._make_overlaid import make_overlaid_digits
 from skmtl.datasets._make_shared import make_related_tasks, make_rotated_digits
 from skmtl.datasets._rdatasets_labels import load_gcsemv, load_guimmun, load_star
 from skmtl.datasets._rdatasets_people import load_orthodont, load_sleepstudy, load_theoph
@@ -38,6 +39,7 @@ __all__ = [
     "load_star",
     "load_theoph",
     "make_cubic",
+    "make_overlaid_digits",
     "make_related_tasks",
     "make_robot_arm",
     "make_rotated_digits",

@@ -3,17 +3,24 @@
 matplotlib is imported when something is plotted, and not before.
 """
 
+from skmtl.display._affinity import AffinityDisplay
 from skmtl.display._allocation import AllocationDisplay, TaskSimilarityDisplay
+from skmtl.display._candidates import CandidateChoicesDisplay
 from skmtl.display._components import AllocationHistoryDisplay, ComponentUseDisplay
 from skmtl.display._embeddings import TaskEmbeddingDisplay
+from skmtl.display._losses import LossAlongStepsDisplay, LossSurfaceDisplay
 from skmtl.display._scores import PerTaskScoreDisplay
 from skmtl.display._training import LearningCurvesDisplay
 
 __all__ = [
+    "AffinityDisplay",
     "AllocationDisplay",
     "AllocationHistoryDisplay",
+    "CandidateChoicesDisplay",
     "ComponentUseDisplay",
     "LearningCurvesDisplay",
+    "LossAlongStepsDisplay",
+    "LossSurfaceDisplay",
     "PerTaskScoreDisplay",
     "TaskEmbeddingDisplay",
     "TaskSimilarityDisplay",

@@ -45,6 +45,9 @@ class CompressedGenerator(MemberModule):
         Whether a ReLU follows the target layer.
     """
 
+    # whether backward passes are those written by hand, which cannot be differentiated again
+    by_hand = True
+
     def __init__(self, width, n_inputs, n_outputs, folded, generators, init, relu):
         super().__init__()
         rows = n_inputs + folded
@@ -64,7 +67,10 @@ class CompressedGenerator(MemberModule):
     def forward(self, h):
         """Map ``(M, S, width)`` to the layer's weights, ``(M, S, rows * n_outputs)``."""
         # the full map, built once a step: cheaper than a product per task from a few tasks on
-        full = FullMap.apply(self.A, self.B, self.C)
+        if self.by_hand:
+            full = FullMap.apply(self.A, self.B, self.C)
+        else:
+            full = self.A.unsqueeze(3) * self.C.unsqueeze(2) * self.B.unsqueeze(1)
         return torch.baddbmm(self.D.flatten(1).unsqueeze(1), h, full.flatten(2))
 
     def evaluate(self, h, x):

@@ -28,6 +28,11 @@ class TaskGradients:
         self.shared = {name: p for name, p in named.items() if name in names}
         self.own = {name: p for name, p in named.items() if name not in names}
 
+        self.attach()
+
+    def attach(self):
+        """Attach to the module what is needed to look at a forward pass; again after `detach`."""
+
     def detach(self):
         """Take everything back that was attached to the module."""
 
@@ -118,4 +123,31 @@ class TaskGradients:
         return {
             name: piece.view_as(p)
             for (name, p), piece in zip(self.shared.items(), pieces, strict=True)
+        }
+
+    def combine_all(self, weights):
+        """Weighted sums for several sets of weights.
+
+        Parameters
+        ----------
+        weights : Tensor of shape (C, M, S)
+
+        Returns
+        -------
+        dict of str to Tensor of shape (C, M, ...)
+            By name of the shared parameter; None for one that is not reached.
+        """
+        total = weights.transpose(0, 1) @ self.rows
+        pieces = total.split([p[0].numel() for p in self.shared.values()], dim=2)
+        return {
+            name: piece.unflatten(2, p.shape[1:]).transpose(0, 1)
+            for (name, p), piece in zip(self.shared.items(), pieces, strict=True)
+        }
+
+    def _combine_each(self, weights):
+        """As `combine_all`, one by one."""
+        found = [self.combine(some) for some in weights]
+        return {
+            name: None if found[0][name] is None else torch.stack([one[name] for one in found])
+            for name in found[0]
         }

@@ -193,6 +193,12 @@ class TaskHypernetwork(MemberModule):
         distance = self.embedding_alpha * (self.embeddings - self.mean_embedding()).square()
         return (distance.sum(2) * self.trained).sum(1)
 
+    def use_smooth_operations(self):
+        """Write networks out, by operations that can be differentiated twice."""
+        self.readers += 1
+        for layer in self.layers:
+            layer.by_hand = False
+
     @torch.no_grad()
     def for_new_tasks(self, n_tasks, noise):
         """Copy that trains the embeddings of other tasks only, everything else frozen.

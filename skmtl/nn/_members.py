@@ -5,6 +5,7 @@ Also the random generators that make a member the same alone and in company.
 
 import copy
 import math
+from collections import OrderedDict
 
 import numpy as np
 import torch
@@ -126,19 +127,34 @@ class MemberModule(nn.Module):
         Parameters
         ----------
         members : list of int or slice
+            A member may be in it several times.
 
         Returns
         -------
         MemberModule
+            Without hooks: they belong to whoever looks at this one.
         """
         # the tensors are replaced before they are copied
         memo = {}
+        for module in self.modules():
+            for hooks in (module._forward_hooks, module._forward_pre_hooks):
+                memo[id(hooks)] = OrderedDict()
+            for value in vars(module).values():
+                # what a forward pass has left behind may have a graph
+                if isinstance(value, torch.Tensor):
+                    memo[id(value)] = value.detach()
         for tensor in [*self.parameters(), *self.buffers()]:
             piece = tensor.detach()[members].clone()
             if isinstance(tensor, nn.Parameter):
                 piece = nn.Parameter(piece, requires_grad=tensor.requires_grad)
             memo[id(tensor)] = piece
         return copy.deepcopy(self, memo)
+
+    def use_smooth_operations(self):
+        """Do with operations of torch what is done by hand and has no second derivative.
+
+        Nothing to do by default.
+        """
 
     def keep_tasks(self, n_tasks):
         """Forget all but the first tasks; nothing to do by default.

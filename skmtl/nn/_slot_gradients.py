@@ -15,13 +15,16 @@ class SlotGradients(TaskGradients):
     """
 
     def __init__(self, module):
-        super().__init__(module)
-        module.readers += 1
         self.last = [*module.layers, *module.target_biases]
         if module.skip is not None:
             self.last.append(module.skip)
         self.parts = [*module.extractor, *self.last]
         self._seen = {}
+        super().__init__(module)
+
+    def attach(self):
+        """Watch what is written, see `TaskGradients.attach`."""
+        self.module.readers += 1
         self._hooks = [part.register_forward_hook(self._remember) for part in self.parts]
 
     def _remember(self, part, inputs, output):
@@ -83,6 +86,10 @@ class SlotGradients(TaskGradients):
             for parameter, piece in zip(parameters, pieces, strict=True):
                 found[parameter] = piece.view_as(parameter)
         return {name: found.get(parameter) for name, parameter in self.shared.items()}
+
+    def combine_all(self, weights):
+        """Weighted sums for several sets of weights, see `TaskGradients.combine_all`."""
+        return self._combine_each(weights)
 
 
 def compressed_rows(part, read, slope):

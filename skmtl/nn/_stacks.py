@@ -89,8 +89,18 @@ class StackLinear(MemberModule):
         if tasks is not None:
             weight = take_members(weight, tasks)
             bias = None if bias is None else take_members(bias, tasks)
-        y = x @ weight
+        if tasks is not None and not torch.is_grad_enabled() and _same_blocks(x):
+            # one product for all tasks, for which the rows need not be copied
+            y = x[:, 0] @ weight.transpose(1, 2).flatten(2)
+            y = y.unflatten(2, weight.shape[1::2]).transpose(1, 2)
+        else:
+            y = x @ weight
         return y if bias is None else y + bias
+
+
+def _same_blocks(x):
+    """Whether all blocks of (M, K, b, d) hold the same rows, in the same memory."""
+    return x.ndim == 4 and x.shape[1] > 1 and x.stride(1) == 0
 
 
 class StackMLP(MemberModule):

@@ -3,6 +3,7 @@
 import torch
 
 from skmtl.nn._gradients import TaskGradients
+from skmtl.nn._members import ACTIVATIONS
 from skmtl.nn._slot_gradients import SlotGradients
 
 
@@ -15,12 +16,16 @@ class TrunkGradients(TaskGradients):
       gives the slopes at every layer, row by row. A task's gradient with respect to a layer is the
       sum over its rows of outer products, so that inner products of gradients are sums of products
       of inner products;
-    - if they share rows, T passes through the trunk, none of them through the heads.
+    - if they share rows, T passes through the trunk side by side, none of them through the heads.
     """
 
     def __init__(self, module):
         super().__init__(module)
         self._seen = []
+
+    def attach(self):
+        """Watch trunk and heads, see `TaskGradients.attach`."""
+        module = self.module
         self._hooks = [layer.register_forward_hook(self._remember) for layer in module.trunk.layers]
         self._hooks.append(module.trunk.register_forward_hook(self._remember_representation))
         self._hooks.append(module.trunk.register_forward_pre_hook(self._forget))
@@ -76,7 +81,7 @@ class TrunkGradients(TaskGradients):
     def gramian(self):
         """Inner products of the tasks' gradients, shape (M, S, S)."""
         if self.tasks_share_rows:
-            self.rows = self._jacobian(self._representation, self.at_representation.transpose(0, 1))
+            self._compute_rows()
             return super().gramian()
         n_slots, n_blocks = self._n_slots, self._slots.shape[1]
         rows, kernel = [], None
@@ -95,6 +100,42 @@ class TrunkGradients(TaskGradients):
             by_block = kernel.unflatten(2, (n_blocks, length)).unflatten(1, (n_blocks, length))
             total = total + self._by_slot(self._by_slot(by_block.sum((2, 4))).mT)
         return total
+
+    def _compute_rows(self):
+        """T passes through the trunk side by side, if they are still to be made."""
+        if self.rows is not None:
+            return
+        trunk, found = self.module.trunk, {}
+        # rows before tasks: what all tasks read is then multiplied with all their slopes at once
+        slope = self.at_representation.transpose(1, 2)
+        n_rows, n_tasks = slope.shape[1:3]
+        for n in reversed(range(len(self._seen))):
+            read, output = self._seen[n]
+            slope = slope * _derivative(ACTIVATIONS[trunk.activation], output).unsqueeze(2)
+            product = (read.mT @ slope.flatten(2)).unflatten(2, (n_tasks, -1))
+            found[f"trunk.layers.{n}.weight"] = product.transpose(1, 2).flatten(2)
+            found[f"trunk.layers.{n}.bias"] = slope.sum(1)
+            if n:
+                back = slope.flatten(1, 2) @ trunk.layers[n].weight.detach().mT
+                slope = back.unflatten(1, (n_rows, n_tasks))
+        self.rows = torch.cat([found[name] for name in self.shared], dim=2)
+
+    def combine_all(self, weights):
+        """Weighted sums for several sets of weights, see `TaskGradients.combine_all`."""
+        if self.tasks_share_rows:
+            if self.rows is None and len(weights) < self._n_slots:
+                return self._combine_each(weights)
+            self._compute_rows()
+            return super().combine_all(weights)
+        slots = self._slots.expand(len(weights), *self._slots.shape)
+        by_block = weights.gather(2, slots).unsqueeze(3).unsqueeze(4)
+        gradients = {}
+        for n, ((read, _), slope) in enumerate(zip(self._seen, self._slopes, strict=True)):
+            slope = slope.unflatten(1, (slots.shape[2], -1)) * by_block
+            slope = slope.flatten(2, 3)
+            gradients[f"trunk.layers.{n}.weight"] = read.mT @ slope
+            gradients[f"trunk.layers.{n}.bias"] = slope.sum(2, keepdim=True)
+        return gradients
 
     def _by_slot(self, by_block):
         """Sums of (M, K, ...) over the blocks of each slot."""
@@ -120,6 +161,13 @@ class TrunkGradients(TaskGradients):
             gradients[f"trunk.layers.{n}.weight"] = read.mT @ slope
             gradients[f"trunk.layers.{n}.bias"] = slope.sum(1, keepdim=True)
         return gradients
+
+
+def _derivative(activation, values):
+    """Derivative of an activation at some values."""
+    with torch.enable_grad():
+        values = values.detach().requires_grad_()
+        return torch.autograd.grad(activation(values).sum(), values)[0]
 
 
 def task_gradients(module, form="auto"):

@@ -14,11 +14,12 @@ from skmtl.training._affinity import AffinityRecorder
 from skmtl.training._batches import MemberBatches, task_totals
 from skmtl.training._clock import MemberClock
 from skmtl.training._losses import NumberLoss
-from skmtl.training._optimizer import MemberAdam
+from skmtl.training._optimizer import MemberAdam, MemberSGD
 from skmtl.training._preferences import PreferenceSteps, constant_losses
 from skmtl.training._sampling import task_shares
 from skmtl.training._weighting import WeightedSteps, weighs_equally
 
+_SOLVERS = {"adam": MemberAdam, "sgd": MemberSGD}
 # rows of all members that a validation batch holds
 _VALIDATION_ROWS = 2**16
 
@@ -45,9 +46,13 @@ class MemberNet(NeuralNet):
         Arguments of `PreferenceSteps`, which take the place of task weighting; None trains for one
         trade-off.
     record_affinity : dict or None
-        Arguments of `AffinityRecorder`; None records nothing.
+        Parameters of `Affinity`; None records nothing.
     learning_rate, weight_decay, averaging : float or sequence of M floats
         Settings of `MemberAdam`.
+    solver : {"adam", "sgd"}
+        The optimiser.
+    momentum : float
+        Of ``solver="sgd"``.
     batch_size : int, or list of M ints
         Rows in a batch at most.
     one_task : bool
@@ -85,6 +90,8 @@ class MemberNet(NeuralNet):
         Mean weights of the tasks, one row for each of `records_`.
     weighting_state_ : dict or None
         What the method of task weighting remembers, of all members.
+    choices_ : dict of str to ndarray, or None
+        What IT-MTL has chosen, see `IncreasedTransfer.finish`.
     """
 
     def __init__(
@@ -101,6 +108,8 @@ class MemberNet(NeuralNet):
         learning_rate=1e-3,
         weight_decay=0.0,
         averaging=0.0,
+        solver="adam",
+        momentum=0.0,
         batch_size=64,
         one_task=False,
         clip_norm=None,
@@ -121,6 +130,8 @@ class MemberNet(NeuralNet):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.averaging = averaging
+        self.solver = solver
+        self.momentum = momentum
         self.one_task = one_task
         self.clip_norm = clip_norm
         self.patience = patience
@@ -128,7 +139,7 @@ class MemberNet(NeuralNet):
         super().__init__(
             module,
             criterion=NumberLoss() if criterion is None else criterion,
-            optimizer=MemberAdam,
+            optimizer=_SOLVERS[solver],
             max_epochs=max_epochs,
             batch_size=batch_size,
             callbacks=list(callbacks),
@@ -144,12 +155,15 @@ class MemberNet(NeuralNet):
 
     def get_params_for_optimizer(self, prefix, named_parameters):
         """Arguments of the optimiser: the module itself, for its member axis."""
-        return (self.module_,), {
+        settings = {
             "lr": self.learning_rate,
             "weight_decay": self.weight_decay,
             "averaging": self.averaging,
             "clip_norm": self.clip_norm,
         }
+        if self.solver == "sgd":
+            settings["momentum"] = self.momentum
+        return (self.module_,), settings
 
     def check_data(self, X, y=None):
         """Nothing to check: the table was checked when it was made."""
@@ -213,9 +227,8 @@ class MemberNet(NeuralNet):
             )
         elif not weighs_equally(self.task_weighting):
             self.weighting_ = WeightedSteps(
+                self,
                 self.task_weighting,
-                self.module_,
-                self.criterion_,
                 self.seeds,
                 table.n_tasks,
                 table.tasks is None,
@@ -224,7 +237,7 @@ class MemberNet(NeuralNet):
             )
         self.recorder_ = None
         if self.record_affinity is not None:
-            self.recorder_ = AffinityRecorder(self.module_, table.n_tasks, **self.record_affinity)
+            self.recorder_ = AffinityRecorder(self, table.n_tasks, **self.record_affinity)
         self.diverged_ = {}
         self.clock_ = MemberClock(self.optimizer_.buffer, self.patience, self.tol)
         return self.partial_fit((train, valid))
@@ -282,11 +295,13 @@ class MemberNet(NeuralNet):
         best = clock.best
         self.records_ = clock.records()
         self.task_weights_ = self.weighting_state_ = None
-        self.affinity_ = None
+        self.affinity_ = self.choices_ = None
         if self.recorder_ is not None:
             self.affinity_ = self.recorder_.finish(clock.n_members, self.learning_rate)
         if self.weighting_ is not None:
             self.task_weights_, self.weighting_state_ = self.weighting_.finish(clock)
+            if self.weighting_.chooser is not None:
+                self.choices_ = self.weighting_.chooser.finish()
         self._not_finite(best.sum(1), members=range(len(best)))
         # the weights kept, of all members, in memory of their own
         for module, name, buffer in buffers:

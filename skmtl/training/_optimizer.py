@@ -1,6 +1,6 @@
-"""Adam over the member axis: every member has its own rate, decay, clock and on-off switch.
+"""Adam and SGD over the member axis: every member has its own rate, decay, clock and switch.
 
-torch's Adam takes one rate for all, and moves members that have stopped; this one does neither.
+torch's optimisers take one rate for all, and move members that have stopped; these do neither.
 """
 
 import inspect
@@ -67,6 +67,7 @@ class MemberAdam(torch.optim.Optimizer):
         decayed = set(module.decayed_parameters())
         first = named[0][1]
         self._parameters = [p for _, p in named]
+        self._names = [name for name, _ in named]
         self._shapes = [p.shape[1:] for p in self._parameters]
         self._sizes = [shape.numel() for shape in self._shapes]
         self._decays = torch.cat(
@@ -197,7 +198,6 @@ class MemberAdam(torch.optim.Optimizer):
                 loss = closure()
         group = self.param_groups[0]
         lr = torch.as_tensor(group["lr"], dtype=self.buffer.dtype, device=self.buffer.device)
-        decay, (beta1, beta2) = group["weight_decay"], group["betas"]
         # fresh memory for numbers as many as the parameters would cost more than the arithmetic
         gradient = scratch("gradient", self.buffer.shape, self.buffer)
         torch.cat([self._gradient(p) for p in self._parameters], dim=1, out=gradient)
@@ -209,17 +209,9 @@ class MemberAdam(torch.optim.Optimizer):
             state = self.mean, self.mean_square, self.buffer, self.averaged
             kept = [tensor.clone() for tensor in state]
         self.steps += 1 if everyone else active.unsqueeze(1)
-        self.mean.lerp_(gradient, 1 - beta1)
-        self.mean_square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        # in double precision: 1 - 0.999 ** t has few digits left in single
-        rate = -lr / (1 - beta1**self.steps).to(lr.dtype)
-        root = (1 - beta2**self.steps).sqrt().to(lr.dtype)
         if self._decaying:
-            self.buffer.mul_(self._shrinkage(lr * decay))
-        if self._factors is not None:
-            rate = rate * self._factors
-        change = torch.sqrt(self.mean_square, out=gradient).div_(root).add_(group["eps"])
-        self.buffer.addcmul_(torch.div(self.mean, change, out=change), rate)
+            self.buffer.mul_(self._shrinkage(lr * group["weight_decay"]))
+        self._move(gradient, lr)
         if self._averaging:
             soon = (1 + self.steps) / (10 + self.steps)
             self.averaged.lerp_(
@@ -229,6 +221,102 @@ class MemberAdam(torch.optim.Optimizer):
             for tensor, old in zip(state, kept, strict=True):
                 tensor.copy_(torch.where(active.unsqueeze(1), tensor, old))
         return loss
+
+    def _move(self, gradient, lr):
+        """Move the parameters along a gradient, whose memory is used up."""
+        group = self.param_groups[0]
+        beta1, beta2 = group["betas"]
+        self.mean.lerp_(gradient, 1 - beta1)
+        self.mean_square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        rate, root = self._rates(lr, self.steps)
+        change = torch.sqrt(self.mean_square, out=gradient).div_(root).add_(group["eps"])
+        self.buffer.addcmul_(torch.div(self.mean, change, out=change), rate)
+
+    def _rates(self, lr, steps):
+        """Adam's rate and the root of its second correction, behind some steps."""
+        beta1, beta2 = self.param_groups[0]["betas"]
+        # in double precision: 1 - 0.999 ** t has few digits left in single
+        rate = -lr / (1 - beta1**steps).to(lr.dtype)
+        root = (1 - beta2**steps).sqrt().to(lr.dtype)
+        return rate if self._factors is None else rate * self._factors, root
+
+    @torch.no_grad()
+    def flat(self, gradients):
+        """Gradients by name as numbers in the order of the buffer.
+
+        Parameters
+        ----------
+        gradients : dict of str to Tensor of shape (..., M, *) or None
+            Zero for parameters that it does not name.
+
+        Returns
+        -------
+        Tensor of shape (..., M, P)
+        """
+        found = [gradients.get(name) for name in self._names]
+        pairs = zip(found, self._parameters, strict=True)
+        known, p = next((g, p) for g, p in pairs if g is not None)
+        leading = known.shape[: known.ndim - p.ndim + 1]
+        return torch.cat(
+            [
+                self.buffer.new_zeros(*leading, size) if g is None else g.reshape(*leading, size)
+                for g, size in zip(found, self._sizes, strict=True)
+            ],
+            dim=-1,
+        )
+
+    def columns(self, names):
+        """Which columns of the buffer belong to some parameters, shape (P,) of bool."""
+        pairs = zip(self._names, self._sizes, strict=True)
+        return torch.cat([torch.full((size,), name in names) for name, size in pairs]).to(
+            self.buffer.device
+        )
+
+    def views(self, buffer):
+        """Parameters by name, as views of a tensor like the buffer, of any number of members."""
+        pieces = buffer.split(self._sizes, dim=1)
+        return {
+            name: piece.view(len(buffer), *shape)
+            for name, piece, shape in zip(self._names, pieces, self._shapes, strict=True)
+        }
+
+    @torch.no_grad()
+    def after(self, gradient, active=None):
+        """Parameters after a step along other gradients; nothing changes.
+
+        Parameters
+        ----------
+        gradient : Tensor of shape (..., M, P)
+            One gradient or several, in the order of the buffer.
+        active : Tensor of shape (M,) of bool, optional
+            Members that step; all by default.
+
+        Returns
+        -------
+        Tensor of shape (..., M, P)
+        """
+        group = self.param_groups[0]
+        lr = torch.as_tensor(group["lr"], dtype=self.buffer.dtype, device=self.buffer.device)
+        if self._clip_norm is not None:
+            norm = gradient.norm(dim=-1, keepdim=True)
+            gradient = gradient * (self._clip_norm / (norm + 1e-6)).clamp(max=1)
+        start = self.buffer
+        if self._decaying:
+            start = start * self._shrinkage(lr * group["weight_decay"])
+        moved = self._moved(start, gradient, lr)
+        if active is None:
+            return moved
+        return torch.where(active.unsqueeze(1), moved, self.buffer)
+
+    def _moved(self, start, gradient, lr):
+        """As `_move`, from parameters without their decay; nothing changes."""
+        group = self.param_groups[0]
+        beta1, beta2 = group["betas"]
+        rate, root = self._rates(lr, self.steps + 1)
+        mean_square = (self.mean_square * beta2).addcmul(gradient, gradient, value=1 - beta2)
+        change = mean_square.sqrt_().div_(root).add_(group["eps"])
+        mean = torch.lerp(self.mean.expand_as(gradient), gradient, 1 - beta1)
+        return torch.addcmul(start, mean.div_(change), rate)
 
     def _shrinkage(self, rate):
         """What decay leaves of every parameter, kept as long as the rates are what they were."""
@@ -241,3 +329,34 @@ class MemberAdam(torch.optim.Optimizer):
         """Gradient of shape (M, size); zero for a parameter that the loss did not reach."""
         gradient = parameter.grad
         return (torch.zeros_like(parameter) if gradient is None else gradient).flatten(1)
+
+
+class MemberSGD(MemberAdam):
+    """Gradient descent with momentum, over the member axis as `MemberAdam`.
+
+    Parameters
+    ----------
+    module, lr, weight_decay, averaging, clip_norm
+        As `MemberAdam` takes them; the decay is decoupled here, too.
+    momentum : float, default=0.0
+        What is left of the last step's direction.
+
+    Notes
+    -----
+    ``v = momentum * v + g`` and ``w = w - lr * v``, as torch's SGD.
+    """
+
+    def __init__(self, module, *args, momentum=0.0, **settings):
+        super().__init__(module, *args, **settings)
+        self.param_groups[0]["momentum"] = momentum
+
+    def _rate(self, lr):
+        return -lr if self._factors is None else -lr * self._factors
+
+    def _move(self, gradient, lr):
+        self.mean.mul_(self.param_groups[0]["momentum"]).add_(gradient)
+        self.buffer.addcmul_(self.mean, self._rate(lr))
+
+    def _moved(self, start, gradient, lr):
+        mean = self.mean * self.param_groups[0]["momentum"] + gradient
+        return torch.addcmul(start, mean, self._rate(lr))

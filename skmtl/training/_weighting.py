@@ -3,11 +3,13 @@
 import torch
 
 from skmtl.nn import member_generators, task_gradients
+from skmtl.training._increased_transfer import IncreasedTransfer
 from skmtl.training._losses import JointLoss, NumberLoss
 from skmtl.training._slots import matrix_by_task, sum_by
 from skmtl.training._weight_records import WeightRecords
 from skmtl.weighting import Composition, EqualWeights, UncertaintyWeighting, get_weighting
 from skmtl.weighting._base import AFTERWARDS, GRAMIAN, select
+from skmtl.weighting._it_mtl import ITMTL, taken
 
 
 def weighs_equally(method):
@@ -20,12 +22,10 @@ class WeightedSteps:
 
     Parameters
     ----------
+    net : MemberNet
+        Whose module is trained.
     method : str, TaskWeighting, tuple or Weighting of TorchJD
         See `get_weighting`.
-    module : MemberModule
-        Whose parameters are trained.
-    criterion : Module
-        Loss of every label.
     seeds : sequence of M ints
     n_tasks : int
     wide : bool
@@ -41,9 +41,9 @@ class WeightedSteps:
         What the method remembers, of the members in the training tensors.
     """
 
-    def __init__(self, method, module, criterion, seeds, n_tasks, wide, *, form="auto", state=None):
-        method = get_weighting(method)
-        self.method, self.module, self.criterion = method, module, criterion
+    def __init__(self, net, method, seeds, n_tasks, wide, *, form="auto", state=None):
+        method, module = get_weighting(method), net.module_
+        self.method, self.module, self.criterion = method, module, net.criterion_
         self.wide, self.n_tasks = wide, n_tasks
         self._split(method)
         self.generators = member_generators(seeds, "weighting")
@@ -54,10 +54,13 @@ class WeightedSteps:
         self.state = method.place(self.state, next(module.parameters()).device)
         # without a state a method need not know which tasks those of the batch are
         self._by_slot = not wide and self.state is None
-        self.gradients = None
+        self.gradients = self.chooser = None
         if self.second is not None:
             self.gradients = task_gradients(module, form)
-            self._check_gradients()
+            for part, _ in self._steered():
+                self._check_gradients(part)
+        if isinstance(self.second, ITMTL):
+            self.chooser = IncreasedTransfer(net, self.second)
         self.records = WeightRecords(n_tasks)
 
     def _split(self, method):
@@ -77,9 +80,20 @@ class WeightedSteps:
             return state.get("losses"), state.get("gradients")
         return (None, state) if self.first is None else (state, None)
 
+    def _steered(self):
+        """What looks at gradients, with its state: one method, or the candidates."""
+        _, state = self._parts()
+        if not isinstance(self.second, ITMTL):
+            return [(self.second, state)]
+        methods = enumerate(self.second.methods())
+        # single tasks have no method, and compare gradients as ITMTL itself does
+        return [(self.second if m is None else m, (state or {}).get(str(n))) for n, m in methods]
+
     def _tell_classes(self):
         """The likelihood of uncertainty weighting differs between numbers and classes."""
-        if not isinstance(self.first, UncertaintyWeighting):
+        told = [(self.first, self._parts()[0]), *self._steered()]
+        told = [(m, state) for m, state in told if isinstance(m, UncertaintyWeighting)]
+        if not told:
             return
         classes = torch.zeros(self.n_tasks, dtype=torch.bool)
         if isinstance(self.criterion, JointLoss):
@@ -87,9 +101,10 @@ class WeightedSteps:
                 classes[block] = not isinstance(loss, NumberLoss)
         else:
             classes[:] = not isinstance(self.criterion, NumberLoss)
-        self.first.tell_classes(self._parts()[0], classes)
+        for method, state in told:
+            method.tell_classes(state, classes)
 
-    def _check_gradients(self):
+    def _check_gradients(self, method):
         name = type(self.second).__name__
         if not self.gradients.shared:
             raise ValueError(
@@ -97,17 +112,17 @@ class WeightedSteps:
                 "they share, but here tasks share none. Use a method that needs losses only, such "
                 "as 'uncertainty', or an estimator whose tasks share parameters."
             )
-        if not self.second.at_representation:
+        if not method.at_representation:
             return
         if not self.wide:
             raise ValueError(
-                f"{self.second!r} compares gradients at the representation that tasks share, but "
+                f"{method!r} compares gradients at the representation that tasks share, but "
                 "in long form every row, and so its representation, belongs to one task. Use "
                 "'mgda', which compares gradients of the shared parameters, or wide form."
             )
         if not hasattr(self.gradients, "gramian_at_representation"):
             raise ValueError(
-                f"{self.second!r} compares gradients at a representation that all tasks share, "
+                f"{method!r} compares gradients at a representation that all tasks share, "
                 f"which {type(self.module).__name__} does not have. Use 'mgda', or an estimator "
                 "with a trunk and heads, such as SharedBottomRegressor."
             )
@@ -146,7 +161,7 @@ class WeightedSteps:
             self._record(weights, tasks, ~torch.isnan(means))
             self._backward((losses * weights).sum(1), net)
         else:
-            self._step_by_gradients(losses, means, tasks, slots, net)
+            self._step_by_gradients(losses, values, means, tasks, slots, net, batch)
         net.step_optimizer(batch)
         if AFTERWARDS in self.method.needs:
             self._look_back(net, batch, means, totals, tasks, slots)
@@ -169,7 +184,7 @@ class WeightedSteps:
         """The reverse of `_by_task`."""
         return by_task if self.wide or self._by_slot else by_task.gather(1, tasks)
 
-    def _step_by_gradients(self, losses, means, tasks, slots, net):
+    def _step_by_gradients(self, losses, sums, means, tasks, slots, net, batch):
         """Gradients of shared parameters by one method, of the others by the losses' weights."""
         state, second_state = self._parts()
         present = ~torch.isnan(means)
@@ -179,24 +194,41 @@ class WeightedSteps:
             losses = losses * self._of_slots(first, tasks)
         gradients = self.gradients
         gradients.differentiate(losses, slots)
-        gramian = self._gramian(tasks)
-        second = self.second.weights(means, gramian, second_state, self.generators)
+        # they may share a graph with the losses
+        self._penalise(net, retain_graph=True)
+        if self.chooser is None:
+            gramian = self._gramian(tasks, self.second)
+            second = self.second.weights(means, gramian, second_state, self.generators)
+            by_slot = self._of_slots(second, tasks)
+            found = gradients.combine(by_slot)
+        else:
+            compared = {m.at_representation: m for m, _ in self._steered() if GRAMIAN in m.needs}
+            compared = {where: m for where, m in compared.items() if m is not self.second}
+            gramians = {where: self._gramian(tasks, m) for where, m in compared.items()}
+            weights, eligible = self.second.candidate_weights(
+                means, gramians, second_state, self.generators
+            )
+            by_slot = weights
+            if not self.wide:
+                by_slot = weights.gather(2, tasks.unsqueeze(1).expand(-1, weights.shape[1], -1))
+            found, choice = self.chooser.choose(
+                net, batch, gradients, losses, sums, by_slot, eligible, self.generators
+            )
+            second = taken(weights, choice)
         self._record(second if first is None else first * second, tasks, present)
-        by_slot = self._of_slots(second, tasks)
-        found = gradients.combine(by_slot)
         if self.second.own_parameters:
             # weights of losses: each task's own parameters see its weight alone
             own = gradients.pull_back((losses * by_slot).sum(), gradients.own)
         else:
             own = gradients.own_gradients
-        self._give({**found, **own}, net)
+        self._give({**found, **own})
         gradients.release()
 
-    def _gramian(self, tasks):
-        if self.second.at_representation:
+    def _gramian(self, tasks, method):
+        if method.at_representation:
             if not self.gradients.tasks_share_rows and self.n_tasks > 1:
                 raise ValueError(
-                    f"{self.second!r} compares gradients at the representation that tasks share, "
+                    f"{method!r} compares gradients at the representation that tasks share, "
                     "but facts about the tasks are part of it here, so that each task has its own. "
                     "Use 'mgda', or metadata=None."
                 )
@@ -215,11 +247,15 @@ class WeightedSteps:
             loss = loss + penalties
         loss.sum().backward()
 
-    def _give(self, gradients, net):
-        """Gradients to the parameters, those of the penalty included."""
+    @staticmethod
+    def _penalise(net, **options):
+        """Gradients of the penalties to the parameters."""
         penalties = net.penalties()
         if penalties is not None and penalties.requires_grad:
-            penalties.sum().backward()
+            penalties.sum().backward(**options)
+
+    def _give(self, gradients):
+        """Gradients to the parameters, beside those of the penalties."""
         for name, parameter in self.module.named_parameters():
             gradient = gradients.get(name)
             if gradient is not None:
@@ -248,6 +284,8 @@ class WeightedSteps:
         """Learn that an epoch is over, before the clocks tick."""
         self.method.end_epoch(self.state)
         self.records.end_epoch(clock)
+        if self.chooser is not None:
+            self.chooser.end_epoch(clock)
 
     def after_tick(self, clock, was_active):
         """Keep the state of members that have just stopped, whose tensors may go on."""

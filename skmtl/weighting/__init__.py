@@ -3,6 +3,7 @@
 One method a file. None of them knows where losses and gradients come from.
 """
 
+from skmtl.weighting._affinity import Affinity, normalized_affinity
 from skmtl.weighting._aligned import AlignedMTL
 from skmtl.weighting._base import GradientWeighting, TaskWeighting
 from skmtl.weighting._cagrad import CAGrad
@@ -15,6 +16,7 @@ from skmtl.weighting._gradnorm import GradNorm
 from skmtl.weighting._gradvac import GradVac
 from skmtl.weighting._imtl_g import IMTLG
 from skmtl.weighting._imtl_l import IMTLL
+from skmtl.weighting._it_mtl import ITMTL
 from skmtl.weighting._mgda import MGDA
 from skmtl.weighting._nash import NashMTL
 from skmtl.weighting._pcgrad import PCGrad
@@ -28,7 +30,9 @@ __all__ = [
     "FAMO",
     "IMTLG",
     "IMTLL",
+    "ITMTL",
     "MGDA",
+    "Affinity",
     "AlignedMTL",
     "CAGrad",
     "Composition",
@@ -47,4 +51,5 @@ __all__ = [
     "TorchJDWeighting",
     "UncertaintyWeighting",
     "get_weighting",
+    "normalized_affinity",
 ]

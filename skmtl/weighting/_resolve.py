@@ -12,6 +12,7 @@ from skmtl.weighting._gradnorm import GradNorm
 from skmtl.weighting._gradvac import GradVac
 from skmtl.weighting._imtl_g import IMTLG
 from skmtl.weighting._imtl_l import IMTLL
+from skmtl.weighting._it_mtl import ITMTL
 from skmtl.weighting._mgda import MGDA
 from skmtl.weighting._nash import NashMTL
 from skmtl.weighting._pcgrad import PCGrad
@@ -38,6 +39,7 @@ NAMES = {
     "fairgrad": FairGrad,
     "gradvac": GradVac,
     "gradnorm": GradNorm,
+    "it-mtl": ITMTL,
 }
 
 

@@ -7,9 +7,12 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from skmtl.training import MemberNet, TaskRows
+from skmtl.nn import SharedBottomNetwork
+from skmtl.training import MemberNet, NumberLoss, TaskRows
+from skmtl.training._batches import MemberBatches
+from skmtl.training._lookahead import Lookahead
 from tests._members import build, parameters_of, task_rows, train
-from tests._networks import network
+from tests._networks import NETWORKS, network, randomised
 from tests.training.test_weighting import TABLES, every_form, module_for, wide_rows
 
 
@@ -31,7 +34,12 @@ def run(table, seeds, *, module=None, rows=None, **settings):
 def test_training_is_as_without_it_to_the_bit(form, method):
     table = TABLES[form](dtype=torch.float32)
     plain = run(table, [3, 4], record_affinity=None, task_weighting=method, averaging=0.9)
-    for options in ({}, {"approximate": 1}, {"every": 2, "heads_first": False}):
+    for options in (
+        {},
+        {"approximate": 1},
+        {"approximate": 2},
+        {"every": 2, "heads_first": False},
+    ):
         watched = run(table, [3, 4], record_affinity=options, task_weighting=method, averaging=0.9)
         for m in range(2):
             assert torch.equal(parameters_of(plain.module_, m), parameters_of(watched.module_, m))
@@ -87,6 +95,158 @@ def test_a_look_ahead_by_hand(heads_first):
                     p.copy_(q)
             expected = 1 - losses(after) / before
         np.testing.assert_allclose(net.affinity_[0, 0, i], expected.numpy(), rtol=1e-6)
+
+
+SOLVERS = {
+    "sgd": ({"solver": "sgd"}, torch.optim.SGD, {}),
+    "momentum": ({"solver": "sgd", "momentum": 0.9}, torch.optim.SGD, {"momentum": 0.9}),
+    "adam": ({"solver": "adam"}, torch.optim.Adam, {}),
+}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("heads_first", [True, False])
+def test_every_step_is_that_of_torchs_optimizer(solver, heads_first):
+    table, rate = wide_rows(missing=0.2), 0.02
+    ours, theirs, arguments = SOLVERS[solver]
+    module = module_for(table, [3])
+    net = run(
+        table,
+        [3],
+        module=copy.deepcopy(module),
+        batch_size=40,
+        max_epochs=4,
+        learning_rate=rate,
+        record_affinity={"heads_first": heads_first},
+        **ours,
+    )
+    shared = set(module.shared_parameters())
+    tasks = torch.arange(4).unsqueeze(0)
+    x = table.features.expand(1, 4, -1, -1)
+
+    def losses(network_):
+        errors = (network_(x, tasks, tasks)[0, :, :, 0] - table.targets.T).square()
+        return (errors * table.weights.T).sum(1)
+
+    totals = table.weights.sum(0)
+    optimizer = theirs(module.parameters(), lr=rate, **arguments)
+    for epoch in range(4):
+        before = (losses(module) / totals).detach()
+        for i in range(4):
+            moved, other = copy.deepcopy((module, optimizer))
+            mean = losses(moved) / totals
+            for name, p in moved.named_parameters():
+                which = mean[i] if name in shared else mean.sum()
+                (p.grad,) = torch.autograd.grad(which, p, retain_graph=True)
+            other.step()
+            if not heads_first:
+                with torch.no_grad():
+                    for (name, p), q in zip(
+                        moved.named_parameters(), module.parameters(), strict=True
+                    ):
+                        if name not in shared:
+                            p.copy_(q)
+            expected = (1 - losses(moved) / totals / before).detach()
+            np.testing.assert_allclose(net.affinity_[epoch, 0, i], expected, rtol=1e-6, atol=1e-9)
+        optimizer.zero_grad()
+        (losses(module).sum() / totals.sum()).backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_second_order_is_exact_where_the_loss_is_quadratic(solver):
+    table = wide_rows(missing=0.2)
+    # linear in the weights of its only shared layer
+    settings = {"hidden_layer_sizes": (4,), "head_layer_sizes": (), "activation": "identity"}
+    exact, first, second = (
+        run(
+            table,
+            [3, 4],
+            module=network("shared bottom", 4, 3, 1, [3, 4], **settings).double(),
+            learning_rate=0.05,
+            solver=solver,
+            record_affinity={"approximate": a, "heads_first": False},
+        ).affinity_
+        for a in (None, 1, 2)
+    )
+    np.testing.assert_allclose(second, exact, rtol=1e-9, atol=1e-12)
+    assert np.abs(first - exact).max() > 1e-4
+
+
+def curvature_of(module, table, criterion=None, length=2e-4):
+    """Second derivatives along two random moves, ours and by differences of losses."""
+    net = MemberNet(module, seeds=[3, 4], criterion=criterion, max_epochs=1, learning_rate=1e-9)
+    rows = [torch.arange(len(table))] * 2
+    net.fit_members(table, rows)
+    # as if it were still in training
+    net.module_.train()
+    net.initialize_optimizer()
+    batch = next(iter(MemberBatches(table, rows, len(table))))
+    net.module_(*batch.inputs)
+    optimizer = net.optimizer_
+    generator = torch.Generator().manual_seed(0)
+    moves = torch.randn(2, *optimizer.buffer.shape, generator=generator).double()
+    names = [n for n, _ in module.named_parameters() if "steps" not in n]
+    moves = moves * optimizer.columns(names)
+    lookahead = Lookahead(net, "record_affinity")
+    here = optimizer.buffer
+    near = torch.stack([here + k * length * moves for k in (-1, 0, 1)])
+    before, now, after = (lookahead.losses(buffers, batch) for buffers in near)
+    with torch.no_grad():
+        slots = batch.inputs[2]
+        own = net.evaluate(batch)[1].sum(2)
+        expected = torch.zeros_like(now[0]).scatter_add(1, slots, own)
+    torch.testing.assert_close(now[0], expected)
+    return lookahead.curvatures(moves, batch), (before - 2 * now + after) / length**2
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_second_derivatives_of_every_architecture(name):
+    table = wide_rows(missing=0.2)
+    found, expected = curvature_of(randomised(network(name, 4, 3, 1, [3, 4])), table)
+    assert (expected != 0).any()
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"target_bias": "plain"}, {"compression": False}], ids=str
+)
+def test_second_derivatives_of_hypernetworks(settings):
+    table = task_rows()
+    module = build(table, [3, 4], activation="tanh", hypernet_layers=0, **settings)
+    found, expected = curvature_of(module, table, NumberLoss("squared_error"))
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+
+
+class Once(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * 2
+
+
+class OnceDifferentiable(SharedBottomNetwork):
+    def outputs(self, x, tasks):
+        return Once.apply(super().outputs(x, tasks))
+
+
+def test_second_order_where_there_is_none_is_an_error():
+    table = wide_rows()
+    module = OnceDifferentiable(
+        4,
+        3,
+        1,
+        seeds=[3],
+        hidden_layer_sizes=(4,),
+        head_layer_sizes=(),
+        activation="tanh",
+    ).double()
+    run(table, [3], module=copy.deepcopy(module), record_affinity={"approximate": 1})
+    with pytest.raises(ValueError, match="second derivatives, which OnceDifferentiable does not"):
+        run(table, [3], module=module, record_affinity={"approximate": 2})
 
 
 def test_the_first_order_error_falls_with_the_rate():
@@ -166,8 +326,12 @@ def test_what_cannot_be_recorded_is_an_error():
     module = network("independent tasks", 4, 3, 1, [3]).double()
     with pytest.raises(ValueError, match="here tasks share none"):
         run(table, [3], module=module)
-    with pytest.raises(ValueError, match="approximate must be None or 1"):
+    with pytest.raises(ValueError, match="approximate must be None, 1 or 2, got 3"):
         run(table, [3], record_affinity={"approximate": 3})
+    with pytest.raises(ValueError, match="every must be an int of at least 1, got 0"):
+        run(table, [3], record_affinity={"every": 0})
+    with pytest.raises(ValueError, match="loss='poisson' can be negative"):
+        run(table, [3], criterion=NumberLoss("poisson"))
 
 
 def test_stopped_members_have_no_affinity():

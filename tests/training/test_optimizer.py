@@ -1,14 +1,16 @@
-"""Adam over the member axis against torch's, and what torch's cannot do.
+"""Adam and SGD over the member axis against torch's, and what torch's cannot do.
 
 Gradients are made up, so that nothing but the optimiser is tested.
 """
+
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
 from skmtl.nn import MemberModule
-from skmtl.training._optimizer import MemberAdam
+from skmtl.training._optimizer import MemberAdam, MemberSGD
 
 
 class Stack(MemberModule):
@@ -42,6 +44,65 @@ def test_one_member_is_torchs_adamw(weight_decay):
         reference.step()
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_one_member_is_torchs_sgd(momentum):
+    ours, theirs = Stack(1), Stack(1)
+    optimizer = MemberSGD(ours, lr=0.01, momentum=momentum)
+    reference = torch.optim.SGD(theirs.parameters(), lr=0.01, momentum=momentum)
+    for step in range(50):
+        gradients(step, ours, slice(1))
+        gradients(step, theirs, slice(1))
+        optimizer.step()
+        reference.step()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+class Fast(Stack):
+    def learning_rate_factors(self):
+        return {"bias": 3.0}
+
+
+SETTINGS = [
+    {},
+    {"weight_decay": [0.1, 0.0, 0.2, 0.3]},
+    {"clip_norm": [0.1, 1.0, 5.0, 100.0]},
+    {"averaging": 0.9, "weight_decay": 0.1},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("stack", [Stack, Fast])
+@pytest.mark.parametrize("make", [MemberAdam, partial(MemberSGD, momentum=0.8)])
+def test_a_step_that_is_looked_at_is_the_step_that_is_made(make, stack, settings):
+    module = stack(4)
+    optimizer = make(module, lr=[0.1, 0.2, 0.3, 0.4], **settings)
+    for step in range(6):
+        gradients(step, module)
+        named = dict(module.named_parameters())
+        flat = optimizer.flat({name: p.grad for name, p in named.items()})
+        active = torch.tensor([True, False, True, True]) if step % 2 else None
+        state = {n: v.clone() for n, v in vars(optimizer).items() if isinstance(v, torch.Tensor)}
+        several = optimizer.after(torch.stack([flat, 2 * flat]), active)
+        after = optimizer.after(flat, active)
+        for name, value in state.items():
+            assert torch.equal(getattr(optimizer, name), value)
+        optimizer.step(active=active)
+        assert torch.equal(after, optimizer.buffer)
+        assert torch.equal(several[0], after)
+
+
+def test_the_buffer_by_names():
+    module = Stack(4)
+    optimizer = MemberAdam(module)
+    assert optimizer.columns({"bias"}).tolist() == [False] * 6 + [True] * 4
+    flat = optimizer.flat({"bias": torch.ones(2, 4, 4), "weight": None})
+    assert flat.shape == (2, 4, 10)
+    assert flat.sum() == 2 * 4 * 4
+    views = optimizer.views(optimizer.buffer)
+    assert torch.equal(views["weight"], module.weight)
 
 
 def test_running_mean_by_its_definition():

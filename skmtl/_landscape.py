@@ -1,0 +1,136 @@
+"""Losses of a fitted estimator around its parameters: along steps, and in the plane of two.
+
+What the displays of losses show.
+"""
+
+import copy
+
+import numpy as np
+import torch
+
+from skmtl._device import one_thread
+from skmtl._examples import Examples
+from skmtl._jobs import Job
+from skmtl.nn import task_gradients
+from skmtl.training import MemberNet
+from skmtl.training._batches import MemberBatches
+from skmtl.training._lookahead import Lookahead
+from skmtl.training._slots import matrix_by_task, sum_by
+from skmtl.weighting import ITMTL
+
+SOLVERS = ("adam", "sgd")
+
+
+class Landscape:
+    """Losses of the tasks on some rows, as the shared parameters of one member move.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    X, y : as its ``fit`` takes them
+        The rows that losses are means over.
+    member : int
+    solver : {"adam", "sgd"}
+        Whose first step a step is.
+    learning_rate : float or None
+        None is that of the estimator.
+    """
+
+    def __init__(self, estimator, X, y, member=0, solver="adam", learning_rate=None):
+        if solver not in SOLVERS:
+            raise ValueError(f"solver must be one of {SOLVERS}, got {solver!r}.")
+        features, *rows = estimator._check_rows(X, y, None, estimator._targets)
+        features, tasks = estimator._tables.known(features, estimator)
+        examples = Examples(features, tasks, *rows)
+        tables, targets = estimator._tables, estimator._targets
+        table = Job(estimator, tables, targets, examples, None, np.zeros(1)).rows()
+        self.estimator, self.n_tasks, self.wide = estimator, table.n_tasks, table.tasks is None
+        module = copy.deepcopy(estimator.module_).cpu().part([member]).train()
+        rate = estimator.learning_rate_init if learning_rate is None else learning_rate
+        self.net = MemberNet(
+            module, seeds=[0], criterion=targets.criterion(), solver=solver, learning_rate=rate
+        ).initialize()
+        every = [torch.arange(len(table))]
+        self.batch = next(iter(MemberBatches(table, every, len(table))))
+        self.lookahead = Lookahead(self.net, "the loss after a step")
+        _, tasks, slots, _ = self.batch.inputs
+        totals = sum_by(slots, tasks.shape[1], self.batch.weights.sum(2))
+        self.totals = self._by_task(totals, tasks)
+
+    def _by_task(self, values, tasks):
+        return values if self.wide else sum_by(tasks, self.n_tasks, values)
+
+    def steps(self, candidates):
+        """Steps of the shared parameters.
+
+        Parameters
+        ----------
+        candidates : list
+            As `ITMTL` takes them.
+
+        Returns
+        -------
+        names : list of str
+        moves : Tensor of shape (C, P)
+            Only those of tasks that have rows.
+        """
+        method, net, batch = ITMTL(candidates), self.net, self.batch
+        state = method.init_state(1, self.n_tasks)
+        methods = [m for m in method.methods() if m is not None]
+        if any(m.at_representation for m in methods):
+            raise ValueError("gradients at the representation are no step of the parameters here.")
+        shared = net.module_.shared_parameters()
+        if not shared:
+            raise ValueError(
+                f"{type(self.estimator).__name__} has no parameters that tasks share, and so no "
+                "steps to compare."
+            )
+        gradients = task_gradients(net.module_)
+        _, tasks, slots, _ = batch.inputs
+        losses = sum_by(slots, tasks.shape[1], net.evaluate(batch)[1].sum(2)) / batch.counts
+        gradients.differentiate(losses, slots)
+        with torch.no_grad():
+            gramian = gradients.gramian()
+            gramian = gramian if self.wide else matrix_by_task(gramian, tasks, self.n_tasks)
+            means = self._by_task(losses, tasks) * batch.counts / self.totals
+            weights, eligible = method.candidate_weights(means, {False: gramian}, state)
+            if not self.wide:
+                weights = weights.gather(2, tasks.unsqueeze(1).expand(-1, weights.shape[1], -1))
+            found = net.optimizer_.flat(gradients.combine_all(weights.transpose(0, 1)))
+            gradients.detach()
+            moves = net.optimizer_.after(found) - net.optimizer_.buffer
+            moves = torch.where(net.optimizer_.columns(shared), moves, 0.0)[:, 0]
+        names = method.names(self.estimator.tasks_[: self.n_tasks], self.n_tasks)
+        kept = eligible[0].tolist()
+        names = [name for name, keep in zip(names, kept, strict=True) if keep]
+        return names, moves[eligible[0]]
+
+    def random_directions(self, n_directions, generator):
+        """Directions of the shared parameters, as long as these themselves; shape (C, P)."""
+        optimizer = self.net.optimizer_
+        columns = optimizer.columns(self.net.module_.shared_parameters())
+        here = torch.where(columns, optimizer.buffer[0], 0.0)
+        draws = torch.randn(n_directions, len(here), generator=generator).to(here)
+        draws = torch.where(columns, draws, 0.0)
+        return draws * here.norm() / draws.norm(dim=1, keepdim=True)
+
+    def losses(self, moves):
+        """Mean losses of the tasks.
+
+        Parameters
+        ----------
+        moves : Tensor of shape (C, P)
+            From the parameters of the estimator.
+
+        Returns
+        -------
+        ndarray of shape (C, T)
+            NaN for tasks without rows.
+        """
+        tasks = self.batch.inputs[1]
+        with one_thread():
+            places = self.net.optimizer_.buffer + moves.unsqueeze(1)
+            found = self.lookahead.losses(places, self.batch)[:, 0]
+        found = self._by_task(found, tasks.expand(len(found), -1))
+        return (found / self.totals).double().cpu().numpy()

@@ -1,0 +1,214 @@
+"""Affinity: what a step of each task does to the loss of each.
+
+Source: Fifty et al., "Measuring and harnessing transference in multi-task learning", 2020, whose
+figure 6 is the radar.
+"""
+
+import numpy as np
+
+from skmtl.display._axes import axes_for, check_shows, member_of, name_ticks
+
+_KINDS = ("heatmap", "radar", "history")
+
+
+class AffinityDisplay:
+    """What a step of each task does to the loss of each: as a heat map, a radar, or over training.
+
+    Recorded by ``record_affinity`` of an estimator.
+
+    Parameters
+    ----------
+    affinity : DataFrame of shape (n_tasks, n_tasks)
+        Rows step, columns are affected.
+    history : DataFrame, default=None
+        The same for every epoch: index levels epoch and task. Only ``kind="history"`` needs it.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    image_ : matplotlib AxesImage
+        The matrix, of ``kind="heatmap"``.
+    lines_ : list of matplotlib Line2D
+        The curves, of the other kinds.
+
+    See Also
+    --------
+    TaskSimilarityDisplay : How similar what tasks use is.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from skmtl.baselines import SharedBottomRegressor
+    >>> from skmtl.datasets import make_cubic
+    >>> from skmtl.display import AffinityDisplay
+    >>> cubic = make_cubic(n_tasks=3, n_rows=20, random_state=0)
+    >>> X = cubic.data[["task", *cubic.feature_names]]
+    >>> model = SharedBottomRegressor(
+    ...     task_id="task", record_affinity=True, max_iter=5, random_state=0
+    ... )
+    >>> display = AffinityDisplay.from_estimator(model.fit(X, cubic.target))
+    >>> display.affinity.shape
+    (3, 3)
+    """
+
+    def __init__(self, affinity, history=None):
+        self.affinity = affinity
+        self.history = history
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, *, kind="heatmap", member=None, task=None, ax=None, **kwargs
+    ):
+        """Show what an estimator has recorded.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted with ``record_affinity``.
+        kind : {"heatmap", "radar", "history"}, default="heatmap"
+            What to draw.
+        member : int, optional
+            Which of its members; the mean over all by default.
+        task : task id, optional
+            Of ``kind="history"``: the task that is affected; by default all curves are means over
+            the tasks affected, that which steps left out.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default. A radar needs axes of ``projection="polar"``.
+        **kwargs : dict
+            Passed on to ``imshow`` or ``plot`` of the axes.
+
+        Returns
+        -------
+        AffinityDisplay
+            Drawn.
+        """
+        check_shows(estimator, "affinity_", "fit an estimator of skmtl")
+        table = estimator.affinity_history_
+        if member is not None:
+            table = table.xs(member_of(estimator, member), level="member")
+        history = table.groupby(level=["epoch", "task"], sort=False).mean()
+        affinity = estimator.affinity_
+        if member is not None:
+            affinity = history.groupby(level="task", sort=False).mean().loc[table.columns]
+        return cls(affinity, history).plot(kind=kind, task=task, ax=ax, **kwargs)
+
+    def plot(self, *, kind="heatmap", task=None, ax=None, **kwargs):
+        """Draw it.
+
+        Parameters
+        ----------
+        kind : {"heatmap", "radar", "history"}, default="heatmap"
+            A heat map with values; a radar, in which every axis is a task that is affected, in
+            units of what its own step does, and every polygon a task that steps; or the course
+            over epochs.
+        task : task id, optional
+            Of ``kind="history"``: the task that is affected.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default. A radar needs axes of ``projection="polar"``.
+        **kwargs : dict
+            Passed on to ``imshow`` or ``plot`` of the axes.
+
+        Returns
+        -------
+        AffinityDisplay
+            Drawn.
+        """
+        if kind not in _KINDS:
+            raise ValueError(f"kind must be one of {_KINDS}, got {kind!r}.")
+        draw = {"heatmap": self._heatmap, "radar": self._radar}
+        if kind == "history":
+            return self._history(ax, task, kwargs)
+        return draw[kind](ax, kwargs)
+
+    def _heatmap(self, ax, kwargs):
+        ax = axes_for(self, ax, layout="constrained")
+        values = self.affinity.to_numpy(dtype=float)
+        largest = np.nanmax(np.abs(values), initial=0.0) or 1.0
+        # white is no effect
+        options = {"vmin": -largest, "vmax": largest, "cmap": "RdBu", "interpolation": "nearest"}
+        self.image_ = ax.imshow(values, **{**options, **kwargs})
+        name_ticks(ax.xaxis, self.affinity.columns)
+        name_ticks(ax.yaxis, self.affinity.index)
+        ax.xaxis.set_tick_params(rotation=45 if _are_long(self.affinity.columns) else 0)
+        if len(values) <= 16:
+            low, high = self.image_.get_clim()
+            for (i, j), value in np.ndenumerate(values):
+                dark = abs(value - (low + high) / 2) > 0.35 * (high - low)
+                text = "" if np.isnan(value) else f"{value:.2g}"
+                size = min(10, 90 / len(values))
+                ax.text(j, i, text, ha="center", va="center", size=size, color="w" if dark else "k")
+        ax.set(xlabel="task affected", ylabel="task that steps")
+        self.figure_.colorbar(self.image_, ax=ax, label="affinity")
+        return self
+
+    def _radar(self, ax, kwargs):
+        n_tasks = len(self.affinity)
+        if n_tasks < 3:
+            raise ValueError("a radar needs three tasks or more; use kind='heatmap'.")
+        if ax is not None and ax.name != "polar":
+            raise ValueError(
+                "a radar needs polar axes, such as plt.subplots(subplot_kw={'projection': "
+                "'polar'})."
+            )
+        ax = axes_for(self, ax, subplot_kw={"projection": "polar"}, layout="constrained")
+        values = self.affinity.to_numpy(dtype=float)
+        own = np.diag(values)
+        share = values / np.where(own > 0, own, np.nan)
+        angles = np.linspace(0, 2 * np.pi, n_tasks, endpoint=False)
+        around = np.r_[angles, angles[0]]
+        self.lines_ = []
+        for task, row in zip(self.affinity.index, share, strict=True):
+            options = {"label": str(task), "linewidth": 1.5, **kwargs}
+            self.lines_ += ax.plot(around, np.r_[row, row[0]], **options)
+        (ring,) = ax.plot(np.linspace(0, 2 * np.pi, 200), np.zeros(200), color="0.4", linewidth=0.8)
+        ring.set_label("no effect")
+        ax.set_xticks(angles, [str(task) for task in self.affinity.columns])
+        low = min(0.0, np.nanmin(share, initial=0.0))
+        high = max(1.0, np.nanmax(share, initial=1.0))
+        ax.set_ylim(low - 0.1 * (high - low), high * 1.05)
+        # between two axes, and away from their names
+        ax.set_rlabel_position(np.degrees(np.pi / n_tasks))
+        ax.set_title("share of what a task's own step does for it", pad=18)
+        # beside the axes: inside there is no room
+        ax.legend(title="task that steps", loc="upper left", bbox_to_anchor=(1.12, 1.0))
+        return self
+
+    def _history(self, ax, task, kwargs):
+        if self.history is None:
+            raise ValueError("kind='history' needs a history, which AffinityDisplay was not given.")
+        tasks = self.affinity.columns
+        if task is not None and task not in tasks:
+            raise ValueError(f"task {task!r} is not among the tasks, {tasks.tolist()[:10]}.")
+        ax = axes_for(self, ax, layout="constrained")
+        if task is None:
+            places = tasks.get_indexer(self.history.index.get_level_values("task"))
+            values = self.history.to_numpy(dtype=float, copy=True)
+            values[np.arange(len(values)), places] = np.nan
+            curves = self.history.assign(mean=_mean(values))["mean"]
+        else:
+            curves = self.history[task]
+        curves = curves.unstack("task")[list(self.affinity.index)]
+        self.lines_ = []
+        for stepping, values in curves.items():
+            options = {"label": str(stepping), **kwargs}
+            self.lines_ += ax.plot(curves.index, values, **options)
+        ax.axhline(0.0, color="0.4", linewidth=0.8)
+        onto = "the others, mean" if task is None else str(task)
+        ax.set(xlabel="epoch", ylabel=f"affinity to {onto}")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.legend(title="task that steps", loc="upper left", bbox_to_anchor=(1.01, 1.0))
+        return self
+
+
+def _mean(values):
+    """Mean of each row over what is there."""
+    there = ~np.isnan(values)
+    return np.where(there, values, 0.0).sum(1) / np.where(there.any(1), there.sum(1), np.nan)
+
+
+def _are_long(names):
+    return sum(len(str(name)) for name in names) > 50

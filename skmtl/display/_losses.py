@@ -1,0 +1,327 @@
+"""Losses along candidate steps, in one dimension and in two.
+
+Source: Fifty et al., "Measuring and harnessing transference in multi-task learning", 2020, figures
+2, 3 and 7.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from skmtl.display._axes import axes_for, check_shows, member_of
+
+
+class LossAlongStepsDisplay:
+    """The losses along the steps of several candidates (the paper's figures 2 and 7).
+
+    The step of a candidate ends at 1; the parameters are at 0.
+
+    Parameters
+    ----------
+    losses : DataFrame
+        Mean losses. One row per place, indexed by the multiple of the step; columns with two
+        levels, candidate and task.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    lines_ : list of matplotlib Line2D
+        The curves.
+
+    See Also
+    --------
+    LossSurfaceDisplay : The same in two dimensions.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from skmtl.baselines import SharedBottomRegressor
+    >>> from skmtl.datasets import make_cubic
+    >>> from skmtl.display import LossAlongStepsDisplay
+    >>> cubic = make_cubic(n_tasks=3, n_rows=20, random_state=0)
+    >>> X = cubic.data[["task", *cubic.feature_names]]
+    >>> model = SharedBottomRegressor(task_id="task", max_iter=5, random_state=0)
+    >>> model = model.fit(X, cubic.target)
+    >>> display = LossAlongStepsDisplay.from_estimator(model, X, cubic.target)
+    >>> display.losses.columns.get_level_values("candidate").unique().tolist()
+    ['equal', 'task 0', 'task 1', 'task 2']
+    """
+
+    def __init__(self, losses):
+        self.losses = losses
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        candidates=("equal", "tasks"),
+        candidate=None,
+        reach=3.0,
+        n_points=61,
+        solver="adam",
+        learning_rate=None,
+        member=0,
+        ax=None,
+        **kwargs,
+    ):
+        """Compute the losses, and show them.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted.
+        X, y : as ``fit`` takes them
+            The rows that gradients and losses are means over.
+        candidates : list, default=("equal", "tasks")
+            Whose steps to look at, as ``ITMTL`` takes them.
+        candidate : str, optional
+            Show the loss of each task along the step of this one, instead of the sum of the losses
+            along each.
+        reach : float, default=3.0
+            How far to look, in steps.
+        n_points : int, default=61
+            Points of a curve.
+        solver : {"adam", "sgd"}, default="adam"
+            Whose first step, from no momentum, a step is.
+        learning_rate : float, optional
+            Its rate; that of the estimator by default.
+        member : int, default=0
+            Which of its members.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``plot`` of the axes.
+
+        Returns
+        -------
+        LossAlongStepsDisplay
+            Drawn.
+        """
+        landscape = _landscape(estimator, X, y, member, solver, learning_rate)
+        names, moves = landscape.steps(list(candidates))
+        places = np.linspace(0.0, reach, n_points)
+        at = torch.as_tensor(places).to(moves)
+        tables = {
+            name: pd.DataFrame(landscape.losses(at.unsqueeze(1) * move), places, estimator.tasks_)
+            for name, move in zip(names, moves, strict=True)
+        }
+        losses = pd.concat(tables, axis=1, names=["candidate", "task"]).dropna(axis=1, how="all")
+        return cls(losses.rename_axis("step")).plot(candidate=candidate, ax=ax, **kwargs)
+
+    def plot(self, *, candidate=None, ax=None, **kwargs):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        candidate : str, optional
+            Show the loss of each task along the step of this one, instead of the sum of the losses
+            along each.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``plot`` of the axes.
+
+        Returns
+        -------
+        LossAlongStepsDisplay
+            Drawn.
+        """
+        names = self.losses.columns.get_level_values("candidate").unique()
+        if candidate is not None and candidate not in names:
+            raise ValueError(f"candidate must be one of {names.tolist()}, got {candidate!r}.")
+        ax = axes_for(self, ax, layout="constrained")
+        if candidate is None:
+            curves = self.losses.T.groupby(level="candidate", sort=False).sum().T
+            title, label = "step of", "sum of the losses"
+        else:
+            curves = self.losses[candidate]
+            title, label = "loss of task", "loss"
+        self.lines_ = []
+        for name, values in curves.items():
+            self.lines_ += ax.plot(curves.index, values, **{"label": str(name), **kwargs})
+        # where the step would end
+        ax.axvline(1.0, color="0.4", linewidth=0.8, linestyle="--")
+        along = "" if candidate is None else f" of {candidate}"
+        ax.set(xlabel=f"multiple of the step{along}", ylabel=label)
+        ax.legend(title=title)
+        return self
+
+
+class LossSurfaceDisplay:
+    """The losses in the plane of two directions (the paper's figure 3).
+
+    Steps of candidates, or random directions.
+
+    Parameters
+    ----------
+    losses : DataFrame
+        Mean losses: the index has levels second and first, multiples of the two directions;
+        columns are tasks.
+    names : tuple of two str
+        What the directions are.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    contours_ : matplotlib QuadContourSet
+        The surface.
+    minimum_ : tuple of two floats
+        Where it is lowest: multiples of the first and the second direction.
+
+    See Also
+    --------
+    LossAlongStepsDisplay : The same in one dimension.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from skmtl.baselines import SharedBottomRegressor
+    >>> from skmtl.datasets import make_cubic
+    >>> from skmtl.display import LossSurfaceDisplay
+    >>> cubic = make_cubic(n_tasks=2, n_rows=20, random_state=0)
+    >>> X = cubic.data[["task", *cubic.feature_names]]
+    >>> model = SharedBottomRegressor(task_id="task", max_iter=5, random_state=0)
+    >>> model = model.fit(X, cubic.target)
+    >>> display = LossSurfaceDisplay.from_estimator(model, X, cubic.target, n_points=11)
+    >>> display.names
+    ('step of task 0', 'step of task 1')
+    """
+
+    def __init__(self, losses, names):
+        self.losses = losses
+        self.names = names
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        directions="tasks",
+        task=None,
+        reach=None,
+        n_points=31,
+        solver="adam",
+        learning_rate=None,
+        member=0,
+        random_state=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Compute the losses, and show them.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted.
+        X, y : as ``fit`` takes them
+            The rows that gradients and losses are means over.
+        directions : list of candidates, "tasks" or "random", default="tasks"
+            The first two steps of these candidates, see ``ITMTL``, or of single tasks; or, as in
+            the paper, two random directions as long as the shared parameters themselves.
+        task : task id, optional
+            Whose loss to show; the sum over tasks by default.
+        reach : float, optional
+            How far to look to every side: 3 steps by default, or a tenth of a random direction.
+        n_points : int, default=31
+            Points on each side of the plane.
+        solver : {"adam", "sgd"}, default="adam"
+            Whose first step, from no momentum, a step is.
+        learning_rate : float, optional
+            Its rate; that of the estimator by default.
+        member : int, default=0
+            Which of its members.
+        random_state : int, optional
+            Of random directions.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``contourf``.
+
+        Returns
+        -------
+        LossSurfaceDisplay
+            Drawn.
+        """
+        landscape = _landscape(estimator, X, y, member, solver, learning_rate)
+        if isinstance(directions, str) and directions == "random":
+            generator = torch.Generator()
+            if random_state is None:
+                generator.seed()
+            else:
+                generator.manual_seed(random_state)
+            moves = landscape.random_directions(2, generator)
+            names = ["random direction", "other random direction"]
+            reach = 0.1 if reach is None else reach
+        else:
+            candidates = [directions] if isinstance(directions, str) else list(directions)
+            names, moves = landscape.steps(candidates)
+            names = [f"step of {name}" for name in names]
+            reach = 3.0 if reach is None else reach
+            if len(names) < 2:
+                raise ValueError(f"a plane takes two directions, got {names}.")
+        places = np.linspace(-reach, reach, n_points)
+        index = pd.MultiIndex.from_product([places, places], names=["second", "first"])
+        second, first = torch.as_tensor(np.array(index.to_list())).to(moves).T.unsqueeze(2)
+        values = landscape.losses(first * moves[0] + second * moves[1])
+        losses = pd.DataFrame(values, index, estimator.tasks_).dropna(axis=1, how="all")
+        return cls(losses, tuple(names[:2])).plot(task=task, ax=ax, **kwargs)
+
+    def plot(self, *, task=None, ax=None, **kwargs):
+        """Draw the surface; a dot is where the parameters are, a cross where it is lowest.
+
+        Parameters
+        ----------
+        task : task id, optional
+            Whose loss to show; the sum over tasks by default.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``contourf``.
+
+        Returns
+        -------
+        LossSurfaceDisplay
+            Drawn.
+        """
+        if task is not None and task not in self.losses.columns:
+            tasks = self.losses.columns.tolist()
+            raise ValueError(f"task {task!r} is not among the tasks, {tasks[:10]}.")
+        ax = axes_for(self, ax, layout="constrained")
+        surface = self.losses.sum(axis=1) if task is None else self.losses[task]
+        table = surface.unstack("first")
+        options = {"levels": 20, **kwargs}
+        self.contours_ = ax.contourf(table.columns, table.index, table.to_numpy(), **options)
+        lowest = surface.idxmin()
+        self.minimum_ = (lowest[1], lowest[0])
+        ax.plot(0.0, 0.0, "o", color="w", markeredgecolor="k", label="parameters")
+        ax.plot(*self.minimum_, "X", color="w", markeredgecolor="k", label="lowest", clip_on=False)
+        ax.set(
+            **{f"{a}label": f"multiple of the {n}" for a, n in zip("xy", self.names, strict=True)}
+        )
+        ax.locator_params(nbins=6)
+        label = "sum of the losses" if task is None else f"loss of {task}"
+        self.figure_.colorbar(self.contours_, ax=ax, label=label)
+        ax.legend()
+        return self
+
+
+def _landscape(estimator, X, y, member, solver, learning_rate):
+    # training is imported with the estimators, which a display need not be
+    from skmtl._landscape import Landscape
+
+    check_shows(estimator, "task_weights_", "fit an estimator of skmtl")
+    member = member_of(estimator, member)
+    return Landscape(estimator, X, y, member, solver, learning_rate)

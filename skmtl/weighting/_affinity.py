@@ -1,0 +1,152 @@
+"""Affinity: how it is measured, and the score that tasks are grouped by."""
+
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+
+class Affinity(BaseEstimator):
+    """How affinity is measured: what `record_affinity` of an estimator may be.
+
+    ``record_affinity=True`` is ``Affinity()``, and an int k is ``Affinity(every=k)``.
+
+    Parameters
+    ----------
+    every : int, default=1
+        Steps between two looks.
+    heads_first : bool, default=True
+        Whether the parameters that belong to one task make their step before the look, as in
+        algorithm 1 of [1]_, or stay where they are, as in the code published with [2]_.
+    approximate : {None, 1, 2}, default=None
+        None evaluates the losses after each step; 1 and 2 are their expansions of first and
+        second order in the step.
+    per_learning_rate : bool, default=False
+        Whether to divide by the learning rate, as the published code does.
+
+    See Also
+    --------
+    ITMTL : Chooses steps by the same look ahead.
+    normalized_affinity : Affinities as a score for grouping tasks.
+
+    Notes
+    -----
+    Task i makes the step :math:`d_i` that the optimiser would make along the gradient of its mean
+    loss, momentum and decay included, on the shared parameters only. Then, equation 1 of [1]_,
+    ``Z_ij = 1 - L_j(after) / L_j(before)``. To first order, section 3.2,
+    ``Z_ij = -<grad L_j, d_i> / L_j``; to second order, appendix A,
+    ``Z_ij = -(<grad L_j, d_i> + d_i' H_j d_i / 2) / L_j``, H_j being the Hessian of L_j. Both leave
+    out what the step of the heads does, and both are wrong where a step is long for the curvature
+    of the loss: the order of tasks may then be another one.
+
+    References
+    ----------
+    .. [1] Fifty et al., "Measuring and harnessing transference in multi-task learning", 2020,
+       section 3 and appendix A.
+    .. [2] Fifty et al., "Efficiently identifying task groupings for multi-task learning", NeurIPS
+       2021.
+
+    Examples
+    --------
+    >>> from skmtl.baselines import SharedBottomRegressor
+    >>> from skmtl.datasets import make_cubic
+    >>> from skmtl.weighting import Affinity
+    >>> cubic = make_cubic(n_tasks=3, n_rows=20, random_state=0)
+    >>> model = SharedBottomRegressor(
+    ...     task_id="task",
+    ...     record_affinity=Affinity(every=5, approximate=1),
+    ...     max_iter=10,
+    ...     random_state=0,
+    ... )
+    >>> columns = ["task", *cubic.feature_names]
+    >>> model.fit(cubic.data[columns], cubic.target).affinity_.shape
+    (3, 3)
+    """
+
+    def __init__(self, every=1, heads_first=True, approximate=None, per_learning_rate=False):
+        self.every = every
+        self.heads_first = heads_first
+        self.approximate = approximate
+        self.per_learning_rate = per_learning_rate
+
+    def _check_parameters(self):
+        """Raise an error if a parameter cannot be used."""
+        if not isinstance(self.every, Integral) or self.every < 1:
+            raise ValueError(f"every must be an int of at least 1, got {self.every!r}.")
+        check_order(self.approximate)
+
+
+def check_order(approximate):
+    """Raise an error if there is no approximation of that order."""
+    if approximate not in (None, 1, 2) or isinstance(approximate, bool):
+        raise ValueError(f"approximate must be None, 1 or 2, got {approximate!r}.")
+
+
+def get_affinity(record_affinity):
+    """Return what `record_affinity` of an estimator stands for.
+
+    Parameters
+    ----------
+    record_affinity : bool, int or Affinity
+
+    Returns
+    -------
+    Affinity or None
+        Checked.
+    """
+    if isinstance(record_affinity, Affinity):
+        record_affinity._check_parameters()
+        return record_affinity
+    return Affinity(every=int(record_affinity)) if record_affinity else None
+
+
+def normalized_affinity(affinity):
+    """Score affinities for choosing which tasks to train together.
+
+    What the network selection of [1]_ minimises: how much less a step of another task does for a
+    task than its own step. 0 is as good as its own step, 1 is no use, more than 1 does harm.
+
+    Parameters
+    ----------
+    affinity : DataFrame or array-like of shape (T, T)
+        Rows step, columns are affected: ``affinity_`` of an estimator.
+
+    Returns
+    -------
+    DataFrame or ndarray of shape (T, T)
+        In the same order. NaN in the column of a task whose own step does not help it: there is
+        nothing to compare with.
+
+    See Also
+    --------
+    Affinity : How they are measured.
+
+    Notes
+    -----
+    Appendix B of [1]_: ``t(b, a) = 1 - Z_ba / Z_aa``. The score of a group is the sum over its
+    tasks of the mean score of the others onto each. The code published later maximises means of
+    the ``Z_ba`` themselves, so that tasks of large affinities decide more.
+
+    References
+    ----------
+    .. [1] Fifty et al., "Measuring and harnessing transference in multi-task learning", 2020,
+       appendix B.
+
+    Examples
+    --------
+    >>> from skmtl.weighting import normalized_affinity
+    >>> normalized_affinity([[0.4, 0.1], [0.2, 0.2]])
+    array([[0. , 0.5],
+           [0.5, 0. ]])
+    """
+    values = np.asarray(affinity, dtype=float)
+    if values.ndim != 2 or values.shape[0] != values.shape[1]:
+        raise ValueError(
+            f"affinity must be a square table, tasks by tasks; got one of shape {values.shape}."
+        )
+    own = np.diag(values)
+    score = 1 - values / np.where(own > 0, own, np.nan)
+    if isinstance(affinity, pd.DataFrame):
+        return pd.DataFrame(score, index=affinity.index, columns=affinity.columns)
+    return score

@@ -1,0 +1,292 @@
+"""IT-MTL: of several candidate steps, the one that takes the losses furthest down."""
+
+from numbers import Integral
+
+import torch
+
+from skmtl.weighting._affinity import check_order
+from skmtl.weighting._base import AFTERWARDS, GRAMIAN, LOSSES, TaskWeighting
+from skmtl.weighting._composed import Composition
+
+# stands for a candidate of each single task
+EACH_TASK = "tasks"
+_CHOICES = ("best", "random")
+
+
+class ITMTL(TaskWeighting):
+    """Of several candidate steps, each step is the one of the largest total transference.
+
+    Every method of task weighting can be a candidate, and so can the step of each task alone. The
+    name "it-mtl" stands for ``ITMTL()``.
+
+    Parameters
+    ----------
+    candidates : list or tuple, default=("equal", "tasks")
+        What is chosen from: "tasks", which is the step of each task alone, and methods as
+        `task_weighting` takes them, but those that learn from the losses after their own step
+        (FAMO). "equal" is the step without task weighting.
+    approximate : {None, 1, 2}, default=None
+        None evaluates the losses after each candidate's step; 1 and 2 are their expansions of
+        first and second order in the step, see `Affinity`.
+    choice : {"best", "random"}, default="best"
+        Whether the best candidate is taken or, as a control, any.
+    record_every : int, default=1
+        Steps between two that are recorded.
+
+    See Also
+    --------
+    Affinity : What single tasks' steps do to each other, without a choice.
+    PCGrad : A candidate in most of the paper's tables.
+
+    Notes
+    -----
+    Algorithm 1 of [1]_. With the parameters :math:`\\theta` after the candidate's step, the tasks'
+    own parameters after the same step of their own, and the loss :math:`L_t` of each task on the
+    rows of the batch, its total transference, equation 2, is
+    ``Z = sum_t (1 - L_t(after) / L_t(before))``. The step is what the optimiser really makes of a
+    gradient: with its momentum, its weight decay and the penalties of the architecture. To first
+    order, section 4.1, Z is the inner product of the step with the gradient of
+    ``-sum_t log(L_t)``.
+
+    Candidates are weighted sums of the tasks' gradients with respect to the shared parameters; the
+    tasks' own parameters follow their own loss. With a method for losses before it, such as
+    ``("uncertainty", ITMTL(["equal", "pcgrad"]))``, candidates are those of the weighted losses:
+    the paper's IT-UW-PCGrad. Z itself does not depend on weights of losses. A task without rows in
+    a batch counts for nothing, and its step is no candidate. Losses must not be negative.
+
+    `weights`, where there is no loop to look ahead, takes the first order for a plain gradient
+    step, and losses whose gradients the Gramian is made of.
+
+    References
+    ----------
+    .. [1] Fifty et al., "Measuring and harnessing transference in multi-task learning", 2020,
+       section 4 and appendix A.
+
+    Examples
+    --------
+    >>> from skmtl.baselines import SharedBottomRegressor
+    >>> from skmtl.datasets import make_cubic
+    >>> from skmtl.weighting import ITMTL
+    >>> cubic = make_cubic(n_tasks=3, n_rows=20, random_state=0)
+    >>> model = SharedBottomRegressor(
+    ...     task_id="task",
+    ...     task_weighting=("uncertainty", ITMTL(["equal", "pcgrad"])),
+    ...     max_iter=10,
+    ...     random_state=0,
+    ... )
+    >>> columns = ["task", *cubic.feature_names]
+    >>> model = model.fit(cubic.data[columns], cubic.target)
+    >>> sorted(model.candidate_choices_["candidate"].unique())
+    ['equal', 'pcgrad']
+    """
+
+    needs = frozenset({LOSSES, GRAMIAN})
+    own_parameters = False
+
+    def __init__(
+        self, candidates=("equal", EACH_TASK), approximate=None, choice="best", record_every=1
+    ):
+        self.candidates = candidates
+        self.approximate = approximate
+        self.choice = choice
+        self.record_every = record_every
+
+    def methods(self):
+        """Return what the candidates stand for.
+
+        Returns
+        -------
+        list of TaskWeighting or None
+            None stands for the steps of single tasks.
+        """
+        # it knows this class
+        from skmtl.weighting._resolve import get_weighting
+
+        return [None if _is_each_task(c) else get_weighting(c) for c in self.candidates]
+
+    def names(self, tasks, n_tasks):
+        """Return names of the candidates.
+
+        Parameters
+        ----------
+        tasks : sequence of length <= n_tasks
+            Labels of the tasks.
+        n_tasks : int
+            As many as weights were asked for.
+
+        Returns
+        -------
+        list of str or None
+            One per candidate, each single task counting; None for one whose task has no label.
+        """
+        by_task = [f"task {task}" for task in tasks]
+        by_task += [None] * (n_tasks - len(by_task))
+        names = []
+        for candidate in self.candidates:
+            names += by_task if _is_each_task(candidate) else [_name(candidate)]
+        return names
+
+    def _check_parameters(self, n_tasks):
+        check_order(self.approximate)
+        if self.choice not in _CHOICES:
+            raise ValueError(f"choice must be one of {_CHOICES}, got {self.choice!r}.")
+        if not isinstance(self.record_every, Integral) or self.record_every < 1:
+            raise ValueError(
+                f"record_every must be an int of at least 1, got {self.record_every!r}."
+            )
+        if not isinstance(self.candidates, (list, tuple)) or not len(self.candidates):
+            raise ValueError(
+                "candidates must be a list of methods to choose from, such as ['equal', 'tasks'], "
+                f"got {self.candidates!r}."
+            )
+        for candidate, method in zip(self.candidates, self.methods(), strict=True):
+            if method is None:
+                continue
+            if increased_transfer(method) is not None:
+                raise ValueError(
+                    "ITMTL cannot be a candidate of ITMTL: list its candidates beside the others."
+                )
+            if AFTERWARDS in method.needs:
+                raise ValueError(
+                    f"{_name(candidate)!r} learns from the losses after its own step, which a "
+                    "candidate may not make. Put it before: (method, ITMTL(...))."
+                )
+        names = [_name(c) for c in self.candidates]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice!r} is twice among the candidates.")
+
+    def _state(self, n_members, n_tasks):
+        states = {}
+        for n, method in enumerate(self.methods()):
+            state = None if method is None else method.init_state(n_members, n_tasks)
+            if state is not None:
+                states[str(n)] = state
+        # not None without a state, too: candidates are told apart by task
+        return states
+
+    def place(self, state, device):
+        """Put the state of each candidate where it works.
+
+        Parameters
+        ----------
+        state : dict
+            From `init_state`.
+        device : torch.device
+            Where the losses are.
+
+        Returns
+        -------
+        dict
+            The state, each part in its place.
+        """
+        methods = self.methods()
+        return {n: methods[int(n)].place(part, device) for n, part in state.items()}
+
+    def candidate_weights(self, losses, gramians, state=None, generators=None):
+        """Weigh the tasks as each candidate does.
+
+        Parameters
+        ----------
+        losses : Tensor of shape (M, T)
+            Mean loss of every task; NaN for a task that has no rows in the batch.
+        gramians : dict of bool to Tensor of shape (M, T, T)
+            Of gradients of the shared parameters (False), and at the shared representation (True),
+            as far as candidates need them.
+        state : dict, optional
+            From `init_state`, changed in place.
+        generators : list of M torch.Generator, optional
+            For methods that draw.
+
+        Returns
+        -------
+        weights : Tensor of shape (M, C, T)
+            Of every candidate.
+        eligible : Tensor of shape (M, C) of bool
+            False for the step of a task that has no rows, and for members without rows.
+        """
+        state = state or {}
+        n_members, n_tasks = losses.shape
+        present = ~torch.isnan(losses)
+        weights, eligible = [], []
+        for n, method in enumerate(self.methods()):
+            if method is None:
+                weights.append(torch.eye(n_tasks).to(losses).expand(n_members, -1, -1))
+                eligible.append(present)
+                continue
+            gramian = gramians.get(method.at_representation) if GRAMIAN in method.needs else None
+            found = method.weights(losses, gramian, state.get(str(n)), generators)
+            weights.append(found.unsqueeze(1))
+            eligible.append(present.any(1, keepdim=True))
+        return torch.cat(weights, 1), torch.cat(eligible, 1)
+
+    def choose(self, transference, eligible, generators=None):
+        """Choose a candidate for every member.
+
+        Parameters
+        ----------
+        transference : Tensor of shape (M, C)
+            Total transference; what is not finite is never the best.
+        eligible : Tensor of shape (M, C) of bool
+            Which candidates may be chosen.
+        generators : list of M torch.Generator, optional
+            Decide random choices.
+
+        Returns
+        -------
+        Tensor of shape (M,) of int64
+            Numbers of the candidates chosen; of equals the first.
+        """
+        value = transference
+        if self.choice == "random":
+            value = torch.zeros_like(transference)
+            # a member draws for its own steps only
+            for m in eligible.any(1).nonzero()[:, 0].tolist():
+                generator = None if generators is None else generators[m]
+                value[m] = torch.rand(value.shape[1], generator=generator)
+        value = torch.where(torch.isfinite(value) & eligible, value, -torch.inf)
+        return value.argmax(1)
+
+    def _weights(self, losses, gramian, present, state, generators):
+        known = torch.where(present, losses, torch.nan)
+        weights, eligible = self.candidate_weights(known, {False: gramian}, state, generators)
+        change = weights.to(gramian) @ gramian / torch.where(present, losses, 1.0).unsqueeze(1)
+        total = torch.where(present.unsqueeze(1), change, 0.0).sum(2)
+        return taken(weights, self.choose(total, eligible, generators))
+
+    def end_epoch(self, state):
+        """Learn that an epoch is over.
+
+        Parameters
+        ----------
+        state : dict or None
+            Changed in place.
+        """
+        for n, method in enumerate(self.methods()):
+            if method is not None:
+                method.end_epoch((state or {}).get(str(n)))
+
+
+def increased_transfer(method):
+    """The `ITMTL` in a method of task weighting, or None."""
+    if isinstance(method, Composition):
+        method = method.gradient_method
+    return method if isinstance(method, ITMTL) else None
+
+
+def taken(values, choice):
+    """What was chosen of values of shape (M, C, ...), shape (M, ...)."""
+    return values[torch.arange(len(values), device=values.device), choice]
+
+
+def _is_each_task(candidate):
+    return isinstance(candidate, str) and candidate == EACH_TASK
+
+
+def _name(candidate):
+    """How a candidate is called in records."""
+    if isinstance(candidate, str):
+        return candidate
+    if isinstance(candidate, (tuple, list)):
+        return " + ".join(_name(part) for part in candidate)
+    return repr(candidate)
