@@ -3,6 +3,7 @@
 Public names are listed in ``__all__``; everything whose module starts with "_" is private.
 """
 
+from skmtl.grouping import TaskGrouper
 from skmtl.gumbel import GumbelMatrixClassifier, GumbelMatrixRegressor
 from skmtl.hypernet import MultiTaskHypernetClassifier, MultiTaskHypernetRegressor
 
@@ -11,5 +12,6 @@ __all__ = [
     "GumbelMatrixRegressor",
     "MultiTaskHypernetClassifier",
     "MultiTaskHypernetRegressor",
+    "TaskGrouper",
 ]
 __version__ = "0.1.0.dev0"
