@@ -1,4 +1,4 @@
-"""Any estimator of scikit-learn as one that takes the tasks of a group, in wide and in long form."""
+"""Any estimator of scikit-learn as one of the tasks of a group, in wide and in long form."""
 
 import numpy as np
 import pandas as pd
@@ -57,9 +57,9 @@ class WideModel(_Adapter):
         names = y.columns.tolist()
         if not complete.any():
             raise ValueError(
-                f"no row has labels of all of the tasks {names}, and {type(self.estimator).__name__} "
-                "takes no missing labels. Use an estimator of skmtl, or leave such groups out of "
-                "the candidates."
+                f"no row has labels of all of the tasks {names}, and "
+                f"{type(self.estimator).__name__} takes no missing labels. Use an estimator of "
+                "skmtl, or leave such groups out of the candidates."
             )
         if not complete.all():
             rows = np.flatnonzero(complete)

@@ -177,7 +177,8 @@ class _Problem:
         )
         if result.status == 2:
             return None
-        if not result.success or result.mip_gap > 0:
+        # a gap of 0, but for the rounding of sums
+        if not result.success or result.mip_gap > _TOLERANCE:
             raise RuntimeError(f"the solver found no proven best choice: {result.message}")
         chosen = rows[result.x[:n_groups] > 0.5].tolist()
         return self._needed(chosen)

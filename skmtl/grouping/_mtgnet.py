@@ -322,11 +322,13 @@ class MTGNet(BaseEstimator):
         members = torch.from_numpy(groups)
         targets = torch.as_tensor(np.nan_to_num(wanted), dtype=torch.get_default_dtype())
         optimizer = MemberAdam(module, lr=self.learning_rate_init, weight_decay=self.alpha)
-        generator = torch.Generator().manual_seed(int(seeds[0]))
-        best, kept, stale = np.inf, None, 0
+        # the same batches for every member, whichever others there are
+        generator = torch.Generator().manual_seed(0)
+        best = torch.full((len(seeds),), torch.inf)
+        stale, sums = torch.zeros(len(seeds)), torch.zeros(len(seeds))
+        kept = optimizer.buffer.detach().clone()
         n_batches = -(-len(groups) // self.batch_size)
         order = torch.arange(len(groups))
-        epoch_loss = 0.0
         for step in range(self.max_iter):
             place = step % n_batches
             if n_batches > 1 and place == 0:
@@ -338,19 +340,17 @@ class MTGNet(BaseEstimator):
             counted = members[rows] & own[:, rows]
             losses = (errors * counted).sum((1, 2)) / counted.sum((1, 2)).clamp(min=1)
             losses.sum().backward()
-            loss = losses.mean().item()
-            epoch_loss += loss / n_batches
+            sums += losses.detach()
             if place == n_batches - 1:
-                if epoch_loss < best:
-                    best, kept, stale = epoch_loss, optimizer.buffer.detach().clone(), 0
-                else:
-                    stale += n_batches
-                    if stale >= self.n_iter_no_change:
-                        break
-                epoch_loss = 0.0
-            optimizer.step()
-        if kept is not None and self.baseline == "none":
-            optimizer.load(kept)
+                better = (sums < best) & (stale < self.n_iter_no_change)
+                best = torch.where(better, sums, best)
+                kept = torch.where(better.unsqueeze(1), optimizer.buffer.detach(), kept)
+                stale = torch.where(better, 0, stale + n_batches)
+                sums = torch.zeros(len(seeds))
+                if (stale >= self.n_iter_no_change).all():
+                    break
+            optimizer.step(active=stale < self.n_iter_no_change)
+        optimizer.load(kept)
         optimizer.release()
         module.eval()
         self.trust_ = self._trust(groups, np.nan_to_num(wanted), shares)

@@ -228,7 +228,11 @@ def _run_together(estimator, fits, settings, n_workers):
 
 def _train_together(fits):
     jobs = [fit.job for fit in fits]
-    net = train(jobs, build_module(jobs), with_callbacks=False)
+    company = []
+    if sum(len(job.seeds) for job in jobs) == 1 and len(jobs[0].tables.tasks) == 1:
+        # products of a single network for a single task round in another way than those of several
+        company = jobs
+    net = train(jobs + company, build_module(jobs + company), with_callbacks=False)
     first = 0
     for job in jobs:
         job.estimator._finish(job, net, first)
