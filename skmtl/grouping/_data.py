@@ -102,11 +102,9 @@ class LongData:
     def splits(self, cv, seed):
         """Training and validation rows, a list of pairs."""
         if cv is None:
-            cv = TaskShuffleSplit(
-                1, task_id=self.task_id, test_size=_VALIDATION_SHARE, random_state=seed
-            )
+            cv = TaskShuffleSplit(self.task_id, 1, test_size=_VALIDATION_SHARE, random_state=seed)
         elif isinstance(cv, (int, np.integer)):
-            cv = TaskKFold(cv, task_id=self.task_id, shuffle=True, random_state=seed)
+            cv = TaskKFold(self.task_id, int(cv), shuffle=True, random_state=seed)
         return list(check_cv(cv).split(self.X, self.y))
 
     def labelled(self, rows):

@@ -45,11 +45,8 @@ class ServingMixin:
         ndarray of shape (n,) or (n, n_tasks)
             In wide form one column for each task, a DataFrame if y was one.
         """
-        return self._predict(X, self.estimators_, self._serving())
-
-    def _predict(self, X, models, serving):
         check_is_fitted(self, "estimators_")
-        table = as_table(X)
+        models, serving, table = self.estimators_, self._serving(), as_table(X)
         validate_data(self, table, reset=False, skip_check_array=True)
         if self._wide:
             columns = [None] * len(self.tasks_)
