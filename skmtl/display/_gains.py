@@ -15,6 +15,8 @@ from skmtl.grouping._gain_tables import check_gains
 class GainPredictionDisplay:
     """Predicted against true gains, one dot for each task in each group.
 
+    What was measured should be left out: there prediction and truth are the same.
+
     Parameters
     ----------
     true : ndarray of shape (n,)
@@ -118,6 +120,8 @@ class GainPredictionDisplay:
 
 class GroupEncodingDisplay:
     """How MTG-Net encodes the groups of one task, in two dimensions, coloured by gain (figure 4).
+
+    Groups in which the task gains alike should lie near each other.
 
     Parameters
     ----------

@@ -22,6 +22,8 @@ def _check_grouper(estimator):
 class TaskGroupsDisplay:
     """Groups as a matrix of tasks and groups, coloured by gain; dots mark which group serves.
 
+    Red is a gain, blue a loss, and gray is outside the group.
+
     Parameters
     ----------
     gains : DataFrame of shape (n_groups, n_tasks)
@@ -122,6 +124,8 @@ class TaskGroupsDisplay:
 
 class GroupBudgetDisplay:
     """Mean gain of the best choice for every number of groups.
+
+    It rises as long as more groups help.
 
     Parameters
     ----------

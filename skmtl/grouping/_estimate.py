@@ -36,6 +36,8 @@ def estimate_gains(
 ):
     """Estimate the gain of every task in every candidate group from few measured groups.
 
+    The table can be given to `select_groups`.
+
     Parameters
     ----------
     procedure : callable

@@ -79,7 +79,9 @@ def select_groups(gains, max_groups, *, method="exact", costs=None, max_cost=Non
     ...     {"a": [0, None, None, 0.2, None, 0.1], "b": [None, 0, None, 0.1, -0.1, 0.3]}
     ... ).assign(c=[None, None, 0, None, -0.2, -0.3])
     >>> select_groups(gains, 2)
-    [('c',), ('a', 'b')]
+    [('c',), ('a', 'b', 'c')]
+
+    The task c helps the others, and is served alone.
     """
     values, tasks = check_gains(gains)
     n_tasks = len(tasks)
@@ -125,6 +127,8 @@ def _check_costs(costs, max_cost, n_groups):
 
 def assign_tasks(gains, groups):
     """Say which of the chosen groups serves each task: the one in which it gains most.
+
+    Several groups may have a task; in the others it only helps.
 
     Parameters
     ----------
