@@ -3,6 +3,7 @@
 Public names are listed in ``__all__``; everything whose module starts with "_" is private.
 """
 
+from skmtl.grouping import TaskGrouper
 from skmtl.gumbel import GumbelMatrixClassifier, GumbelMatrixRegressor
 from skmtl.hypernet import MultiTaskHypernetClassifier, MultiTaskHypernetRegressor
 from skmtl.pareto import ParetoHypernet
@@ -13,5 +14,6 @@ __all__ = [
     "MultiTaskHypernetClassifier",
     "MultiTaskHypernetRegressor",
     "ParetoHypernet",
+    "TaskGrouper",
 ]
 __version__ = "0.1.0.dev0"

@@ -17,6 +17,7 @@ import skmtl.baselines
 import skmtl.datasets
 import skmtl.display
 import skmtl.exceptions
+import skmtl.grouping
 import skmtl.metrics
 import skmtl.model_selection
 import skmtl.weighting
@@ -46,6 +47,7 @@ MODULES = [
     skmtl.datasets,
     skmtl.display,
     skmtl.exceptions,
+    skmtl.grouping,
     skmtl.metrics,
     skmtl.model_selection,
     skmtl.weighting,
@@ -137,6 +139,7 @@ def test_api_page_lists_everything_public():
     [
         ("hypernet.rst", skmtl.MultiTaskHypernetRegressor, 15),
         ("gumbel.rst", skmtl.GumbelMatrixRegressor, 15),
+        ("grouping.rst", skmtl.grouping.MTGNet, 12),
     ],
 )
 def test_table_from_paper_to_parameter_states_the_defaults(page, estimator, at_least):

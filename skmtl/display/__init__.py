@@ -8,6 +8,8 @@ from skmtl.display._allocation import AllocationDisplay, TaskSimilarityDisplay
 from skmtl.display._candidates import CandidateChoicesDisplay
 from skmtl.display._components import AllocationHistoryDisplay, ComponentUseDisplay
 from skmtl.display._embeddings import TaskEmbeddingDisplay
+from skmtl.display._gains import GainPredictionDisplay, GroupEncodingDisplay
+from skmtl.display._groups import GroupBudgetDisplay, TaskGroupsDisplay
 from skmtl.display._losses import LossAlongStepsDisplay, LossSurfaceDisplay
 from skmtl.display._scores import PerTaskScoreDisplay
 from skmtl.display._training import LearningCurvesDisplay
@@ -18,10 +20,14 @@ __all__ = [
     "AllocationHistoryDisplay",
     "CandidateChoicesDisplay",
     "ComponentUseDisplay",
+    "GainPredictionDisplay",
+    "GroupBudgetDisplay",
+    "GroupEncodingDisplay",
     "LearningCurvesDisplay",
     "LossAlongStepsDisplay",
     "LossSurfaceDisplay",
     "PerTaskScoreDisplay",
     "TaskEmbeddingDisplay",
+    "TaskGroupsDisplay",
     "TaskSimilarityDisplay",
 ]

@@ -1,0 +1,225 @@
+"""What MTG-Net has learned: its predictions beside true gains, and how it encodes groups.
+
+Source: Song et al., "Efficient and effective multi-task grouping via meta learning on task
+combinations", figure 4.
+"""
+
+import numpy as np
+import pandas as pd
+from sklearn.manifold import TSNE
+
+from skmtl.display._axes import axes_for
+from skmtl.grouping._gain_tables import check_gains
+
+
+class GainPredictionDisplay:
+    """Predicted against true gains, one dot for each task in each group.
+
+    What was measured should be left out: there prediction and truth are the same.
+
+    Parameters
+    ----------
+    true : ndarray of shape (n,)
+        Measured gains.
+    predicted : ndarray of shape (n,)
+        What was predicted.
+    spearman : float
+        Rank correlation of the two.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    points_ : matplotlib PathCollection
+        The dots.
+
+    See Also
+    --------
+    GroupEncodingDisplay : How MTG-Net sees the groups.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> import pandas as pd
+    >>> from skmtl.display import GainPredictionDisplay
+    >>> true = pd.DataFrame({"a": [0.1, 0.2], "b": [-0.1, None]})
+    >>> display = GainPredictionDisplay.from_tables(true, true + 0.01)
+    >>> round(display.spearman, 6)
+    1.0
+    """
+
+    def __init__(self, true, predicted, spearman):
+        self.true = true
+        self.predicted = predicted
+        self.spearman = spearman
+
+    @classmethod
+    def from_tables(cls, true, predicted, *, rows=None, ax=None, **kwargs):
+        """Compare two tables of gains of the same groups.
+
+        Parameters
+        ----------
+        true : DataFrame of shape (n_groups, n_tasks)
+            True gains.
+        predicted : DataFrame of shape (n_groups, n_tasks)
+            Predicted ones, of the same rows and columns.
+        rows : array-like of shape (n_groups,) of bool, optional
+            Which to compare, such as those that were not measured; all by default.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``scatter``.
+
+        Returns
+        -------
+        GainPredictionDisplay
+            Drawn.
+        """
+        one, two = np.asarray(true, dtype=float), np.asarray(predicted, dtype=float)
+        if one.shape != two.shape:
+            raise ValueError(f"the tables have the shapes {one.shape} and {two.shape}.")
+        if rows is not None:
+            one, two = one[np.asarray(rows)], two[np.asarray(rows)]
+        both = np.isfinite(one) & np.isfinite(two)
+        one, two = one[both], two[both]
+        spearman = pd.Series(one).corr(pd.Series(two), method="spearman")
+        return cls(one, two, float(spearman)).plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, **kwargs):
+        """Draw the dots.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``scatter``.
+
+        Returns
+        -------
+        GainPredictionDisplay
+            Drawn.
+        """
+        ax = axes_for(self, ax, layout="constrained")
+        self.points_ = ax.scatter(self.true, self.predicted, **{"s": 12, "alpha": 0.6, **kwargs})
+        ends = [
+            min(self.true.min(), self.predicted.min()),
+            max(self.true.max(), self.predicted.max()),
+        ]
+        ax.plot(ends, ends, color="gray", linewidth=1, linestyle="--")
+        ax.set(
+            xlabel="true gain",
+            ylabel="predicted gain",
+            title=f"rank correlation {self.spearman:.2f}",
+        )
+        return self
+
+
+class GroupEncodingDisplay:
+    """How MTG-Net encodes the groups of one task, in two dimensions, coloured by gain (figure 4).
+
+    Groups in which the task gains alike should lie near each other.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, 2)
+        One for each group that has the task.
+    gains : ndarray of shape (n,)
+        Gain of the task in it.
+    task : object
+        Label of the task.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    points_ : matplotlib PathCollection
+        The dots.
+
+    See Also
+    --------
+    GainPredictionDisplay : How well gains were predicted.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from skmtl.display import GroupEncodingDisplay
+    >>> from skmtl.grouping import MTGNet, estimate_gains
+    >>> gains = estimate_gains(lambda groups: groups * 0.1, 4, "exhaustive")
+    >>> groups = gains.notna().to_numpy()
+    >>> net = MTGNet(max_iter=5, random_state=0).fit(groups, gains)
+    >>> GroupEncodingDisplay.from_net(net, gains, 0, random_state=0).points.shape
+    (8, 2)
+    """
+
+    def __init__(self, points, gains, task):
+        self.points = points
+        self.gains = gains
+        self.task = task
+
+    @classmethod
+    def from_net(cls, net, gains, task, *, random_state=None, ax=None, **kwargs):
+        """Show groups as a meta learner encodes them.
+
+        Parameters
+        ----------
+        net : MTGNet
+            Fitted; ``mtgnet_`` of a TaskGrouper.
+        gains : DataFrame of shape (n_groups, n_tasks)
+            Gains of the groups to show, best true ones.
+        task : label
+            A column of `gains`.
+        random_state : int, RandomState instance or None, default=None
+            Of the projection by t-SNE.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``scatter``.
+
+        Returns
+        -------
+        GroupEncodingDisplay
+            Drawn.
+        """
+        values, tasks = check_gains(gains)
+        number = tasks.get_loc(task)
+        rows = np.flatnonzero(~np.isnan(values[:, number]))
+        if len(rows) < 3:
+            raise ValueError(f"only {len(rows)} groups have the task {task!r}; 3 are needed.")
+        encoded = net.encode(~np.isnan(values[rows]))[:, number]
+        projection = TSNE(
+            perplexity=min(30.0, (len(rows) - 1) / 3), init="pca", random_state=random_state
+        )
+        # groups that are encoded alike would have no neighbours to tell apart
+        points = projection.fit_transform(encoded.astype(np.float64))
+        return cls(points, values[rows, number], task).plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, **kwargs):
+        """Draw the dots.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``scatter``.
+
+        Returns
+        -------
+        GroupEncodingDisplay
+            Drawn.
+        """
+        ax = axes_for(self, ax, layout="constrained")
+        largest = max(np.abs(self.gains).max(), 1e-12)
+        options = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest, "s": 25}
+        options |= {"edgecolors": "gray", "linewidths": 0.3}
+        self.points_ = ax.scatter(*self.points.T, c=self.gains, **{**options, **kwargs})
+        ax.set(xticks=[], yticks=[], title=f"groups with {self.task}")
+        self.figure_.colorbar(self.points_, ax=ax, label="gain")
+        return self

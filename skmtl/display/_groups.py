@@ -1,0 +1,239 @@
+"""What task grouping has chosen: the groups, and the mean gain for every number of them.
+
+Source: Song et al., "Efficient and effective multi-task grouping via meta learning on task
+combinations", figure 2.
+"""
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from skmtl.display._axes import axes_for, name_ticks
+from skmtl.grouping import assign_tasks, select_groups
+from skmtl.grouping._gain_tables import check_gains, parse_groups
+
+
+def _check_grouper(estimator):
+    if not hasattr(type(estimator), "predict_gains"):
+        raise TypeError(f"this display shows a fitted TaskGrouper, got {type(estimator).__name__}.")
+    check_is_fitted(estimator, "estimators_")
+
+
+class TaskGroupsDisplay:
+    """Groups as a matrix of tasks and groups, coloured by gain; dots mark which group serves.
+
+    Red is a gain, blue a loss, and gray is outside the group.
+
+    Parameters
+    ----------
+    gains : DataFrame of shape (n_groups, n_tasks)
+        One row for each selected group, its index the tuples of tasks; NaN where a task is not in
+        the group.
+    assignment : Series
+        The group that serves each task.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    image_ : matplotlib AxesImage
+        The matrix.
+
+    See Also
+    --------
+    GroupBudgetDisplay : The mean gain for every number of groups.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skmtl import TaskGrouper
+    >>> from skmtl.datasets import make_related_tasks
+    >>> from skmtl.display import TaskGroupsDisplay
+    >>> pairs = make_related_tasks(4, 1.0, 20, n_sines=0, n_groups=2, n_rows=40, random_state=0)
+    >>> grouper = TaskGrouper(
+    ...     LinearRegression(), max_groups=2, task_id="task", task_encoding="drop", random_state=0
+    ... )
+    >>> display = TaskGroupsDisplay.from_estimator(grouper.fit(pairs.data, pairs.target))
+    >>> display.gains.shape
+    (2, 4)
+    """
+
+    def __init__(self, gains, assignment):
+        self.gains = gains
+        self.assignment = assignment
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None, **kwargs):
+        """Show the groups of an estimator.
+
+        Parameters
+        ----------
+        estimator : TaskGrouper
+            Fitted.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``imshow``.
+
+        Returns
+        -------
+        TaskGroupsDisplay
+            Drawn.
+        """
+        _check_grouper(estimator)
+        rows = [estimator.gains_.index.get_loc(group) for group in estimator.groups_]
+        display = cls(estimator.gains_.iloc[rows], estimator.assignment_)
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, **kwargs):
+        """Draw the matrix.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``imshow``.
+
+        Returns
+        -------
+        TaskGroupsDisplay
+            Drawn.
+        """
+        ax = axes_for(self, ax, layout="constrained")
+        values = self.gains.to_numpy(dtype=float)
+        largest = max(np.nanmax(np.abs(values)), 1e-12)
+        options = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest, "aspect": "auto"}
+        self.image_ = ax.imshow(values.T, **{**options, "interpolation": "nearest", **kwargs})
+        # a gain of 0 is white; a task that is not in a group is not
+        ax.set_facecolor("0.8")
+        groups = self.gains.index.tolist()
+        tasks = self.gains.columns
+        for t, task in enumerate(tasks):
+            ax.plot(groups.index(self.assignment[task]), t, "o", color="black", markersize=5)
+        name_ticks(ax.yaxis, tasks)
+        name_ticks(ax.xaxis, range(1, len(groups) + 1))
+        ax.set(xlabel="group (a dot: serves the task)", ylabel=tasks.name or "task")
+        self.figure_.colorbar(self.image_, ax=ax, label="gain")
+        return self
+
+
+class GroupBudgetDisplay:
+    """Mean gain of the best choice for every number of groups.
+
+    It rises as long as more groups help.
+
+    Parameters
+    ----------
+    mean_gains : Series
+        By number of groups.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    line_ : matplotlib Line2D
+        The curve.
+
+    See Also
+    --------
+    TaskGroupsDisplay : The groups of one choice.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> import pandas as pd
+    >>> from skmtl.display import GroupBudgetDisplay
+    >>> gains = pd.DataFrame({"a": [0.1, 0, None], "b": [-0.3, None, 0]})
+    >>> GroupBudgetDisplay.from_table(gains).mean_gains.tolist()
+    [-0.1, 0.05]
+    """
+
+    def __init__(self, mean_gains):
+        self.mean_gains = mean_gains
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None, **kwargs):
+        """Show what an estimator estimated.
+
+        Parameters
+        ----------
+        estimator : TaskGrouper
+            Fitted.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``plot``.
+
+        Returns
+        -------
+        GroupBudgetDisplay
+            Drawn.
+        """
+        _check_grouper(estimator)
+        return cls.from_table(estimator.gains_, ax=ax, **kwargs)
+
+    @classmethod
+    def from_table(cls, gains, *, true=None, ax=None, **kwargs):
+        """Select from a table of gains with every limit on the number of groups.
+
+        Parameters
+        ----------
+        gains : DataFrame of shape (n_groups, n_tasks)
+            Gains that are selected by.
+        true : DataFrame of shape (n_groups, n_tasks), optional
+            Gains of the same groups that are shown; `gains` by default.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``plot``.
+
+        Returns
+        -------
+        GroupBudgetDisplay
+            Drawn. NaN where no choice serves every task.
+        """
+        values, tasks = check_gains(gains)
+        members = ~np.isnan(values)
+        shown = values if true is None else np.asarray(true, dtype=float)
+        means = {}
+        for limit in range(1, len(tasks) + 1):
+            try:
+                groups = select_groups(gains, limit)
+            except ValueError:
+                means[limit] = np.nan
+                continue
+            serving = parse_groups(assign_tasks(gains, groups).tolist(), tasks)
+            rows = [np.flatnonzero((members == group).all(axis=1)) for group in serving]
+            best = [own[values[own, t].argmax()] for t, own in enumerate(rows)]
+            means[limit] = shown[best, np.arange(len(tasks))].mean()
+        series = pd.Series(means, name="mean gain").rename_axis("groups")
+        return cls(series).plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, **kwargs):
+        """Draw the curve.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``plot``.
+
+        Returns
+        -------
+        GroupBudgetDisplay
+            Drawn.
+        """
+        ax = axes_for(self, ax, layout="constrained")
+        (self.line_,) = ax.plot(self.mean_gains, **{"marker": "o", **kwargs})
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.set(xlabel="groups at most", ylabel="mean gain")
+        return self

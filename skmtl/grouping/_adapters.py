@@ -1,0 +1,159 @@
+"""Any estimator of scikit-learn as one of the tasks of a group, in wide and in long form."""
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import has_fit_parameter
+
+from skmtl._columns import as_table, find_columns
+from skmtl._labels import labels_of
+
+
+def _inner_has(name):
+    def check(model):
+        getattr(getattr(model, "estimator_", model.estimator), name)
+        return True
+
+    return check
+
+
+class _Adapter(BaseEstimator):
+    """What both forms share: the tags and the fit of the estimator inside."""
+
+    def __sklearn_tags__(self):
+        return get_tags(self.estimator)
+
+    def _fit(self, X, y, sample_weight):
+        self.estimator_ = clone(self.estimator)
+        weights = {}
+        if sample_weight is not None:
+            if not has_fit_parameter(self.estimator_, "sample_weight"):
+                raise ValueError(
+                    f"{type(self.estimator).__name__} takes no sample_weight; fit without it."
+                )
+            weights = {"sample_weight": sample_weight}
+        self.estimator_.fit(X, y, **weights)
+        return self
+
+
+class WideModel(_Adapter):
+    """An estimator of several outputs: one column of y for each task of the group.
+
+    Rows that lack a label of some task are left out of ``fit``.
+
+    Parameters
+    ----------
+    estimator : estimator
+    """
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y, sample_weight=None):
+        """Train on the complete rows; y is a DataFrame."""
+        complete = y.notna().all(axis=1).to_numpy()
+        names = y.columns.tolist()
+        if not complete.any():
+            raise ValueError(
+                f"no row has labels of all of the tasks {names}, and "
+                f"{type(self.estimator).__name__} takes no missing labels. Use an estimator of "
+                "skmtl, or leave such groups out of the candidates."
+            )
+        if not complete.all():
+            rows = np.flatnonzero(complete)
+            X, y = _safe_indexing(X, rows), y.iloc[rows]
+            sample_weight = None if sample_weight is None else sample_weight[rows]
+        self.tasks_ = y.columns
+        y = np.asarray(y.infer_objects())
+        tags = get_tags(self.estimator).target_tags
+        if y.shape[1] == 1 and tags.single_output:
+            y = y[:, 0]
+        elif y.shape[1] > 1 and not tags.multi_output:
+            raise ValueError(
+                f"{type(self.estimator).__name__} cannot learn several outputs, so that it cannot "
+                "train tasks together. Use one that can, such as RandomForestRegressor, "
+                "MultiTaskElasticNet or an estimator of skmtl; or bring the table to long form."
+            )
+        return self._fit(X, y, sample_weight)
+
+    def predict(self, X):
+        """Predict all tasks of the group, as a DataFrame."""
+        predicted = np.asarray(self.estimator_.predict(X))
+        return pd.DataFrame(predicted.reshape(len(predicted), -1), columns=self.tasks_)
+
+    @available_if(_inner_has("predict_proba"))
+    def predict_proba(self, X):
+        """Predict probabilities, a dict by task."""
+        probabilities = self.estimator_.predict_proba(X)
+        if not isinstance(probabilities, list):
+            several = np.ndim(probabilities) == 2 and len(self.tasks_) > 1
+            if several:
+                # of multi-label estimators: the probability of the second class of each task
+                probabilities = [np.column_stack([1 - p, p]) for p in probabilities.T]
+            else:
+                probabilities = [probabilities]
+        return dict(zip(self.tasks_, probabilities, strict=True))
+
+    @property
+    def classes_per_task_(self):
+        """Classes of every task."""
+        classes = self.estimator_.classes_
+        if not isinstance(classes, list):
+            n_tasks = len(self.tasks_)
+            classes = [np.array([0, 1])] * n_tasks if n_tasks > 1 else [classes]
+        return dict(zip(self.tasks_, classes, strict=True))
+
+
+class LongModel(_Adapter):
+    """An estimator of one output: the task is told by columns, or not at all.
+
+    Parameters
+    ----------
+    estimator : estimator
+    task_id : as in the estimators
+    task_encoding : {"onehot", "drop"}
+    """
+
+    def __init__(self, estimator, task_id, task_encoding):
+        self.estimator = estimator
+        self.task_id = task_id
+        self.task_encoding = task_encoding
+
+    def fit(self, X, y, sample_weight=None):
+        """Train on the rows of the group."""
+        self.tasks_ = None
+        return self._fit(self._encoded(X), y, sample_weight)
+
+    def _encoded(self, X):
+        """X without the task id, and with an indicator of each task if there are several."""
+        table = as_table(X)
+        positions = find_columns(table, self.task_id, "task_id")
+        labels = labels_of(table, positions)
+        if self.tasks_ is None:
+            self.tasks_ = labels.unique().sort_values()
+        left = [p for p in range(table.shape[1]) if p not in positions]
+        rest = table.iloc[:, left] if isinstance(table, pd.DataFrame) else table[:, left]
+        if self.task_encoding == "drop" or len(self.tasks_) == 1:
+            return rest
+        codes = self.tasks_.get_indexer(labels)
+        shown = (codes[:, None] == np.arange(len(self.tasks_))).astype(np.float64)
+        if not isinstance(rest, pd.DataFrame):
+            return np.column_stack([rest, shown])
+        names = [f"task_{task}" for task in self.tasks_]
+        return rest.assign(**dict(zip(names, shown.T, strict=True)))
+
+    def predict(self, X):
+        """Predict rows of tasks of the group."""
+        return self.estimator_.predict(self._encoded(X))
+
+    @available_if(_inner_has("predict_proba"))
+    def predict_proba(self, X):
+        """Predict probabilities of rows of tasks of the group."""
+        return self.estimator_.predict_proba(self._encoded(X))
+
+    @property
+    def classes_(self):
+        """Classes of the estimator inside."""
+        return self.estimator_.classes_

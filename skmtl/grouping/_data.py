@@ -1,0 +1,112 @@
+"""The rows of a group of tasks, in wide and in long form."""
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import KFold, ShuffleSplit, check_cv
+from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils.validation import _check_sample_weight
+
+from skmtl._columns import as_table, find_columns
+from skmtl._labels import encode, labels_of
+from skmtl._wide import as_labels, check_finite, labels_frame
+from skmtl.model_selection import TaskKFold, TaskShuffleSplit
+
+_VALIDATION_SHARE = 0.25
+
+
+def _weights(sample_weight, X):
+    return None if sample_weight is None else _check_sample_weight(sample_weight, X)
+
+
+class WideData:
+    """One row is an example of every task, and y has a column for each.
+
+    Attributes
+    ----------
+    tasks : Index
+    from_frame : bool
+        Whether y was a DataFrame.
+    """
+
+    def __init__(self, X, y, sample_weight=None):
+        self.X = as_table(X)
+        check_consistent_length(self.X, y)
+        y = as_labels(y)
+        self.from_frame = isinstance(y, pd.DataFrame)
+        self.y = labels_frame(y, None, self.from_frame)
+        check_finite(self.y)
+        self.weights = _weights(sample_weight, self.X)
+        self.tasks = self.y.columns
+        empty = self.tasks[self.y.isna().all(axis=0)].tolist()
+        if empty:
+            raise ValueError(f"these columns of y have no label at all: {empty[:20]}. Drop them.")
+
+    def part(self, group, rows=None):
+        """Rows that have a label of some task of a group, with these columns of y.
+
+        Parameters
+        ----------
+        group : ndarray of shape (n_tasks,) of bool
+        rows : ndarray of int, optional
+            All by default.
+
+        Returns
+        -------
+        X, y, sample_weight
+        """
+        y = self.y.iloc[:, np.flatnonzero(group)]
+        rows = np.arange(len(y)) if rows is None else rows
+        rows = rows[y.iloc[rows].notna().any(axis=1).to_numpy()]
+        weights = None if self.weights is None else self.weights[rows]
+        return _safe_indexing(self.X, rows), y.iloc[rows], weights
+
+    def splits(self, cv, seed):
+        """Training and validation rows, a list of pairs."""
+        if cv is None:
+            cv = ShuffleSplit(1, test_size=_VALIDATION_SHARE, random_state=seed)
+        elif isinstance(cv, (int, np.integer)):
+            cv = KFold(cv, shuffle=True, random_state=seed)
+        return list(check_cv(cv).split(self.X, self.y))
+
+    def labelled(self, rows):
+        """How many labels of each task some rows have."""
+        return self.y.iloc[rows].notna().sum().to_numpy()
+
+
+class LongData:
+    """One row is an example of one task, which a column of X names.
+
+    Attributes
+    ----------
+    tasks : Index
+    """
+
+    from_frame = False
+
+    def __init__(self, X, y, sample_weight, task_id):
+        self.X = as_table(X)
+        check_consistent_length(self.X, y)
+        self.y = y
+        self.weights = _weights(sample_weight, self.X)
+        self.task_id = task_id
+        labels = labels_of(self.X, find_columns(self.X, task_id, "task_id"))
+        self.codes, self.tasks = encode(labels)
+
+    def part(self, group, rows=None):
+        """Rows of the tasks of a group; see `WideData`."""
+        rows = np.arange(len(self.codes)) if rows is None else rows
+        rows = rows[group[self.codes[rows]]]
+        weights = None if self.weights is None else self.weights[rows]
+        return _safe_indexing(self.X, rows), _safe_indexing(self.y, rows), weights
+
+    def splits(self, cv, seed):
+        """Training and validation rows, a list of pairs."""
+        if cv is None:
+            cv = TaskShuffleSplit(self.task_id, 1, test_size=_VALIDATION_SHARE, random_state=seed)
+        elif isinstance(cv, (int, np.integer)):
+            cv = TaskKFold(self.task_id, int(cv), shuffle=True, random_state=seed)
+        return list(check_cv(cv).split(self.X, self.y))
+
+    def labelled(self, rows):
+        """How many rows of each task there are among some."""
+        return np.bincount(self.codes[rows], minlength=len(self.tasks))

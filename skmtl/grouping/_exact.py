@@ -1,0 +1,189 @@
+"""Exact selection of groups by mixed-integer linear programming.
+
+A bound first proves which groups no better choice can use, so that little is left to the solver.
+"""
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+from skmtl.grouping._beam import beam_search
+from skmtl.grouping._bound import Bound
+from skmtl.grouping._enumeration import can_enumerate, enumerate_choices
+
+# of the sum over tasks of the gains, relative to its largest term: what counts as equal
+_TOLERANCE = 1e-9
+
+
+def choose_exactly(values, max_groups, costs=None, max_cost=None):
+    """Choose the groups with the largest sum of gains, and of several such choices a smallest.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_groups, n_tasks)
+        Gains; NaN where the task is not in the group.
+    max_groups : int
+    costs : ndarray of shape (n_groups,), optional
+    max_cost : float, optional
+
+    Returns
+    -------
+    list of int, or None if no choice serves every task
+    """
+    problem = _Problem(values, costs, max_cost)
+    chosen = problem.solve(max_groups)
+    while chosen is not None and len(chosen) > 1:
+        # ties go to fewer groups
+        fewer = problem.solve(len(chosen) - 1, at_most=problem.regret_of(chosen))
+        if fewer is None:
+            return chosen
+        chosen = fewer
+    return chosen
+
+
+class _Problem:
+    """Selection as minimal regret: what each task loses against the best group for it."""
+
+    def __init__(self, values, costs, max_cost):
+        best = np.nanmax(values, axis=0)
+        self.values = values
+        self.regret = np.where(np.isnan(values), np.inf, best - values)
+        self.costs, self.max_cost = costs, max_cost
+        self.usable = np.ones(len(values), dtype=bool)
+        if costs is not None:
+            self.usable = costs <= max_cost * (1 + 1e-12)
+
+    def regret_of(self, chosen):
+        """Sum over tasks of the regret in the best of the chosen groups."""
+        return self.regret[chosen].min(axis=0).sum()
+
+    def solve(self, max_groups, at_most=None):
+        """Choose at most so many groups.
+
+        Parameters
+        ----------
+        max_groups : int
+        at_most : float, optional
+            Regret that is wanted; None is returned if there is no such choice.
+
+        Returns
+        -------
+        list of int or None
+        """
+        known = self._improved(
+            beam_search(self.values, max_groups, self.costs, self.max_cost), max_groups
+        )
+        best = np.inf if known is None else self.regret_of(known)
+        if at_most is not None:
+            if best <= at_most + self._slack(at_most):
+                return known
+            best = at_most
+        keep = np.isfinite(self.regret) & self.usable[:, None]
+        bound = None
+        if np.isfinite(best):
+            limit = best + self._slack(best)
+            keep &= self.regret <= limit
+            costs = None if self.costs is None else self.costs[self.usable]
+            bound = Bound(self.regret[self.usable], max_groups, costs, self.max_cost, best)
+            kept = np.zeros_like(keep)
+            kept[self.usable] = bound.kept(limit)
+            keep &= kept
+            if bound.value > limit:
+                keep[:] = False
+        if not keep.any(axis=0).all():
+            # nothing is better than what is known
+            return known if at_most is None else None
+        rows = np.flatnonzero(keep.any(axis=1))
+        if bound is not None and self.costs is None and can_enumerate(len(rows), max_groups):
+            regret = np.where(keep[rows], self.regret[rows], np.inf)
+            found = enumerate_choices(regret, bound.prices, max_groups, limit)
+            found = None if found is None else rows[found].tolist()
+        else:
+            found = self._program(rows, keep[rows], max_groups, best)
+        if found is None:
+            return known if at_most is None else None
+        regret = self.regret_of(found)
+        if at_most is not None:
+            return found if regret <= at_most + self._slack(at_most) else None
+        return found if known is None or regret < best else known
+
+    def _slack(self, regret):
+        largest = self.regret[np.isfinite(self.regret)].max(initial=0.0)
+        return _TOLERANCE * max(regret, min(largest, 1e3 * regret), np.finfo(float).tiny)
+
+    def _improved(self, chosen, max_groups):
+        """Exchange one group for another as long as that helps."""
+        if chosen is None:
+            return None
+        chosen = list(chosen)
+        while True:
+            best, move = self.regret_of(chosen), None
+            for place in range(len(chosen) + (len(chosen) < max_groups)):
+                rest = chosen[:place] + chosen[place + 1 :]
+                left = self.regret[rest].min(axis=0, initial=np.inf)
+                totals = np.minimum(left, self.regret).sum(axis=1)
+                if self.costs is not None:
+                    spent = self.costs[rest].sum()
+                    totals[spent + self.costs > self.max_cost] = np.inf
+                new = int(totals.argmin())
+                if totals[new] < best - self._slack(best):
+                    best, move = totals[new], [*rest, new]
+            if move is None:
+                return chosen
+            chosen = move
+
+    def _program(self, rows, keep, max_groups, best):
+        """Solve what is left.
+
+        Returns
+        -------
+        list of int or None
+        """
+        n_groups, n_tasks = keep.shape
+        group, task = np.nonzero(keep)
+        regret = self.regret[rows][group, task]
+        # the solver's gaps are absolute: of what is left between the bound and the best
+        unit = min(best, regret.max(initial=0.0)) if np.isfinite(best) else regret.max(initial=0.0)
+        scale = 1e4 / unit if unit > 0 else 1.0
+        n_served = len(group)
+        objective = np.concatenate([np.zeros(n_groups), scale * regret])
+        places = np.arange(n_served)
+        served = sparse.csr_array(
+            (np.ones(n_served), (task, n_groups + places)), shape=(n_tasks, n_groups + n_served)
+        )
+        link = sparse.csr_array(
+            (
+                np.concatenate([np.ones(n_served), -np.ones(n_served)]),
+                (np.concatenate([places, places]), np.concatenate([n_groups + places, group])),
+            ),
+            shape=(n_served, n_groups + n_served),
+        )
+        count = np.concatenate([np.ones(n_groups), np.zeros(n_served)])[None]
+        constraints = [
+            LinearConstraint(served, 1, 1),
+            LinearConstraint(link, -np.inf, 0),
+            LinearConstraint(count, -np.inf, max_groups),
+        ]
+        if self.costs is not None:
+            spent = np.concatenate([self.costs[rows], np.zeros(n_served)])[None]
+            constraints.append(LinearConstraint(spent, -np.inf, self.max_cost))
+        integrality = np.concatenate([np.ones(n_groups), np.zeros(n_served)])
+        result = milp(
+            objective,
+            integrality=integrality,
+            bounds=Bounds(0, 1),
+            constraints=constraints,
+            options={"mip_rel_gap": 0.0},
+        )
+        if result.status == 2:
+            return None
+        # a gap of 0, but for the rounding of sums
+        if not result.success or result.mip_gap > _TOLERANCE:
+            raise RuntimeError(f"the solver found no proven best choice: {result.message}")
+        chosen = rows[result.x[:n_groups] > 0.5].tolist()
+        return self._needed(chosen)
+
+    def _needed(self, chosen):
+        """Without groups that serve no task."""
+        serving = self.regret[chosen].argmin(axis=0)
+        return [row for place, row in enumerate(chosen) if (serving == place).any()]

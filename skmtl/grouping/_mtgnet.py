@@ -1,0 +1,461 @@
+"""`MTGNet`: predicts the gains of groups that were never trained from those of a few that were."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skmtl._device import one_thread
+from skmtl.grouping._pairwise import PairwiseProcess, squared_distances, typical_distance
+from skmtl.nn._set_attention import SetAttention
+from skmtl.training._optimizer import MemberAdam
+
+# groups that are encoded at once
+_GROUPS_AT_ONCE = 2**12
+
+
+class MTGNet(BaseEstimator):
+    r"""Predict the gain of every task in any group, by attention over the tasks in the group.
+
+    Trained on groups whose gains were measured. It is the meta learner of the paper; by default
+    several networks are averaged, and they learn only what a simple model of pairs leaves over.
+
+    Parameters
+    ----------
+    embedding_dim : int, default=64
+        Length of the embedding of a task, and width of the network.
+    n_layers : int, default=2
+        Layers of self-attention.
+    n_members : int, default=4
+        Networks that train side by side and are averaged.
+    baseline : {"pairwise", "none"}, default="pairwise"
+        What the networks start from: a Gaussian process over pairs of a task and its partners, in
+        which the mean over partners is the linear part, or nothing, as in the paper.
+    loss : {"squared_error", "absolute_error"}, default="squared_error"
+        What training minimises, over the tasks in the measured groups.
+    learning_rate_init : float, default=7e-3
+        Learning rate of Adam.
+    alpha : float, default=5e-4
+        Decoupled weight decay.
+    max_iter : int, default=100
+        Steps at most, with all measured groups or `batch_size` of them.
+    n_iter_no_change : int, default=20
+        Steps without a lower training loss after which training stops.
+    batch_size : int, default=64
+        Groups in a step at most.
+    acquisition : {"upper_bound", "sample", "largest", "extremes", "random"}, default="upper_bound"
+        Which group is measured next for a task, among those that it is in: the one whose
+        gain may be largest, the prediction plus `exploration` standard deviations; one drawn with
+        the probability :math:`e^{\alpha |\hat y|}` as in the paper; the largest absolute
+        prediction, or in turn that and the smallest, as in the published code; or any.
+    exploration : float, default=2.0
+        Standard deviations of ``acquisition="upper_bound"``.
+    sharpness : float, default=25.0
+        The :math:`\alpha` of ``acquisition="sample"``.
+    start : {"full", "singletons"}, default="full"
+        What is known before the first group is chosen: the group of all tasks, or that and each
+        task alone, whose gain is 0. The default baseline always knows the latter.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights and what is drawn.
+
+    Attributes
+    ----------
+    n_tasks_ : int
+        Columns of the gains seen in ``fit``.
+    module_ : torch.nn.Module
+        The networks.
+    scale_ : float
+        Gains are divided by this for training.
+    trust_ : float
+        What the networks say is multiplied by this before it is added to the baseline: how far they
+        predict what it misses of groups that they have not seen.
+
+    See Also
+    --------
+    estimate_gains : Chooses what to measure, and fills a table.
+
+    Notes
+    -----
+    Embeddings :math:`x_t` of the tasks :math:`t` in a group pass through layers of self-attention,
+    :math:`H = \mathrm{SelfAttEnc}(X)`, and :math:`\hat y_t = h_t^\top w + b` (section 3.3). With
+    metadata an embedding is computed from the facts about its task, so that gains with a task
+    that was never in a group can be predicted; the paper leaves that to future work. The
+    baseline, the average of networks and ``acquisition="upper_bound"`` are not in the paper
+    either: `paper` and `released` return what is.
+
+    References
+    ----------
+    .. [1] X. Song, S. Zheng, W. Cao, J. Yu and J. Bian, "Efficient and effective multi-task
+       grouping via meta learning on task combinations", NeurIPS 2022, sections 3.2 to 3.4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmtl.grouping import MTGNet
+    >>> groups = np.array([[1, 1, 0], [1, 0, 1], [0, 1, 1]], dtype=bool)
+    >>> gains = np.array([[0.2, 0.2, np.nan], [-0.1, np.nan, -0.1], [np.nan, -0.1, -0.1]])
+    >>> net = MTGNet(random_state=0).fit(groups, gains)
+    >>> net.predict([[True, True, True]]).shape
+    (1, 3)
+    """
+
+    _parameter_constraints = {
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "n_layers": [Interval(Integral, 1, None, closed="left")],
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "baseline": [StrOptions({"pairwise", "none"})],
+        "loss": [StrOptions({"squared_error", "absolute_error"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "acquisition": [StrOptions({"upper_bound", "sample", "largest", "extremes", "random"})],
+        "exploration": [Interval(Real, 0, None, closed="left")],
+        "sharpness": [Interval(Real, 0, None, closed="left")],
+        "start": [StrOptions({"full", "singletons"})],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        embedding_dim=64,
+        n_layers=2,
+        n_members=4,
+        baseline="pairwise",
+        loss="squared_error",
+        learning_rate_init=7e-3,
+        alpha=5e-4,
+        max_iter=100,
+        n_iter_no_change=20,
+        batch_size=64,
+        acquisition="upper_bound",
+        exploration=2.0,
+        sharpness=25.0,
+        start="full",
+        random_state=None,
+    ):
+        self.embedding_dim = embedding_dim
+        self.n_layers = n_layers
+        self.n_members = n_members
+        self.baseline = baseline
+        self.loss = loss
+        self.learning_rate_init = learning_rate_init
+        self.alpha = alpha
+        self.max_iter = max_iter
+        self.n_iter_no_change = n_iter_no_change
+        self.batch_size = batch_size
+        self.acquisition = acquisition
+        self.exploration = exploration
+        self.sharpness = sharpness
+        self.start = start
+        self.random_state = random_state
+
+    @classmethod
+    def paper(cls, **parameters):
+        """Return an estimator with the settings of the paper.
+
+        Parameters
+        ----------
+        **parameters : dict
+            Others.
+
+        Returns
+        -------
+        MTGNet
+            One network without a baseline, whose groups are drawn by Algorithm 1.
+        """
+        settings = {
+            "n_members": 1,
+            "baseline": "none",
+            "acquisition": "sample",
+            "max_iter": 2000,
+            "n_iter_no_change": 50,
+            "batch_size": 25_000,
+        }
+        return cls(**{**settings, **parameters})
+
+    @classmethod
+    def released(cls, **parameters):
+        """Return an estimator with the settings of the published code.
+
+        Parameters
+        ----------
+        **parameters : dict
+            Others.
+
+        Returns
+        -------
+        MTGNet
+            As `paper`, with absolute errors, tasks alone in the first groups, and the largest
+            absolute prediction measured next.
+        """
+        settings = {
+            "loss": "absolute_error",
+            "acquisition": "largest",
+            "start": "singletons",
+            "max_iter": 10_000,
+            "n_iter_no_change": 5,
+        }
+        return cls.paper(**{**settings, **parameters})
+
+    def fit(self, groups, gains, metadata=None):
+        """Learn from groups whose gains were measured.
+
+        Parameters
+        ----------
+        groups : array-like of shape (n, n_tasks) of bool
+            Groups.
+        gains : array-like of shape (n, n_tasks)
+            Gains; those of tasks outside a group are not read.
+        metadata : array-like of shape (n_tasks, n_metadata), optional
+            Facts about the tasks, from which embeddings are computed.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        self._validate_params()
+        groups, gains = _check_groups(groups), np.asarray(gains, dtype=np.float64)
+        if gains.shape != groups.shape:
+            raise ValueError(f"gains has the shape {gains.shape}, but groups {groups.shape}.")
+        if not np.isfinite(gains[groups]).all():
+            raise ValueError("gains must be finite for every task in a group.")
+        seeds = check_random_state(self.random_state).randint(
+            np.iinfo(np.int32).max, size=self.n_members
+        )
+        self.n_tasks_ = groups.shape[1]
+        self._learn_facts(metadata)
+        kept = groups.any(axis=1)
+        if self.baseline == "pairwise":
+            # the gain of a task alone is 0, which the baseline knows
+            kept &= groups.sum(axis=1) > 1
+        groups, gains = groups[kept], np.where(groups, gains, np.nan)[kept]
+        self.process_, self.scale_ = None, 1.0
+        wanted = gains
+        if self.baseline == "pairwise":
+            similarity = np.eye(self.n_tasks_)
+            if self._facts is not None:
+                similarity = self._similarity(self._facts)
+            self.process_ = PairwiseProcess(similarity).fit(groups, gains)
+            self.scale_ = self.process_.scale
+            wanted = self.process_.left_out(gains)
+        with one_thread():
+            self._train(groups, wanted / self.scale_, seeds)
+        return self
+
+    def _shares(self, n_groups):
+        """Which groups each network trains on: beside a baseline all but some, to be tested on.
+
+        Returns
+        -------
+        ndarray of shape (n_members, n_groups) of bool
+        """
+        shares = np.ones((self.n_members, n_groups), dtype=bool)
+        if self.baseline == "pairwise" and self.n_members > 1 and n_groups > 1:
+            numbers = np.arange(n_groups) % self.n_members
+            shares = numbers != np.arange(self.n_members)[:, None]
+        return shares
+
+    def _trust(self, groups, wanted, shares):
+        """How far networks that have not seen a group predict what the baseline misses of it.
+
+        The slope of what it misses on what they say, less two standard errors, from 0 to 1.
+        """
+        if self.baseline != "pairwise":
+            return 1.0
+        held_out = ~shares
+        if not held_out.any():
+            return 0.0
+        said = self._outputs(groups, self._facts)
+        said, missed = said[held_out][:, :], np.broadcast_to(wanted, said.shape)[held_out]
+        inside = np.broadcast_to(groups, (len(shares), *groups.shape))[held_out]
+        # one number a group, for its tasks are not independent
+        products = np.where(inside, said * missed, 0).sum(axis=1)
+        squares = np.where(inside, said**2, 0).sum(axis=1)
+        if squares.sum() <= 0:
+            return 0.0
+        slope = products.sum() / squares.sum()
+        error = np.sqrt(((products - slope * squares) ** 2).sum()) / squares.sum()
+        return float(np.clip(slope - 2 * error, 0.0, 1.0))
+
+    def _learn_facts(self, metadata):
+        self._facts = None
+        if metadata is None:
+            return
+        metadata = _check_metadata(metadata, self.n_tasks_)
+        if len(metadata) != self.n_tasks_:
+            raise ValueError(
+                f"metadata has {len(metadata)} rows, but there are {self.n_tasks_} tasks."
+            )
+        deviation = metadata.std(axis=0)
+        self._center, self._unit = metadata.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
+        self._facts = (metadata - self._center) / self._unit
+        self._distance = typical_distance(self._facts)
+
+    def _similarity(self, facts):
+        return np.exp(-squared_distances(facts) / self._distance)
+
+    def _train(self, groups, wanted, seeds):
+        """Minimise the loss over the tasks in the groups."""
+        n_metadata = 0 if self._facts is None else self._facts.shape[1]
+        module = SetAttention(
+            self.n_tasks_,
+            self.embedding_dim,
+            self.n_layers,
+            seeds,
+            n_metadata=n_metadata,
+            zero_start=self.baseline == "pairwise",
+        )
+        self.module_, self.trust_ = module, float(self.baseline == "none")
+        if not len(groups) or not self.max_iter:
+            return
+        shares = self._shares(len(groups))
+        own = torch.from_numpy(shares).unsqueeze(2)
+        facts = self._as_tensor(self._facts)
+        members = torch.from_numpy(groups)
+        targets = torch.as_tensor(np.nan_to_num(wanted), dtype=torch.get_default_dtype())
+        optimizer = MemberAdam(module, lr=self.learning_rate_init, weight_decay=self.alpha)
+        # the same batches for every member, whichever others there are
+        generator = torch.Generator().manual_seed(0)
+        best = torch.full((len(seeds),), torch.inf)
+        stale, sums = torch.zeros(len(seeds)), torch.zeros(len(seeds))
+        kept = optimizer.buffer.detach().clone()
+        n_batches = -(-len(groups) // self.batch_size)
+        order = torch.arange(len(groups))
+        for step in range(self.max_iter):
+            place = step % n_batches
+            if n_batches > 1 and place == 0:
+                order = torch.randperm(len(groups), generator=generator)
+            rows = order[place::n_batches]
+            optimizer.zero_grad(set_to_none=True)
+            errors = module(members[rows], facts) - targets[rows]
+            errors = errors.square() if self.loss == "squared_error" else errors.abs()
+            counted = members[rows] & own[:, rows]
+            losses = (errors * counted).sum((1, 2)) / counted.sum((1, 2)).clamp(min=1)
+            losses.sum().backward()
+            sums += losses.detach()
+            if place == n_batches - 1:
+                better = (sums < best) & (stale < self.n_iter_no_change)
+                best = torch.where(better, sums, best)
+                kept = torch.where(better.unsqueeze(1), optimizer.buffer.detach(), kept)
+                stale = torch.where(better, 0, stale + n_batches)
+                sums = torch.zeros(len(seeds))
+                if (stale >= self.n_iter_no_change).all():
+                    break
+            optimizer.step(active=stale < self.n_iter_no_change)
+        optimizer.load(kept)
+        optimizer.release()
+        module.eval()
+        self.trust_ = self._trust(groups, np.nan_to_num(wanted), shares)
+
+    def _outputs(self, groups, facts):
+        """What the networks say, in units of `scale_`, shape (n_members, n, n_tasks)."""
+        facts = self._as_tensor(facts)
+        with torch.no_grad(), one_thread():
+            parts = [
+                self.module_(torch.from_numpy(some), facts).double().numpy()
+                for some in np.array_split(groups, max(1, -(-len(groups) // _GROUPS_AT_ONCE)))
+            ]
+        return np.concatenate(parts, axis=1)
+
+    @staticmethod
+    def _as_tensor(facts):
+        if facts is None:
+            return None
+        return torch.as_tensor(facts, dtype=torch.get_default_dtype()).unsqueeze(0)
+
+    def _asked_facts(self, metadata):
+        """Facts of the tasks of ``fit``, or of more tasks than these."""
+        if metadata is None:
+            return self._facts
+        if self._facts is None:
+            raise ValueError("fit saw no metadata, so that predictions cannot use any.")
+        metadata = _check_metadata(metadata, self.n_tasks_)
+        if metadata.shape[1] != self._facts.shape[1]:
+            raise ValueError(
+                f"metadata has {metadata.shape[1]} columns, but fit saw {self._facts.shape[1]}."
+            )
+        return (metadata - self._center) / self._unit
+
+    def predict(self, groups, return_std=False, metadata=None):
+        """Predict the gains of groups.
+
+        Parameters
+        ----------
+        groups : array-like of shape (n, n_tasks) of bool
+            Groups.
+        return_std : bool, default=False
+            Whether to return how unsure the prediction is, too.
+        metadata : array-like of shape (n_tasks or more, n_metadata), optional
+            Facts about the tasks of ``fit``, and about further ones that groups may have, too.
+
+        Returns
+        -------
+        gains : ndarray of shape (n, n_tasks)
+            NaN outside the groups.
+        std : ndarray of shape (n, n_tasks)
+            Standard deviations, if `return_std` is True: of the networks and of the baseline.
+        """
+        check_is_fitted(self, "module_")
+        facts = self._asked_facts(metadata)
+        groups = _check_groups(groups, self.n_tasks_ if facts is None else len(facts))
+        members = self.scale_ * self.trust_ * self._outputs(groups, facts)
+        mean, variance = members.mean(axis=0), members.var(axis=0)
+        if self.process_ is not None:
+            similarity = None if facts is None else self._similarity(facts)
+            prior, deviation = self.process_.predict(groups, similarity)
+            mean, variance = mean + prior, variance + deviation**2
+            alone = groups.sum(axis=1) == 1
+            mean[alone], variance[alone] = 0.0, 0.0
+        mean = np.where(groups, mean, np.nan)
+        return (mean, np.where(groups, np.sqrt(variance), np.nan)) if return_std else mean
+
+    def encode(self, groups):
+        """Encode the tasks of groups, as seen by the first network (the paper's figure 4).
+
+        Parameters
+        ----------
+        groups : array-like of shape (n, n_tasks) of bool
+            Groups.
+
+        Returns
+        -------
+        ndarray of shape (n, n_tasks, embedding_dim)
+            NaN outside the groups.
+        """
+        check_is_fitted(self, "module_")
+        groups = _check_groups(groups, self.n_tasks_)
+        with torch.no_grad(), one_thread():
+            encoded = self.module_.encode(torch.from_numpy(groups), self._as_tensor(self._facts))[0]
+        return np.where(groups[:, :, None], encoded.double().numpy(), np.nan)
+
+
+def _check_metadata(metadata, n_tasks):
+    metadata = np.asarray(metadata, dtype=np.float64)
+    if metadata.ndim != 2 or len(metadata) < n_tasks or not np.isfinite(metadata).all():
+        raise ValueError(
+            "metadata must be a table of finite numbers with one row for each of the "
+            f"{n_tasks} tasks; its shape is {metadata.shape}."
+        )
+    return metadata
+
+
+def _check_groups(groups, n_tasks=None):
+    groups = np.asarray(groups)
+    if groups.ndim != 2 or groups.dtype != np.bool_:
+        raise ValueError(
+            f"groups must be a boolean array of shape (n, n_tasks), got {groups.dtype} of shape "
+            f"{groups.shape}."
+        )
+    if n_tasks is not None and groups.shape[1] != n_tasks:
+        raise ValueError(f"groups has {groups.shape[1]} tasks, but fit saw {n_tasks}.")
+    if not groups.any(axis=1).all():
+        raise ValueError("a group has no task at all.")
+    return groups

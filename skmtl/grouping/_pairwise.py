@@ -1,0 +1,194 @@
+"""What MTG-Net starts from: a Gaussian process in which groups with like partners have like gains.
+
+The mean over partners, as in high-order approximation, is its linear part; not in the paper.
+"""
+
+import numpy as np
+
+# variances of: the mean over partners, the task's own level, whatever is left of the group
+_VARIANCES = [(2.0, 0.3, 0.3), (1.0, 0.3, 1.0), (0.3, 1.0, 0.3), (2.0, 0.0, 0.1)]
+_NOISES = (0.01, 0.1, 0.5)
+_LENGTH = 3.0
+
+
+class PairwiseProcess:
+    """Gaussian process over a task and its partners.
+
+    Parameters
+    ----------
+    similarity : ndarray of shape (n_tasks, n_tasks)
+        Of the tasks, 1 on the diagonal; the identity if nothing is known about them.
+    """
+
+    def __init__(self, similarity):
+        self.similarity = similarity
+        self.independent = np.array_equal(similarity, np.eye(len(similarity)))
+
+    def fit(self, groups, gains):
+        """Learn from groups of several tasks.
+
+        Parameters
+        ----------
+        groups : ndarray of shape (n, n_tasks) of bool
+        gains : ndarray of shape (n, n_tasks)
+
+        Returns
+        -------
+        self
+        """
+        self.examples = _Examples(groups)
+        y = gains[groups]
+        self.mean = y.sum() / (len(y) + 2.0)
+        y = y - self.mean
+        self.scale = np.sqrt((y**2).mean()) if len(y) and np.any(y) else 1.0
+        y = y / self.scale
+        best = None
+        for variances in _VARIANCES:
+            for noise in _NOISES:
+                blocks = self._solve(variances, noise, y)
+                evidence = sum(block[3] for block in blocks)
+                if best is None or evidence > best:
+                    best, self.variances, self.noise, self.blocks = (
+                        evidence,
+                        variances,
+                        noise,
+                        blocks,
+                    )
+        return self
+
+    def _parts(self, examples):
+        """Rows that are correlated with each other only: those of a task, or all."""
+        if not self.independent:
+            return [np.arange(len(examples))]
+        return [np.flatnonzero(examples.tasks == t) for t in range(len(self.similarity))]
+
+    def _kernel(self, first, second, variances, similarity=None):
+        linear, level, rest = variances
+        similarity = self.similarity if similarity is None else similarity
+        same = similarity[np.ix_(first.tasks, second.tasks)]
+        if self.independent:
+            overlap = first.shares @ second.shares.T
+        else:
+            overlap = first.shares @ similarity @ second.shares.T
+        a, b = first.partners, second.partners
+        distance = a.sum(1)[:, None] + b.sum(1)[None] - 2 * a @ b.T
+        return same * (linear * overlap + level + rest * np.exp(-distance / _LENGTH))
+
+    def _solve(self, variances, noise, y):
+        blocks = []
+        for rows in self._parts(self.examples):
+            part = self.examples.take(rows)
+            matrix = self._kernel(part, part, variances) + noise * np.eye(len(rows))
+            inverse = np.linalg.inv(matrix) if len(rows) else matrix
+            weights = inverse @ y[rows]
+            log_det = np.linalg.slogdet(matrix)[1] if len(rows) else 0.0
+            blocks.append((part, inverse, weights, -0.5 * (y[rows] @ weights + log_det)))
+        return blocks
+
+    def predict(self, groups, similarity=None):
+        """Mean and standard deviation of the gains.
+
+        Parameters
+        ----------
+        groups : ndarray of shape (n, n_tasks) of bool
+        similarity : ndarray of shape (n_tasks, n_tasks), optional
+            Of more tasks than in `fit`; those of `fit` first.
+
+        Returns
+        -------
+        mean, deviation : ndarrays of shape (n, n_tasks)
+            NaN outside the groups.
+        """
+        examples = _Examples(groups)
+        similarity = self.similarity if similarity is None else similarity
+        mean, variance = np.zeros(len(examples)), np.zeros(len(examples))
+        for rows, (part, inverse, weights, _) in zip(
+            self._parts(examples), self.blocks, strict=True
+        ):
+            part = part.widened(groups.shape[1])
+            for some in np.array_split(rows, max(1, len(rows) // 1000)):
+                asked = examples.take(some)
+                kernel = self._kernel(asked, part, self.variances, similarity)
+                mean[some] = kernel @ weights
+                linear, level, rest = self.variances
+                spread = asked.shares if self.independent else asked.shares @ similarity
+                prior = linear * (spread * asked.shares).sum(1) + level + rest
+                variance[some] = prior - ((kernel @ inverse) * kernel).sum(1)
+        results = []
+        for values in (self.mean + self.scale * mean, self.scale * np.sqrt(variance.clip(0))):
+            table = np.full(groups.shape, np.nan)
+            table[groups] = values
+            results.append(table)
+        return tuple(results)
+
+    def left_out(self, gains):
+        """What the process misses of every example, when it has not seen the group.
+
+        Parameters
+        ----------
+        gains : ndarray of shape (n, n_tasks)
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n, n_tasks)
+            True gains minus predicted ones; NaN outside the groups.
+        """
+        missed = np.full(len(self.examples), np.nan)
+        for rows, (part, inverse, weights, _) in zip(
+            self._parts(self.examples), self.blocks, strict=True
+        ):
+            for group in np.unique(part.groups):
+                own = np.flatnonzero(part.groups == group)
+                missed[rows[own]] = np.linalg.solve(inverse[np.ix_(own, own)], weights[own])
+        table = np.full(gains.shape, np.nan)
+        table[~np.isnan(gains)] = self.scale * missed
+        return table
+
+
+class _Examples:
+    """One task in one group each: which task, and its partners."""
+
+    def __init__(self, groups):
+        self.groups, self.tasks = np.nonzero(groups)
+        self.partners = groups[self.groups].astype(np.float64)
+        self.partners[np.arange(len(self.tasks)), self.tasks] = 0
+        self.shares = self.partners / np.maximum(self.partners.sum(1, keepdims=True), 1)
+
+    def __len__(self):
+        return len(self.tasks)
+
+    def widened(self, n_tasks):
+        """The same beside more tasks, which are in none of the groups."""
+        part = self.take(slice(None))
+        more = n_tasks - self.partners.shape[1]
+        part.partners = np.pad(self.partners, ((0, 0), (0, more)))
+        part.shares = np.pad(self.shares, ((0, 0), (0, more)))
+        return part
+
+    def take(self, rows):
+        """Some of them."""
+        part = object.__new__(_Examples)
+        vars(part).update({name: values[rows] for name, values in vars(self).items()})
+        return part
+
+
+def squared_distances(facts):
+    """Squared distances between tasks, by their facts.
+
+    Parameters
+    ----------
+    facts : ndarray of shape (n_tasks, n_facts)
+        Standardised.
+
+    Returns
+    -------
+    ndarray of shape (n_tasks, n_tasks)
+    """
+    return ((facts[:, None] - facts[None]) ** 2).sum(axis=2)
+
+
+def typical_distance(facts):
+    """The median squared distance between two tasks; 1 if they have the same facts."""
+    apart = squared_distances(facts)[~np.eye(len(facts), dtype=bool)]
+    return float(np.median(apart)) if apart.any() else 1.0

@@ -1,0 +1,187 @@
+"""Selection of groups: which of those in a gain table to train, and which of them serves a task."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+
+from skmtl.grouping._beam import beam_search
+from skmtl.grouping._exact import choose_exactly
+from skmtl.grouping._gain_tables import check_gains, label_group, parse_groups
+
+
+def select_groups(gains, max_groups, *, method="exact", costs=None, max_cost=None, n_beams=5):
+    r"""Choose the groups of tasks that are to be trained together.
+
+    Of all choices of at most `max_groups` groups in which every task is a member of some group,
+    the one with the largest mean gain. Groups may overlap: a task may help in one group and be
+    served by another. Of choices that are equally good one with fewest groups is taken.
+
+    Parameters
+    ----------
+    gains : DataFrame of shape (n_groups, n_tasks)
+        One row a group, one column a task: the gain of the task in the group, NaN where the task
+        is not in the group. Numbers in any unit, the larger the better.
+    max_groups : int
+        Groups at most, from 1 to the number of tasks.
+    method : {"exact", "beam"}, default="exact"
+        Mixed-integer linear programming, whose result is proven to be best, or the paper's beam
+        search.
+    costs : array-like of shape (n_groups,), optional
+        Cost of each group, not negative.
+    max_cost : float, optional
+        Bound on the total cost of the chosen groups; needs `costs`.
+    n_beams : int, default=5
+        Beams of ``method="beam"``.
+
+    Returns
+    -------
+    list of tuple
+        The labels of the tasks of each chosen group, in the order of the rows.
+
+    Raises
+    ------
+    ValueError
+        If no choice serves every task, or if the table or a parameter cannot be used.
+    TypeError
+        If `gains` is not a DataFrame.
+
+    See Also
+    --------
+    assign_tasks : Which of the chosen groups serves which task.
+    estimate_gains : Fills such a table from few measured groups.
+
+    Notes
+    -----
+    With :math:`x_g` for "group g is chosen" and :math:`y_{gt}` for "task t is served by group g"
+    the exact method solves
+
+    .. math::
+        \max \sum_{g, t} G_{gt} y_{gt} \quad \text{s.t.} \quad \sum_g y_{gt} = 1, \quad
+        y_{gt} \le x_g, \quad \sum_g x_g \le B, \quad x_g \in \{0, 1\}, \quad y_{gt} \ge 0
+
+    with HiGHS and a gap of 0. Before that a Lagrangian bound proves which groups, and which tasks
+    in them, no better choice than the one known can use; only the others reach the solver. The
+    problem is that of the paper, section 3.1, which has a branch-and-bound search for small tables.
+
+    References
+    ----------
+    .. [1] X. Song, S. Zheng, W. Cao, J. Yu and J. Bian, "Efficient and effective multi-task
+       grouping via meta learning on task combinations", NeurIPS 2022, section 3.1.
+    .. [2] T. Standley, A. Zamir, D. Chen, L. Guibas, J. Malik and S. Savarese, "Which tasks should
+       be learned together in multi-task learning?", ICML 2020.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skmtl.grouping import select_groups
+    >>> gains = pd.DataFrame(
+    ...     {"a": [0, None, None, 0.2, None, 0.1], "b": [None, 0, None, 0.1, -0.1, 0.3]}
+    ... ).assign(c=[None, None, 0, None, -0.2, -0.3])
+    >>> select_groups(gains, 2)
+    [('c',), ('a', 'b', 'c')]
+
+    The task c helps the others, and is served alone.
+    """
+    values, tasks = check_gains(gains)
+    n_tasks = len(tasks)
+    if not isinstance(max_groups, Integral) or not 1 <= max_groups <= n_tasks:
+        raise ValueError(
+            f"max_groups must be an int from 1 to the number of tasks, {n_tasks}; got "
+            f"{max_groups!r}."
+        )
+    if method not in ("exact", "beam"):
+        raise ValueError(f"method must be 'exact' or 'beam', got {method!r}.")
+    if not isinstance(n_beams, Integral) or n_beams < 1:
+        raise ValueError(f"n_beams must be an int above 0, got {n_beams!r}.")
+    costs = _check_costs(costs, max_cost, len(values))
+    limits = int(max_groups), costs, max_cost
+    if method == "exact":
+        chosen = choose_exactly(values, *limits)
+    else:
+        chosen = beam_search(values, *limits, n_beams=int(n_beams))
+    if chosen is None:
+        hint = " The beams may have missed one: use method='exact'." if method == "beam" else ""
+        within = f"{max_groups} group(s)" + ("" if costs is None else f" of cost {max_cost:g}")
+        raise ValueError(
+            f"no choice of {within} in this table serves every task; raise the limit, or add "
+            f"larger groups to the table.{hint}"
+        )
+    return [label_group(~np.isnan(values[row]), tasks) for row in sorted(chosen)]
+
+
+def _check_costs(costs, max_cost, n_groups):
+    if (costs is None) != (max_cost is None):
+        raise ValueError("costs and max_cost must be given together.")
+    if costs is None:
+        return None
+    costs = np.asarray(costs, dtype=np.float64)
+    if costs.shape != (n_groups,) or not np.isfinite(costs).all() or (costs < 0).any():
+        raise ValueError(
+            f"costs must be {n_groups} finite numbers, one for each row of gains, none negative."
+        )
+    if not isinstance(max_cost, Real) or not max_cost > 0:
+        raise ValueError(f"max_cost must be a number above 0, got {max_cost!r}.")
+    return costs
+
+
+def assign_tasks(gains, groups):
+    """Say which of the chosen groups serves each task: the one in which it gains most.
+
+    Several groups may have a task; in the others it only helps.
+
+    Parameters
+    ----------
+    gains : DataFrame of shape (n_groups, n_tasks)
+        As for `select_groups`.
+    groups : list of tuple
+        What `select_groups` returned; the rows of other groups are not looked at.
+
+    Returns
+    -------
+    Series
+        The group of each task, by task. Of groups in which it gains as much the first one.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a group, or if a task is in none of them.
+
+    See Also
+    --------
+    select_groups : Chooses the groups.
+
+    Notes
+    -----
+    If several rows are the same group the best one counts.
+
+    References
+    ----------
+    .. [1] X. Song, S. Zheng, W. Cao, J. Yu and J. Bian, "Efficient and effective multi-task
+       grouping via meta learning on task combinations", NeurIPS 2022, section 3.1.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skmtl.grouping import assign_tasks
+    >>> gains = pd.DataFrame({"a": [0, None, 0.2], "b": [None, 0, -0.1]})
+    >>> assign_tasks(gains, [("a", "b"), ("b",)]).to_dict()
+    {'a': ('a', 'b'), 'b': ('b',)}
+    """
+    values, tasks = check_gains(gains)
+    members = ~np.isnan(values)
+    asked = parse_groups(groups, tasks)
+    best = np.full(asked.shape, -np.inf)
+    for k, group in enumerate(asked):
+        rows = np.flatnonzero((members == group).all(axis=1))
+        if not len(rows):
+            raise ValueError(f"gains has no row for the group {label_group(group, tasks)!r}.")
+        best[k, group] = values[rows][:, group].max(axis=0)
+    missing = tasks[~asked.any(axis=0)].tolist()
+    if missing:
+        raise ValueError(f"these tasks are in none of the groups: {missing[:20]}.")
+    serving = best.argmax(axis=0)
+    labels = np.empty(len(tasks), dtype=object)
+    for t, k in enumerate(serving):
+        labels[t] = label_group(asked[k], tasks)
+    return pd.Series(labels, index=tasks, name="group")

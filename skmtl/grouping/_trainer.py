@@ -1,0 +1,258 @@
+"""Trains groups and scores them: ours as members side by side, others one by one in `n_jobs`."""
+
+import warnings
+from dataclasses import dataclass
+from itertools import pairwise
+
+import joblib
+import numpy as np
+from sklearn.base import clone
+from sklearn.ensemble._base import _set_random_states
+from sklearn.utils.parallel import Parallel, delayed
+from tqdm.auto import tqdm
+
+from skmtl._base import BaseMultiTaskEstimator
+from skmtl._jobs import build_module, train
+from skmtl.exceptions import UnlabelledRowsWarning
+from skmtl.grouping._gain_tables import label_group
+from skmtl.grouping._scores import scores_by_task
+from skmtl.model_selection._memory import fits_in_block, members_in_memory
+from skmtl.model_selection._pipelines import digest
+
+
+@dataclass
+class Fit:
+    """One training of one group.
+
+    Attributes
+    ----------
+    group : ndarray of shape (n_tasks,) of bool
+    seed : int or None
+        Random state of the estimator; None leaves it alone.
+    train, valid : ndarray of int or None
+        Rows; None is all, or none.
+    """
+
+    group: np.ndarray
+    seed: int | None
+    train: np.ndarray | None = None
+    valid: np.ndarray | None = None
+    model: object = None
+    job: object = None
+
+
+class GroupTrainer:
+    """Trains groups of tasks.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Takes what `data.part` returns.
+    data : WideData or LongData
+    splits : list of pairs of ndarray
+    seeds : list of int or None
+        One for each repeat.
+    scoring : as in `scores_by_task`
+    n_jobs : int or None
+    max_members : int or "auto"
+    cache : GroupCache or None
+    show : bool
+        Whether to show a progress bar, if the output is a terminal.
+    """
+
+    def __init__(
+        self,
+        estimator,
+        data,
+        splits,
+        *,
+        seeds=(None,),
+        scoring=None,
+        n_jobs=None,
+        max_members="auto",
+        cache=None,
+        show=False,
+    ):
+        self.estimator, self.data, self.splits, self.seeds = estimator, data, splits, seeds
+        self.scoring, self.n_jobs, self.max_members = scoring, n_jobs, max_members
+        self.cache, self.show = cache, show
+        self.ours = isinstance(estimator, BaseMultiTaskEstimator)
+        self._scores = {}
+        self.n_trained = 0
+
+    def scores(self, groups):
+        """Mean validation score of every task in every group; greater is better.
+
+        Parameters
+        ----------
+        groups : ndarray of shape (n, n_tasks) of bool
+
+        Returns
+        -------
+        ndarray of shape (n, n_tasks)
+            NaN outside the groups.
+        """
+        missing = []
+        for group in np.unique(groups, axis=0):
+            key = group.tobytes()
+            if key not in self._scores and self.cache is not None:
+                kept = self.cache.get(group)
+                if kept is not None:
+                    self._scores[key] = kept
+            if key not in self._scores:
+                missing.append(group)
+        self._train_missing(missing)
+        return np.array([self._scores[group.tobytes()] for group in groups])
+
+    @property
+    def n_groups(self):
+        """Groups whose scores are known, from now or from before."""
+        return len(self._scores)
+
+    def _train_missing(self, groups):
+        """Train some groups on all splits with all seeds, and keep their scores."""
+        fits = [
+            Fit(group, seed, train, valid)
+            for group in groups
+            for train, valid in self.splits
+            for seed in self.seeds
+        ]
+        each, found = len(self.splits) * len(self.seeds), {}
+        for fit, scores in self._run(fits, keep=False):
+            key = fit.group.tobytes()
+            found.setdefault(key, []).append(scores)
+            if len(found[key]) == each:
+                mean = np.mean(found.pop(key), axis=0)
+                bad = fit.group & ~np.isfinite(mean)
+                if bad.any():
+                    tasks = label_group(bad, self.data.tasks)
+                    raise ValueError(
+                        f"the validation score of {list(tasks)} is not finite in the group "
+                        f"{label_group(fit.group, self.data.tasks)!r}; the tasks may have too few "
+                        "labels for cv, or scoring does not suit them."
+                    )
+                self._scores[key] = mean
+                self.n_trained += 1
+                if self.cache is not None:
+                    self.cache.put(fit.group, mean)
+
+    def models(self, groups):
+        """Estimators trained on all rows of some groups.
+
+        Parameters
+        ----------
+        groups : ndarray of shape (n, n_tasks) of bool
+
+        Returns
+        -------
+        list of estimator
+        """
+        fits = [Fit(group, self.seeds[0]) for group in groups]
+        models = {id(fit): model for fit, model in self._run(fits, keep=True)}
+        return [models[id(fit)] for fit in fits]
+
+    def _run(self, fits, keep):
+        """Yield pairs of a fit and its result: the model, or scores on its validation rows."""
+        blocks = self._blocks(fits)
+        run = _run_together if self.ours else _run_apart
+        settings = self.data, self.scoring, keep
+        shown = None if self.show else True
+        n_workers = joblib.effective_n_jobs(self.n_jobs)
+        with tqdm(total=len(fits), desc="TaskGrouper", unit="fit", disable=shown) as bar:
+            if n_workers > 1 and len(blocks) > 1:
+                parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
+                results = parallel(
+                    delayed(run)(self.estimator, block, settings, n_workers) for block in blocks
+                )
+            else:
+                results = (run(self.estimator, block, settings, 1) for block in blocks)
+            for block, values in zip(blocks, results, strict=True):
+                yield from zip(block, values, strict=True)
+                bar.update(len(block))
+
+    def _blocks(self, fits):
+        """Deal fits to blocks: of groups of equal size, as many as train well side by side."""
+        if not self.ours:
+            return [[fit] for fit in fits]
+        buckets = {}
+        for fit in fits:
+            buckets.setdefault(int(fit.group.sum()), []).append(fit)
+        most = fits_in_block(self.estimator, self.max_members)
+        blocks = []
+        for bucket in buckets.values():
+            # of the same rows next to each other
+            bucket = sorted(bucket, key=lambda fit: id(fit.train))
+            n_blocks = -(-len(bucket) // most)
+            cuts = np.linspace(0, len(bucket), n_blocks + 1).astype(int)
+            blocks += [bucket[a:b] for a, b in pairwise(cuts.tolist())]
+        return blocks
+
+
+def _run_apart(estimator, fits, settings, n_workers):
+    """Train fits one after the other."""
+    data, scoring, keep = settings
+    results = []
+    for fit in fits:
+        model = clone(estimator)
+        if fit.seed is not None:
+            _set_random_states(model, np.random.RandomState(fit.seed))
+        X, y, weights = data.part(fit.group, fit.train)
+        model.fit(X, y) if weights is None else model.fit(X, y, sample_weight=weights)
+        results.append(model if keep else _scores_of(model, fit, data, scoring))
+    return results
+
+
+def _run_together(estimator, fits, settings, n_workers):
+    """Train fits as members of one module, as many at a time as memory holds."""
+    data, scoring, keep = settings
+    for fit in fits:
+        fit.model = for_group(estimator, data.tasks, fit.group)
+        if fit.seed is not None:
+            fit.model.set_params(random_state=fit.seed)
+        X, y, weights = data.part(fit.group, fit.train)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnlabelledRowsWarning)
+            fit.job = fit.model._job(X, y, weights)
+    alike = {}
+    for fit in fits:
+        alike.setdefault(digest(fit.job.key), []).append(fit)
+    for bucket in alike.values():
+        most = max(1, members_in_memory(bucket[0].job, n_workers) // len(bucket[0].job.seeds))
+        for begin in range(0, len(bucket), most):
+            _train_together(bucket[begin : begin + most])
+    results = [fit.model if keep else _scores_of(fit.model, fit, data, scoring) for fit in fits]
+    for fit in fits:
+        fit.model = fit.job = None
+    return results
+
+
+def _train_together(fits):
+    jobs = [fit.job for fit in fits]
+    company = []
+    if sum(len(job.seeds) for job in jobs) == 1 and len(jobs[0].tables.tasks) == 1:
+        # products of a single network for a single task round in another way than those of several
+        company = jobs
+    net = train(jobs + company, build_module(jobs + company), with_callbacks=False)
+    first = 0
+    for job in jobs:
+        job.estimator._finish(job, net, first)
+        first += len(job.seeds)
+
+
+def for_group(estimator, tasks, group):
+    """One of our estimators, with what it says about columns of y restricted to a group."""
+    model = clone(estimator).set_params(verbose=0, warm_start=False)
+    own = tasks[np.flatnonzero(group)]
+    for name in ("task_types", "class_weight"):
+        value = getattr(model, name, None)
+        if model.task_id is None and isinstance(value, dict):
+            model.set_params(**{name: {key: v for key, v in value.items() if key in own}})
+    return model
+
+
+def _scores_of(model, fit, data, scoring):
+    X, y, weights = data.part(fit.group, fit.valid)
+    scores = scores_by_task(model, X, y, scoring, weights)
+    by_task = np.full(len(data.tasks), np.nan)
+    by_task[data.tasks.get_indexer(scores.index)] = scores.to_numpy()
+    return by_task

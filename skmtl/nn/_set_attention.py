@@ -1,0 +1,103 @@
+"""Attention over the tasks of a group: the network of MTG-Net, members side by side.
+
+Source: Song et al., "Efficient and effective multi-task grouping via meta learning on task
+combinations", section 3.3; details as in the published code.
+"""
+
+import torch
+from torch import nn
+
+from skmtl.nn._members import MemberLinear, MemberModule, member_generators, uniform
+
+# what scores are divided by before the softmax, in the published code
+_TEMPERATURE = 0.2
+
+
+class SetAttention(MemberModule):
+    """Map groups of tasks to one number for each task in them.
+
+    Parameters
+    ----------
+    n_tasks : int
+    embedding_dim : int
+        Length of the embedding of a task, and width of everything.
+    n_layers : int
+    seeds : sequence of M ints
+    n_metadata : int
+        Facts about a task from which its embedding is computed; 0 to learn embeddings.
+    zero_start : bool
+        Whether outputs are 0 before training.
+    """
+
+    def __init__(self, n_tasks, embedding_dim, n_layers, seeds, n_metadata=0, zero_start=False):
+        super().__init__()
+        generators = member_generators(seeds, "initialisation")
+        width = embedding_dim
+        if n_metadata:
+            self.embeddings = None
+            self.hidden = MemberLinear(n_metadata, width, generators)
+            self.embed = MemberLinear(width, width, generators)
+        else:
+            self.embeddings = uniform(generators, n_tasks, width, bound=3**0.5)
+        self.layers = nn.ModuleList(_Layer(width, generators) for _ in range(n_layers))
+        self.head = MemberLinear(width, 1, generators)
+        if zero_start:
+            nn.init.zeros_(self.head.weight)
+            nn.init.zeros_(self.head.bias)
+
+    def encode(self, groups, metadata=None):
+        """Encoded tasks of groups.
+
+        Parameters
+        ----------
+        groups : Tensor of shape (n, n_tasks) of bool
+        metadata : Tensor of shape (1, n_tasks, n_metadata), optional
+
+        Returns
+        -------
+        Tensor of shape (M, n, n_tasks, embedding_dim)
+            What stands for tasks outside the groups means nothing.
+        """
+        embeddings = self.embeddings
+        if embeddings is None:
+            facts = metadata.expand(self.n_members, -1, -1)
+            embeddings = self.embed(torch.relu(self.hidden(facts)))
+        x = embeddings.unsqueeze(1).expand(-1, len(groups), -1, -1)
+        for layer in self.layers:
+            x = layer(x, groups)
+        return x
+
+    def forward(self, groups, metadata=None):
+        """Numbers of shape (M, n, n_tasks)."""
+        x = self.encode(groups, metadata)
+        return self.head(x.flatten(1, 2)).view(x.shape[:3])
+
+
+class _Layer(MemberModule):
+    """Self-attention within a group, then a network for each task, both with skips."""
+
+    def __init__(self, width, generators):
+        super().__init__()
+        self.query, self.key, self.value, self.first, self.second = (
+            MemberLinear(width, width, generators) for _ in range(5)
+        )
+        ones, zeros = (
+            torch.ones(len(generators), 1, 1, width),
+            torch.zeros(len(generators), 1, 1, width),
+        )
+        self.scale_1, self.scale_2 = nn.Parameter(ones.clone()), nn.Parameter(ones.clone())
+        self.bias_1, self.bias_2 = nn.Parameter(zeros.clone()), nn.Parameter(zeros.clone())
+
+    def forward(self, x, groups):
+        flat = x.flatten(1, 2)
+        query, key, value = (f(flat).view(x.shape) for f in (self.query, self.key, self.value))
+        scores = query @ key.transpose(2, 3) / (x.shape[-1] ** 0.5 * _TEMPERATURE)
+        shares = scores.masked_fill(~groups.unsqueeze(1), -torch.inf).softmax(dim=3)
+        x = _normalised(x + shares @ value) * self.scale_1 + self.bias_1
+        flat = x.flatten(1, 2)
+        more = self.second(torch.relu(self.first(flat))).view(x.shape)
+        return _normalised(x + more) * self.scale_2 + self.bias_2
+
+
+def _normalised(x):
+    return torch.nn.functional.layer_norm(x, x.shape[-1:])

@@ -1,0 +1,458 @@
+"""`TaskGrouper`: long and wide form, our estimators and others, what it reports and refuses."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, MultiTaskElasticNet, Ridge
+from sklearn.metrics import mean_squared_error
+from sklearn.svm import SVR
+from sklearn.tree import DecisionTreeRegressor
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from skmtl import MultiTaskHypernetRegressor, TaskGrouper
+from skmtl.baselines import SharedBottomClassifier, SharedBottomRegressor
+from skmtl.datasets import make_related_tasks
+from skmtl.grouping import MTGNet, select_groups
+from skmtl.grouping._data import LongData, WideData
+from skmtl.grouping._gain_tables import all_groups
+from skmtl.grouping._trainer import GroupTrainer
+
+SMALL = {"hidden_layer_sizes": (8,), "max_iter": 10, "random_state": 0}
+
+
+def wide_table(n=120, n_tasks=4, missing=0.0, seed=0):
+    """Two families: tasks of one are noisy copies of each other."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 4))
+    sources = X @ rng.normal(size=(4, 2))
+    y = sources[:, np.arange(n_tasks) * 2 // n_tasks] + 0.5 * rng.normal(size=(n, n_tasks))
+    frame = pd.DataFrame(y, columns=list("abcdefg")[:n_tasks])
+    return pd.DataFrame(X, columns=list("wxyz")), frame.mask(rng.random(frame.shape) < missing)
+
+
+def long_table(n=40, n_tasks=4, seed=0):
+    rng = np.random.default_rng(seed)
+    counts = n + 7 * np.arange(n_tasks)
+    task = np.repeat(np.arange(n_tasks), counts)
+    X = pd.DataFrame(rng.normal(size=(len(task), 3)), columns=list("uvw"))
+    slopes = rng.normal(size=(2, 3))[np.arange(n_tasks) * 2 // n_tasks]
+    y = (X.to_numpy() * slopes[task]).sum(1) + 0.3 * rng.normal(size=len(task))
+    return X.assign(task=[f"t{k}" for k in task]), pd.Series(y)
+
+
+@pytest.mark.parametrize("gains", ["exhaustive", "hoa", "tag", "mtgnet", "random", "auto"])
+def test_every_way_to_estimate_gains_ends_in_a_model(gains):
+    X, y = wide_table(missing=0.1)
+    if gains == "mtgnet":
+        gains = MTGNet(embedding_dim=8, max_iter=5, n_members=2)
+    model = TaskGrouper(SharedBottomRegressor(**SMALL), 2, gains=gains, random_state=0)
+    model.fit(X, y)
+    assert model.predict(X).shape == y.shape
+    assert list(model.predict(X).columns) == list(y.columns)
+    assert 1 <= len(model.groups_) <= 2
+    assert set(model.assignment_.index) == set("abcd")
+    for task, group in model.assignment_.items():
+        assert task in group
+        assert group in model.groups_
+    counts = {"exhaustive": 15, "hoa": 10, "tag": 1, "random": 0, "auto": 15}
+    assert model.n_procedures_ == counts.get(gains, 4 + 6 + 1)
+    if gains == "tag":
+        affinity = model.affinity_.loc[list("abcd"), list("abcd")].to_numpy()
+        expected = (affinity[1, 0] + affinity[2, 0]) / 2
+        assert model.gains_["a"][("a", "b", "c")] == pytest.approx(expected)
+
+
+def test_gains_are_relative_falls_of_the_loss_on_the_same_validation_rows():
+    X, y = wide_table()
+    train, valid = np.arange(0, 90), np.arange(90, 120)
+    model = TaskGrouper(
+        RandomForestRegressor(5, random_state=0),
+        2,
+        gains="exhaustive",
+        cv=[(train, valid)],
+    ).fit(X, y)
+
+    def loss(group, task):
+        forest = RandomForestRegressor(5, random_state=0)
+        own = y[list(group)].to_numpy()[train]
+        forest.fit(X.iloc[train], own[:, 0] if len(group) == 1 else own)
+        predicted = forest.predict(X.iloc[valid]).reshape(len(valid), -1)
+        return mean_squared_error(y[task].iloc[valid], predicted[:, group.index(task)])
+
+    for group in [("a", "b"), ("a", "b", "c", "d"), ("b", "d"), ("c",)]:
+        for task in group:
+            alone = loss((task,), task)
+            expected = (alone - loss(group, task)) / alone
+            row = model.gains_.index.get_loc(group)
+            assert model.gains_[task].iloc[row] == pytest.approx(expected, abs=1e-12)
+    assert model.groups_ == [
+        g for g in select_groups(model.gains_, 2) if g in set(model.assignment_)
+    ]
+
+
+def test_several_splits_and_repeats_are_averaged():
+    X, y = wide_table(60, 2)
+    base = SharedBottomRegressor(hidden_layer_sizes=(4,), max_iter=5)
+    data, groups = WideData(X, y), all_groups(2)
+    splits = [(np.arange(40), np.arange(40, 60)), (np.arange(20, 60), np.arange(20))]
+    both = GroupTrainer(base, data, splits, seeds=[1, 2]).scores(groups)
+    apart = [
+        GroupTrainer(base, data, [split], seeds=[seed]).scores(groups)
+        for split in splits
+        for seed in (1, 2)
+    ]
+    np.testing.assert_allclose(both, np.mean(apart, axis=0))
+
+
+@pytest.mark.parametrize("form", ["wide", "long"])
+def test_a_group_is_trained_as_it_is_alone(form):
+    if form == "wide":
+        X, y = wide_table(missing=0.2)
+        estimator, data = SharedBottomRegressor(**SMALL), WideData(X, y)
+    else:
+        X, y = long_table()
+        estimator = SharedBottomRegressor(task_id="task", **SMALL)
+        data = LongData(X, y, None, "task")
+    splits, groups = data.splits(3, 0), all_groups(4)
+    together = GroupTrainer(estimator, data, splits).scores(groups)
+    for max_members in (1, 2, 5):
+        trainer = GroupTrainer(estimator, data, splits, max_members=max_members)
+        scores = trainer.scores(groups[::3])
+        if form == "wide":
+            np.testing.assert_array_equal(scores, together[::3])
+        np.testing.assert_allclose(scores, together[::3], rtol=1e-4)
+    if form == "wide":
+        # as an ordinary fit of the columns
+        train, valid = splits[0]
+        one = GroupTrainer(estimator, data, splits[:1]).scores(groups[6:7])
+        names = data.tasks[groups[6]]
+        rows = train[y[names].iloc[train].notna().any(axis=1)]
+        model = clone(estimator).fit(X.iloc[rows], y[names].iloc[rows])
+        for task in names:
+            rows = valid[y[task].iloc[valid].notna()]
+            loss = mean_squared_error(y[task].iloc[rows], model.predict(X.iloc[rows])[task])
+            assert -one[0][data.tasks.get_loc(task)] == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("estimator", [Ridge(), SharedBottomRegressor(**SMALL)])
+def test_processes_train_the_same_groups(estimator):
+    X, y = wide_table(60, 3)
+    data = WideData(X, y)
+    splits = data.splits(None, 0)
+    results = [
+        GroupTrainer(
+            estimator if isinstance(estimator, SharedBottomRegressor) else _wide(estimator),
+            data,
+            splits,
+            n_jobs=n_jobs,
+            max_members=2,
+        ).scores(all_groups(3))
+        for n_jobs in (None, 2)
+    ]
+    np.testing.assert_array_equal(*results)
+
+
+def _wide(estimator):
+    from skmtl.grouping._adapters import WideModel
+
+    return WideModel(estimator)
+
+
+def test_groups_are_refitted_on_all_rows():
+    X, y = wide_table(80, 2)
+    model = TaskGrouper(LinearRegression(), 2, gains="exhaustive", random_state=0).fit(X, y)
+    expected = LinearRegression().fit(X, y).predict(X)
+    np.testing.assert_allclose(model.predict(X), expected)
+
+
+def test_an_estimator_that_wants_two_dimensions_gets_them_for_one_task():
+    X, y = wide_table(60, 2, missing=0.2)
+    model = TaskGrouper(MultiTaskElasticNet(0.01), 2, gains="exhaustive", random_state=0)
+    assert model.fit(X, y).score(X, y) > 0.3
+
+
+@pytest.mark.parametrize("encoding", ["onehot", "drop"])
+def test_long_form_with_any_estimator(encoding):
+    X, y = long_table()
+    model = TaskGrouper(
+        DecisionTreeRegressor(max_depth=3, random_state=0),
+        2,
+        gains="exhaustive",
+        task_id="task",
+        task_encoding=encoding,
+        random_state=0,
+    ).fit(X, y)
+    predicted = model.predict(X)
+    for task, group in model.assignment_.items():
+        rows = X["task"].isin(group)
+        own = X[rows].drop(columns="task")
+        if encoding == "onehot" and len(group) > 1:
+            own = own.assign(**{f"task_{t}": (X["task"][rows] == t).astype(float) for t in group})
+        tree = DecisionTreeRegressor(max_depth=3, random_state=0).fit(own, y[rows])
+        here = (X["task"] == task).to_numpy()
+        np.testing.assert_allclose(
+            predicted[here], tree.predict(own.loc[X.index[here]]), err_msg=str(task)
+        )
+    assert 0 < model.score(X, y) <= 1
+
+
+def test_long_form_with_an_estimator_of_ours():
+    X, y = long_table()
+    estimator = MultiTaskHypernetRegressor(task_id="task", **SMALL)
+    model = TaskGrouper(estimator, 2, gains="hoa", random_state=0).fit(X, y)
+    assert model.predict(X).shape == (len(X),)
+    shuffled = X.sample(frac=1, random_state=0)
+    np.testing.assert_allclose(model.predict(shuffled), model.predict(X)[shuffled.index])
+    assert model.report(X, y).shape[0] == 4
+    with pytest.raises(ValueError, match="not seen in fit, no group serves them: .'new'"):
+        model.predict(X.assign(task="new"))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [RandomForestClassifier(10, random_state=0), SharedBottomClassifier(**SMALL)],
+    ids=["forest", "ours"],
+)
+def test_classes_in_wide_form(estimator):
+    X, y = wide_table(100, 3)
+    # scikit-learn's take columns of one kind only
+    y = (y > 0).replace({True: "high", False: "low"})
+    if isinstance(estimator, SharedBottomClassifier):
+        y["b"] = (y["b"] == "low").astype(int)
+    model = TaskGrouper(estimator, 2, gains="exhaustive", random_state=0).fit(X, y)
+    assert is_classifier(model)
+    assert set(model.predict(X)["c"]) <= {"high", "low"}
+    probabilities = model.predict_proba(X)
+    assert list(probabilities) == ["a", "b", "c"]
+    for task, values in probabilities.items():
+        np.testing.assert_allclose(values.sum(axis=1), 1)
+        labels = model.classes_[task][values.argmax(axis=1)]
+        assert (labels == model.predict(X)[task]).mean() > 0.98
+    assert model.score(X, y) > 0.5
+
+
+def test_classes_in_long_form():
+    X, y = long_table()
+    y = pd.Series(np.where(y > 0, "yes", "no"))
+    model = TaskGrouper(LogisticRegression(), 2, gains="hoa", task_id="task", random_state=0)
+    model.fit(X, y)
+    assert model.classes_.tolist() == ["no", "yes"]
+    proba = model.predict_proba(X)
+    assert (model.classes_[proba.argmax(axis=1)] == model.predict(X)).all()
+    assert model.report(X, y)["chosen"].notna().all()
+
+
+def test_numbers_and_classes_side_by_side():
+    X, y = wide_table(100, 3)
+    y["c"] = np.where(y["c"] > 0, "yes", "no")
+    model = TaskGrouper(SharedBottomRegressor(**SMALL), 2, gains="hoa", random_state=0).fit(X, y)
+    assert model.task_types_ == {"a": "regression", "b": "regression", "c": "binary"}
+    assert model.score(X, y) > 0
+    assert model.report(X, y)["alone"].notna().all()
+
+
+def test_report_compares_on_the_rows_that_it_gets():
+    X, y = wide_table(150)
+    train, test = np.arange(100), np.arange(100, 150)
+    model = TaskGrouper(LinearRegression(), 2, gains="hoa", random_state=0)
+    model.fit(X.iloc[train], y.iloc[train])
+    report = model.report(X.iloc[test], y.iloc[test])
+    assert report.index.tolist() == list("abcd")
+    loss = mean_squared_error(y["a"].iloc[test], model.predict(X.iloc[test])["a"])
+    assert report.loc["a", "chosen"] == pytest.approx(-loss)
+    alone = LinearRegression().fit(X.iloc[train], y["a"].iloc[train])
+    loss_alone = mean_squared_error(y["a"].iloc[test], alone.predict(X.iloc[test]))
+    assert report.loc["a", "alone"] == pytest.approx(-loss_alone)
+    assert report.loc["a", "gain"] == pytest.approx((loss_alone - loss) / loss_alone, abs=1e-9)
+    assert set(report.attrs["seconds"]) == {"gains", "selection", "training"}
+    model.set_params(compare=False).fit(X, y)
+    with pytest.raises(ValueError, match="compare=False"):
+        model.report(X, y)
+
+
+def test_scoring_may_be_a_score():
+    X, y = wide_table(80, 2)
+    model = TaskGrouper(Ridge(), 2, gains="exhaustive", scoring="r2", random_state=0).fit(X, y)
+    report = model.report(X, y)
+    np.testing.assert_allclose(
+        report["gain"], (report["chosen"] - report["alone"]) / report["alone"].abs()
+    )
+
+
+def test_a_table_or_a_function_may_give_the_gains():
+    X, y = wide_table(60, 3)
+    nan = np.nan
+    table = pd.DataFrame([[0.1, 0.1, nan], [nan, nan, 0.0], [-1, -1, 0.5]], columns=["a", "b", "c"])
+    model = TaskGrouper(Ridge(), 2, gains=table[["c", "a", "b"]]).fit(X, y)
+    assert model.groups_ == [("a", "b"), ("a", "b", "c")]
+    assert model.n_procedures_ == 0
+    assert model.assignment_["c"] == ("a", "b", "c")
+    model.set_params(gains=lambda procedure, groups: procedure(groups), random_state=0).fit(X, y)
+    exact = clone(model).set_params(gains="exhaustive").fit(X, y)
+    pd.testing.assert_frame_equal(model.gains_, exact.gains_)
+
+
+def test_candidates_and_costs_limit_the_choice():
+    X, y = wide_table(60, 3)
+    candidates = [("a",), ("b",), ("c",), ("a", "b"), ("a", "b", "c")]
+    model = TaskGrouper(
+        Ridge(),
+        3,
+        gains="exhaustive",
+        candidates=candidates,
+        max_cost=1.0,
+        group_cost=lambda group: 1.0,
+        random_state=0,
+    ).fit(X, y)
+    assert model.groups_ == [("a", "b", "c")]
+    assert set(model.gains_.index) == set(candidates)
+
+
+def test_auto_leaves_exhaustive_training_when_time_is_short():
+    X, y = wide_table(60, 4)
+    model = TaskGrouper(Ridge(), 2, random_state=0).fit(X, y)
+    assert model.gains_method_ == "exhaustive"
+    model.set_params(time_budget=0).fit(X, y)
+    assert model.gains_method_ == "mtgnet"
+
+
+def test_metadata_reach_the_meta_learner_and_predict_gains_of_a_new_task():
+    X, y = wide_table(60, 4)
+    facts = pd.DataFrame({"family": [0.0, 0, 1, 1, 0.5]}, index=["a", "b", "c", "d", "new"])
+    net = MTGNet(embedding_dim=8, max_iter=5, n_members=2)
+    model = TaskGrouper(Ridge(), 2, gains=net, metadata=facts, random_state=0).fit(X, y)
+    gains = model.predict_gains([("a", "new"), ("a", "b")])
+    assert gains.columns.tolist() == ["a", "b", "c", "d", "new"]
+    assert gains.notna().sum().sum() == 4
+    with pytest.raises(ValueError, match="metadata has no row for these tasks: .'d'"):
+        clone(model).set_params(metadata=facts.drop(index="d")).fit(X, y)
+    with pytest.raises(ValueError, match="by MTG-Net only"):
+        clone(model).set_params(gains="hoa").fit(X, y).predict_gains([("a", "b")])
+
+
+def test_same_random_state_same_result_and_pickles():
+    X, y = wide_table(60, 3)
+    model = TaskGrouper(SharedBottomRegressor(hidden_layer_sizes=(4,), max_iter=5), random_state=0)
+    first = clone(model).fit(X, y)
+    second = clone(model).fit(X, y)
+    pd.testing.assert_frame_equal(first.gains_, second.gains_)
+    np.testing.assert_array_equal(first.predict(X), second.predict(X))
+    again = pickle.loads(pickle.dumps(first))
+    np.testing.assert_array_equal(again.predict(X), first.predict(X))
+
+
+def test_sample_weights_reach_the_estimators():
+    X, y = wide_table(80, 2)
+    weight = np.r_[np.ones(40), np.zeros(40)]
+    model = TaskGrouper(LinearRegression(), 1, gains="exhaustive", random_state=0)
+    model.fit(X, y, sample_weight=weight)
+    expected = LinearRegression().fit(X[:40], y[:40]).predict(X)
+    np.testing.assert_allclose(model.predict(X), expected)
+
+
+def test_the_default_estimator_shares_a_trunk():
+    assert is_regressor(TaskGrouper())
+    model = TaskGrouper(max_groups=2, gains="random", compare=False)
+    X, y = wide_table(40, 2)
+    model.set_params(random_state=0).fit(X.to_numpy(), y.to_numpy())
+    assert isinstance(model.estimators_[0], SharedBottomRegressor)
+    assert isinstance(model.predict(X.to_numpy()), np.ndarray)
+
+
+@pytest.mark.slow
+def test_planted_families_are_found():
+    found = 0
+    for seed in range(10):
+        planted = make_related_tasks(
+            9, 1.0, 8, n_groups=3, n_sines=1, n_rows=120, noise=0.3, random_state=seed
+        )
+        test = np.arange(len(planted.data)) % 120 >= 40
+        model = SharedBottomRegressor(
+            task_id="task", hidden_layer_sizes=(16,), max_iter=150, random_state=0
+        )
+        grouper = TaskGrouper(model, 3, gains="hoa", cv=3, random_state=seed)
+        grouper.fit(planted.data[~test], planted.target[~test])
+        families = [tuple(np.flatnonzero(planted.task_groups == k).tolist()) for k in range(3)]
+        gain = grouper.report(planted.data[test], planted.target[test])["gain"].mean()
+        found += sorted(grouper.groups_) == families and gain > 0
+    assert found >= 9
+
+
+X, Y = wide_table(40, 3)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "y", "message"),
+    [
+        ({"max_groups": 0}, Y, "max_groups must be from 1 to the number of tasks, 3; got 0"),
+        ({"max_groups": 4}, Y, "number of tasks, 3; got 4"),
+        ({}, Y[["a"]], "one task only, 'a', and nothing to group"),
+        ({}, Y["a"], "one task only"),
+        ({"estimator": SVR()}, Y, "SVR cannot learn several outputs"),
+        ({"gains": "tag"}, Y, "gains='tag' compares gradients.* Ridge has none"),
+        ({"gains": pd.DataFrame({"a": [0.0]})}, Y, "table of gains has the columns"),
+        (
+            {"gains": pd.DataFrame({"a": [0.0], "b": np.nan, "c": 1.0})},
+            Y,
+            r"NaN in every row for these tasks: \['b'\]",
+        ),
+        ({"candidates": [("a", "b")]}, Y, r"in none of the candidates: \['c'\]"),
+        ({"candidates": [("a", "q")]}, Y, "are no columns"),
+        ({"max_cost": 2.0}, Y, "group_cost and max_cost must be given together"),
+        ({"gains": "best"}, Y, "gains"),
+        (
+            {"cv": [(np.arange(20), np.arange(20, 40))]},
+            Y.assign(c=Y["c"].where(Y.index < 20)),
+            r"without any training or validation label: \['c'\]",
+        ),
+        ({}, Y.assign(c=np.nan), "no label at all"),
+        ({"estimator": SharedBottomRegressor(task_id="task"), "task_id": "w"}, Y, "give them the"),
+        ({}, None, "requires y"),
+    ],
+)
+def test_bad_input(parameters, y, message):
+    model = TaskGrouper(**{"estimator": Ridge(), "max_groups": 2, **parameters})
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+
+
+def test_a_group_without_complete_rows_is_named():
+    y = Y.copy()
+    y.loc[y.index < 20, "a"] = np.nan
+    y.loc[y.index >= 20, "b"] = np.nan
+    with pytest.raises(ValueError, match=r"no row has labels of all of the tasks \['a', 'b'"):
+        TaskGrouper(Ridge(), 2, gains="exhaustive", random_state=0).fit(X, y)
+    # ours need no complete rows
+    TaskGrouper(SharedBottomRegressor(**SMALL), 2, gains="hoa", random_state=0).fit(X, y)
+
+
+# the others fit a y of one column, which is one task
+UNFITTED = {
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_get_params_invariance",
+    "check_no_attributes_set_in_init",
+    "check_set_params",
+    "check_do_not_raise_errors_in_init_or_set_param",
+    "check_valid_tag_types",
+    "check_mixin_order",
+    "check_estimators_unfitted",
+    "check_parameters_default_constructible",
+}
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        check
+        for _, check in estimator_checks_generator(TaskGrouper())
+        if check.func.__name__ in UNFITTED
+    ],
+    ids=lambda check: check.func.__name__,
+)
+def test_checks_of_scikit_learn_that_fit_no_single_task(check):
+    check(TaskGrouper())
