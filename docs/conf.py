@@ -1,8 +1,11 @@
 """Sphinx settings; build with ``tox -e docs``."""
 
+import sys
 from pathlib import Path
 
 import skmtl
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 project = "skmtl"
 author = "skmtl developers"
@@ -15,9 +18,10 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "numpydoc",
+    "results",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "extensions"]
 default_role = "code"
 
 autosummary_generate = True

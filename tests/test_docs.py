@@ -8,6 +8,7 @@ import re
 import textwrap
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
@@ -184,3 +185,23 @@ def test_code_blocks_run(path, tmp_path, monkeypatch, capsys):
 )
 def test_code_blocks_are_found(text, suffix, expected):
     assert list(code_blocks(text, suffix)) == expected
+
+
+def results_shown():
+    """Page, file of results, columns shown and rows chosen of every directive ``results``."""
+    pattern = re.compile(r"^\.\. results:: (\S+)\n((?: +:.*\n)*)\n((?: +\S.*\n)+)", re.MULTILINE)
+    for page in sorted((ROOT / "docs").glob("*.rst")):
+        text = page.read_text("utf-8")
+        found = list(pattern.finditer(text))
+        assert len(found) == text.count(".. results::"), page.name
+        for match in found:
+            columns = [line.split(" = ")[0].strip() for line in match[3].splitlines()]
+            rows = re.search(r":rows: (.*)", match[2])
+            yield page.name, match[1], columns, rows and rows[1]
+
+
+@pytest.mark.parametrize(("page", "name", "columns", "rows"), list(results_shown()))
+def test_results_shown_are_in_their_files(page, name, columns, rows):
+    table = pd.read_csv(ROOT / "benchmarks" / "results" / f"{name}.csv", comment="#")
+    assert set(columns) <= set(table), page
+    assert len(table.query(rows) if rows else table), page

@@ -116,6 +116,9 @@ class PreferenceSteps:
         As in `ParetoHypernet`.
     """
 
+    # no candidates to choose from, unlike `WeightedSteps`
+    chooser = None
+
     def __init__(
         self,
         module,

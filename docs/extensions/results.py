@@ -1,0 +1,80 @@
+"""The directive ``results``: a table of a file of benchmarks/results, as it stands there.
+
+So that no number in the documentation is typed by hand.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+from docutils import nodes
+from docutils.parsers.rst import directives
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+
+
+def read(name):
+    """Read a result file.
+
+    Returns
+    -------
+    table : DataFrame
+    head : dict of str to str
+        Command, date, versions, machine.
+    """
+    path = RESULTS / f"{name}.csv"
+    lines = [line[2:] for line in path.read_text().splitlines() if line.startswith("# ")]
+    head = dict(line.split(": ", 1) for line in lines if ": " in line)
+    return pd.read_csv(path, comment="#"), head
+
+
+def shown(value):
+    """A cell: three digits of a number, nothing where there is none."""
+    if pd.isna(value):
+        return ""
+    if isinstance(value, float):
+        return f"{int(value):,}" if value == int(value) else f"{value:.3g}"
+    return str(value)
+
+
+class Results(SphinxDirective):
+    """Show columns of a result file, with how it was made.
+
+    Its content names the columns in their order, each with what stands above it:
+    ``column = heading``. The option ``rows`` is a query of pandas that chooses rows.
+    """
+
+    required_arguments = 1
+    option_spec = {"rows": directives.unchanged}
+    has_content = True
+
+    def run(self):
+        """Make the table and the line below it."""
+        name = self.arguments[0]
+        self.env.note_dependency(str(RESULTS / f"{name}.csv"))
+        table, head = read(name)
+        if "rows" in self.options:
+            table = table.query(self.options["rows"])
+        if not len(table):
+            raise self.error(f"no row of {name}.csv is left by {self.options.get('rows')!r}.")
+        headings = dict(part.split(" = ", 1) for part in self.content)
+        missing = [column for column in headings if column not in table]
+        if missing:
+            raise self.error(f"{name}.csv has no columns {missing}; it has {list(table)}.")
+        lines = [".. list-table::", "   :header-rows: 1", "   :class: results", ""]
+        rows = [list(headings.values())]
+        rows += [[shown(value) for value in row] for row in table[list(headings)].to_numpy(object)]
+        for row in rows:
+            for place, cell in enumerate(row):
+                lines.append(f"   {'* -' if place == 0 else '  -'} {cell}".rstrip())
+        lines += ["", f"``{head['command']}``, {head['date']}, {head['machine']}.", ""]
+        node = nodes.container()
+        self.state.nested_parse(StringList(lines, source=name), self.content_offset, node)
+        return node.children
+
+
+def setup(app):
+    """Register the directive."""
+    app.add_directive("results", Results)
+    return {"parallel_read_safe": True}
