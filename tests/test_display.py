@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 from skmtl import GumbelMatrixRegressor, MultiTaskHypernetRegressor
 from skmtl.baselines import SingleTaskRegressor
+from skmtl.callbacks import TaskLossRecorder
 from skmtl.datasets import make_cubic, make_related_tasks
 from skmtl.display import (
     AllocationDisplay,
@@ -148,6 +149,24 @@ def test_learning_curves_are_the_history(cubic_models, place):
     np.testing.assert_array_equal(one.lines_[-1].get_ydata(), wanted[-1])
     with pytest.raises(ValueError, match="member must be an int below"):
         LearningCurvesDisplay.from_estimator(model, member=2)
+
+
+def test_learning_curves_by_task():
+    cubic = make_cubic(3, 20, random_state=0)
+    model = MultiTaskHypernetRegressor(
+        "task", max_iter=4, n_members=2, callbacks=[TaskLossRecorder()], random_state=0
+    )
+    X = cubic.data[["x", "task"]].assign(task=cubic.data["task"].map("abc".__getitem__))
+    model.fit(X, cubic.target)
+    table = model.callbacks_[0].table_
+    for member, wanted in ((None, table.groupby(level="epoch").mean()), (1, table.loc[1])):
+        display = LearningCurvesDisplay.from_estimator(model, by_task=True, member=member)
+        assert [line.get_label() for line in display.lines_] == ["a", "b", "c"]
+        for line, (_, values) in zip(display.lines_, wanted.items(), strict=True):
+            np.testing.assert_array_equal(line.get_ydata(), values)
+    model.set_params(callbacks=None).fit(X, cubic.target)
+    with pytest.raises(ValueError, match="callbacks=\\[TaskLossRecorder"):
+        LearningCurvesDisplay.from_estimator(model, by_task=True)
 
 
 def test_learning_curves_without_validation():

@@ -15,6 +15,7 @@ from numpydoc.validate import validate
 
 import skmtl
 import skmtl.baselines
+import skmtl.callbacks
 import skmtl.datasets
 import skmtl.display
 import skmtl.exceptions
@@ -45,6 +46,7 @@ NOT_NEEDED = {
 MODULES = [
     skmtl,
     skmtl.baselines,
+    skmtl.callbacks,
     skmtl.datasets,
     skmtl.display,
     skmtl.exceptions,

@@ -2,13 +2,14 @@
 
 from sklearn.utils.validation import check_is_fitted
 
+from skmtl.callbacks import TaskLossRecorder
 from skmtl.display._axes import axes_for, member_of
 
 _STYLES = {"train_loss": ("training", "--"), "valid_loss": ("validation", "-")}
 
 
 class LearningCurvesDisplay:
-    """Training and validation loss over the epochs, a colour for each member.
+    """Training and validation loss over the epochs, a colour for each member or each task.
 
     A dot marks the epoch of least validation loss, whose weights are kept.
 
@@ -17,6 +18,9 @@ class LearningCurvesDisplay:
     history : DataFrame
         With the columns "member", "epoch", "train_loss" and perhaps "valid_loss", as the
         attribute ``history_`` of an estimator.
+    task_losses : DataFrame or None, default=None
+        Loss of every task, one row for each member and epoch, one column for each task; drawn
+        instead of the losses of all tasks together, as the mean over members.
 
     Attributes
     ----------
@@ -30,6 +34,7 @@ class LearningCurvesDisplay:
     See Also
     --------
     PerTaskScoreDisplay : What came of it, task by task.
+    skmtl.callbacks.TaskLossRecorder : Records the losses of tasks.
 
     Examples
     --------
@@ -46,17 +51,20 @@ class LearningCurvesDisplay:
     4
     """
 
-    def __init__(self, history):
-        self.history = history
+    def __init__(self, history, task_losses=None):
+        self.history, self.task_losses = history, task_losses
 
     @classmethod
-    def from_estimator(cls, estimator, *, member=None, ax=None, **kwargs):
+    def from_estimator(cls, estimator, *, by_task=False, member=None, ax=None, **kwargs):
         """Show how an estimator was trained.
 
         Parameters
         ----------
         estimator : estimator
             Fitted, one of this package.
+        by_task : bool, default=False
+            Whether to draw a curve for every task; needs a
+            :class:`~skmtl.callbacks.TaskLossRecorder` among the ``callbacks`` of the fit.
         member : int, optional
             Which of its members; all by default.
         ax : matplotlib Axes, optional
@@ -73,7 +81,8 @@ class LearningCurvesDisplay:
         history = estimator.history_
         if member is not None:
             history = history[history["member"] == member_of(estimator, member)]
-        return cls(history).plot(ax=ax, **kwargs)
+        task_losses = _task_losses(estimator, member) if by_task else None
+        return cls(history, task_losses).plot(ax=ax, **kwargs)
 
     def plot(self, ax=None, **kwargs):
         """Draw the curves.
@@ -92,6 +101,8 @@ class LearningCurvesDisplay:
         """
         ax = axes_for(self, ax)
         self.lines_ = []
+        if self.task_losses is not None:
+            return self._plot_tasks(ax, kwargs)
         members = self.history["member"].unique()
         for place, member in enumerate(members):
             rows = self.history[self.history["member"] == member]
@@ -109,3 +120,25 @@ class LearningCurvesDisplay:
         if len(self.lines_) <= 12:
             ax.legend()
         return self
+
+    def _plot_tasks(self, ax, kwargs):
+        means = self.task_losses.groupby(level="epoch").mean()
+        for task, values in means.items():
+            self.lines_ += ax.plot(means.index, values, **{"label": str(task), **kwargs})
+        ax.set(xlabel="epoch", ylabel="loss of the task")
+        if len(self.lines_) <= 12:
+            ax.legend(title="task")
+        return self
+
+
+def _task_losses(estimator, member):
+    """What a recorder has seen, with the tasks' names, of one member or all."""
+    recorders = [c for c in estimator.callbacks_ if isinstance(c, TaskLossRecorder)]
+    if not recorders:
+        raise ValueError(
+            "the losses of tasks were not recorded; pass callbacks=[TaskLossRecorder()], from "
+            "skmtl.callbacks, to the estimator and fit again."
+        )
+    table = recorders[0].table_.iloc[:, : len(estimator.tasks_)]
+    table = table.set_axis(estimator.tasks_[: table.shape[1]], axis=1)
+    return table if member is None else table.loc[[member_of(estimator, member)]]
