@@ -1,5 +1,7 @@
 """Table 2, figure 3 and table 3 of the hypernetwork paper: methods, ranks, ablations."""
 
+from itertools import product
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -41,7 +43,7 @@ DEFAULTS = "Hypernetwork, defaults"
 TUNING_SEEDS = 5
 
 
-def table2(data_home, n_seeds, n_ours, data_names):
+def table2(data_home, n_seeds, n_ours, data_names, resume=False):
     """Nine methods, with and without metadata.
 
     Parameters
@@ -52,33 +54,40 @@ def table2(data_home, n_seeds, n_ours, data_names):
     n_ours : int
         More of them, for the hypernetwork.
     data_names : list of str
+    resume : bool
+        Whether to keep what the result files have, and go on from there.
     """
-    rows, settings = [], []
-    for data_name in data_names:
+    rows, settings = pd.DataFrame(), pd.DataFrame()
+    if resume:
+        rows, settings = (
+            pd.read_csv(RESULTS / f"paper_hypernet_table2{end}.csv", comment="#")
+            for end in ("", "_settings")
+        )
+    for data_name, (kind, with_metadata), method in product(data_names, METADATA.items(), METHODS):
+        wanted = {"data": data_name, "metadata": kind, "method": method}
+        if method == NAIVE and with_metadata:
+            continue
+        if len(settings) and (settings[list(wanted)] == pd.Series(wanted)).all(axis=1).any():
+            continue
         data = load(data_name, data_home)
-        for kind, with_metadata in METADATA.items():
-            for method in METHODS:
-                if method == NAIVE and with_metadata:
-                    continue
-                chosen = tune(data, method, with_metadata, range(min(TUNING_SEEDS, n_seeds)))
-                seeds = range(n_ours if method == OURS else n_seeds)
-                rows.append(run(data, method, with_metadata, [chosen], seeds))
-                settings.append({"data": data_name, "metadata": kind, "method": method, **chosen})
-                if method == OURS:
-                    # nothing chosen, not even the size of batches
-                    plain = {"linear_skip": True, "batch_size": "auto"}
-                    plain = run(data, method, with_metadata, [plain], seeds)
-                    rows.append(plain.assign(method=DEFAULTS))
-                mean = rows[-1]["mse"].mean()
-                print(f"{data_name}, {kind}, {method}: {mean:.4f} {chosen}", flush=True)
-    rows = pd.concat(rows, ignore_index=True).drop(columns="choice")
-    rows["metadata"] = rows["metadata"].map({on: kind for kind, on in METADATA.items()})
+        chosen = tune(data, method, with_metadata, range(min(TUNING_SEEDS, n_seeds)))
+        seeds = range(n_ours if method == OURS else n_seeds)
+        found = [run(data, method, with_metadata, [chosen], seeds)]
+        if method == OURS:
+            # nothing chosen, not even the size of batches
+            plain = {"linear_skip": True, "batch_size": "auto"}
+            plain = run(data, method, with_metadata, [plain], seeds)
+            found.append(plain.assign(method=DEFAULTS))
+        found = pd.concat(found).drop(columns="choice").assign(metadata=kind)
+        rows = pd.concat([rows, found], ignore_index=True)
+        settings = pd.concat([settings, pd.DataFrame([{**wanted, **chosen}])], ignore_index=True)
+        print(f"{wanted}: {found['mse'].mean():.4f} {chosen}", flush=True)
+        save(rows, "paper_hypernet_table2")
+        save(settings, "paper_hypernet_table2_settings")
     summary = summarise(rows)
-    save(rows, "paper_hypernet_table2")
-    save(pd.DataFrame(settings), "paper_hypernet_table2_settings")
     save(summary, "paper_hypernet_table2_summary")
     print(summary.to_string(index=False, float_format="%.4f", na_rep=""))
-    if len(data_names) == len(FETCH):
+    if rows["data"].nunique() == len(FETCH):
         figure3(rows)
 
 
@@ -89,7 +98,7 @@ def summarise(rows):
         here = rows[(rows["data"] == name) & (rows["method"] == NAIVE)]
         naive = here["mse"].mean()
         means = part.groupby("method")["mse"].mean()
-        rivals = means.drop([OURS, DEFAULTS])
+        rivals = means.drop([OURS, DEFAULTS], errors="ignore")
         for method, some in part.groupby("method", sort=False):
             line = {"data": name, "metadata": kind, "method": method, "seeds": len(some)}
             line |= {"mse": some["mse"].mean(), "standard_error": standard_error(some["mse"])}

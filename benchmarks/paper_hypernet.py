@@ -27,15 +27,17 @@ def main():
     parser.add_argument("--target-seeds", type=int, default=20)
     parser.add_argument("--splits", type=int, default=5, help="of High School & Beyond")
     parser.add_argument("--jobs", type=int, default=2, help="processes, for the targets")
+    parser.add_argument("--data", nargs="+", default=list(FETCH), choices=list(FETCH))
+    parser.add_argument("--resume", action="store_true", help="table2 goes on from its files")
     options = parser.parse_args()
-    names, widths = list(FETCH), WIDTHS
+    names, widths = options.data, WIDTHS
     if options.quick:
         options.seeds = options.our_seeds = options.target_seeds = 3
         options.splits, names, widths = 2, ["Cubic"], WIDTHS[:2]
     home, seeds = options.data_home, options.seeds
     calls = {
         "targets": lambda: targets(home, options.target_seeds, options.splits, options.jobs),
-        "table2": lambda: table2(home, seeds, options.our_seeds, names),
+        "table2": lambda: table2(home, seeds, options.our_seeds, names, options.resume),
         "table3": lambda: table3(home, seeds, names),
         "sizes": lambda: figures_4_and_5(home, seeds, names),
         "embeddings": lambda: hidden_facts(home, seeds, names),
