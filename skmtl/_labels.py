@@ -43,6 +43,37 @@ def labels_of(table, positions):
     )
 
 
+def check_types(asked, known):
+    """Refuse ids that are new only because they are of another type, as "3" beside 3.
+
+    Parameters
+    ----------
+    asked, known : Index
+        Ids of which those in `asked` that are not in `known` may be new.
+
+    Raises
+    ------
+    ValueError
+        If an id prints as one of `known`.
+    """
+    new = asked[~asked.isin(known)]
+    if not len(new):
+        return
+    by_text = {_text(label): label for label in known}
+    for label in new:
+        if _text(label) in by_text:
+            other = by_text[_text(label)]
+            raise ValueError(
+                f"the task id {label!r} is of another type than {other!r}, which fit saw, and so "
+                "would be a new task. Convert the column of task ids to the type that it had in "
+                "fit, for example with X.astype({'task': str})."
+            )
+
+
+def _text(label):
+    return tuple(map(str, label)) if isinstance(label, tuple) else str(label)
+
+
 def encode(labels):
     """Number the labels: sorted where they can be, else by type and by how they print.
 

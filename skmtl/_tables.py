@@ -20,7 +20,7 @@ from skmtl._columns import (
     numbers_of,
 )
 from skmtl._examples import Query
-from skmtl._labels import distinct, encode, first_rows, labels_of
+from skmtl._labels import check_types, distinct, encode, first_rows, labels_of
 
 
 class TaskTables:
@@ -338,6 +338,7 @@ class TaskTables:
             return Query(features, np.zeros(n, dtype=np.int64), np.zeros(1, dtype=np.int64), None)
         codes, asked = encode(labels)
         tasks = self.tasks.get_indexer(asked)
+        check_types(asked, self.tasks)
         if self.metadata_scaler is None:
             if unseen_tasks == "error" and (tasks < 0).any():
                 adapt = ", or adapt() to learn them from a few rows" * hasattr(estimator, "adapt")

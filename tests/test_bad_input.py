@@ -432,12 +432,26 @@ def test_not_all_of_many_unseen_tasks_are_listed(schools):
     assert len(str(caught.value)) < 1_000
 
 
-def test_ids_of_another_type_are_unseen(schools):
+@pytest.mark.parametrize("metadata", [None, METADATA])
+def test_ids_of_another_type_are_no_new_tasks(schools, metadata):
     X, y = schools
     X = X.assign(school=X["school"].str[-2:].astype(int))
-    model = quick_model(metadata=None).fit(X, y)
-    with says(ValueError, "not seen in fit", "'"):
-        model.predict(X.assign(school=X["school"].astype(str)))
+    for first, second in ((int, str), (str, int)):
+        model = quick_model(metadata=metadata, unseen_tasks="average")
+        model.fit(X.assign(school=X["school"].astype(first)), y)
+        with says(ValueError, "the task id '?0'? is of another type", "Convert the column"):
+            model.predict(X.assign(school=X["school"].astype(second)))
+    # an id that is like no other is new
+    assert np.isfinite(model.predict(X.assign(school="none of them"))).all()
+
+
+def test_ids_of_another_type_in_one_of_two_columns(schools):
+    X, y = schools
+    X = X.assign(district=np.arange(len(X)) % 2)
+    model = quick_model(task_id=["school", "district"], metadata=None, unseen_tasks="average")
+    model.fit(X, y)
+    with says(ValueError, "'school 00', '0'", "of another type"):
+        model.predict(X.assign(district=X["district"].astype(str)))
 
 
 def test_metadata_table_without_a_task(schools):
