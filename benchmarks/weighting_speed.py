@@ -12,11 +12,16 @@ from _common import save, time_interleaved, verdict
 
 from skmtl.nn import SharedBottomNetwork, TaskHypernetwork, task_gradients
 from skmtl.training import MemberNet, TaskRows
-from skmtl.weighting import PCGrad
+from skmtl.weighting import ITMTL, PCGrad
 
 N_TASKS, N_FEATURES, N_ROWS, BATCH_SIZE = 64, 16, 256, 256
 LOSS_METHODS = ["uncertainty", "dwa", "imtl-l", "chebyshev", "random"]
 GRADIENT_METHODS = ["pcgrad", "imtl-g", "aligned-mtl", "mgda", "nash-mtl", "gradnorm"]
+# no target is given for these
+CHOICES = {
+    "IT, equal or pcgrad": ITMTL(["equal", "pcgrad"]),
+    "IT, equal or pcgrad, first order": ITMTL(["equal", "pcgrad"], approximate=1),
+}
 
 
 def rows(form, n_rows):
@@ -65,15 +70,17 @@ def steps(n_steps, n_repeats):
     """Whole steps of every method, in units of the summed-loss step."""
     results = []
     for architecture, form in (("trunk", "wide"), ("trunk", "long"), ("hypernetwork", "long")):
-        methods = [None, *LOSS_METHODS, "famo", *GRADIENT_METHODS]
+        methods = [None, *LOSS_METHODS, "famo", *GRADIENT_METHODS, *CHOICES]
         if form == "wide":
             methods.append("mgda-ub")
-        contenders = {m: partial(training, architecture, form, m, n_steps) for m in methods}
+        contenders = {
+            m: partial(training, architecture, form, CHOICES.get(m, m), n_steps) for m in methods
+        }
         seconds = time_interleaved(contenders, n_repeats)
         for method in methods[1:]:
             ratio = (seconds[method] / seconds[None]).median()
             target = {"famo": 1.5}.get(method, 1.1 if method in LOSS_METHODS else 2.0)
-            if method in GRADIENT_METHODS and form == "wide":
+            if method in CHOICES or (method in GRADIENT_METHODS and form == "wide"):
                 target = float("nan")  # none is given: the ratio is only reported
             results.append(
                 {

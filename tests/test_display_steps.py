@@ -207,6 +207,8 @@ def test_curves_are_sums_or_tasks(model, schools):
     assert [line.get_label() for line in shown.lines_] == list(model.tasks_)
     with pytest.raises(ValueError, match="candidate must be one of"):
         shown.plot(candidate="school 01")
+    with pytest.raises(ValueError, match="gradients at the representation are no step"):
+        LossAlongStepsDisplay.from_estimator(model, *schools, candidates=["mgda-ub"])
     with pytest.raises(ValueError, match="solver must be one of"):
         LossAlongStepsDisplay.from_estimator(model, *schools, solver="lbfgs")
 
