@@ -1,4 +1,4 @@
-"""Copy the targets and what was got from the result files into the table of the README.
+"""Copy the targets and what was got from the result files into the tables of the README.
 
 Run as a file after a benchmark; it measures nothing.
 """
@@ -9,7 +9,7 @@ import pandas as pd
 from _common import RESULTS
 
 README = Path(__file__).parent / "README.md"
-BEGIN, END = "<!-- table: made by update_readme.py -->\n", "<!-- end of table -->\n"
+BEGIN, END = "<!-- {}: made by update_readme.py -->\n", "<!-- end of {} -->\n"
 
 
 def read(name):
@@ -59,14 +59,74 @@ def lines():
         yield f"Search, {row.what}", row.target, row.got, row.result, date
 
 
-def main():
-    """Write the table."""
-    head = "Measured", "Target", "Got", "Result", "Date"
-    rows = [head, ("---",) * len(head), *lines()]
+# of the paper on transference: results of a data set and an optimiser
+TRANSFERENCE = {
+    "small_sgd": "small, momentum",
+    "small_adam": "small, Adam",
+    "multi_mnist_sgd": "MultiMNIST, momentum",
+    "multi_mnist_adam": "MultiMNIST, Adam",
+}
+
+
+def accuracies():
+    """Accuracy of every method on overlaid digits, both tasks of each setting."""
+    columns = {}
+    for name, title in TRANSFERENCE.items():
+        if (RESULTS / f"paper_transference_{name}_summary.csv").exists():
+            table, _ = read(f"paper_transference_{name}_summary")
+            for task in ("left", "right"):
+                means, errors = table[task].astype(float), table[f"{task}_se"].astype(float)
+                cells = [f"{m:.2f} ± {e:.2f}" for m, e in zip(means, errors, strict=True)]
+                columns[f"{title}: {task}"] = dict(zip(table["method"], cells, strict=True))
+    methods = list(dict.fromkeys(method for column in columns.values() for method in column))
+    yield "Method", *columns
+    for method in methods:
+        yield method, *(column.get(method, "") for column in columns.values())
+
+
+def differences():
+    """Paired differences of both accuracies, in points, with half the width of their interval."""
+    columns = {}
+    for name, title in TRANSFERENCE.items():
+        if (RESULTS / f"paper_transference_{name}_differences.csv").exists():
+            table, _ = read(f"paper_transference_{name}_differences")
+            mean, half = table["both"].astype(float), table["both_half_width_95"].astype(float)
+            cells = [f"{m:+.2f} ± {h:.2f}" for m, h in zip(mean, half, strict=True)]
+            columns[title] = dict(zip(table["difference"], cells, strict=True))
+    names = list(dict.fromkeys(name for column in columns.values() for name in column))
+    yield "Difference", *columns
+    for name in names:
+        yield name, *(column.get(name, "") for column in columns.values())
+
+
+def orders():
+    """Agreement of approximate affinity with the exact one."""
+    yield "Learning rate", "Order", "Spearman", "Relative error"
+    table, _ = read("paper_transference_affinity")
+    for row in table.itertuples():
+        rank, half = float(row.spearman), float(row.half_width_95)
+        yield row.learning_rate, row.order, f"{rank:.3f} ± {half:.3f}", row.relative_error
+
+
+def put(text, name, rows):
+    """The text with a table in the place of that name."""
+    head, *body = rows
+    rows = [head, ("---",) * len(head), *body]
     table = "\n".join("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows)
-    before, rest = README.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    README.write_text(f"{before}{BEGIN}\n{table}\n\n{END}{after}")
+    begin, end = BEGIN.format(name), END.format(name)
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
+    return f"{before}{begin}\n{table}\n\n{end}{after}"
+
+
+def main():
+    """Write the tables."""
+    text = README.read_text()
+    text = put(text, "table", [("Measured", "Target", "Got", "Result", "Date"), *lines()])
+    text = put(text, "accuracies", accuracies())
+    text = put(text, "differences", differences())
+    text = put(text, "orders", orders())
+    README.write_text(text)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class Landscape:
         ).initialize()
         every = [torch.arange(len(table))]
         self.batch = next(iter(MemberBatches(table, every, len(table))))
-        self.lookahead = Lookahead(self.net, "the loss after a step")
+        self.lookahead = Lookahead(self.net, "a display of losses", ratios=False)
         _, tasks, slots, _ = self.batch.inputs
         totals = sum_by(slots, tasks.shape[1], self.batch.weights.sum(2))
         self.totals = self._by_task(totals, tasks)

@@ -207,6 +207,8 @@ def test_curves_are_sums_or_tasks(model, schools):
     assert [line.get_label() for line in shown.lines_] == list(model.tasks_)
     with pytest.raises(ValueError, match="candidate must be one of"):
         shown.plot(candidate="school 01")
+    with pytest.raises(ValueError, match="gradients at the representation are no step"):
+        LossAlongStepsDisplay.from_estimator(model, *schools, candidates=["mgda-ub"])
     with pytest.raises(ValueError, match="solver must be one of"):
         LossAlongStepsDisplay.from_estimator(model, *schools, solver="lbfgs")
 
@@ -249,6 +251,9 @@ def test_other_architectures_and_classes(schools):
     shown = LossAlongStepsDisplay.from_estimator(hypernet, X, labels, n_points=3)
     total = shown.losses["equal"].sum(axis=1)
     assert total.iloc[1] < total.iloc[0] < 4
+    counts = SharedBottomRegressor(task_id="school", loss="poisson", **QUICK).fit(X, y.abs())
+    shown = LossAlongStepsDisplay.from_estimator(counts, X, y.abs(), n_points=3)
+    assert shown.losses["equal"].sum(axis=1).is_monotonic_decreasing
     drawn = GumbelMatrixRegressor(task_id="school", max_iter=3, random_state=0).fit(X, y)
     before = drawn.predict(X)
     shown = LossAlongStepsDisplay.from_estimator(drawn, X, y, n_points=3)

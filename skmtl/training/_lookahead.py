@@ -22,13 +22,15 @@ class Lookahead:
         In training.
     what : str
         Asked for by the user; errors name it.
+    ratios : bool, default=True
+        Whether losses after a step will be divided by those before it.
     """
 
-    def __init__(self, net, what):
+    def __init__(self, net, what, ratios=True):
         self.net, self.what = net, what
         criterion = net.criterion_
         losses = getattr(criterion, "losses", [criterion])
-        if any(getattr(loss, "name", "") == "poisson" for loss in losses):
+        if ratios and any(getattr(loss, "name", "") == "poisson" for loss in losses):
             raise ValueError(
                 f"{what} compares a loss after a step with the loss before it, as a ratio, but "
                 "loss='poisson' can be negative. Use another loss."

@@ -6,6 +6,9 @@ import torch
 from skmtl.training._slots import sum_by
 from skmtl.weighting._base import select, to_device
 
+# batches whose weights are added up together
+_AT_ONCE = 64
+
 
 class WeightRecords:
     """Weights of the tasks, epoch by epoch, and states of the method, member by member.
@@ -19,6 +22,8 @@ class WeightRecords:
         self.n_tasks = n_tasks
         self._epochs = []
         self._states = {}
+        # of some batches, which are added up together
+        self._pending = []
         self._sums = self._counts = 0
 
     def add(self, weights, present, tasks=None):
@@ -31,15 +36,29 @@ class WeightRecords:
         tasks : Tensor of shape (M, S), optional
             Which tasks these are.
         """
-        counts = present.to(weights.dtype)
-        if tasks is not None:
-            weights = sum_by(tasks, self.n_tasks, weights)
-            counts = sum_by(tasks, self.n_tasks, counts)
+        self._pending.append((weights, present, tasks))
+        if len(self._pending) == _AT_ONCE:
+            self._add_up()
+
+    def _add_up(self):
+        if not self._pending:
+            return
+        weights, present, tasks = zip(*self._pending, strict=True)
+        self._pending = []
+        weights = torch.stack(weights, 1)
+        counts = torch.stack(present, 1).to(weights.dtype)
+        if tasks[0] is None:
+            weights, counts = weights.sum(1), counts.sum(1)
+        else:
+            tasks = torch.stack(tasks, 1).flatten(1)
+            weights = sum_by(tasks, self.n_tasks, weights.flatten(1))
+            counts = sum_by(tasks, self.n_tasks, counts.flatten(1))
         self._sums = self._sums + weights
         self._counts = self._counts + counts
 
     def end_epoch(self, clock):
         """Begin another epoch, before the clocks tick."""
+        self._add_up()
         self._epochs.append((clock.active, self._sums, self._counts))
         self._sums = self._counts = 0
 

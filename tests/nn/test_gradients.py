@@ -81,6 +81,15 @@ def check(module, blocks, form):
         dim=1,
     )
     torch.testing.assert_close(together, expected, rtol=1e-10, atol=1e-10)
+    # several at once, fewer and more than there are tasks
+    for n_sets in (2, 7):
+        several = torch.randn(n_sets, *weights.shape, dtype=weights.dtype)
+        for which, one in enumerate(several):
+            for name, value in gradients.combine(one).items():
+                got = gradients.combine_all(several)[name]
+                assert (got is None) == (value is None)
+                if value is not None:
+                    torch.testing.assert_close(got[which], value, rtol=1e-10, atol=1e-10)
     # parameters of one task: the plain sum
     own = {name: p for name, p in module.named_parameters() if name not in names}
     plain = torch.autograd.grad(
@@ -115,6 +124,12 @@ def test_hypernetworks(name, wide, form):
     facts = torch.linspace(-1, 1, 2 * tasks.shape[1] * 2).double().view(2, -1, 2)
     gradients = check(module, (x, tasks, slots, facts), form)
     assert type(gradients) is (SlotGradients if form == "auto" else TaskGradients)
+
+
+@pytest.mark.parametrize("activation", ["identity", "logistic", "relu", "tanh"])
+def test_trunks_of_every_activation(activation):
+    module = randomised(network("shared bottom", activation=activation))
+    check(module, wide_blocks(module, 3), "auto")
 
 
 @pytest.mark.parametrize(("n_blocks", "length"), [(4, 1), (5, 3), (24, 8)])

@@ -219,6 +219,24 @@ def test_members_choose_the_same_alone_and_in_company(form, method):
 
 
 @every_form
+def test_members_choose_the_same_to_the_bit_in_single_precision(form):
+    table, seeds = TABLES[form](n_rows=160, dtype=torch.float32), list(range(5))
+
+    def fit(own):
+        if form == "wide":
+            sizes = {"hidden_layer_sizes": (32, 32), "head_layer_sizes": (8,)}
+            module = network("shared bottom", 4, 3, 1, own, **sizes)
+        else:
+            module = build(table, own, hidden_layer_sizes=(32, 32), embedding_dim=10)
+        return run(table, own, ITMTL(["equal", "tasks", "pcgrad"]), module=module, max_epochs=8)
+
+    together = fit(seeds)
+    for m in (0, 4):
+        alone = fit([seeds[m]])
+        assert torch.equal(parameters_of(together.module_, m), parameters_of(alone.module_, 0))
+
+
+@every_form
 def test_choices_replay_and_beat_random_ones(form):
     table = TABLES[form]()
     candidates = ["equal", "tasks", "pcgrad"]
