@@ -41,7 +41,7 @@ class MTGNet(BaseEstimator):
         Learning rate of Adam.
     alpha : float, default=5e-4
         Decoupled weight decay.
-    max_iter : int, default=100
+    max_iter : int, default=50
         Steps at most, with all measured groups or `batch_size` of them.
     n_iter_no_change : int, default=20
         Steps without a lower training loss after which training stops.
@@ -52,8 +52,12 @@ class MTGNet(BaseEstimator):
         gain may be largest, the prediction plus `exploration` standard deviations; one drawn with
         the probability :math:`e^{\alpha |\hat y|}` as in the paper; the largest absolute
         prediction, or in turn that and the smallest, as in the published code; or any.
-    exploration : float, default=2.0
+    exploration : float, default=0.5
         Standard deviations of ``acquisition="upper_bound"``.
+    verification : float, default=0.5
+        Share of the measurements, the last ones, that go to groups which would be selected now,
+        whatever `acquisition` is, so that a choice does not rest on predictions that are too good;
+        0 as in the paper.
     sharpness : float, default=25.0
         The :math:`\alpha` of ``acquisition="sample"``.
     start : {"full", "singletons"}, default="full"
@@ -116,6 +120,7 @@ class MTGNet(BaseEstimator):
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "acquisition": [StrOptions({"upper_bound", "sample", "largest", "extremes", "random"})],
         "exploration": [Interval(Real, 0, None, closed="left")],
+        "verification": [Interval(Real, 0, 1, closed="both")],
         "sharpness": [Interval(Real, 0, None, closed="left")],
         "start": [StrOptions({"full", "singletons"})],
         "random_state": ["random_state"],
@@ -131,11 +136,12 @@ class MTGNet(BaseEstimator):
         loss="squared_error",
         learning_rate_init=7e-3,
         alpha=5e-4,
-        max_iter=100,
+        max_iter=50,
         n_iter_no_change=20,
         batch_size=64,
         acquisition="upper_bound",
-        exploration=2.0,
+        exploration=0.5,
+        verification=0.5,
         sharpness=25.0,
         start="full",
         random_state=None,
@@ -152,6 +158,7 @@ class MTGNet(BaseEstimator):
         self.batch_size = batch_size
         self.acquisition = acquisition
         self.exploration = exploration
+        self.verification = verification
         self.sharpness = sharpness
         self.start = start
         self.random_state = random_state
@@ -174,6 +181,7 @@ class MTGNet(BaseEstimator):
             "n_members": 1,
             "baseline": "none",
             "acquisition": "sample",
+            "verification": 0.0,
             "max_iter": 2000,
             "n_iter_no_change": 50,
             "batch_size": 25_000,
