@@ -1,7 +1,7 @@
 """Exhaustive gain tables of two data sets: every group of tasks trained, for paper_grouping.py.
 
-Run as a file. The eight school tests of STAR (numbers, 43 % missing; needs ``skmtl[examples]``), and
-seven digits told from all others (classes). Gains are means over repeats on validation rows.
+Run as a file. The eight school tests of STAR (numbers, 43 % missing; needs ``skmtl[examples]``),
+and seven digits told from all others (classes). Gains are means over repeats on validation rows.
 """
 
 import argparse

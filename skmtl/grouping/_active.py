@@ -12,6 +12,8 @@ from skmtl.grouping._exact import choose_exactly
 from skmtl.grouping._mtgnet import MTGNet
 
 _MOST_GROUPS = 10
+# measured groups up to which learning them again after each takes little time
+_MANY_GROUPS = 100
 # candidates up to which verification selects exactly
 _FEW_CANDIDATES = 500
 
@@ -51,6 +53,8 @@ def mtgnet_gains(
         limits = list(range(2, min(n_tasks, _MOST_GROUPS + 1))) or [1]
     measurements(np.ones((1, n_tasks), dtype=bool))
     predicted = _learn(net, measurements, candidates, metadata)
+    # the paper's schedule; beside the baseline training is short
+    often = n_tasks + 1 if net.baseline == "none" else max(n_tasks + 1, _MANY_GROUPS)
     stale = False
     for number in range(n_asked):
         left = ~measurements.known(candidates)
@@ -71,7 +75,7 @@ def mtgnet_gains(
             chosen = generator.choice(np.flatnonzero(left))
         measurements(candidates[chosen : chosen + 1])
         stale = True
-        every = 1 if len(measurements) <= n_tasks + 1 else n_tasks
+        every = 1 if len(measurements) <= often else n_tasks
         if (number + 1) % every == 0:
             predicted, stale = _learn(net, measurements, candidates, metadata), False
     if stale:

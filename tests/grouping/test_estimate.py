@@ -117,7 +117,8 @@ def test_mtgnet_is_trained_after_each_group_at_first_and_once_a_round_later(monk
         return fit(self, groups, *args)
 
     monkeypatch.setattr(MTGNet, "fit", counted)
-    estimate_gains(Procedure(), 4, fast(), rounds=2, random_state=0)
+    net = MTGNet.paper(embedding_dim=8, max_iter=5)
+    estimate_gains(Procedure(), 4, net, rounds=2, random_state=0)
     # 1 to N + 1 groups, then at the end of the second round
     assert sizes == [1, 2, 3, 4, 5, 9]
 
