@@ -16,6 +16,8 @@ from skmtl.training._optimizer import MemberAdam
 
 # groups that are encoded at once
 _GROUPS_AT_ONCE = 2**12
+# below this networks cannot be tested on groups that they have not seen, and stay silent
+_FEWEST_GROUPS = 16
 
 
 class MTGNet(BaseEstimator):
@@ -76,7 +78,8 @@ class MTGNet(BaseEstimator):
         Gains are divided by this for training.
     trust_ : float
         What the networks say is multiplied by this before it is added to the baseline: how far they
-        predict what it misses of groups that they have not seen.
+        predict what it misses of groups that they have not seen. 0 with fewer than 16 groups, of
+        which nothing can be said about that.
 
     See Also
     --------
@@ -322,7 +325,8 @@ class MTGNet(BaseEstimator):
             zero_start=self.baseline == "pairwise",
         )
         self.module_, self.trust_ = module, float(self.baseline == "none")
-        if not len(groups) or not self.max_iter:
+        few = self.baseline == "pairwise" and len(groups) < _FEWEST_GROUPS
+        if few or not len(groups) or not self.max_iter:
             return
         shares = self._shares(len(groups))
         own = torch.from_numpy(shares).unsqueeze(2)

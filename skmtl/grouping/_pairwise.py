@@ -8,6 +8,8 @@ import numpy as np
 # variances of: the mean over partners, their sum, the task's own level, what is left of the group
 _VARIANCES = [(1.0, 0.0, 0.3, 1.0), (1.0, 0.3, 0.3, 1.0), (0.3, 1.0, 0.3, 1.0)]
 _NOISES = (0.01, 0.1, 0.5)
+# how much of the likeness of tasks their facts explain
+_SHARES_OF_FACTS = (0.0, 0.5, 0.95)
 # of the trend of all gains over the size of the group
 _TREND_PENALTY = 2.0
 
@@ -22,7 +24,7 @@ class PairwiseProcess:
     """
 
     def __init__(self, similarity):
-        self.similarity = similarity
+        self.given = self.similarity = similarity
         self.independent = np.array_equal(similarity, np.eye(len(similarity)))
 
     def fit(self, groups, gains):
@@ -45,19 +47,22 @@ class PairwiseProcess:
         y = y - trend @ self.slopes
         self.scale = np.sqrt((y**2).mean()) if len(y) and np.any(y) else 1.0
         y = y / self.scale
-        best = None
-        for variances in _VARIANCES:
-            for noise in _NOISES:
-                blocks = self._solve(variances, noise, y)
-                evidence = sum(block[3] for block in blocks)
-                if best is None or evidence > best:
-                    best, self.variances, self.noise, self.blocks = (
-                        evidence,
-                        variances,
-                        noise,
-                        blocks,
-                    )
+        best, choice = -np.inf, None
+        for self.share in (1.0,) if self.independent else _SHARES_OF_FACTS:
+            self.similarity = self._shared(self.given)
+            for variances in _VARIANCES:
+                for noise in _NOISES:
+                    blocks = self._solve(variances, noise, y)
+                    evidence = sum(block[3] for block in blocks)
+                    if evidence > best:
+                        best, choice = evidence, (self.share, variances, noise, blocks)
+        self.share, self.variances, self.noise, self.blocks = choice
+        self.similarity = self._shared(self.given)
         return self
+
+    def _shared(self, similarity):
+        """Similarity that is due to facts only in part."""
+        return self.share * similarity + (1 - self.share) * np.eye(len(similarity))
 
     @staticmethod
     def _trend(groups):
@@ -119,7 +124,7 @@ class PairwiseProcess:
             NaN outside the groups.
         """
         examples = _Examples(groups)
-        similarity = self.similarity if similarity is None else similarity
+        similarity = self.similarity if similarity is None else self._shared(similarity)
         mean, variance = np.zeros(len(examples)), np.zeros(len(examples))
         for rows, (part, inverse, weights, _) in zip(
             self._parts(examples), self.blocks, strict=True

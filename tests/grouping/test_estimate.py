@@ -191,6 +191,7 @@ def test_pairwise_process_is_a_gaussian_process():
     other = PairwiseProcess(np.eye(4))
     other.independent = False
     other.fit(groups, gains)
+    assert other.variances == process.variances
     asked = groups[rng.permutation(len(groups))[:5]]
     for one, two in zip(process.predict(asked), other.predict(asked), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-8)
@@ -202,6 +203,7 @@ def test_pairwise_process_is_a_gaussian_process():
         part.examples = process.examples.take(process.examples.groups != k)
         trend = process._trend(groups[rest]) @ process.slopes
         y = (gains[rest][groups[rest]] - trend) / process.scale
+        part.share = process.share
         part.slopes, part.scale, part.variances = process.slopes, process.scale, process.variances
         part.blocks = part._solve(process.variances, process.noise, y)
         expected = gains[k] - part.predict(groups[k : k + 1])[0][0]

@@ -9,6 +9,7 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, MultiTaskElasticNet, Ridge
 from sklearn.metrics import mean_squared_error
+from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -24,6 +25,7 @@ from skmtl.grouping import MTGNet, select_groups
 from skmtl.grouping._data import LongData, WideData
 from skmtl.grouping._gain_tables import all_groups
 from skmtl.grouping._trainer import GroupTrainer
+from skmtl.metrics import per_task_score
 
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 10, "random_state": 0}
 
@@ -202,6 +204,28 @@ def test_long_form_with_any_estimator(encoding):
             predicted[here], tree.predict(own.loc[X.index[here]]), err_msg=str(task)
         )
     assert 0 < model.score(X, y) <= 1
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_task_may_be_a_combination_of_columns(ours):
+    X, y = long_table()
+    X = X.assign(store=X["task"].str[1:].astype(int) // 2, product=X["task"].isin(["t1", "t3"]))
+    X, task_id = X.drop(columns="task"), ["store", "product"]
+    estimator = SharedBottomRegressor(task_id=task_id, **SMALL) if ours else Ridge()
+    model = TaskGrouper(estimator, 2, gains="hoa", task_id=task_id, random_state=0).fit(X, y)
+    assert set(model.tasks_) == {(0, False), (0, True), (1, False), (1, True)}
+    assert all(isinstance(task, tuple) for group in model.groups_ for task in group)
+    assert model.predict(X).shape == (len(X),)
+    assert model.report(X, y)["gain"].notna().all()
+
+
+def test_searches_and_scorers_take_it():
+    X, y = wide_table(60, 3)
+    model = TaskGrouper(Ridge(), 2, gains="hoa", random_state=0)
+    search = GridSearchCV(model, {"max_groups": [1, 3], "estimator__alpha": [0.1, 10]}, cv=2)
+    search.fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert per_task_score(search, X, y).index.tolist() == ["a", "b", "c"]
 
 
 def test_long_form_with_an_estimator_of_ours():
