@@ -7,10 +7,20 @@ combinations", section 3.4, Algorithm 1.
 import numpy as np
 from sklearn.base import clone
 
+from skmtl.grouping._beam import beam_search
+from skmtl.grouping._exact import choose_exactly
 from skmtl.grouping._mtgnet import MTGNet
 
+_MOST_GROUPS = 10
+# measured groups up to which learning them again after each takes little time
+_MANY_GROUPS = 100
+# candidates up to which verification selects exactly
+_FEW_CANDIDATES = 500
 
-def mtgnet_gains(measurements, candidates, generator, *, rounds=None, net=None, metadata=None):
+
+def mtgnet_gains(
+    measurements, candidates, generator, *, rounds=None, net=None, metadata=None, limits=None
+):
     """Measure one group for each task in each round, and predict all others.
 
     Parameters
@@ -22,6 +32,8 @@ def mtgnet_gains(measurements, candidates, generator, *, rounds=None, net=None, 
         The paper's K, (n_tasks - 1) / 2 by default: about as many groups as there are pairs.
     net : MTGNet, optional
     metadata : ndarray of shape (n_tasks, n_metadata), optional
+    limits : list of int, optional
+        Numbers of groups that may be selected, for the verification; from 2 to 10 by default.
 
     Returns
     -------
@@ -37,8 +49,12 @@ def mtgnet_gains(measurements, candidates, generator, *, rounds=None, net=None, 
         net.set_params(random_state=seed)
     n_tasks = candidates.shape[1]
     n_asked = _n_asked(n_tasks, rounds)
+    if limits is None:
+        limits = list(range(2, min(n_tasks, _MOST_GROUPS + 1))) or [1]
     measurements(np.ones((1, n_tasks), dtype=bool))
     predicted = _learn(net, measurements, candidates, metadata)
+    # the paper's schedule; beside the baseline training is short
+    often = n_tasks + 1 if net.baseline == "none" else max(n_tasks + 1, _MANY_GROUPS)
     stale = False
     for number in range(n_asked):
         left = ~measurements.known(candidates)
@@ -49,12 +65,17 @@ def mtgnet_gains(measurements, candidates, generator, *, rounds=None, net=None, 
             break
         task = number % n_tasks
         of_task = np.flatnonzero(left & candidates[:, task])
-        chosen = _choose(net, of_task, task, number, predicted, generator)
+        chosen = None
+        if number >= n_asked * (1 - net.verification):
+            limit = limits[number % len(limits)]
+            chosen = _would_be_selected(measurements, candidates, left, predicted, limit, generator)
+        if chosen is None:
+            chosen = _choose(net, of_task, task, number, predicted, generator)
         if chosen is None:
             chosen = generator.choice(np.flatnonzero(left))
         measurements(candidates[chosen : chosen + 1])
         stale = True
-        every = 1 if len(measurements) <= n_tasks + 1 else n_tasks
+        every = 1 if len(measurements) <= often else n_tasks
         if (number + 1) % every == 0:
             predicted, stale = _learn(net, measurements, candidates, metadata), False
     if stale:
@@ -78,6 +99,16 @@ def _learn(net, measurements, candidates, metadata):
         groups = np.concatenate([alone, groups])
         gains = np.concatenate([np.where(alone, 0.0, np.nan), gains])
     return net.fit(groups, gains, metadata).predict(candidates, return_std=True)
+
+
+def _would_be_selected(measurements, candidates, left, predicted, limit, generator):
+    """One of the groups that would be selected now and are not measured yet; None if all are."""
+    known = measurements.known(candidates)
+    gains = predicted[0].copy()
+    gains[known] = measurements(candidates[known])
+    select = choose_exactly if len(candidates) <= _FEW_CANDIDATES else beam_search
+    selected = [row for row in select(gains, limit) or [] if left[row]]
+    return generator.choice(selected) if selected else None
 
 
 def _choose(net, rows, task, number, predicted, generator):

@@ -8,7 +8,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import has_fit_parameter
 
 from skmtl._columns import as_table, find_columns
-from skmtl._labels import labels_of
+from skmtl._labels import encode, labels_of
 
 
 def _inner_has(name):
@@ -132,7 +132,7 @@ class LongModel(_Adapter):
         positions = find_columns(table, self.task_id, "task_id")
         labels = labels_of(table, positions)
         if self.tasks_ is None:
-            self.tasks_ = labels.unique().sort_values()
+            _, self.tasks_ = encode(labels)
         left = [p for p in range(table.shape[1]) if p not in positions]
         rest = table.iloc[:, left] if isinstance(table, pd.DataFrame) else table[:, left]
         if self.task_encoding == "drop" or len(self.tasks_) == 1:

@@ -139,7 +139,15 @@ def estimate_gains(
 
 
 def run_method(
-    method, measurements, candidates, generator, *, rounds=None, affinity=None, metadata=None
+    method,
+    measurements,
+    candidates,
+    generator,
+    *,
+    rounds=None,
+    affinity=None,
+    metadata=None,
+    limits=None,
 ):
     """Estimate gains by a method that is named or given.
 
@@ -153,7 +161,13 @@ def run_method(
     if isinstance(method, MTGNet) or (isinstance(method, str) and method == "mtgnet"):
         settings = method if isinstance(method, MTGNet) else None
         gains, net = mtgnet_gains(
-            measurements, candidates, generator, rounds=rounds, net=settings, metadata=metadata
+            measurements,
+            candidates,
+            generator,
+            rounds=rounds,
+            net=settings,
+            metadata=metadata,
+            limits=limits,
         )
     elif callable(method) and not inspect.isclass(method):
         gains = np.asarray(method(measurements, candidates), dtype=np.float64)

@@ -460,6 +460,7 @@ class TaskGrouper(ServingMixin, MetaEstimatorMixin, BaseEstimator):
             rounds=self.rounds,
             affinity=affinity,
             metadata=self._facts(tasks),
+            limits=[self.max_groups],
         )
         self.mtgnet_ = net
         self.gains_ = gain_table(candidates, gains, tasks)

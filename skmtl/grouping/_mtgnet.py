@@ -16,6 +16,8 @@ from skmtl.training._optimizer import MemberAdam
 
 # groups that are encoded at once
 _GROUPS_AT_ONCE = 2**12
+# below this networks cannot be tested on groups that they have not seen, and stay silent
+_FEWEST_GROUPS = 16
 
 
 class MTGNet(BaseEstimator):
@@ -41,7 +43,7 @@ class MTGNet(BaseEstimator):
         Learning rate of Adam.
     alpha : float, default=5e-4
         Decoupled weight decay.
-    max_iter : int, default=100
+    max_iter : int, default=50
         Steps at most, with all measured groups or `batch_size` of them.
     n_iter_no_change : int, default=20
         Steps without a lower training loss after which training stops.
@@ -52,8 +54,12 @@ class MTGNet(BaseEstimator):
         gain may be largest, the prediction plus `exploration` standard deviations; one drawn with
         the probability :math:`e^{\alpha |\hat y|}` as in the paper; the largest absolute
         prediction, or in turn that and the smallest, as in the published code; or any.
-    exploration : float, default=2.0
+    exploration : float, default=0.5
         Standard deviations of ``acquisition="upper_bound"``.
+    verification : float, default=0.5
+        Share of the measurements, the last ones, that go to groups which would be selected now,
+        whatever `acquisition` is, so that a choice does not rest on predictions that are too good;
+        0 as in the paper.
     sharpness : float, default=25.0
         The :math:`\alpha` of ``acquisition="sample"``.
     start : {"full", "singletons"}, default="full"
@@ -72,7 +78,8 @@ class MTGNet(BaseEstimator):
         Gains are divided by this for training.
     trust_ : float
         What the networks say is multiplied by this before it is added to the baseline: how far they
-        predict what it misses of groups that they have not seen.
+        predict what it misses of groups that they have not seen. 0 with fewer than 16 groups, of
+        which nothing can be said about that.
 
     See Also
     --------
@@ -116,6 +123,7 @@ class MTGNet(BaseEstimator):
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "acquisition": [StrOptions({"upper_bound", "sample", "largest", "extremes", "random"})],
         "exploration": [Interval(Real, 0, None, closed="left")],
+        "verification": [Interval(Real, 0, 1, closed="both")],
         "sharpness": [Interval(Real, 0, None, closed="left")],
         "start": [StrOptions({"full", "singletons"})],
         "random_state": ["random_state"],
@@ -131,11 +139,12 @@ class MTGNet(BaseEstimator):
         loss="squared_error",
         learning_rate_init=7e-3,
         alpha=5e-4,
-        max_iter=100,
+        max_iter=50,
         n_iter_no_change=20,
         batch_size=64,
         acquisition="upper_bound",
-        exploration=2.0,
+        exploration=0.5,
+        verification=0.5,
         sharpness=25.0,
         start="full",
         random_state=None,
@@ -152,6 +161,7 @@ class MTGNet(BaseEstimator):
         self.batch_size = batch_size
         self.acquisition = acquisition
         self.exploration = exploration
+        self.verification = verification
         self.sharpness = sharpness
         self.start = start
         self.random_state = random_state
@@ -174,6 +184,7 @@ class MTGNet(BaseEstimator):
             "n_members": 1,
             "baseline": "none",
             "acquisition": "sample",
+            "verification": 0.0,
             "max_iter": 2000,
             "n_iter_no_change": 50,
             "batch_size": 25_000,
@@ -314,7 +325,8 @@ class MTGNet(BaseEstimator):
             zero_start=self.baseline == "pairwise",
         )
         self.module_, self.trust_ = module, float(self.baseline == "none")
-        if not len(groups) or not self.max_iter:
+        few = self.baseline == "pairwise" and len(groups) < _FEWEST_GROUPS
+        if few or not len(groups) or not self.max_iter:
             return
         shares = self._shares(len(groups))
         own = torch.from_numpy(shares).unsqueeze(2)

@@ -5,10 +5,13 @@ The mean over partners, as in high-order approximation, is its linear part; not 
 
 import numpy as np
 
-# variances of: the mean over partners, the task's own level, whatever is left of the group
-_VARIANCES = [(2.0, 0.3, 0.3), (1.0, 0.3, 1.0), (0.3, 1.0, 0.3), (2.0, 0.0, 0.1)]
+# variances of: the mean over partners, their sum, the task's own level, what is left of the group
+_VARIANCES = [(1.0, 0.0, 0.3, 1.0), (1.0, 0.3, 0.3, 1.0), (0.3, 1.0, 0.3, 1.0)]
 _NOISES = (0.01, 0.1, 0.5)
-_LENGTH = 3.0
+# how much of the likeness of tasks their facts explain
+_SHARES_OF_FACTS = (0.0, 0.5, 0.95)
+# of the trend of all gains over the size of the group
+_TREND_PENALTY = 2.0
 
 
 class PairwiseProcess:
@@ -21,7 +24,7 @@ class PairwiseProcess:
     """
 
     def __init__(self, similarity):
-        self.similarity = similarity
+        self.given = self.similarity = similarity
         self.independent = np.array_equal(similarity, np.eye(len(similarity)))
 
     def fit(self, groups, gains):
@@ -38,23 +41,35 @@ class PairwiseProcess:
         """
         self.examples = _Examples(groups)
         y = gains[groups]
-        self.mean = y.sum() / (len(y) + 2.0)
-        y = y - self.mean
+        trend = self._trend(groups)
+        penalty = _TREND_PENALTY * np.eye(2)
+        self.slopes = np.linalg.solve(trend.T @ trend + penalty, trend.T @ y)
+        y = y - trend @ self.slopes
         self.scale = np.sqrt((y**2).mean()) if len(y) and np.any(y) else 1.0
         y = y / self.scale
-        best = None
-        for variances in _VARIANCES:
-            for noise in _NOISES:
-                blocks = self._solve(variances, noise, y)
-                evidence = sum(block[3] for block in blocks)
-                if best is None or evidence > best:
-                    best, self.variances, self.noise, self.blocks = (
-                        evidence,
-                        variances,
-                        noise,
-                        blocks,
-                    )
+        best, choice = -np.inf, None
+        for self.share in (1.0,) if self.independent else _SHARES_OF_FACTS:
+            self.similarity = self._shared(self.given)
+            for variances in _VARIANCES:
+                for noise in _NOISES:
+                    blocks = self._solve(variances, noise, y)
+                    evidence = sum(block[3] for block in blocks)
+                    if evidence > best:
+                        best, choice = evidence, (self.share, variances, noise, blocks)
+        self.share, self.variances, self.noise, self.blocks = choice
+        self.similarity = self._shared(self.given)
         return self
+
+    def _shared(self, similarity):
+        """Similarity that is due to facts only in part."""
+        return self.share * similarity + (1 - self.share) * np.eye(len(similarity))
+
+    @staticmethod
+    def _trend(groups):
+        """1 and the size of the group, for each of its tasks."""
+        share = (groups.sum(axis=1) - 1) / max(groups.shape[1] - 1, 1)
+        share = np.repeat(share, groups.sum(axis=1))
+        return np.column_stack([np.ones(len(share)), share])
 
     def _parts(self, examples):
         """Rows that are correlated with each other only: those of a task, or all."""
@@ -63,16 +78,25 @@ class PairwiseProcess:
         return [np.flatnonzero(examples.tasks == t) for t in range(len(self.similarity))]
 
     def _kernel(self, first, second, variances, similarity=None):
-        linear, level, rest = variances
+        mean, total, level, rest = variances
         similarity = self.similarity if similarity is None else similarity
         same = similarity[np.ix_(first.tasks, second.tasks)]
-        if self.independent:
-            overlap = first.shares @ second.shares.T
-        else:
-            overlap = first.shares @ similarity @ second.shares.T
         a, b = first.partners, second.partners
-        distance = a.sum(1)[:, None] + b.sum(1)[None] - 2 * a @ b.T
-        return same * (linear * overlap + level + rest * np.exp(-distance / _LENGTH))
+        common = a @ b.T
+        alike = common if self.independent else a @ similarity @ b.T
+        n_first, n_second = a.sum(1)[:, None], b.sum(1)[None]
+        shares = alike / np.maximum(n_first, 1) / np.maximum(n_second, 1)
+        most = len(self.similarity) - 1
+        near = np.exp(-2 * (n_first + n_second - 2 * common) / (most + 1))
+        return same * (mean * shares + total * alike / most + level + rest * near)
+
+    def _prior(self, examples, similarity):
+        """Variances before anything is known."""
+        mean, total, level, rest = self.variances
+        a = examples.partners
+        alike = (a * (a if self.independent else a @ similarity)).sum(1)
+        shares = alike / np.maximum(a.sum(1), 1) ** 2
+        return mean * shares + total * alike / (len(self.similarity) - 1) + level + rest
 
     def _solve(self, variances, noise, y):
         blocks = []
@@ -100,7 +124,7 @@ class PairwiseProcess:
             NaN outside the groups.
         """
         examples = _Examples(groups)
-        similarity = self.similarity if similarity is None else similarity
+        similarity = self.similarity if similarity is None else self._shared(similarity)
         mean, variance = np.zeros(len(examples)), np.zeros(len(examples))
         for rows, (part, inverse, weights, _) in zip(
             self._parts(examples), self.blocks, strict=True
@@ -110,12 +134,11 @@ class PairwiseProcess:
                 asked = examples.take(some)
                 kernel = self._kernel(asked, part, self.variances, similarity)
                 mean[some] = kernel @ weights
-                linear, level, rest = self.variances
-                spread = asked.shares if self.independent else asked.shares @ similarity
-                prior = linear * (spread * asked.shares).sum(1) + level + rest
+                prior = self._prior(asked, similarity)
                 variance[some] = prior - ((kernel @ inverse) * kernel).sum(1)
         results = []
-        for values in (self.mean + self.scale * mean, self.scale * np.sqrt(variance.clip(0))):
+        trend = self._trend(groups) @ self.slopes
+        for values in (trend + self.scale * mean, self.scale * np.sqrt(variance.clip(0))):
             table = np.full(groups.shape, np.nan)
             table[groups] = values
             results.append(table)
@@ -153,7 +176,6 @@ class _Examples:
         self.groups, self.tasks = np.nonzero(groups)
         self.partners = groups[self.groups].astype(np.float64)
         self.partners[np.arange(len(self.tasks)), self.tasks] = 0
-        self.shares = self.partners / np.maximum(self.partners.sum(1, keepdims=True), 1)
 
     def __len__(self):
         return len(self.tasks)
@@ -163,7 +185,6 @@ class _Examples:
         part = self.take(slice(None))
         more = n_tasks - self.partners.shape[1]
         part.partners = np.pad(self.partners, ((0, 0), (0, more)))
-        part.shares = np.pad(self.shares, ((0, 0), (0, more)))
         return part
 
     def take(self, rows):

@@ -92,7 +92,8 @@ def test_mtgnet_measures_a_group_for_each_task_in_each_round(net):
     )
     assert procedure.asked[0] == tuple(range(N_TASKS))
     assert len(procedure.asked) == len(set(procedure.asked)) == 2 * N_TASKS + 1
-    for number, group in enumerate(procedure.asked[1:]):
+    n_chosen = 2 * N_TASKS if net.verification == 0 else N_TASKS
+    for number, group in enumerate(procedure.asked[1 : n_chosen + 1]):
         assert number % N_TASKS in group
     known = measured.to_numpy()
     np.testing.assert_array_equal(gains[known], truth(all_groups(N_TASKS))[known])
@@ -116,9 +117,24 @@ def test_mtgnet_is_trained_after_each_group_at_first_and_once_a_round_later(monk
         return fit(self, groups, *args)
 
     monkeypatch.setattr(MTGNet, "fit", counted)
-    estimate_gains(Procedure(), 4, fast(), rounds=2, random_state=0)
+    net = MTGNet.paper(embedding_dim=8, max_iter=5)
+    estimate_gains(Procedure(), 4, net, rounds=2, random_state=0)
     # 1 to N + 1 groups, then at the end of the second round
     assert sizes == [1, 2, 3, 4, 5, 9]
+
+
+def test_verification_measures_what_would_be_selected():
+    procedure = Procedure()
+    net = fast(verification=1.0)
+    gains, measured = estimate_gains(
+        procedure, N_TASKS, net, rounds=3, random_state=0, return_measured=True
+    )
+    # with so many rounds nothing is selected on trust
+    for limit in (2, 3, 4):
+        chosen = select_groups(gains, limit)
+        assert measured[gains.index.isin(chosen)].mean() > 0.5
+    known = measured.sum() - N_TASKS
+    assert known == 3 * N_TASKS + 1
 
 
 def test_what_is_measured_next():
@@ -127,7 +143,7 @@ def test_what_is_measured_next():
     rows, rng = np.arange(4), np.random.RandomState(0)
 
     def chosen(acquisition, number=0):
-        net = MTGNet(acquisition=acquisition)
+        net = MTGNet(acquisition=acquisition, exploration=2.0)
         return _choose(net, rows, 0, number, (mean, deviation), rng)
 
     assert chosen("upper_bound") == 2
@@ -175,6 +191,7 @@ def test_pairwise_process_is_a_gaussian_process():
     other = PairwiseProcess(np.eye(4))
     other.independent = False
     other.fit(groups, gains)
+    assert other.variances == process.variances
     asked = groups[rng.permutation(len(groups))[:5]]
     for one, two in zip(process.predict(asked), other.predict(asked), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-8)
@@ -184,8 +201,10 @@ def test_pairwise_process_is_a_gaussian_process():
         rest = np.arange(len(groups)) != k
         part = PairwiseProcess(np.eye(4))
         part.examples = process.examples.take(process.examples.groups != k)
-        y = (gains[rest][groups[rest]] - process.mean) / process.scale
-        part.mean, part.scale, part.variances = process.mean, process.scale, process.variances
+        trend = process._trend(groups[rest]) @ process.slopes
+        y = (gains[rest][groups[rest]] - trend) / process.scale
+        part.share = process.share
+        part.slopes, part.scale, part.variances = process.slopes, process.scale, process.variances
         part.blocks = part._solve(process.variances, process.noise, y)
         expected = gains[k] - part.predict(groups[k : k + 1])[0][0]
         np.testing.assert_allclose(missed[k], expected, atol=1e-8)
