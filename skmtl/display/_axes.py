@@ -34,12 +34,14 @@ def axes_for(display, ax, **subplots):
     return ax
 
 
-def check_shows(estimator, needs):
+def check_shows(
+    estimator, needs, instead="fit a GumbelMatrixRegressor or a GumbelMatrixClassifier"
+):
     """Raise an error if an estimator is not fitted or has nothing that a display can show."""
     if not hasattr(type(estimator), needs):
         raise TypeError(
-            f"this display shows {needs}, which {type(estimator).__name__} does not have; fit a "
-            "GumbelMatrixRegressor or a GumbelMatrixClassifier."
+            f"this display shows {needs}, which {type(estimator).__name__} does not have; "
+            f"{instead}."
         )
     check_is_fitted(estimator, "module_")
 
