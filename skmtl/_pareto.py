@@ -80,11 +80,14 @@ class ParetoMixin:
                 "solver": self.solver,
                 "n_preferences": self.n_preferences,
                 "n_reference_vectors": self.n_reference_vectors,
-                "concentration": self.concentration if fixed is None else 1.0,
+                "concentration": self.concentration if self._draws_dirichlet() else 1.0,
                 "preferences": fixed,
                 "weight_scale": self.weight_scale,
             }
         }
+
+    def _draws_dirichlet(self):
+        return isinstance(self.preferences, str) and self.preferences == "dirichlet"
 
     def _finish(self, job, net, first=None):
         super()._finish(job, net, first)
