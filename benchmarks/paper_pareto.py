@@ -11,17 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from _common import save, standard_error, time_interleaved, verdict
+from _common import save, time_interleaved, verdict
 from scipy.stats import spearmanr
-from sklearn.model_selection import train_test_split
 from torch.func import functional_call, jacrev, vmap
 
 from skmtl import ParetoHypernet
-from skmtl.baselines import SharedBottomClassifier, SharedBottomRegressor
+from skmtl.baselines import SharedBottomRegressor
 from skmtl.datasets import make_concave_front
 from skmtl.metrics import hypervolume
 from skmtl.training import get_solver
-from skmtl.weighting import FixedWeights
 
 # experiments write a table of fits and, here, a line for each target
 TARGETS = []
@@ -144,15 +142,29 @@ def front_experiment(quick):
         own = table[(table["shape"] == shape) & (table["solver"] == "pareto")]
         share = own["share_of_true"].min()
         gap = (own["largest_gap"] / own["mean_gap"]).max()
-        target("front", f"{shape}: hypervolume, share of the true front's (least of the seeds)",
-               ">= 0.98", f"{share:.4f}", share >= 0.98)
-        target("front", f"{shape}: largest gap over mean gap (largest of the seeds)",
-               "<= 2", f"{gap:.2f}", gap <= 2)
+        target(
+            "front",
+            f"{shape}: hypervolume, share of the true front's (least of the seeds)",
+            ">= 0.98",
+            f"{share:.4f}",
+            share >= 0.98,
+        )
+        target(
+            "front",
+            f"{shape}: largest gap over mean gap (largest of the seeds)",
+            "<= 2",
+            f"{gap:.2f}",
+            gap <= 2,
+        )
         linear = means.loc[(shape, "linear")]
-        target("front", f"{shape}: linear, share of points between the ends",
-               "<= 0.2", f"{linear['share_between_ends']:.2f}",
-               linear["share_between_ends"] <= 0.2,
-               f"hypervolume {linear['share_of_true']:.2f} of the true one's")
+        target(
+            "front",
+            f"{shape}: linear, share of points between the ends",
+            "<= 0.2",
+            f"{linear['share_between_ends']:.2f}",
+            linear["share_between_ends"] <= 0.2,
+            f"hypervolume {linear['share_of_true']:.2f} of the true one's",
+        )
     return table
 
 
@@ -192,19 +204,40 @@ def control_experiment(quick):
                     solver=solver, hidden_layer_sizes=(width,), random_state=seed
                 )
                 model.set_params(max_iter=20 if quick else 1000).fit(X, Y)
-                for task, rho in enumerate(sweeps(model, X_test, Y_test, np.linspace(0.02, 0.9, 15))):
-                    rows.append({"n_tasks": n_tasks, "seed": seed, "solver": solver,
-                                 "task": task, "spearman": rho, "epochs": model.n_iter_})
-                print(n_tasks, seed, solver, np.mean([r["spearman"] for r in rows[-n_tasks:]]),
-                      flush=True)
+                for task, rho in enumerate(
+                    sweeps(model, X_test, Y_test, np.linspace(0.02, 0.9, 15))
+                ):
+                    rows.append(
+                        {
+                            "n_tasks": n_tasks,
+                            "seed": seed,
+                            "solver": solver,
+                            "task": task,
+                            "spearman": rho,
+                            "epochs": model.n_iter_,
+                        }
+                    )
+                print(
+                    n_tasks,
+                    seed,
+                    solver,
+                    np.mean([r["spearman"] for r in rows[-n_tasks:]]),
+                    flush=True,
+                )
     table = pd.DataFrame(rows)
     for solver in ("pareto", "linear"):
         own = table[table["solver"] == solver]
         by_size = own.groupby("n_tasks")["spearman"].mean()
         got = by_size.mean()
         each = ", ".join(f"{n} tasks {value:.3f}" for n, value in by_size.items())
-        target("control", f"{solver}: Spearman of weight and test loss, mean over problems",
-               "<= -0.95", f"{got:.3f}", got <= -0.95, each)
+        target(
+            "control",
+            f"{solver}: Spearman of weight and test loss, mean over problems",
+            "<= -0.95",
+            f"{got:.3f}",
+            got <= -0.95,
+            each,
+        )
     return table
 
 
@@ -226,16 +259,21 @@ def latency_experiment(quick):
             def run():
                 for k in range(number):
                     predict(k)
+
             return run
+
         return prepare
 
-    one = time_interleaved(
-        {
-            "plain": calls(lambda k: plain.predict(X_test)),
-            "new preference": calls(lambda k: model.predict(X_test, preference=P[k])),
-        },
-        n_repeats,
-    ) / 10
+    one = (
+        time_interleaved(
+            {
+                "plain": calls(lambda k: plain.predict(X_test)),
+                "new preference": calls(lambda k: model.predict(X_test, preference=P[k])),
+            },
+            n_repeats,
+        )
+        / 10
+    )
     many = time_interleaved(
         {
             "one call": calls(lambda k: model.predict(X_test, preference=P), 1),
@@ -250,20 +288,38 @@ def latency_experiment(quick):
         "pareto, 2 preferences": ParetoHypernet(n_preferences=2, **settings),
         "chebyshev": ParetoHypernet(solver="chebyshev", **settings),
     }
-    seconds = time_interleaved(
-        {name: (lambda e: lambda: lambda: e.fit(X, Y))(e) for name, e in fits.items()},
-        1 if quick else 5,
-    ) / settings["max_iter"]
+    seconds = (
+        time_interleaved(
+            {name: (lambda e: lambda: lambda: e.fit(X, Y))(e) for name, e in fits.items()},
+            1 if quick else 5,
+        )
+        / settings["max_iter"]
+    )
     ratio = (one["new preference"] / one["plain"]).median()
-    target("latency", "prediction of 1000 rows, new preference over plain network", "<= 1.5",
-           f"{ratio:.2f}", ratio <= 1.5)
+    target(
+        "latency",
+        "prediction of 1000 rows, new preference over plain network",
+        "<= 1.5",
+        f"{ratio:.2f}",
+        ratio <= 1.5,
+    )
     ratio = (many["one call"] / many["1000 calls"]).median()
-    target("latency", "1000 preferences of 1000 rows, one call over 1000 calls", "<= 0.2",
-           f"{ratio:.3f}", ratio <= 0.2)
+    target(
+        "latency",
+        "1000 preferences of 1000 rows, one call over 1000 calls",
+        "<= 0.2",
+        f"{ratio:.3f}",
+        ratio <= 0.2,
+    )
     for name in list(fits)[1:]:
         ratio = (seconds[name] / seconds["plain"]).median()
-        target("latency", f"training per epoch, {name}, over plain network", "<= 3",
-               f"{ratio:.2f}", ratio <= 3)
+        target(
+            "latency",
+            f"training per epoch, {name}, over plain network",
+            "<= 3",
+            f"{ratio:.2f}",
+            ratio <= 3,
+        )
     parts = {"prediction": one, "many": many, "training epoch": seconds}
     tables = [
         part.melt(var_name="contender", value_name="seconds").assign(what=what)

@@ -203,6 +203,11 @@ n_preferences : int, default=8
     Preferences in a step, of every member.
 n_reference_vectors : int, default=10
     Of ``solver="pareto"``: vectors that divide the losses into regions, drawn in every step.
+restoration : float, default=0.2
+    Of ``solver="pareto"``: share of the steps of a preference that look at active constraints
+    alone, so that losses may rise on the way to its region, up to that of the best constant; with 0
+    nothing moves along a front that is reached. In the paper's text there are no such steps, in the
+    code of Pareto MTL they are the first fifth.
 preferences : {"uniform", "dirichlet"} or array-like of shape (P, T), default="dirichlet"
     Where the preferences of a step come from: uniform on the simplex, a Dirichlet distribution, or
     some of a fixed set, with a column for each task in the order of ``tasks_``. For

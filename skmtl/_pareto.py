@@ -80,6 +80,7 @@ class ParetoMixin:
                 "solver": self.solver,
                 "n_preferences": self.n_preferences,
                 "n_reference_vectors": self.n_reference_vectors,
+                "restoration": self.restoration,
                 "concentration": self.concentration if self._draws_dirichlet() else 1.0,
                 "preferences": fixed,
                 "weight_scale": self.weight_scale,
