@@ -199,15 +199,21 @@ preference : array-like of shape (T,), dict or None, default=None
     What `predict` predicts with by default: a weight for each task, in the order of ``tasks_`` or
     by name; non-negative, of any scale, more weight on a task means a lower loss of it. None is
     equal weights. Training does not depend on it.
-solver : {"linear", "pareto", "chebyshev", "epo"}, default="pareto"
+solver : {"linear", "pareto", "chebyshev", "epo"}, default="linear"
     How a preference becomes weights of the losses in a step: the preference itself; the paper's
     region constraints; the largest weighted loss alone; exact Pareto optimal search, by a linear
-    program for each preference and step (slow).
+    program for each preference and step (slow). "linear" follows a preference most closely on
+    tables, and is blind to concave parts of a front; the others are not.
 n_preferences : int, default=8
     Preferences in a step, of every member.
 n_reference_vectors : int, default=10
     Of ``solver="pareto"``: vectors that divide the losses into regions, drawn in every step.
-preferences : {"uniform", "dirichlet"} or array-like of shape (P, T), default="uniform"
+restoration : float, default=0.2
+    Of ``solver="pareto"``: share of the steps of a preference that look at active constraints
+    alone, so that losses may rise on the way to its region, up to that of the best constant; with 0
+    nothing moves along a front that is reached. In the paper's text there are no such steps, in the
+    code of Pareto MTL they are the first fifth.
+preferences : {"uniform", "dirichlet"} or array-like of shape (P, T), default="dirichlet"
     Where the preferences of a step come from: uniform on the simplex, a Dirichlet distribution, or
     some of a fixed set, with a column for each task in the order of ``tasks_``. For
     ``solver="pareto"`` the first two are distributions of p, the direction of losses.

@@ -19,6 +19,8 @@ from skmtl.training import get_solver
 from skmtl.weighting._preferences import normalised
 
 _CHOICES = 300
+# of several preferences and members: more are slower, since their numbers do not stay in the cache
+_NETWORKS_AT_ONCE = 64
 
 
 class ParetoMixin:
@@ -80,11 +82,15 @@ class ParetoMixin:
                 "solver": self.solver,
                 "n_preferences": self.n_preferences,
                 "n_reference_vectors": self.n_reference_vectors,
-                "concentration": self.concentration if fixed is None else 1.0,
+                "restoration": self.restoration,
+                "concentration": self.concentration if self._draws_dirichlet() else 1.0,
                 "preferences": fixed,
                 "weight_scale": self.weight_scale,
             }
         }
+
+    def _draws_dirichlet(self):
+        return isinstance(self.preferences, str) and self.preferences == "dirichlet"
 
     def _finish(self, job, net, first=None):
         super()._finish(job, net, first)
@@ -122,9 +128,13 @@ class ParetoMixin:
         """This estimator with the networks of some preferences, shape (P, T)."""
         view = object.__new__(type(self))
         vars(view).update(vars(self))
-        rays = get_solver(self.solver).rays(preferences)
-        view._written = preferences, self.module_.at(torch.as_tensor(rays))
+        one = len(preferences) == 1
+        view._written = preferences, self._module_at(preferences) if one else None
         return view
+
+    def _module_at(self, preferences):
+        """The networks of some preferences, of every member."""
+        return self.module_.at(torch.as_tensor(get_solver(self.solver).rays(preferences)))
 
     def _predict(self, X, each_member=False, module=None):
         """As of all estimators; the rows of several preferences stand behind each other."""
@@ -136,12 +146,17 @@ class ParetoMixin:
         preferences, module = self._written
         if len(preferences) == 1:
             return super()._predict(X, each_member, module)
-        results = []
-        members = super()._predict(X, True, module)
-        for outcome, values in zip(self._targets.outcomes, members, strict=True):
-            values = values.reshape(self.module_.n_members, -1, *values.shape[2:])
-            results.append(values if each_member else outcome.mean(values))
-        return results
+        n_members, results = self.module_.n_members, []
+        at_once = max(1, _NETWORKS_AT_ONCE // n_members)
+        for start in range(0, len(preferences), at_once):
+            some = self._module_at(preferences[start : start + at_once])
+            members = super()._predict(X, True, some)
+            results.append([v.reshape(n_members, -1, *v.shape[2:]) for v in members])
+        results = [np.concatenate(parts, axis=1) for parts in zip(*results, strict=True)]
+        if each_member:
+            return results
+        pairs = zip(self._targets.outcomes, results, strict=True)
+        return [outcome.mean(values) for outcome, values in pairs]
 
     def _table_of(self, X, answers, of_outcome):
         one = self._written is None or len(self._written[0]) == 1

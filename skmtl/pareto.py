@@ -66,9 +66,9 @@ class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
 
     Departures from the paper: embeddings and preference meet in a product instead of one input;
     embeddings start as unit vectors and W as a well-initialised network, so that all preferences
-    begin near it; preferences of a step are solved apart and
-    averaged instead of one program for all of them (equation 28), which would listen to the
-    shortest gradient of any of them; weights are averaged; the minimum of the solver is exact.
+    begin near it; preferences of a step are solved apart and averaged instead of one program for
+    all of them (equation 28), which would listen to the shortest gradient of any of them;
+    `restoration`; weights are averaged; the minimum of the solver is exact.
 
     With ``task_id=None`` and a y of one column there is one task and nothing to trade off: every
     preference predicts the same. That is no error, so that the estimator works wherever others do.
@@ -110,6 +110,7 @@ class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
         "solver": [StrOptions({"linear", "pareto", "chebyshev", "epo"})],
         "n_preferences": [Interval(Integral, 1, None, closed="left")],
         "n_reference_vectors": [Interval(Integral, 1, None, closed="left")],
+        "restoration": [Interval(Real, 0, 1, closed="both")],
         "preferences": [StrOptions({"uniform", "dirichlet"}), "array-like"],
         "concentration": [Interval(Real, 0, None, closed="neither")],
         "weight_scale": [StrOptions({"none", "sum_abs"})],
@@ -131,10 +132,11 @@ class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
         quantile=0.5,
         task_sampling="rows",
         preference=None,
-        solver="pareto",
+        solver="linear",
         n_preferences=8,
         n_reference_vectors=10,
-        preferences="uniform",
+        restoration=0.2,
+        preferences="dirichlet",
         concentration=0.5,
         weight_scale="none",
         network=None,
@@ -170,6 +172,7 @@ class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
         self.solver = solver
         self.n_preferences = n_preferences
         self.n_reference_vectors = n_reference_vectors
+        self.restoration = restoration
         self.preferences = preferences
         self.concentration = concentration
         self.weight_scale = weight_scale

@@ -4,6 +4,7 @@ Every function returns a `sklearn.utils.Bunch` whose `task_id` and `metadata` go
 estimators' constructor parameters of the same names.
 """
 
+from skmtl.datasets._concave import make_concave_front
 from skmtl.datasets._fetch import (
     fetch_algorithms,
     fetch_cubic,
@@ -38,6 +39,7 @@ __all__ = [
     "load_sleepstudy",
     "load_star",
     "load_theoph",
+    "make_concave_front",
     "make_cubic",
     "make_overlaid_digits",
     "make_related_tasks",

@@ -11,6 +11,7 @@ from skmtl.display._embeddings import TaskEmbeddingDisplay
 from skmtl.display._gains import GainPredictionDisplay, GroupEncodingDisplay
 from skmtl.display._groups import GroupBudgetDisplay, TaskGroupsDisplay
 from skmtl.display._losses import LossAlongStepsDisplay, LossSurfaceDisplay
+from skmtl.display._pareto import ParetoFrontDisplay
 from skmtl.display._scores import PerTaskScoreDisplay
 from skmtl.display._training import LearningCurvesDisplay
 
@@ -26,6 +27,7 @@ __all__ = [
     "LearningCurvesDisplay",
     "LossAlongStepsDisplay",
     "LossSurfaceDisplay",
+    "ParetoFrontDisplay",
     "PerTaskScoreDisplay",
     "TaskEmbeddingDisplay",
     "TaskGroupsDisplay",

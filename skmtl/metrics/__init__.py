@@ -12,6 +12,7 @@ from skmtl.metrics._classification import (
 )
 from skmtl.metrics._estimators import _task_labels as _task_labels
 from skmtl.metrics._gain import transfer_gain
+from skmtl.metrics._hypervolume import hypervolume
 from skmtl.metrics._per_task import _mean_task_score as _mean_task_score
 from skmtl.metrics._per_task import per_task_score
 from skmtl.metrics._regression import (
@@ -33,6 +34,7 @@ from skmtl.metrics._scorers import (
 )
 
 __all__ = [
+    "hypervolume",
     "make_mt_scorer",
     "mt_accuracy_score",
     "mt_accuracy_scorer",

@@ -25,6 +25,14 @@ def _on_meta(module):
     return copy.deepcopy(module, memo)
 
 
+def _same_structure(module):
+    """A copy of a module that has the same tensors; much faster than `copy.deepcopy`."""
+    copied = copy.copy(module)
+    copied._parameters, copied._buffers = dict(module._parameters), dict(module._buffers)
+    copied._modules = {name: _same_structure(part) for name, part in module._modules.items()}
+    return copied
+
+
 def _flat(parameters, lead):
     """Parameters in one row for each of what the first `lead` axes number."""
     return torch.cat([p.detach().flatten(lead) for p in parameters], dim=-1)
@@ -113,7 +121,7 @@ class WrittenSharedBottom(WrittenNetwork):
 
     def plain(self, written, trained):
         """A module with the parameters as its own."""
-        module = copy.deepcopy(self.network)
+        module = _same_structure(self.network)
         for name, piece in self._pieces(written.detach()).items():
             parent, _, own = name.rpartition(".")
             setattr(module.get_submodule(parent), own, nn.Parameter(piece.contiguous()))

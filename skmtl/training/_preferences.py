@@ -16,21 +16,21 @@ _VALIDATION_SEED = 0
 _LARGEST_GRID = 16
 
 
-def get_solver(solver, n_reference_vectors=10):
+def get_solver(solver, n_reference_vectors=10, restoration=0.2):
     """Return the solver of a name.
 
     Parameters
     ----------
     solver : {"linear", "pareto", "chebyshev", "epo"}
-    n_reference_vectors : int
-        Of "pareto".
+    n_reference_vectors, restoration
+        Of "pareto", see `ParetoSolver`.
 
     Returns
     -------
     PreferenceSolver
     """
     if solver == "pareto":
-        return ParetoSolver(n_reference_vectors)
+        return ParetoSolver(n_reference_vectors, restoration)
     return SOLVERS[solver]()
 
 
@@ -112,7 +112,8 @@ class PreferenceSteps:
         What the loss of each task is divided by.
     valid_totals : Tensor of shape (M, T), optional
         Summed weights of every task's validation rows.
-    solver, n_preferences, n_reference_vectors, concentration, preferences, weight_scale
+    solver, n_preferences, n_reference_vectors, restoration, concentration, preferences,
+    weight_scale
         As in `ParetoHypernet`.
     """
 
@@ -131,12 +132,13 @@ class PreferenceSteps:
         solver="pareto",
         n_preferences=8,
         n_reference_vectors=10,
+        restoration=0.2,
         concentration=1.0,
         preferences=None,
         weight_scale="none",
     ):
         self.module, self.criterion, self.n_tasks = module, criterion, n_tasks
-        self.solver = get_solver(solver, n_reference_vectors)
+        self.solver = get_solver(solver, n_reference_vectors, restoration)
         self.n_preferences, self.concentration = n_preferences, concentration
         self.weight_scale = weight_scale
         self.fixed = None if preferences is None else self.solver.rays(preferences)

@@ -144,12 +144,18 @@ class ParetoSolver(PreferenceSolver):
     ----------
     n_reference_vectors : int
         Drawn anew for every preference and step, uniformly.
+    restoration : float
+        Share of the steps of a preference that look at active constraints alone, and may raise
+        losses: otherwise nothing moves along the front once it is reached. The code of Pareto MTL
+        has a first phase of such steps, a fifth of all. Not where a loss is above 1, that of the
+        best constant: a region may be out of reach.
     """
 
     needs_gramian = True
 
-    def __init__(self, n_reference_vectors=10):
+    def __init__(self, n_reference_vectors=10, restoration=0.2):
         self.n_reference_vectors = n_reference_vectors
+        self.restoration = restoration
 
     @staticmethod
     def rays(preferences):
@@ -164,7 +170,11 @@ class ParetoSolver(PreferenceSolver):
         references = generator.dirichlet(
             np.ones(losses.shape[-1]), size=(len(losses), self.n_reference_vectors)
         )
-        return pareto_weights(losses, gramian, rays, references)
+        restored = None
+        if self.restoration:
+            restored = generator.random(len(losses)) < self.restoration
+            restored &= losses.max(axis=-1) <= 1
+        return pareto_weights(losses, gramian, rays, references, restored)
 
 
 def unit(vectors):
@@ -172,7 +182,7 @@ def unit(vectors):
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-def pareto_weights(losses, gramian, rays, references):
+def pareto_weights(losses, gramian, rays, references, restored=None):
     """Weights alpha of the losses, see `ParetoSolver`.
 
     Parameters
@@ -183,6 +193,8 @@ def pareto_weights(losses, gramian, rays, references):
         Preferences p, of any length.
     references : ndarray of shape (P, K, T)
         Reference vectors u, of any length.
+    restored : ndarray of shape (P,) of bool, optional
+        Preferences whose active constraints alone are looked at, if there are any.
 
     Returns
     -------
@@ -195,7 +207,9 @@ def pareto_weights(losses, gramian, rays, references):
     scale = np.einsum("ptt->pt", gramian).max(axis=-1)
     weights = np.full(losses.shape, 1 / n_tasks)
     for k in np.flatnonzero(scale > 0):
-        parts = np.vstack([np.eye(n_tasks), constraints[k, active[k]]])
+        parts = constraints[k, active[k]]
+        if restored is None or not restored[k] or not len(parts):
+            parts = np.vstack([np.eye(n_tasks), parts])
         multipliers = shortest_of(root(gramian[k] / scale[k]) @ parts.T)
         weights[k] = multipliers @ parts
     return weights

@@ -90,6 +90,38 @@ def test_a_preference_that_is_pareto_critical_gives_no_step():
     assert np.linalg.norm(weights[0] @ gradients[0]) < 1e-7
 
 
+def test_steps_of_restoration_look_at_active_constraints_alone():
+    gradients, losses, rays, references = problem(5, n_preferences=30)
+    gramian = gramian_of(gradients)
+    weights = pareto_weights(losses, gramian, rays, references, np.ones(30, dtype=bool))
+    plain = pareto_weights(losses, gramian, rays, references)
+    seen = 0
+    for p in range(30):
+        active = active_gradients(gradients[p], losses[p], rays[p], references[p])[3:]
+        step = -weights[p] @ gradients[p]
+        if len(active):
+            # all constraints fall; some loss may rise
+            assert (active @ step <= -(step @ step) + 1e-9).all()
+            seen += (gradients[p] @ step > 1e-9).any()
+        else:
+            np.testing.assert_allclose(weights[p], plain[p])
+    assert seen > 5
+
+
+def test_no_loss_is_raised_beyond_that_of_a_constant():
+    gradients, losses, rays, _ = problem(6, n_preferences=1)
+    gramian = gramian_of(gradients)
+
+    def ask(share, size):
+        solver = ParetoSolver(restoration=share)
+        generator = np.random.default_rng(0)
+        return solver.weights(losses / losses.max() * size, gramian, rays, None, generator)
+
+    # the draw of the share comes last
+    np.testing.assert_array_equal(ask(1.0, 1.1), ask(0.0, 1.1))
+    assert not np.allclose(ask(1.0, 0.9), ask(0.0, 0.9))
+
+
 def test_weights_may_be_negative_and_sum_to_less_than_one():
     found = []
     for seed in range(50):

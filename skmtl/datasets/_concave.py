@@ -1,0 +1,102 @@
+"""An optimisation problem with a concave front, whose best solutions are known."""
+
+import numpy as np
+import torch
+from sklearn.utils import Bunch
+
+from skmtl.datasets._bunch import _description
+
+_SHAPES = ("straight", "sine")
+
+
+def make_concave_front(shape="sine", n_variables=20, n_points=1000):
+    r"""Make a problem of two losses whose front is concave: weighted sums find its ends only.
+
+    There are no rows: it is for solvers themselves. With ``shape="straight"`` it is the synthetic
+    example of Pareto MTL [2]_,
+
+    .. math:: f_{1,2}(x) = 1 - \exp\Bigl(-\sum_j (x_j \mp 1/\sqrt{n})^2\Bigr),
+
+    whose best solutions lie on a line; with ``shape="sine"``
+
+    .. math::
+        f_{1,2}(x) = 1 - \exp\Bigl(-(x_1 \mp 1)^2
+        - \sum_{j \ge 2} (x_j - \sin \pi x_1)^2\Bigr),
+
+    whose best solutions lie on a sine curve. Both have the same front,
+    :math:`1 - \exp(-(t \mp 1)^2)` for :math:`-1 \le t \le 1`.
+
+    Parameters
+    ----------
+    shape : {"sine", "straight"}, default="sine"
+        Where the best solutions lie.
+    n_variables : int, default=20
+        Length n of x, at least 2.
+    n_points : int, default=1000
+        Points of the front and of the set.
+
+    Returns
+    -------
+    Bunch
+        With these attributes.
+
+        losses : callable
+            Maps x of shape (..., n_variables), a Tensor, to the two losses, (..., 2).
+        pareto_set : ndarray of shape (n_points, n_variables)
+            Best solutions, evenly spaced in t.
+        pareto_front : ndarray of shape (n_points, 2)
+            Their losses.
+        reference_point : ndarray of shape (2,)
+            (1, 1), which no loss exceeds.
+        DESCR : str
+            A description of the problem.
+
+    Notes
+    -----
+    The paper on controllable Pareto MTL [1]_ shows a problem with a sine-like set and a concave
+    front, but its formula is not published. ``shape="sine"`` is a stand-in with these properties,
+    not that problem.
+
+    References
+    ----------
+    .. [1] Lin, Yang, Zhang and Kwong, "Controllable Pareto multi-task learning", 2020, section 6.
+    .. [2] Lin, Zhen, Li, Zhang and Kwong, "Pareto multi-task learning", NeurIPS 2019.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmtl.datasets import make_concave_front
+    >>> problem = make_concave_front()
+    >>> problem.losses(torch.zeros(20)).round(decimals=3)
+    tensor([0.6320, 0.6320])
+    """
+    if shape not in _SHAPES:
+        raise ValueError(f"shape must be one of {_SHAPES}, got {shape!r}.")
+    if n_variables < 2:
+        raise ValueError(f"n_variables must be at least 2, got {n_variables!r}.")
+    t = np.linspace(-1, 1, n_points)
+    if shape == "sine":
+        solutions = np.repeat(np.sin(np.pi * t)[:, None], n_variables, axis=1)
+        solutions[:, 0] = t
+    else:
+        solutions = np.repeat(t[:, None], n_variables, axis=1) / np.sqrt(n_variables)
+    return Bunch(
+        losses=_sine if shape == "sine" else _straight,
+        pareto_set=solutions,
+        pareto_front=1 - np.exp(-np.column_stack([(t - 1) ** 2, (t + 1) ** 2])),
+        reference_point=np.ones(2),
+        DESCR=_description(make_concave_front),
+    )
+
+
+def _sine(x):
+    first, others = x[..., :1], x[..., 1:]
+    off = (others - torch.sin(torch.pi * first)).square().sum(-1)
+    ends = torch.cat([first - 1, first + 1], dim=-1).square()
+    return 1 - torch.exp(-ends - off.unsqueeze(-1))
+
+
+def _straight(x):
+    end = x.shape[-1] ** -0.5
+    ends = torch.stack([x - end, x + end], dim=-2)
+    return 1 - torch.exp(-ends.square().sum(-1))

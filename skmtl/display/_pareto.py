@@ -1,0 +1,188 @@
+"""Fronts of trade-offs: two tasks as a curve, three on a triangle, more as parallel coordinates."""
+
+import numpy as np
+
+from skmtl._preferences import as_preferences
+from skmtl.display._axes import axes_for, check_shows
+
+# corners of the triangle, for the three tasks
+_CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
+_CHOSEN = {"marker": "*", "s": 220, "color": "tab:red", "edgecolor": "black", "zorder": 4}
+
+
+class ParetoFrontDisplay:
+    """Losses of all tasks for many preferences, with the one that was chosen.
+
+    With two tasks a curve in the plane of their losses, coloured by the weight of the first task.
+    With three tasks preferences are points of a triangle, coloured by the mean loss or by that of
+    one task. With more every preference is a line over the tasks. Points that another one dominates
+    are hollow, or faint.
+
+    Parameters
+    ----------
+    front : DataFrame
+        From ``pareto_front`` of a `ParetoHypernet`.
+    chosen : array-like of shape (T,), dict or Series, default=None
+        A preference to mark; the nearest one of the front stands for it.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+
+    See Also
+    --------
+    skmtl.ParetoHypernet.choose_preference : Chooses a preference by limits.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> import numpy as np
+    >>> from skmtl import ParetoHypernet
+    >>> from skmtl.display import ParetoFrontDisplay
+    >>> X = np.random.default_rng(0).normal(size=(100, 2))
+    >>> model = ParetoHypernet(hidden_layer_sizes=(1,), max_iter=5, random_state=0).fit(X, X)
+    >>> display = ParetoFrontDisplay.from_estimator(model, X, X, preferences=20, chosen=[1, 3])
+    >>> display.ax_.get_xlabel()
+    'loss of 0'
+    """
+
+    def __init__(self, front, chosen=None):
+        self.front = front
+        self.chosen = chosen
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y, *, preferences=100, chosen=None, task=None, ax=None, **kwargs
+    ):
+        """Show what an estimator reaches on some rows.
+
+        Parameters
+        ----------
+        estimator : ParetoHypernet
+            Fitted.
+        X : DataFrame or array of shape (n, n_columns)
+            Rows that were not trained on.
+        y : array-like
+            Their labels.
+        preferences : int or array-like of shape (P, T), default=100
+            As in ``pareto_front``.
+        chosen : array-like of shape (T,), dict or Series, default=None
+            A preference to mark; by default that of the estimator, if it has one.
+        task : task, default=None
+            With three tasks, the one whose loss is shown; by default their mean.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``scatter``, or to ``plot`` with more than three tasks.
+
+        Returns
+        -------
+        ParetoFrontDisplay
+            Drawn.
+        """
+        check_shows(estimator, "pareto_front", "fit a ParetoHypernet")
+        front = estimator.pareto_front(X, y, preferences)
+        chosen = estimator.preference if chosen is None else chosen
+        return cls(front, chosen).plot(task=task, ax=ax, **kwargs)
+
+    @property
+    def tasks(self):
+        """Names of the tasks."""
+        return self.front["loss"].columns
+
+    def _row_of_chosen(self):
+        """The row of the front that is nearest to the chosen preference; None without one."""
+        if self.chosen is None:
+            return None
+        chosen = as_preferences(self.chosen, self.tasks)[0][0]
+        away = np.abs(self.front["preference"].to_numpy() - chosen).sum(axis=1)
+        return int(away.argmin())
+
+    def plot(self, *, task=None, ax=None, **kwargs):
+        """Draw the front.
+
+        Parameters
+        ----------
+        task : task, default=None
+            With three tasks, the one whose loss is shown; by default their mean.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to ``scatter``, or to ``plot`` with more than three tasks.
+
+        Returns
+        -------
+        ParetoFrontDisplay
+            Drawn.
+        """
+        n_tasks = len(self.tasks)
+        if n_tasks < 2:
+            raise ValueError("there is one task, so there is no trade-off to show.")
+        ax = axes_for(self, ax)
+        draw = {2: self._plane, 3: self._triangle}.get(n_tasks, self._lines)
+        draw(ax, self._row_of_chosen(), task, kwargs)
+        return self
+
+    def _plane(self, ax, chosen, task, options):
+        losses = self.front["loss"].to_numpy()
+        weight = self.front["preference"].to_numpy()[:, 0]
+        marked = self.front["dominated"].to_numpy()
+        options = {"cmap": "viridis", "vmin": 0, "vmax": 1, **options}
+        points = ax.scatter(*losses[~marked].T, c=weight[~marked], label="front", **options)
+        if marked.any():
+            hollow = points.cmap(points.norm(weight[marked]))
+            ax.scatter(*losses[marked].T, facecolors="none", edgecolors=hollow, label="dominated")
+        if chosen is not None:
+            ax.scatter(*losses[chosen], label="chosen", **_CHOSEN)
+        self.figure_.colorbar(points, ax=ax, label=f"weight of {self.tasks[0]}")
+        ax.set(xlabel=f"loss of {self.tasks[0]}", ylabel=f"loss of {self.tasks[1]}")
+        ax.legend()
+
+    def _triangle(self, ax, chosen, task, options):
+        losses = self.front["loss"]
+        shown = losses.mean(axis=1) if task is None else losses[task]
+        places = self.front["preference"].to_numpy() @ _CORNERS
+        marked = self.front["dominated"].to_numpy()
+        options = {"cmap": "viridis_r", "s": 60, **options}
+        points = ax.scatter(*places.T, c=shown, **options)
+        # a hole in the points that others dominate
+        ax.scatter(*places[marked].T, color="white", s=options["s"] / 6)
+        if chosen is not None:
+            ax.scatter(*places[chosen], label="chosen", **_CHOSEN)
+            ax.legend()
+        outline = np.vstack([_CORNERS, _CORNERS[:1]])
+        ax.plot(*outline.T, color="grey", linewidth=1, zorder=0)
+        for corner, name in zip(_CORNERS, self.tasks, strict=True):
+            below = corner[1] == 0
+            ax.annotate(
+                f"all weight on {name}",
+                corner,
+                xytext=(0, -12 if below else 10),
+                textcoords="offset points",
+                ha="center",
+                va="top" if below else "bottom",
+            )
+        what = "mean loss" if task is None else f"loss of {task}"
+        self.figure_.colorbar(points, ax=ax, label=what)
+        ax.set_aspect("equal")
+        ax.margins(0.15)
+        ax.set_axis_off()
+
+    def _lines(self, ax, chosen, task, options):
+        losses = self.front["loss"].to_numpy()
+        marked = self.front["dominated"].to_numpy()
+        places = np.arange(losses.shape[1])
+        options = {"color": "tab:blue", "linewidth": 1, **options}
+        for row in np.flatnonzero(marked):
+            ax.plot(places, losses[row], **{**options, "alpha": 0.1})
+        for row in np.flatnonzero(~marked):
+            ax.plot(places, losses[row], **{"alpha": 0.5, **options})
+        if chosen is not None:
+            ax.plot(places, losses[chosen], color="tab:red", linewidth=2.5, label="chosen")
+            ax.legend()
+        ax.set_xticks(places, [str(name) for name in self.tasks], rotation=45, ha="right")
+        ax.set(ylabel="loss", xlabel="task")

@@ -1,0 +1,197 @@
+"""Steps for preferences: gradients apart, validation by fixed preferences, the member axis."""
+
+import numpy as np
+import pytest
+import torch
+
+from skmtl.nn import ParetoNetwork, WrittenSharedBottom
+from skmtl.training import ClassLoss, MemberNet, NumberLoss, TaskRows
+from skmtl.training._batches import MemberBatches
+from skmtl.training._preferences import PreferenceSteps, constant_losses, validation_preferences
+from skmtl.weighting._preferences import SOLVERS
+
+SEEDS = [3, 14, 15]
+
+
+def wide_rows(n_tasks=3, n_rows=40, seed=0):
+    rng = np.random.default_rng(seed)
+    weights = rng.uniform(0.5, 1.5, (n_rows, n_tasks)) * (rng.random((n_rows, n_tasks)) < 0.9)
+    return TaskRows(
+        features=torch.from_numpy(rng.normal(size=(n_rows, 4))),
+        tasks=None,
+        targets=torch.from_numpy(rng.normal(size=(n_rows, n_tasks))),
+        weights=torch.from_numpy(weights),
+        n_tasks=n_tasks,
+    )
+
+
+def long_rows(n_tasks=3, n_rows=60, seed=0):
+    rng = np.random.default_rng(seed)
+    return TaskRows(
+        features=torch.from_numpy(rng.normal(size=(n_rows, 4))),
+        tasks=torch.from_numpy(rng.integers(0, n_tasks, n_rows)),
+        targets=torch.from_numpy(rng.normal(size=(n_rows, 1))),
+        weights=torch.from_numpy(rng.uniform(0.5, 1.5, n_rows)),
+        n_tasks=n_tasks,
+    )
+
+
+def build(seeds, n_tasks=3, sizes=(8,)):
+    written = WrittenSharedBottom(
+        n_tasks, 4, 1, seeds=seeds, hidden_layer_sizes=sizes, activation="tanh"
+    )
+    return ParetoNetwork(written, n_tasks, seeds=seeds).double()
+
+
+def steps_of(module, table, seeds, **settings):
+    rows = [torch.arange(len(table))] * len(seeds)
+    scales = constant_losses(NumberLoss(), table, rows)
+    return PreferenceSteps(module, NumberLoss(), seeds, table.n_tasks, scales, **settings)
+
+
+def first_batch(table, n_members):
+    rows = [torch.arange(len(table))] * n_members
+    return next(iter(MemberBatches(table, rows, 25)))
+
+
+@pytest.mark.parametrize("table", [wide_rows(), long_rows()], ids=["wide", "long"])
+def test_losses_and_gradients_of_every_preference_and_task(table):
+    seeds = SEEDS[:2]
+    module = build(seeds)
+    steps = steps_of(module, table, seeds, n_preferences=4)
+    batch = first_batch(table, 2)
+    rays = torch.as_tensor(steps.draw())
+    leaf = module.write(rays).detach().requires_grad_()
+    losses, totals = steps.task_losses(module.evaluate(leaf, *batch.inputs), batch)
+    rows = steps._gradients(losses, leaf, rays)
+    assert rows.shape[:3] == (2, 4, 3)
+    # the slow way: one backward pass for each
+    outputs = module(*batch.inputs, rays=rays)
+    _, tasks, slots, _ = batch.inputs
+    for m in range(2):
+        for p in range(4):
+            for t in range(3):
+                own = tasks[m, slots[m]] == t
+                y, w = batch.targets[m][own], batch.weights[m][own]
+                error = (outputs[m, p][own] - y).squeeze(-1).square()
+                loss = (error * w).sum() / w.sum() / steps.scales[m, t]
+                torch.testing.assert_close(losses[m, p, t], loss)
+                torch.testing.assert_close(totals[m, t], w.sum())
+                found = torch.autograd.grad(loss, list(module.parameters()), retain_graph=True)
+                expected = torch.cat([g[m].flatten() for g in found])
+                torch.testing.assert_close(rows[m, p, t], expected)
+
+
+@pytest.mark.parametrize("solver", list(SOLVERS))
+def test_a_step_follows_the_weighted_losses(solver):
+    table, seeds = wide_rows(), SEEDS[:2]
+    module = build(seeds)
+    rows = [torch.arange(len(table))] * 2
+    net = MemberNet(
+        module,
+        seeds=seeds,
+        preferences={"solver": solver, "n_preferences": 3},
+        batch_size=len(table),
+        max_epochs=1,
+        learning_rate=0.0,
+    )
+    seen = {}
+    net.step_optimizer = lambda batch: seen.update(
+        {name: p.grad.clone() for name, p in module.named_parameters()}
+    )
+    net.fit_members(table, rows)
+    steps = steps_of(module, table, seeds, solver=solver, n_preferences=3)
+    batch = next(iter(MemberBatches(table, rows, len(table))))
+    drawn = steps.draw()
+    rays = torch.as_tensor(drawn)
+    leaf = module.write(rays)
+    losses, totals = steps.task_losses(module.evaluate(leaf, *batch.inputs), batch)
+    gramian = None
+    if steps.solver.needs_gramian:
+        leaf = leaf.detach().requires_grad_()
+        others, _ = steps.task_losses(module.evaluate(leaf, *batch.inputs), batch)
+        flat = steps._gradients(others, leaf, rays)
+        gramian = (flat @ flat.mT).numpy()
+    weights = steps._weights(losses.detach(), gramian, drawn, totals > 0)
+    (losses * weights).sum(2).mean(1).sum().backward()
+    for name, p in module.named_parameters():
+        torch.testing.assert_close(seen[name], p.grad, rtol=1e-7, atol=1e-9)
+
+
+def test_constants_have_the_losses_that_losses_are_divided_by():
+    table = wide_rows()
+    rows = [torch.arange(30), torch.arange(10, 40)]
+    found = constant_losses(NumberLoss(), table, rows)
+    for m in range(2):
+        for t in range(3):
+            y, w = table.targets[rows[m], t].numpy(), table.weights[rows[m], t].numpy()
+            mean = np.average(y, weights=w)
+            assert found[m, t].item() == pytest.approx(np.average((y - mean) ** 2, weights=w))
+    table.targets = torch.randint(0, 3, table.targets.shape).double()
+    table.targets[:, 2] = 1.0
+    found = constant_losses(ClassLoss(torch.ones(3, 3, dtype=torch.bool)), table, rows)
+    w = table.weights[rows[0], 0]
+    share = torch.bincount(table.targets[rows[0], 0].long(), weights=w) / w.sum()
+    assert found[0, 0].item() == pytest.approx(-(share * share.log()).sum().item())
+    # one class only: nothing to divide by
+    assert found[0, 2] == 1
+
+
+def test_validation_is_the_mean_loss_weighted_by_fixed_preferences():
+    table, seeds = wide_rows(n_tasks=2), SEEDS[:2]
+    rows = [torch.arange(25)] * 2, [torch.arange(25, 40)] * 2
+    module = build(seeds, n_tasks=2)
+    net = MemberNet(module, seeds=seeds, preferences={}, batch_size=10, max_epochs=2)
+    net.fit_members(table, *rows)
+    preferences = validation_preferences(2, 1.0)
+    valid = torch.arange(25, 40)
+    solver = SOLVERS["pareto"]()
+    rays = torch.from_numpy(solver.rays(preferences)).expand(2, -1, -1)
+    x = table.features[valid].expand(2, 2, -1, -1)
+    tasks = torch.arange(2).expand(2, -1)
+    outputs = net.module_.eval()(x, tasks, tasks, rays=rays).detach()
+    w = table.weights[valid].T
+    y = table.targets[valid].T
+    losses = ((outputs[..., 0] - y).square() * w).sum(3) / w.sum(1)
+    losses = losses / net.loss_scales_.unsqueeze(1)
+    expected = (losses * torch.from_numpy(preferences)).sum(2).mean(1)
+    best = [net.records_["valid_loss"][net.records_["member"] == m].min() for m in range(2)]
+    np.testing.assert_allclose(best, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["linear", "pareto", "epo"])
+@pytest.mark.parametrize("table", [wide_rows(), long_rows()], ids=["wide", "long"])
+def test_members_do_not_meet(solver, table):
+    rows = torch.arange(len(table))
+    settings = {
+        "preferences": {"solver": solver, "n_preferences": 2},
+        "batch_size": 16,
+        "max_epochs": 6,
+        "patience": 2,
+        "averaging": 0.9,
+    }
+    rates = [1e-3, 3e-2, 1e-1]
+
+    def train(members):
+        seeds = [SEEDS[m] for m in members]
+        net = MemberNet(
+            build(seeds), seeds=seeds, learning_rate=[rates[m] for m in members], **settings
+        )
+        return net.fit_members(table, [rows[:30]] * len(seeds), [rows[30:]] * len(seeds))
+
+    together = train([0, 1, 2])
+    for m in range(3):
+        alone = train([m])
+        for a, b in zip(together.module_.parameters(), alone.module_.parameters(), strict=True):
+            torch.testing.assert_close(a[m], b[0], rtol=1e-9, atol=1e-9)
+        assert together.clock_.n_iter[m] == alone.clock_.n_iter[0]
+
+
+def test_fixed_preferences_are_dealt():
+    table = wide_rows(n_tasks=2)
+    fixed = np.array([[0.9, 0.1], [0.5, 0.5], [0.1, 0.9]])
+    settings = {"solver": "linear", "preferences": fixed}
+    steps = steps_of(build([0], n_tasks=2), table, [0], n_preferences=2, **settings)
+    seen = np.concatenate([steps.draw()[0] for _ in range(30)])
+    assert {tuple(p) for p in seen.round(9)} == {tuple(p) for p in fixed}
+    assert steps.draw().shape == (1, 2, 2)
