@@ -22,7 +22,8 @@ def front(n_tasks, n=20):
     preferences = preference_grid(n, n_tasks)
     losses = np.exp(-3 * preferences)
     # one point that another one beats
-    losses[1] = losses[0] + 0.1
+    if n_tasks > 1:
+        losses[1] = losses[0] + 0.1
     return front_table(preferences, losses, pd.Index([f"task {t}" for t in range(n_tasks)]))
 
 
