@@ -289,8 +289,8 @@ def latency_experiment(quick):
     fits = {
         "plain": SharedBottomRegressor(**settings),
         "linear": ParetoHypernet(solver="linear", **settings),
-        "pareto": ParetoHypernet(**settings),
-        "pareto, 2 preferences": ParetoHypernet(n_preferences=2, **settings),
+        "pareto": ParetoHypernet(solver="pareto", **settings),
+        "pareto, 8 preferences": ParetoHypernet(solver="pareto", n_preferences=8, **settings),
         "chebyshev": ParetoHypernet(solver="chebyshev", **settings),
     }
     seconds = (
