@@ -196,13 +196,13 @@ def sweeps(model, X, Y, weights):
     return found
 
 
-def control_experiment(quick):
+def control_experiment(quick, solvers):
     """More weight on a task means a lower test loss of it."""
     rows = []
     for n_tasks, width in ((2, 4), (3, 6), (20, 16)):
         for seed in range(1 if quick else 2):
             X, Y, X_test, Y_test = related_tasks(n_tasks, seed)
-            for solver in ("linear", "pareto"):
+            for solver in solvers:
                 if solver == "pareto" and n_tasks > 3:
                     continue  # hours: 20 backward passes in each step
                 model = ParetoHypernet(
@@ -230,7 +230,7 @@ def control_experiment(quick):
                     flush=True,
                 )
     table = pd.DataFrame(rows)
-    for solver in ("pareto", "linear"):
+    for solver in solvers:
         own = table[table["solver"] == solver]
         by_size = own.groupby("n_tasks")["spearman"].mean()
         got = by_size.mean()
@@ -289,8 +289,8 @@ def latency_experiment(quick):
     fits = {
         "plain": SharedBottomRegressor(**settings),
         "linear": ParetoHypernet(solver="linear", **settings),
-        "pareto": ParetoHypernet(**settings),
-        "pareto, 2 preferences": ParetoHypernet(n_preferences=2, **settings),
+        "pareto": ParetoHypernet(solver="pareto", **settings),
+        "pareto, 8 preferences": ParetoHypernet(solver="pareto", n_preferences=8, **settings),
         "chebyshev": ParetoHypernet(solver="chebyshev", **settings),
     }
     seconds = (
@@ -425,13 +425,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("experiments", nargs="*", help=f"of {', '.join(EXPERIMENTS)}; all")
     parser.add_argument("--data-home", type=Path, help="folder that holds enb/enb.csv")
+    parser.add_argument("--solvers", nargs="+", default=["linear", "pareto"], help="of control")
     parser.add_argument("--quick", action="store_true", help="a short run, which writes nothing")
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     for name in options.experiments or EXPERIMENTS:
         TARGETS.clear()
-        more = (options.data_home,) if name == "enb" else ()
+        more = {"enb": [options.data_home], "control": [options.solvers]}.get(name, [])
         table = EXPERIMENTS[name](options.quick, *more)
         if table is not None and not options.quick:
             save(table, f"paper_pareto_{name}")

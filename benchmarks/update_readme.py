@@ -57,6 +57,11 @@ def lines():
     table, date = read("batched_search_memory")
     for row in table.itertuples():
         yield f"Search, {row.what}", row.target, row.got, row.result, date
+    for path in sorted(RESULTS.glob("paper_pareto_*_targets.csv")):
+        table, date = read(path.stem)
+        for row in table.itertuples():
+            got = f"{row.got} ({row.note})" if row.note else row.got
+            yield f"Trade-offs, {row.experiment}, {row.what}", row.target, got, row.result, date
 
 
 # of the paper on transference: results of a data set and an optimiser

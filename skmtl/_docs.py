@@ -204,7 +204,7 @@ solver : {"linear", "pareto", "chebyshev", "epo"}, default="linear"
     region constraints; the largest weighted loss alone; exact Pareto optimal search, by a linear
     program for each preference and step (slow). "linear" follows a preference most closely on
     tables, and is blind to concave parts of a front; the others are not.
-n_preferences : int, default=8
+n_preferences : int, default=4
     Preferences in a step, of every member.
 n_reference_vectors : int, default=10
     Of ``solver="pareto"``: vectors that divide the losses into regions, drawn in every step.

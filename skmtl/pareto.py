@@ -133,7 +133,7 @@ class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
         task_sampling="rows",
         preference=None,
         solver="linear",
-        n_preferences=8,
+        n_preferences=4,
         n_reference_vectors=10,
         restoration=0.2,
         preferences="dirichlet",

@@ -13,9 +13,10 @@ from skmtl.nn import member_generators
 from skmtl.training._affinity import AffinityRecorder
 from skmtl.training._batches import MemberBatches, task_totals
 from skmtl.training._clock import MemberClock
+from skmtl.training._constants import constant_losses
 from skmtl.training._losses import NumberLoss
 from skmtl.training._optimizer import MemberAdam, MemberSGD
-from skmtl.training._preferences import PreferenceSteps, constant_losses
+from skmtl.training._preferences import PreferenceSteps
 from skmtl.training._sampling import task_shares
 from skmtl.training._weighting import WeightedSteps, weighs_equally
 

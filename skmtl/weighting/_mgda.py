@@ -9,9 +9,10 @@ _NORMALIZATIONS = (None, "l2", "loss", "loss+")
 
 
 def root(gramian, eps=0.0):
-    """Factor R, shape (k, k), with ``R^T R`` the Gramian."""
+    """Factor R, shape (..., k, k), with ``R^T R`` the Gramian."""
     values, vectors = np.linalg.eigh(gramian)
-    return np.sqrt(values.clip(min=eps * values[-1]))[:, None] * vectors.T
+    values = np.maximum(values, eps * values[..., -1:])
+    return np.sqrt(values)[..., :, None] * np.swapaxes(vectors, -1, -2)
 
 
 def shortest(gramian):

@@ -206,11 +206,13 @@ def pareto_weights(losses, gramian, rays, references, restored=None):
     active = np.einsum("pjt,pt->pj", constraints, losses) >= 0
     scale = np.einsum("ptt->pt", gramian).max(axis=-1)
     weights = np.full(losses.shape, 1 / n_tasks)
+    # all at once: many small problems cost more in calls than in arithmetic
+    roots = root(gramian / np.where(scale > 0, scale, 1.0)[:, None, None])
     for k in np.flatnonzero(scale > 0):
         parts = constraints[k, active[k]]
         if restored is None or not restored[k] or not len(parts):
             parts = np.vstack([np.eye(n_tasks), parts])
-        multipliers = shortest_of(root(gramian[k] / scale[k]) @ parts.T)
+        multipliers = shortest_of(roots[k] @ parts.T)
         weights[k] = multipliers @ parts
     return weights
 

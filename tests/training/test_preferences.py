@@ -7,7 +7,8 @@ import torch
 from skmtl.nn import ParetoNetwork, WrittenSharedBottom
 from skmtl.training import ClassLoss, MemberNet, NumberLoss, TaskRows
 from skmtl.training._batches import MemberBatches
-from skmtl.training._preferences import PreferenceSteps, constant_losses, validation_preferences
+from skmtl.training._constants import constant_losses
+from skmtl.training._preferences import PreferenceSteps, validation_preferences
 from skmtl.weighting._preferences import SOLVERS
 
 SEEDS = [3, 14, 15]
