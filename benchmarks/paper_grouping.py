@@ -184,10 +184,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-home", default=None, help="folder with results*.txt")
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--quick", action="store_true", help="two seeds, the first two methods")
     arguments = parser.parse_args()
     n_seeds = 2 if arguments.quick else arguments.seeds
-    methods = dict(list(METHODS.items())[:2]) if arguments.quick else METHODS
+    names = list(METHODS)[:2] if arguments.quick else arguments.methods
+    methods = {name: METHODS[name] for name in names}
     sources = []
     if arguments.data_home is not None:
         sources.append(("published", published(arguments.data_home)))

@@ -54,6 +54,15 @@ def lines():
     yield from spreads(
         "batched_search_ratios", lambda row: f"Search, {row.data}, {row.training}: {row.ratio}"
     )
+    for name in ("published", "made", "planted"):
+        if (RESULTS / f"grouping_{name}_targets.csv").exists():
+            table, date = read(f"grouping_{name}_targets")
+            for row in table.itertuples():
+                yield f"Grouping, {name}: {row.measure}", row.target, row.got, row.result, date
+    if (RESULTS / "grouping_speed.csv").exists():
+        table, date = read("grouping_speed")
+        for row in table.itertuples():
+            yield f"Grouping: {row.measure}", row.target, row.got, row.result, date
     table, date = read("batched_search_memory")
     for row in table.itertuples():
         yield f"Search, {row.what}", row.target, row.got, row.result, date

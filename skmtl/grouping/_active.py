@@ -12,7 +12,7 @@ from skmtl.grouping._exact import choose_exactly
 from skmtl.grouping._mtgnet import MTGNet
 
 _MOST_GROUPS = 10
-# measured groups up to which learning them again after each takes little time
+# measured groups up to which the baseline learns after each of them
 _MANY_GROUPS = 100
 # candidates up to which verification selects exactly
 _FEW_CANDIDATES = 500
@@ -53,14 +53,11 @@ def mtgnet_gains(
         limits = list(range(2, min(n_tasks, _MOST_GROUPS + 1))) or [1]
     measurements(np.ones((1, n_tasks), dtype=bool))
     predicted = _learn(net, measurements, candidates, metadata)
-    # the paper's schedule; beside the baseline training is short
-    often = n_tasks + 1 if net.baseline == "none" else max(n_tasks + 1, _MANY_GROUPS)
+    # between the times of the paper's schedule the baseline learns alone, which takes no time
+    between = clone(net).set_params(max_iter=0) if net.baseline == "pairwise" else None
     stale = False
     for number in range(n_asked):
         left = ~measurements.known(candidates)
-        if net.start == "full" and net.baseline == "none":
-            # the paper's candidates hold groups of one task too, but nothing is learned from them
-            left &= candidates.sum(axis=1) > 1
         if not left.any():
             break
         task = number % n_tasks
@@ -75,9 +72,11 @@ def mtgnet_gains(
             chosen = generator.choice(np.flatnonzero(left))
         measurements(candidates[chosen : chosen + 1])
         stale = True
-        every = 1 if len(measurements) <= often else n_tasks
+        every = 1 if len(measurements) <= n_tasks + 1 else n_tasks
         if (number + 1) % every == 0:
             predicted, stale = _learn(net, measurements, candidates, metadata), False
+        elif between is not None and len(measurements) <= _MANY_GROUPS:
+            predicted = _learn(between, measurements, candidates, metadata)
     if stale:
         predicted = _learn(net, measurements, candidates, metadata)
     known = measurements.known(candidates)

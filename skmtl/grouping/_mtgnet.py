@@ -10,9 +10,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._device import one_thread
+from skmtl.grouping._meta_training import train_members
 from skmtl.grouping._pairwise import PairwiseProcess, squared_distances, typical_distance
 from skmtl.nn._set_attention import SetAttention
-from skmtl.training._optimizer import MemberAdam
 
 # groups that are encoded at once
 _GROUPS_AT_ONCE = 2**12
@@ -329,42 +329,19 @@ class MTGNet(BaseEstimator):
         if few or not len(groups) or not self.max_iter:
             return
         shares = self._shares(len(groups))
-        own = torch.from_numpy(shares).unsqueeze(2)
-        facts = self._as_tensor(self._facts)
-        members = torch.from_numpy(groups)
-        targets = torch.as_tensor(np.nan_to_num(wanted), dtype=torch.get_default_dtype())
-        optimizer = MemberAdam(module, lr=self.learning_rate_init, weight_decay=self.alpha)
-        # the same batches for every member, whichever others there are
-        generator = torch.Generator().manual_seed(0)
-        best = torch.full((len(seeds),), torch.inf)
-        stale, sums = torch.zeros(len(seeds)), torch.zeros(len(seeds))
-        kept = optimizer.buffer.detach().clone()
-        n_batches = -(-len(groups) // self.batch_size)
-        order = torch.arange(len(groups))
-        for step in range(self.max_iter):
-            place = step % n_batches
-            if n_batches > 1 and place == 0:
-                order = torch.randperm(len(groups), generator=generator)
-            rows = order[place::n_batches]
-            optimizer.zero_grad(set_to_none=True)
-            errors = module(members[rows], facts) - targets[rows]
-            errors = errors.square() if self.loss == "squared_error" else errors.abs()
-            counted = members[rows] & own[:, rows]
-            losses = (errors * counted).sum((1, 2)) / counted.sum((1, 2)).clamp(min=1)
-            losses.sum().backward()
-            sums += losses.detach()
-            if place == n_batches - 1:
-                better = (sums < best) & (stale < self.n_iter_no_change)
-                best = torch.where(better, sums, best)
-                kept = torch.where(better.unsqueeze(1), optimizer.buffer.detach(), kept)
-                stale = torch.where(better, 0, stale + n_batches)
-                sums = torch.zeros(len(seeds))
-                if (stale >= self.n_iter_no_change).all():
-                    break
-            optimizer.step(active=stale < self.n_iter_no_change)
-        optimizer.load(kept)
-        optimizer.release()
-        module.eval()
+        train_members(
+            module,
+            torch.from_numpy(groups),
+            torch.as_tensor(np.nan_to_num(wanted), dtype=torch.get_default_dtype()),
+            torch.from_numpy(shares),
+            self._as_tensor(self._facts),
+            squared=self.loss == "squared_error",
+            learning_rate=self.learning_rate_init,
+            weight_decay=self.alpha,
+            max_steps=self.max_iter,
+            patience=self.n_iter_no_change,
+            batch_size=self.batch_size,
+        )
         self.trust_ = self._trust(groups, np.nan_to_num(wanted), shares)
 
     def _outputs(self, groups, facts):

@@ -48,7 +48,8 @@ class PairwiseProcess:
         self.scale = np.sqrt((y**2).mean()) if len(y) and np.any(y) else 1.0
         y = y / self.scale
         best, choice = -np.inf, None
-        for self.share in (1.0,) if self.independent else _SHARES_OF_FACTS:
+        for share in (1.0,) if self.independent else _SHARES_OF_FACTS:
+            self.share = share
             self.similarity = self._shared(self.given)
             for variances in _VARIANCES:
                 for noise in _NOISES:

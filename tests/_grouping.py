@@ -1,0 +1,26 @@
+"""Tables with families of tasks, for the tests of task grouping."""
+
+import numpy as np
+import pandas as pd
+
+SMALL = {"hidden_layer_sizes": (8,), "max_iter": 10, "random_state": 0}
+
+
+def wide_table(n=120, n_tasks=4, missing=0.0, seed=0):
+    """Two families: tasks of one are noisy copies of each other."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 4))
+    sources = X @ rng.normal(size=(4, 2))
+    y = sources[:, np.arange(n_tasks) * 2 // n_tasks] + 0.5 * rng.normal(size=(n, n_tasks))
+    frame = pd.DataFrame(y, columns=list("abcdefg")[:n_tasks])
+    return pd.DataFrame(X, columns=list("wxyz")), frame.mask(rng.random(frame.shape) < missing)
+
+
+def long_table(n=40, n_tasks=4, seed=0):
+    rng = np.random.default_rng(seed)
+    counts = n + 7 * np.arange(n_tasks)
+    task = np.repeat(np.arange(n_tasks), counts)
+    X = pd.DataFrame(rng.normal(size=(len(task), 3)), columns=list("uvw"))
+    slopes = rng.normal(size=(2, 3))[np.arange(n_tasks) * 2 // n_tasks]
+    y = (X.to_numpy() * slopes[task]).sum(1) + 0.3 * rng.normal(size=len(task))
+    return X.assign(task=[f"t{k}" for k in task]), pd.Series(y)
