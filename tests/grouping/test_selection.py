@@ -21,8 +21,9 @@ def gain_tables(draw):
     members = np.array(rows)
     if not members.any(axis=0).all():
         members = np.vstack([members, np.ones((1, n_tasks), dtype=bool)])
-    # few distinct values make many ties
-    numbers = draw(st.sampled_from([st.integers(-2, 2).map(float), st.floats(-1e3, 1e3, width=32)]))
+    # few distinct values make many ties; others differ by more than is lost when they are added up
+    thousandths = st.integers(-1_000_000, 1_000_000).map(lambda n: n / 1000)
+    numbers = draw(st.sampled_from([st.integers(-2, 2).map(float), thousandths]))
     values = draw(
         st.lists(numbers, min_size=members.size, max_size=members.size).map(np.array)
     ).reshape(members.shape)
