@@ -42,7 +42,8 @@ if (here.parent / "examples" / "GALLERY_HEADER.rst").exists():
     sphinx_gallery_conf = {
         "examples_dirs": "../examples",
         "gallery_dirs": "auto_examples",
-        "filename_pattern": r"/plot_",  # the quickstart is shown, not run
+        "filename_pattern": r"/plot_",
+        "ignore_pattern": r"quickstart",  # longer than a page of the gallery
         "download_all_examples": False,
         "show_memory": False,
     }

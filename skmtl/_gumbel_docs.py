@@ -29,6 +29,8 @@ allocation : {"learned", "shared", "separate"} or array of shape (n_tasks, n), d
 initial_probability : float or array of shape (n_tasks, n), default=0.5
     Probability, before training, that a task uses a component; shapes as of `allocation`. Nearer
     to 1 trains deep networks better.
+learning_rate_init : float, default=5e-3
+    Learning rate of Adam; that of the allocation is `router_multiplier` times as high.
 budget : float, default=1.0
     Share of the connections that may be on: above it there is a penalty.
 budget_penalty : float, default=1.0
