@@ -144,6 +144,7 @@ def test_api_page_lists_everything_public():
         ("gumbel.rst", skmtl.GumbelMatrixRegressor, 15),
         ("grouping.rst", skmtl.grouping.MTGNet, 12),
         ("pareto.rst", skmtl.ParetoHypernet, 15),
+        ("weighting.rst", skmtl.weighting.Affinity, 3),
     ],
 )
 def test_table_from_paper_to_parameter_states_the_defaults(page, estimator, at_least):
