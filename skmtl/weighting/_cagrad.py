@@ -90,7 +90,7 @@ class CAGrad(GradientWeighting):
                     "fun": lambda x: x.sum() - 1,
                     "jac": lambda x: np.ones(k),
                 },
-                options={"ftol": 1e-12, "maxiter": 200},
+                options={"ftol": 1e-16, "maxiter": 200},
             )
             if best_so_far is not None and not best.success and best_so_far.fun < best.fun:
                 best = best_so_far
