@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 import skmtl
-from skmtl._jobs import build_module, train
+from skmtl._jobs import train_together
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -120,11 +120,7 @@ def side_by_side(models, tables, at_once=20):
         groups.setdefault(job.key(), []).append(job)
     for group in groups.values():
         for begin in range(0, len(group), at_once):
-            some, first = group[begin : begin + at_once], 0
-            net = train(some, build_module(some))
-            for job in some:
-                job.estimator._finish(job, net, first)
-                first += len(job.seeds)
+            train_together(group[begin : begin + at_once])
     return models
 
 

@@ -15,6 +15,7 @@ from _common import side_by_side
 from skmtl import MultiTaskHypernetRegressor, baselines
 
 BATCH_SIZE = 64
+VALIDATION_FRACTION = 0.25
 COMMON = [
     {"learning_rate_init": rate, "alpha": alpha}
     for rate, alpha in product((5e-4, 1.5e-3, 5e-3), (1e-4, 1.0))
@@ -69,6 +70,7 @@ METHODS = {
 def settings_of(data, method, with_metadata, settings):
     """Estimator of a method, unfitted."""
     values = {
+        "validation_fraction": VALIDATION_FRACTION,
         "task_id": data.task_id,
         "metadata": data.facts if with_metadata else None,
         "batch_size": BATCH_SIZE,
@@ -80,7 +82,7 @@ def settings_of(data, method, with_metadata, settings):
     return method.estimator(**values)
 
 
-def run(data, name, with_metadata, choices, seeds):
+def run(data, name, with_metadata, choices, seeds, refit=True):
     """Fit one method with several settings and seeds, side by side.
 
     Parameters
@@ -92,6 +94,9 @@ def run(data, name, with_metadata, choices, seeds):
     choices : list of dict
     seeds : sequence of int
         Each has its rows.
+    refit : bool
+        Whether validation rows are trained on once they have said for how long, as by default; if
+        not they are kept apart, so that settings can be chosen by them.
 
     Returns
     -------
@@ -107,8 +112,12 @@ def run(data, name, with_metadata, choices, seeds):
             train, valid, _ = splits[seed]
             model = settings_of(data, METHODS[name], with_metadata, settings)
             models.append(model.set_params(random_state=seed))
-            rows = X.iloc[train], data.y.iloc[train], None, X.iloc[valid], data.y.iloc[valid]
-            tables.append(rows)
+            known = np.concatenate([train, valid])
+            if refit:
+                tables.append((X.iloc[known], data.y.iloc[known]))
+            else:
+                rows = X.iloc[train], data.y.iloc[train], None, X.iloc[valid], data.y.iloc[valid]
+                tables.append(rows)
             keys.append((number, seed))
     start = time.perf_counter()
     side_by_side(models, tables)
@@ -120,7 +129,8 @@ def run(data, name, with_metadata, choices, seeds):
         by_task = pd.Series(errors).groupby(X[data.task_id].iloc[test].to_numpy())
         row = {"data": data.name, "method": name, "metadata": with_metadata}
         row |= {"choice": number, "seed": seed}
-        row["valid_mse"] = data.errors(valid, model.predict(X.iloc[valid])).mean()
+        if not refit:
+            row["valid_mse"] = data.errors(valid, model.predict(X.iloc[valid])).mean()
         row |= {"mse": errors.mean(), "rmse": np.sqrt(errors.mean())}
         row |= {"mse_of_tasks": by_task.mean().mean(), "epochs": model.n_iter_}
         found.append({**row, "seconds": seconds})
@@ -139,8 +149,9 @@ def tune(data, name, with_metadata, seeds):
     -------
     dict
     """
-    settings = best(run(data, name, with_metadata, COMMON, seeds), COMMON)
+    found = run(data, name, with_metadata, COMMON, seeds, refit=False)
+    settings = best(found, COMMON)
     if METHODS[name].own:
         own = [{**settings, **one} for one in METHODS[name].own]
-        settings = best(run(data, name, with_metadata, own, seeds), own)
+        settings = best(run(data, name, with_metadata, own, seeds, refit=False), own)
     return settings

@@ -8,7 +8,7 @@ import pandas as pd
 import scikit_posthocs
 from _common import RESULTS, save, standard_error, verdict
 from _paper_data import FETCH, load
-from _paper_methods import METADATA, METHODS, run, tune
+from _paper_methods import COMMON, METADATA, METHODS, run, tune
 from scipy.stats import friedmanchisquare
 
 mpl.use("Agg")
@@ -42,6 +42,8 @@ OURS = "Hypernetwork"
 DEFAULTS = "Hypernetwork, defaults"
 ENSEMBLE = "Hypernetwork, 10 members"
 TUNING_SEEDS = 5
+# a network for each of 88 lakes takes its time
+SLOW, SLOW_TUNING_SEEDS = {("Chlorophyll", "Cross-stitch"), ("Chlorophyll", "Sluice")}, 2
 
 
 def table2(data_home, n_seeds, n_ours, data_names, resume=False):
@@ -60,35 +62,37 @@ def table2(data_home, n_seeds, n_ours, data_names, resume=False):
     """
     rows, settings = pd.DataFrame(), pd.DataFrame()
     if resume:
-        rows, settings = (
-            pd.read_csv(RESULTS / f"paper_hypernet_table2{end}.csv", comment="#")
-            for end in ("", "_settings")
-        )
+        rows, settings = (_read(f"paper_hypernet_table2{end}") for end in ("", "_settings"))
     methods = [*METHODS, ENSEMBLE]
     for data_name, (kind, with_metadata), method in product(data_names, METADATA.items(), methods):
         wanted = {"data": data_name, "metadata": kind, "method": method}
-        if method == NAIVE and with_metadata:
-            continue
-        if len(settings) and (settings[list(wanted)] == pd.Series(wanted)).all(axis=1).any():
+        if (method == NAIVE and with_metadata) or len(_where(rows, wanted)):
             continue
         data, seeds = load(data_name, data_home), range(n_ours if method == OURS else n_seeds)
+        known = _where(settings, wanted)
         if method == ENSEMBLE:
             # as the single network, of which there is one in it
-            here = (settings[list(wanted)] == pd.Series({**wanted, "method": OURS})).all(axis=1)
-            chosen = {**_own_settings(settings[here].iloc[0]), "n_members": 10}
+            single = _where(settings, {**wanted, "method": OURS}).iloc[0]
+            chosen = {**settings_in(single, OURS), "n_members": 10}
             found = [run(data, OURS, with_metadata, [chosen], seeds).assign(method=method)]
         else:
-            chosen = tune(data, method, with_metadata, range(min(TUNING_SEEDS, n_seeds)))
+            if len(known):
+                chosen = settings_in(known.iloc[0], method)
+            else:
+                n_tuning = SLOW_TUNING_SEEDS if (data_name, method) in SLOW else TUNING_SEEDS
+                chosen = tune(data, method, with_metadata, range(min(n_tuning, n_seeds)))
             found = [run(data, method, with_metadata, [chosen], seeds)]
         if method == OURS:
             # nothing chosen, not even the size of batches
-            plain = {"linear_skip": True, "batch_size": "auto"}
+            plain = {"linear_skip": True, "batch_size": "auto", "validation_fraction": 0.2}
             plain = run(data, method, with_metadata, [plain], seeds)
             found.append(plain.assign(method=DEFAULTS))
         found = pd.concat(found).drop(columns="choice").assign(metadata=kind)
         rows = pd.concat([rows, found], ignore_index=True)
-        settings = pd.concat([settings, pd.DataFrame([{**wanted, **chosen}])], ignore_index=True)
-        print(f"{wanted}: {found['mse'].mean():.4f} {chosen}", flush=True)
+        if not len(known):
+            chosen = pd.DataFrame([{**wanted, **chosen}])
+            settings = pd.concat([settings, chosen], ignore_index=True)
+        print(f"{wanted}: {found['mse'].mean():.4f}", flush=True)
         save(rows, "paper_hypernet_table2")
         save(settings, "paper_hypernet_table2_settings")
     summary = summarise(rows)
@@ -162,19 +166,40 @@ def draw_ranks(ranks, pairs, title):
 
 def chosen_settings(data_name, kind):
     """What table 2 has chosen for the hypernetwork."""
-    table = pd.read_csv(RESULTS / "paper_hypernet_table2_settings.csv", comment="#")
-    here = (table["data"] == data_name) & (table["metadata"] == kind) & (table["method"] == OURS)
-    return _own_settings(table[here].iloc[0])
+    table = _read("paper_hypernet_table2_settings")
+    wanted = {"data": data_name, "metadata": kind, "method": OURS}
+    return settings_in(_where(table, wanted).iloc[0], OURS)
 
 
-def _own_settings(row):
-    """Settings of the hypernetwork, in a line of the table of settings."""
-    return {
-        "learning_rate_init": float(row["learning_rate_init"]),
-        "alpha": float(row["alpha"]),
-        "hypernet_layers": int(row["hypernet_layers"]),
-        "linear_skip": str(row["linear_skip"]) == "True",
-    }
+def settings_in(line, method):
+    """Settings of a method, in a line of the table of settings."""
+    own = METHODS[method].own
+    names = [*COMMON[0], *(own[0] if own else ())]
+    kinds = {"hypernet_layers": int, "rank": int, "roaming_interval": int}
+    return {name: kinds.get(name, _value)(line[name]) for name in names}
+
+
+def _value(text):
+    """A number, a truth value or a word, as a CSV file has it."""
+    truth = {"True": True, "False": False}
+    if str(text) in truth:
+        return truth[str(text)]
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _read(name):
+    path = RESULTS / f"{name}.csv"
+    return pd.read_csv(path, comment="#") if path.exists() else pd.DataFrame()
+
+
+def _where(table, wanted):
+    """Lines of a table with these values."""
+    if not len(table):
+        return table
+    return table[(table[list(wanted)] == pd.Series(wanted)).all(axis=1)]
 
 
 def table3(data_home, n_seeds, data_names):

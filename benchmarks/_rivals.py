@@ -358,6 +358,7 @@ def ours(name, settings, problem):
 OURS = {
     "hypernetwork": partial(ours, "MultiTaskHypernet", {}),
     "hypernetwork, 4 members": partial(ours, "MultiTaskHypernet", {"n_members": 4}),
+    "hypernetwork, not refitted": partial(ours, "MultiTaskHypernet", {"early_stopping": True}),
     "one network, one-hot": partial(ours, "SingleTask", {"one_hot": True}),
     "shared bottom": partial(ours, "SharedBottom", {}),
     "mixture of experts": partial(ours, "MultiGateMixtureOfExperts", {}),

@@ -36,6 +36,7 @@ TABLES = {
     "guimmun": datasets.load_guimmun,
 }
 CLASSES = {"guimmun"}
+MOST_TASKS = 200
 METHODS = {**OURS, **RIVALS}
 
 
@@ -49,6 +50,11 @@ def read(name):
         X = X[["female"]].assign(school=X[schools].idxmax(axis=1))
         y, task_id = y["written"], "school"
         X, y = X[y.notna()], y[y.notna()]
+    if name == "chem97":
+        # an indicator for each of 2,410 schools is more than rivals can hold
+        schools = np.random.default_rng(0).permutation(X[task_id].unique())[:MOST_TASKS]
+        kept = X[task_id].isin(schools)
+        X, y = X[kept], y[kept]
     # the same name of the task whatever it was
     X = X.reset_index(drop=True).assign(**{task_id: X[task_id].astype(str).to_numpy()})
     if set(X) == {task_id}:

@@ -52,7 +52,7 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "weight_averaging": [Interval(Real, 0, 1, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean"],
+        "early_stopping": ["boolean", StrOptions({"refit"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -185,13 +185,16 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         targets.learn_task_classes(examples, len(tables.tasks))
         valid = self._check_validation(tables, targets, X_val, y_val)
         seeds = self._member_seeds(self.n_members)
-        train, valid = self._hold_out(examples, valid, targets, seeds)
+        splits = self._splits(examples, valid, targets, seeds)
+        held_out = X_val is None and splits[0][1] is not None
+        refit = examples if held_out and self.early_stopping == "refit" else None
         if warm:
             tables, targets = self._tables.resumed(tables), self._targets.resumed(targets)
         else:
-            tables.fit_scalers(train)
-            targets.fit_scale(train)
-        return Job(self, tables, targets, train, valid, seeds)
+            scaled_by = splits[0][0] if refit is None else refit
+            tables.fit_scalers(scaled_by)
+            targets.fit_scale(scaled_by)
+        return Job(self, tables, targets, splits, seeds, refit)
 
     def _check_rows(self, X, y, sample_weight, targets, learn=False):
         """Check y and weights, and drop rows that have none before X is looked at.
@@ -227,16 +230,21 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         targets.check_task_classes(examples, tables.tasks)
         return examples
 
-    def _hold_out(self, examples, valid, targets, seeds):
-        """Training and validation rows; the latter are None if there are none."""
+    def _splits(self, examples, valid, targets, seeds):
+        """Training and validation rows: one pair for all members, or one for each.
+
+        The latter are None if there are none.
+        """
         if valid is not None or not self.early_stopping:
-            return examples, valid
-        generator = member_generators(seeds[:1], "validation")[0]
-        train, valid = examples.split(
-            self.validation_fraction, generator, kept=targets.rare(examples)
-        )
-        if len(valid):
-            return train, valid
+            return [(examples, valid)]
+        # members that set different rows aside have, together, trained on all of them
+        kept = targets.rare(examples)
+        splits = [
+            examples.split(self.validation_fraction, generator, kept=kept)
+            for generator in member_generators(seeds, "validation")
+        ]
+        if all(len(held_out) for _, held_out in splits):
+            return splits
         warnings.warn(
             f"no task has enough rows for validation_fraction={self.validation_fraction:g}, so "
             f"training runs all {self.max_iter} epochs. Raise validation_fraction, pass X_val and "
@@ -244,7 +252,7 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
             ValidationWarning,
             stacklevel=4,
         )
-        return train, None
+        return [(examples, None)]
 
     def _member_seeds(self, n_members):
         """One seed per member; those of the first members do not depend on how many there are."""

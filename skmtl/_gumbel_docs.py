@@ -29,6 +29,11 @@ allocation : {"learned", "shared", "separate"} or array of shape (n_tasks, n), d
 initial_probability : float or array of shape (n_tasks, n), default=0.5
     Probability, before training, that a task uses a component; shapes as of `allocation`. Nearer
     to 1 trains deep networks better.
+early_stopping : bool or "refit", default=True
+    Whether training stops when the loss on validation rows does not improve any more; the
+    best weights are kept. With "refit" that only says how long to train: training then starts
+    again, as before but on all rows, for as many epochs as were best. If False, all `max_iter`
+    epochs are run.
 learning_rate_init : float, default=5e-3
     Learning rate of Adam; that of the allocation is `router_multiplier` times as high.
 budget : float, default=1.0

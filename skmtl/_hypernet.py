@@ -126,7 +126,7 @@ class HypernetworkMixin:
         targets.learn_task_classes(examples, len(new.tasks))
         seeds = self._member_seeds(self.module_.n_members)
         module = self.module_.for_new_tasks(len(new.tasks), self._noise())
-        job = Job(self, new, targets, examples, None, seeds)
+        job = Job(self, new, targets, [(examples, None)], seeds)
         net = train([job], module, max_steps=_ADAPT_STEPS, with_callbacks=False, weighted=False)
         self.module_.add_tasks(net.module_)
         self._tables = self._tables.joined(new)

@@ -5,7 +5,7 @@ A plain ``fit`` is one job; a search has one for every candidate and fold.
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import joblib
 import numpy as np
@@ -34,17 +34,34 @@ class Job:
         Has the settings.
     tables : TaskTables
     targets : Targets
-    train, valid : Examples
-        `valid` may be None.
+    splits : list of tuples of two Examples
+        What trains and what validates, the latter perhaps None: of every member, or one for all.
     seeds : ndarray of shape (n_members,)
+    refit : Examples, optional
+        What to train on again, once validation rows have said for how long.
     """
 
     estimator: object
     tables: TaskTables
     targets: Targets
-    train: Examples
-    valid: Examples | None
+    splits: list
     seeds: np.ndarray
+    refit: Examples | None = None
+
+    @property
+    def train(self):
+        """What the first member trains on."""
+        return self.splits[0][0]
+
+    @property
+    def valid(self):
+        """What validates the first member."""
+        return self.splits[0][1]
+
+    @property
+    def member_splits(self):
+        """Splits of the members, one for each."""
+        return self.splits if len(self.splits) > 1 else self.splits * len(self.seeds)
 
     def key(self):
         """What jobs must have in common to train side by side: settings and shapes."""
@@ -53,22 +70,21 @@ class Job:
         by_task = self.targets.wide or self.estimator._knows_tasks
         n_tasks = by_task and len(self.tables.tasks)
         shapes = self.train.features.shape[1], len(self.tables.metadata_names), outcomes, n_tasks
-        return joblib.hash((settings, shapes, self.valid is None))
+        return joblib.hash((settings, shapes, self.valid is None, self.refit is None))
 
-    def batch_rows(self):
-        """Rows in a batch."""
-        n_rows, batch_size = len(self.train), self.estimator.batch_size
+    def batch_rows(self, train=None):
+        """Rows in a batch of a member that trains on `train`."""
+        n_rows = len(self.train if train is None else train)
+        batch_size = self.estimator.batch_size
         if batch_size != "auto":
             return min(batch_size, n_rows)
         # about ten steps an epoch on small tables, not too many on large ones
         return int(np.clip(n_rows // 10, 16, 256))
 
-    def rows(self):
+    def rows(self, train, valid=None):
         """Training rows, then validation rows, as scaled tensors."""
         dtype = torch.get_default_dtype()
-        rows = self.train
-        if self.valid is not None:
-            rows = Examples.concatenate(self.train, self.valid)
+        rows = train if valid is None else Examples.concatenate(train, valid)
         metadata = self.tables.scaled_metadata()
         if metadata is not None:
             metadata = torch.as_tensor(metadata, dtype=dtype).unsqueeze(0)
@@ -77,7 +93,7 @@ class Job:
             tasks=None if rows.tasks is None else torch.as_tensor(rows.tasks),
             targets=torch.as_tensor(self.targets.scale(rows.targets), dtype=dtype),
             # of mean 1, so that the loss of a batch does not depend on their unit
-            weights=torch.as_tensor(rows.weights / self.train.mean_weight, dtype=dtype),
+            weights=torch.as_tensor(rows.weights / train.mean_weight, dtype=dtype),
             n_tasks=len(self.tables.tasks),
             metadata=metadata,
         )
@@ -132,7 +148,7 @@ def train(
     weighted=True,
     weighting_state=None,
 ):
-    """Run the loop over the members of all jobs.
+    """Run the loop over the members of all jobs, twice for jobs that say what to refit on.
 
     Parameters
     ----------
@@ -154,15 +170,62 @@ def train(
     Returns
     -------
     MemberNet
-        With the trained module.
+        With the trained module. What it has recorded is of the run that was validated.
     """
+    options = {"drop_diverged": drop_diverged, "weighted": weighted}
+    options["weighting_state"] = weighting_state
+    start = None if jobs[0].refit is None else copy.deepcopy(module)
+    net = _run(jobs, module, max_steps=max_steps, with_callbacks=with_callbacks, **options)
+    if start is None:
+        return net
+    again = [replace(job, splits=[(job.refit, None)], refit=None) for job in jobs]
+    # weights that have never been better than at the start are not finite, and dropped soon
+    last_epochs = net.clock_.best_epoch.clamp(min=1).tolist()
+    options["weighting_state"] = copy.deepcopy(weighting_state)
+    whole = _run(again, start, last_epochs=last_epochs, with_callbacks=False, **options)
+    net.module_, net.weighting_state_ = whole.module_, whole.weighting_state_
+    net.diverged_ = {**whole.diverged_, **net.diverged_}
+    return net
+
+
+def train_together(jobs, company=()):
+    """Train jobs side by side, and let each estimator keep its part.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        Of the same `Job.key`.
+    company : list of Job
+        More of them, which train along and are forgotten.
+    """
+    everyone = [*jobs, *company]
+    net = train(everyone, build_module(everyone), with_callbacks=False)
+    first = 0
+    for job in jobs:
+        job.estimator._finish(job, net, first)
+        first += len(job.seeds)
+
+
+def _run(
+    jobs,
+    module,
+    *,
+    max_steps=None,
+    last_epochs=None,
+    with_callbacks,
+    drop_diverged,
+    weighted,
+    weighting_state,
+):
+    """Run the loop once; `last_epochs` are those of each member."""
     first, estimator = jobs[0], jobs[0].estimator
     device = resolve_device(estimator.device)
     seeds = np.concatenate([job.seeds for job in jobs])
     callbacks = check_callbacks(estimator.callbacks if with_callbacks else None, len(seeds))
     if estimator.verbose:
         callbacks.append(ProgressBar(type(estimator).__name__))
-    affinity = get_affinity(estimator.record_affinity) if weighted else None
+    recorded = weighted and last_epochs is None
+    affinity = get_affinity(estimator.record_affinity) if recorded else None
     max_epochs = estimator.max_iter
     if max_steps is not None:
         n_batches = math.ceil(len(first.train) / first.batch_rows())
@@ -178,8 +241,9 @@ def train(
         learning_rate=_per_member(jobs, "learning_rate_init"),
         weight_decay=_per_member(jobs, "alpha"),
         averaging=_per_member(jobs, "weight_averaging"),
-        batch_size=[job.batch_rows() for job in jobs for _ in job.seeds],
+        batch_size=[job.batch_rows(rows) for job in jobs for rows, _ in job.member_splits],
         max_epochs=max_epochs,
+        last_epochs=last_epochs,
         patience=estimator.n_iter_no_change,
         tol=estimator.tol,
         device=str(device),
@@ -192,7 +256,7 @@ def train(
             table.to(device),
             train_rows,
             None if first.valid is None else valid_rows,
-            n_labels=[job.train.n_labels for job in jobs for _ in job.seeds],
+            n_labels=[rows.n_labels for job in jobs for rows, _ in job.member_splits],
             weighting_state=weighting_state,
         )
 
@@ -245,13 +309,13 @@ def _stacked_rows(jobs):
     parts, starts, n_rows = {}, {}, 0
     train_rows, valid_rows, metadata = [], [], []
     for job in jobs:
-        key = id(job.train)
-        if key not in parts:
-            parts[key], starts[key] = job.rows(), n_rows
-            n_rows += len(parts[key])
-        start, n_train = starts[key], len(job.train)
-        numbers = torch.arange(start, start + len(parts[key])).tensor_split([n_train])
-        for _ in job.seeds:
+        for train, valid in job.member_splits:
+            key = id(train)
+            if key not in parts:
+                parts[key], starts[key] = job.rows(train, valid), n_rows
+                n_rows += len(parts[key])
+            start = starts[key]
+            numbers = torch.arange(start, start + len(parts[key])).tensor_split([len(train)])
             train_rows.append(numbers[0])
             valid_rows.append(numbers[1])
             metadata.append(parts[key].metadata)

@@ -44,7 +44,7 @@ class Landscape:
         features, tasks = estimator._tables.known(features, estimator)
         examples = Examples(features, tasks, *rows)
         tables, targets = estimator._tables, estimator._targets
-        table = Job(estimator, tables, targets, examples, None, np.zeros(1)).rows()
+        table = Job(estimator, tables, targets, [(examples, None)], np.zeros(1)).rows(examples)
         self.estimator, self.n_tasks, self.wide = estimator, table.n_tasks, table.tasks is None
         module = copy.deepcopy(estimator.module_).cpu().part([member]).train()
         rate = estimator.learning_rate_init if learning_rate is None else learning_rate

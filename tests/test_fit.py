@@ -29,7 +29,7 @@ from skorch.callbacks import (
 from skmtl._examples import Examples
 from skmtl.datasets import load_chem97
 from skmtl.exceptions import ValidationWarning
-from tests._tables import METADATA, make_schools, quick_model
+from tests._tables import METADATA, make_schools, make_wide, quick_model
 
 STOPS_EARLY = {"max_iter": 80, "learning_rate_init": 0.03, "n_iter_no_change": 4}
 
@@ -163,7 +163,8 @@ def test_rows_set_aside_for_validation(schools, changes, expected):
 def test_scales_are_those_of_the_training_rows(schools):
     X, y = schools
     weights = np.random.default_rng(0).uniform(0.1, 3, len(X))
-    table = quick_model(callbacks=[RowKeeper()]).fit(X, y, weights).callbacks_[0]
+    model = quick_model(callbacks=[RowKeeper()], early_stopping=True).fit(X, y, weights)
+    table = model.callbacks_[0]
     share = table.weights_[table.train_]
     assert len(table.valid_) == 12 * 4
     for values in (table.features_, table.targets_):
@@ -220,6 +221,63 @@ def test_without_early_stopping_all_epochs_are_run(schools):
     assert model.history_["member"].tolist() == [0] * 6 + [1] * 6
     assert model.history_["valid_loss"].isna().all()
     assert model.history_["train_loss"].notna().all()
+
+
+@pytest.mark.parametrize("form", ["long", "wide"])
+def test_training_starts_again_on_all_rows_for_as_many_epochs_as_were_best(schools, form):
+    X, y = schools
+    settings = {"n_members": 3, **STOPS_EARLY}
+    if form == "wide":
+        X, y = make_wide()[:2]
+        settings |= {"task_id": None, "metadata": None}
+    model = quick_model(**settings).fit(X, y)
+    best = model.history_.loc[model.history_.groupby("member")["valid_loss"].idxmin(), "epoch"]
+    assert best.nunique() > 1
+    assert (best < model.history_.groupby("member")["epoch"].max().to_numpy()).any()
+
+    def predicted(model):
+        found = model.predict_members(X)
+        return found if form == "long" else np.stack([*found.values()], axis=2)
+
+    members = predicted(model)
+    for member, epoch in enumerate(best):
+        settings["max_iter"] = epoch
+        other = quick_model(**{**settings, "early_stopping": False}).fit(X, y)
+        assert_array_equal(predicted(other)[member], members[member])
+
+
+def test_what_is_recorded_is_of_the_run_that_was_validated(schools):
+    settings = {"n_members": 2, "task_weighting": "uncertainty", **STOPS_EARLY}
+    counters = [RowCounter(), RowCounter()]
+    again = quick_model(callbacks=counters[:1], record_affinity=True, **settings).fit(*schools)
+    once = quick_model(
+        callbacks=counters[1:], record_affinity=True, early_stopping=True, **settings
+    ).fit(*schools)
+    assert again.callbacks_[0].n_train_ == once.callbacks_[0].n_train_ == 12 * 16
+    assert again.n_iter_ == again.history_["epoch"].max()
+    assert len(again.task_weights_) == len(again.history_)
+    assert len(again.affinity_history_) == 12 * len(again.history_)
+    assert (again.predict(schools[0]) != once.predict(schools[0])).any()
+
+
+def test_ones_own_validation_rows_are_never_trained_on(schools):
+    X, y = schools
+    held = X.index % 3 == 0
+    rows = {"X_val": X[held], "y_val": y[held]}
+    models = [
+        quick_model(early_stopping=value, **STOPS_EARLY).fit(X[~held], y[~held], **rows)
+        for value in (True, "refit")
+    ]
+    assert_array_equal(models[0].predict(X), models[1].predict(X))
+
+
+def test_members_set_different_rows_aside(schools):
+    job = quick_model(n_members=3)._job(*schools)
+    rows = [{tuple(row) for row in valid.features} for _, valid in job.splits]
+    assert [len(some) for some in rows] == [12 * 4] * 3
+    assert rows[0] != rows[1] != rows[2] != rows[0]
+    alone = quick_model(n_members=1)._job(*schools)
+    assert_array_equal(alone.valid.features, job.valid.features)
 
 
 @pytest.mark.parametrize("n_members", [1, 3])

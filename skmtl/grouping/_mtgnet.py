@@ -285,7 +285,7 @@ class MTGNet(BaseEstimator):
         if not held_out.any():
             return 0.0
         said = self._outputs(groups, self._facts)
-        said, missed = said[held_out][:, :], np.broadcast_to(wanted, said.shape)[held_out]
+        said, missed = said[held_out], np.broadcast_to(wanted, said.shape)[held_out]
         inside = np.broadcast_to(groups, (len(shares), *groups.shape))[held_out]
         # one number a group, for its tasks are not independent
         products = np.where(inside, said * missed, 0).sum(axis=1)

@@ -12,7 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from tqdm.auto import tqdm
 
 from skmtl._base import BaseMultiTaskEstimator
-from skmtl._jobs import build_module, train
+from skmtl._jobs import train_together
 from skmtl.exceptions import UnlabelledRowsWarning
 from skmtl.grouping._gain_tables import label_group
 from skmtl.grouping._scores import scores_by_task
@@ -232,11 +232,7 @@ def _train_together(fits):
     if sum(len(job.seeds) for job in jobs) == 1 and len(jobs[0].tables.tasks) == 1:
         # products of a single network for a single task round in another way than those of several
         company = jobs
-    net = train(jobs + company, build_module(jobs + company), with_callbacks=False)
-    first = 0
-    for job in jobs:
-        job.estimator._finish(job, net, first)
-        first += len(job.seeds)
+    train_together(jobs, company)
 
 
 def for_group(estimator, tasks, group):

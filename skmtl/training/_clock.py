@@ -14,6 +14,8 @@ class MemberClock:
         Epochs without improvement after which a member stops.
     tol : float
         An epoch improves on the best one only if the validation loss falls by more than this.
+    last_epochs : sequence of M ints, optional
+        Epochs after which each member stops at the latest.
 
     Attributes
     ----------
@@ -23,7 +25,7 @@ class MemberClock:
         Which of them still train.
     """
 
-    def __init__(self, buffer, patience, tol):
+    def __init__(self, buffer, patience, tol, last_epochs=None):
         n_members = len(buffer)
         self.patience = patience
         self.tol = tol
@@ -32,13 +34,18 @@ class MemberClock:
         self.any_active = True
         self._n_iter = torch.zeros_like(self.members)
         self._waiting = torch.zeros_like(self.members)
+        self._last_epochs = None
+        if last_epochs is not None:
+            self._last_epochs = torch.as_tensor(last_epochs, device=buffer.device)
         self._best = buffer.clone()
+        self._best_epoch = torch.zeros_like(self.members)
         # the loss of the weights kept, and the loss that the next epoch has to improve on
         self._best_loss = buffer.new_full((n_members,), torch.inf)
         self._reference = self._best_loss
         # what members had when they left the training tensors
         self._left = {
-            name: getattr(self, name).clone() for name in ("_n_iter", "_best", "_best_loss")
+            name: getattr(self, name).clone()
+            for name in ("_n_iter", "_best", "_best_epoch", "_best_loss")
         }
         self._history = []
 
@@ -51,22 +58,33 @@ class MemberClock:
             Their parameters after the epoch.
         train_loss : Tensor of shape (M',)
         valid_loss : Tensor of shape (M',), optional
-            Without it nobody stops and the latest weights are the best.
+            Without it the latest weights are the best, and nobody stops before `last_epochs`.
         """
         self._n_iter = self._n_iter + self.active
         self._history.append((self.members, self.active, self._n_iter, train_loss, valid_loss))
         if valid_loss is None:
-            self._best = buffer
+            self._best_epoch = self._n_iter
+            if self._last_epochs is None:
+                self._best = buffer
+            else:
+                self._best = torch.where(self.active.unsqueeze(1), buffer, self._best)
+                self._stop_at_last_epoch()
             return
         better = (valid_loss < self._best_loss) & self.active
         self._best = torch.where(better.unsqueeze(1), buffer, self._best)
+        self._best_epoch = torch.where(better, self._n_iter, self._best_epoch)
         self._best_loss = torch.where(better, valid_loss, self._best_loss)
         improved = (valid_loss < self._reference - self.tol) & self.active
         self._reference = torch.where(improved, valid_loss, self._reference)
         self._waiting = torch.where(improved, 0, self._waiting + 1)
         # a member that has stopped does not wake up: its waiting only grows
         self.active = self._waiting < self.patience
+        if self._last_epochs is not None:
+            self._stop_at_last_epoch()
         self.any_active = bool(self.active.any())
+
+    def _stop_at_last_epoch(self):
+        self.stop(self._n_iter >= self._last_epochs)
 
     def stop(self, members):
         """Stop some members for good.
@@ -79,25 +97,35 @@ class MemberClock:
         self.active = self.active & ~members
         self.any_active = bool(self.active.any())
 
-    def leave(self):
+    def leave(self, fewest=1):
         """Numbers, within the training tensors, of the members that stay in them.
 
         None while it is not worth moving: members leave when half of them have stopped.
+
+        Parameters
+        ----------
+        fewest : int, default=1
+            Members that stay at least, with some that have stopped among them.
         """
-        if 2 * int(self.active.sum()) > len(self.active):
+        n_active, n_members = int(self.active.sum()), len(self.active)
+        if 2 * n_active > n_members or n_members <= fewest:
             return None
         self._store()
-        stay = self.active.nonzero().squeeze(1)
+        stopped_last = torch.argsort(self.active, descending=True, stable=True)
+        stay = stopped_last[: max(n_active, fewest)].sort().values
         for name in (
             "members",
             "active",
             "_n_iter",
             "_waiting",
+            "_last_epochs",
             "_best",
+            "_best_epoch",
             "_best_loss",
             "_reference",
         ):
-            setattr(self, name, getattr(self, name)[stay])
+            values = getattr(self, name)
+            setattr(self, name, None if values is None else values[stay])
         return stay
 
     def _store(self):
@@ -120,6 +148,12 @@ class MemberClock:
         """Weights kept for each member, shape ``(M, P)``."""
         self._store()
         return self._left["_best"]
+
+    @property
+    def best_epoch(self):
+        """Epochs that the weights kept were trained for, shape ``(M,)``."""
+        self._store()
+        return self._left["_best_epoch"]
 
     @property
     def best_loss(self):

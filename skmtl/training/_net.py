@@ -62,6 +62,8 @@ class MemberNet(NeuralNet):
         Gradients of a member that are longer are shortened to this length.
     max_epochs : int
         Epochs at most.
+    last_epochs : sequence of M ints, optional
+        Epochs after which each member stops, besides `max_epochs`, which schedules go by.
     patience : int
         Epochs without improvement after which a member stops, if there are validation rows.
     tol : float
@@ -115,6 +117,7 @@ class MemberNet(NeuralNet):
         one_task=False,
         clip_norm=None,
         max_epochs=100,
+        last_epochs=None,
         patience=10,
         tol=0.0,
         device="cpu",
@@ -135,6 +138,7 @@ class MemberNet(NeuralNet):
         self.momentum = momentum
         self.one_task = one_task
         self.clip_norm = clip_norm
+        self.last_epochs = last_epochs
         self.patience = patience
         self.tol = tol
         super().__init__(
@@ -239,8 +243,11 @@ class MemberNet(NeuralNet):
         self.recorder_ = None
         if self.record_affinity is not None:
             self.recorder_ = AffinityRecorder(self, table.n_tasks, **self.record_affinity)
+        # products of a single network for a single task round in another way than those of several
+        several = len(train_rows) > 1 and table.n_tasks == 1
+        self.fewest_members_ = 2 if several else 1
         self.diverged_ = {}
-        self.clock_ = MemberClock(self.optimizer_.buffer, self.patience, self.tol)
+        self.clock_ = MemberClock(self.optimizer_.buffer, self.patience, self.tol, self.last_epochs)
         return self.partial_fit((train, valid))
 
     def partial_fit(self, X, y=None, **fit_params):
@@ -290,7 +297,7 @@ class MemberNet(NeuralNet):
                     break  # how skorch's own EarlyStopping ends training
             if not clock.any_active:
                 break
-            stay = clock.leave()
+            stay = clock.leave(self.fewest_members_)
             if stay is not None:
                 self._keep(stay, train, valid)
         best = clock.best

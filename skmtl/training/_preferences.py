@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from skmtl.nn import member_generators
+from skmtl.training._slots import sum_by
 from skmtl.training._weight_records import WeightRecords
 from skmtl.weighting._preferences import SOLVERS, ParetoSolver, normalised
 
@@ -203,10 +204,7 @@ class PreferenceSteps:
         _, tasks, slots, _ = batch.inputs
         if by_block.shape[2] == self.n_tasks and slots is tasks:
             return by_block
-        places = tasks.gather(1, slots).unsqueeze(1).expand_as(by_block)
-        return by_block.new_zeros(*by_block.shape[:2], self.n_tasks).scatter_add(
-            2, places, by_block
-        )
+        return sum_by(tasks.gather(1, slots), self.n_tasks, by_block)
 
     def _weights(self, losses, gramian, drawn, present):
         if self.n_tasks == 1:

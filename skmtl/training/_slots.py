@@ -9,13 +9,15 @@ def sum_by(places, n_places, values):
     places : Tensor of shape (M, K) of int64
         Slots of blocks, or tasks of slots.
     n_places : int
-    values : Tensor of shape (M, K)
+    values : Tensor of shape (M, K) or (M, P, K)
 
     Returns
     -------
-    Tensor of shape (M, n_places)
+    Tensor of shape (M, n_places) or (M, P, n_places)
     """
-    return values.new_zeros(len(places), n_places).scatter_add(1, places, values)
+    if values.ndim > places.ndim:
+        places = places.unsqueeze(1).expand_as(values)
+    return values.new_zeros(*values.shape[:-1], n_places).scatter_add(-1, places, values)
 
 
 def matrix_by_task(values, tasks, n_tasks):

@@ -42,9 +42,8 @@ def test_a_group_is_trained_as_it_is_alone(form):
     for max_members in (1, 2, 5):
         trainer = GroupTrainer(estimator, data, splits, max_members=max_members)
         scores = trainer.scores(groups[::3])
-        if form == "wide":
-            np.testing.assert_array_equal(scores, together[::3])
-        np.testing.assert_allclose(scores, together[::3], rtol=1e-4)
+        # batches are padded to the longest of those that train along, which moves the last bit
+        np.testing.assert_allclose(scores, together[::3], rtol=1e-6 if form == "wide" else 1e-4)
     if form == "wide":
         # as an ordinary fit of the columns
         train, valid = splits[0]

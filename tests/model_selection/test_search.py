@@ -750,7 +750,7 @@ def test_members_that_have_stopped_leave(schools, groups_trained, monkeypatch):
     monkeypatch.setattr(MemberAdam, "step", step)
     # with the first three no epoch improves by more than tol
     grid = {"learning_rate_init": [1e-9, 2e-9, 3e-9, 1e-3]}
-    model = brief_model(max_iter=60, n_iter_no_change=2, tol=1e-4)
+    model = brief_model(max_iter=60, early_stopping=True, n_iter_no_change=2, tol=1e-4)
     BatchedGridSearchCV(model, grid, cv=2, scoring=score, refit=False).fit(*schools)
     assert groups_trained == [(8, 8)]
     assert sorted(epochs)[:6] == [3] * 6

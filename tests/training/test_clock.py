@@ -58,3 +58,30 @@ def test_without_validation_nobody_stops_and_the_latest_weights_are_kept():
         clock.tick(torch.full((2, 1), float(epoch)), torch.tensor([1.0, 2.0]))
     assert clock.any_active
     assert clock.best.squeeze(1).tolist() == [4, 4]
+
+
+def test_members_stop_after_their_last_epoch():
+    clock = MemberClock(torch.zeros(4, 1), patience=1, tol=0.0, last_epochs=[2, 1, 5, 3])
+    epoch = 0
+    while clock.any_active:
+        epoch += 1
+        clock.tick(torch.full((len(clock.members), 1), float(epoch)), torch.ones(len(clock.active)))
+        clock.leave()
+    assert clock.n_iter.tolist() == [2, 1, 5, 3]
+    assert clock.best.squeeze(1).tolist() == [2, 1, 5, 3]
+    assert clock.best_epoch.tolist() == [2, 1, 5, 3]
+
+
+def test_the_epoch_of_the_best_weights_is_known():
+    clock = run([[5.0, 4.0, 3.0, 4.0, 4.0], [1.0, 2.0, 3.0, 4.0, 5.0]], patience=2)
+    assert clock.best_epoch.tolist() == [3, 1]
+
+
+def test_members_that_have_stopped_stay_where_one_would_be_alone():
+    clock = MemberClock(torch.zeros(4, 1), patience=1, tol=0.0, last_epochs=[1, 9, 1, 1])
+    clock.tick(torch.ones(4, 1), torch.ones(4))
+    assert clock.leave(fewest=2).tolist() == [0, 1]
+    clock.tick(torch.full((2, 1), 2.0), torch.ones(2))
+    assert clock.leave(fewest=2) is None
+    assert clock.n_iter.tolist() == [1, 2, 1, 1]
+    assert clock.best.squeeze(1).tolist() == [1, 2, 1, 1]
