@@ -2,16 +2,12 @@
 
 from itertools import product
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import scikit_posthocs
 from _common import RESULTS, save, standard_error, verdict
 from _paper_data import FETCH, load
 from _paper_methods import COMMON, METADATA, METHODS, run, tune
-from scipy.stats import friedmanchisquare
-
-mpl.use("Agg")
+from _ranks import compare_ranks, draw_ranks
 
 # what the paper calls RMSE are mean squared errors, in the order of FETCH
 PAPER = {
@@ -138,30 +134,14 @@ def figure3(rows):
         n_seeds = part.groupby(["data", "method"])["seed"].nunique().min()
         part = part[part["seed"] < n_seeds]
         for blocks, keys in {"data sets": ["data"], "seeds": ["data", "seed"]}.items():
-            table = part.pivot_table(index=keys, columns="method", values="mse")
-            ranks = table.rank(axis=1)
-            found = friedmanchisquare(*table.to_numpy().T)
-            pairs = scikit_posthocs.posthoc_nemenyi_friedman(table.to_numpy())
-            pairs = pairs.set_axis(table.columns, axis=0).set_axis(table.columns, axis=1)
-            for method, rank in ranks.mean().sort_values().items():
-                line = {"metadata": kind, "blocks": blocks, "n_blocks": len(table)}
-                line |= {"friedman_p": found.pvalue, "method": method, "mean_rank": rank}
-                tests.append({**line, "nemenyi_p_against_ours": pairs.loc[OURS, method]})
-            draw_ranks(ranks.mean(), pairs, f"{kind}, blocks are {blocks}")
-    save(pd.DataFrame(tests), "paper_hypernet_figure3")
-    print(pd.DataFrame(tests).to_string(index=False, float_format="%.3g"))
-
-
-def draw_ranks(ranks, pairs, title):
-    """A critical-difference diagram: methods on one bar cannot be told apart."""
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(8, 2.8), layout="constrained")
-    scikit_posthocs.critical_difference_diagram(ranks, pairs, ax=axes)
-    axes.set_title(f"Mean rank (1 is best), {title}")
-    name = "paper_hypernet_figure3_" + title.replace(", blocks are", "").replace(" ", "_")
-    figure.savefig(RESULTS / f"{name}.svg", metadata={"Date": None})
-    plt.close(figure)
+            errors = part.pivot_table(index=keys, columns="method", values="mse")
+            found, pairs = compare_ranks(errors, OURS)
+            tests.append(found.assign(metadata=kind, blocks=blocks))
+            name = f"paper_hypernet_figure3_{kind}_{blocks}".replace(" ", "_")
+            draw_ranks(errors, pairs, f"Mean rank (1 is best), {kind}, blocks are {blocks}", name)
+    tests = pd.concat(tests, ignore_index=True)
+    save(tests, "paper_hypernet_figure3")
+    print(tests.to_string(index=False, float_format="%.3g"))
 
 
 def chosen_settings(data_name, kind):

@@ -102,7 +102,8 @@ def chosen(problem, candidates):
     return candidates[int(np.argmin(errors))](problem.known, problem.test)
 
 
-def _predicted(problem, model, X):
+def predicted(problem, model, X):
+    """Numbers, or probabilities of the second class."""
     return model.predict_proba(X)[:, 1] if problem.classes else model.predict(X)
 
 
@@ -118,7 +119,7 @@ def ridge(problem):
         model = (
             LogisticRegression(C=1 / penalty, max_iter=500) if problem.classes else Ridge(penalty)
         )
-        return _predicted(problem, model.fit(X.iloc[rows], problem.y[rows]), X.iloc[asked])
+        return predicted(problem, model.fit(X.iloc[rows], problem.y[rows]), X.iloc[asked])
 
     encodings = problem.standardised, problem.encoded
     return chosen(problem, [partial(run, p, e) for p in PENALTIES for e in encodings])
@@ -136,7 +137,7 @@ def ridge_per_task(problem):
             if len(own) == 0 or (problem.classes and len(np.unique(problem.y[own])) < 2):
                 continue
             model = _linear(problem, penalty).fit(X.iloc[own], problem.y[own])
-            predicted[here] = _predicted(problem, model, X.iloc[asked[here]])
+            predicted[here] = predicted(problem, model, X.iloc[asked[here]])
         return predicted
 
     return chosen(problem, [partial(run, p) for p in PENALTIES])
@@ -180,7 +181,7 @@ def boosting(problem):
     X = encode(how, problem.known)
     model = Model(max_iter=n, **settings(how, rate))
     model.fit(X.iloc[problem.known], problem.y[problem.known])
-    return _predicted(problem, model, X.iloc[problem.test])
+    return predicted(problem, model, X.iloc[problem.test])
 
 
 def _boosted(problem, library, objective, encodings, **extra):
@@ -331,39 +332,38 @@ def network(problem):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.fit(X.iloc[rows], (y - shift) / scale)
-        return shift + scale * _predicted(problem, model, X.iloc[asked])
+        return shift + scale * predicted(problem, model, X.iloc[asked])
 
     encodings = problem.standardised, problem.encoded
     candidates = [partial(run, p, e) for p in (1e-4, 1e-1, 10.0) for e in encodings]
     return chosen(problem, candidates)
 
 
-def ours(name, settings, problem):
-    """One of our estimators, with one set of parameters for all tables."""
+def ours(problem, method):
+    """One of our estimators, unfitted, with one set of parameters for all tables."""
+    name, settings = OURS[method]
     if name == "MultiTaskHypernet":
         Model = MultiTaskHypernetClassifier if problem.classes else MultiTaskHypernetRegressor
     else:
         Model = getattr(baselines, name + ("Classifier" if problem.classes else "Regressor"))
-    model = Model(
+    return Model(
         task_id=problem.task_id,
         metadata=problem.metadata,
         unseen_tasks="average",
         random_state=problem.seed,
         **settings,
     )
-    model.fit(problem.X.iloc[problem.known], problem.y[problem.known])
-    return _predicted(problem, model, problem.X.iloc[problem.test])
 
 
 OURS = {
-    "hypernetwork": partial(ours, "MultiTaskHypernet", {}),
-    "hypernetwork, 4 members": partial(ours, "MultiTaskHypernet", {"n_members": 4}),
-    "hypernetwork, not refitted": partial(ours, "MultiTaskHypernet", {"early_stopping": True}),
-    "one network, one-hot": partial(ours, "SingleTask", {"one_hot": True}),
-    "shared bottom": partial(ours, "SharedBottom", {}),
-    "mixture of experts": partial(ours, "MultiGateMixtureOfExperts", {}),
-    "progressive extraction": partial(ours, "ProgressiveLayeredExtraction", {}),
-    "tensor factorised": partial(ours, "TensorFactorized", {}),
+    "hypernetwork": ("MultiTaskHypernet", {}),
+    "hypernetwork, 4 members": ("MultiTaskHypernet", {"n_members": 4}),
+    "hypernetwork, not refitted": ("MultiTaskHypernet", {"early_stopping": True}),
+    "one network, one-hot": ("SingleTask", {"one_hot": True}),
+    "shared bottom": ("SharedBottom", {}),
+    "mixture of experts": ("MultiGateMixtureOfExperts", {}),
+    "progressive extraction": ("ProgressiveLayeredExtraction", {}),
+    "tensor factorised": ("TensorFactorized", {}),
 }
 RIVALS = {
     "ridge": ridge,
