@@ -102,7 +102,7 @@ def chosen(problem, candidates):
     return candidates[int(np.argmin(errors))](problem.known, problem.test)
 
 
-def predicted(problem, model, X):
+def answer(problem, model, X):
     """Numbers, or probabilities of the second class."""
     return model.predict_proba(X)[:, 1] if problem.classes else model.predict(X)
 
@@ -119,7 +119,7 @@ def ridge(problem):
         model = (
             LogisticRegression(C=1 / penalty, max_iter=500) if problem.classes else Ridge(penalty)
         )
-        return predicted(problem, model.fit(X.iloc[rows], problem.y[rows]), X.iloc[asked])
+        return answer(problem, model.fit(X.iloc[rows], problem.y[rows]), X.iloc[asked])
 
     encodings = problem.standardised, problem.encoded
     return chosen(problem, [partial(run, p, e) for p in PENALTIES for e in encodings])
@@ -137,7 +137,7 @@ def ridge_per_task(problem):
             if len(own) == 0 or (problem.classes and len(np.unique(problem.y[own])) < 2):
                 continue
             model = _linear(problem, penalty).fit(X.iloc[own], problem.y[own])
-            predicted[here] = predicted(problem, model, X.iloc[asked[here]])
+            predicted[here] = answer(problem, model, X.iloc[asked[here]])
         return predicted
 
     return chosen(problem, [partial(run, p) for p in PENALTIES])
@@ -181,7 +181,7 @@ def boosting(problem):
     X = encode(how, problem.known)
     model = Model(max_iter=n, **settings(how, rate))
     model.fit(X.iloc[problem.known], problem.y[problem.known])
-    return predicted(problem, model, X.iloc[problem.test])
+    return answer(problem, model, X.iloc[problem.test])
 
 
 def _boosted(problem, library, objective, encodings, **extra):
@@ -332,7 +332,7 @@ def network(problem):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.fit(X.iloc[rows], (y - shift) / scale)
-        return shift + scale * predicted(problem, model, X.iloc[asked])
+        return shift + scale * answer(problem, model, X.iloc[asked])
 
     encodings = problem.standardised, problem.encoded
     candidates = [partial(run, p, e) for p in (1e-4, 1e-1, 10.0) for e in encodings]

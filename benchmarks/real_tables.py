@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from _common import RESULTS, save, side_by_side, standard_error, verdict
 from _ranks import compare_ranks, draw_ranks
-from _rivals import NUMBERS_ONLY, OURS, RIVALS, Problem, ours, predicted
+from _rivals import NUMBERS_ONLY, OURS, RIVALS, Problem, answer, ours
 
 from skmtl import datasets
 from skmtl.model_selection import TaskShuffleSplit
@@ -97,15 +97,15 @@ def run(name, kind, method, seeds):
             models = [ours(problem, method) for problem in problems]
             tables = [(p.X.iloc[p.known], p.y[p.known]) for p in problems]
             pairs = zip(problems, side_by_side(models, tables), strict=True)
-            answers = [predicted(p, model, p.X.iloc[p.test]) for p, model in pairs]
+            answers = [answer(p, model, p.X.iloc[p.test]) for p, model in pairs]
         else:
             answers = [RIVALS[method](problem) for problem in problems]
     seconds = (time.perf_counter() - start) / len(seeds)
     key = {"table": name, "split": kind, "method": method}
     return [
-        {**key, "seed": problem.seed, "error": problem.error(problem.test, answer)}
+        {**key, "seed": problem.seed, "error": problem.error(problem.test, said)}
         | {"seconds": seconds}
-        for problem, answer in zip(problems, answers, strict=True)
+        for problem, said in zip(problems, answers, strict=True)
     ]
 
 
@@ -114,7 +114,7 @@ def summarise(rows):
     lines = []
     for (name, kind), part in rows.groupby(["table", "split"], sort=False):
         errors = part.pivot(index="seed", columns="method", values="error")
-        rivals = errors[[m for m in errors if m in RIVALS]]
+        rivals = errors[[m for m in errors if m in RIVALS] or list(errors)]
         best = rivals.mean().idxmin()
         for method in errors:
             ratio = errors[method] / rivals[best]
@@ -183,7 +183,7 @@ def main():
             impossible = name in CLASSES and method in NUMBERS_ONLY
             if not impossible and (name, kind, method, seed) not in done:
                 wanted.setdefault((name, kind, method), []).append(seed)
-        found = joblib.Parallel(arguments.jobs, verbose=1)(
+        found = joblib.Parallel(arguments.jobs)(
             joblib.delayed(run)(*key, seeds) for key, seeds in wanted.items()
         )
         rows = pd.concat([rows, pd.DataFrame(chain.from_iterable(found))], ignore_index=True)

@@ -172,17 +172,17 @@ def train(
     MemberNet
         With the trained module. What it has recorded is of the run that was validated.
     """
-    options = {"drop_diverged": drop_diverged, "weighted": weighted}
-    options["weighting_state"] = weighting_state
+    options = {"with_callbacks": with_callbacks, "drop_diverged": drop_diverged}
+    options |= {"weighted": weighted, "weighting_state": weighting_state}
     start = None if jobs[0].refit is None else copy.deepcopy(module)
-    net = _run(jobs, module, max_steps=max_steps, with_callbacks=with_callbacks, **options)
+    net = _run(jobs, module, max_steps=max_steps, **options)
     if start is None:
         return net
     again = [replace(job, splits=[(job.refit, None)], refit=None) for job in jobs]
-    # weights that have never been better than at the start are not finite, and dropped soon
+    # a member that has diverged at once has no best epoch
     last_epochs = net.clock_.best_epoch.clamp(min=1).tolist()
     options["weighting_state"] = copy.deepcopy(weighting_state)
-    whole = _run(again, start, last_epochs=last_epochs, with_callbacks=False, **options)
+    whole = _run(again, start, last_epochs=last_epochs, **options)
     net.module_, net.weighting_state_ = whole.module_, whole.weighting_state_
     net.diverged_ = {**whole.diverged_, **net.diverged_}
     return net
@@ -221,10 +221,12 @@ def _run(
     first, estimator = jobs[0], jobs[0].estimator
     device = resolve_device(estimator.device)
     seeds = np.concatenate([job.seeds for job in jobs])
-    callbacks = check_callbacks(estimator.callbacks if with_callbacks else None, len(seeds))
+    refit = last_epochs is not None
+    own = estimator.callbacks if with_callbacks else None
+    callbacks = check_callbacks(own, len(seeds), refit=refit)
     if estimator.verbose:
         callbacks.append(ProgressBar(type(estimator).__name__))
-    recorded = weighted and last_epochs is None
+    recorded = weighted and not refit
     affinity = get_affinity(estimator.record_affinity) if recorded else None
     max_epochs = estimator.max_iter
     if max_steps is not None:

@@ -246,6 +246,29 @@ def test_training_starts_again_on_all_rows_for_as_many_epochs_as_were_best(schoo
         assert_array_equal(predicted(other)[member], members[member])
 
 
+def test_callbacks_steer_both_times(schools):
+    def clipped(**settings):
+        seen = []
+
+        class Seen(Callback):
+            def on_epoch_end(self, net, **kwargs):
+                seen.append(net.history[-1, "valid_loss"])
+
+        callbacks = [GradientNormClipping(1e-3), Seen(), EarlyStopping(patience=40)]
+        if not settings["early_stopping"]:
+            callbacks = callbacks[:1]
+        settings = {**STOPS_EARLY, **settings}
+        return quick_model(callbacks=callbacks, **settings).fit(*schools), seen
+
+    model, seen = clipped(early_stopping="refit")
+    best = model.history_["epoch"][model.history_["valid_loss"].argmin()]
+    assert len(seen) == model.n_iter_ + best
+    assert np.isfinite(seen[: model.n_iter_]).all()
+    assert np.isnan(seen[model.n_iter_ :]).all()
+    other, _ = clipped(early_stopping=False, max_iter=int(best))
+    assert_array_equal(model.predict(schools[0]), other.predict(schools[0]))
+
+
 def test_what_is_recorded_is_of_the_run_that_was_validated(schools):
     settings = {"n_members": 2, "task_weighting": "uncertainty", **STOPS_EARLY}
     counters = [RowCounter(), RowCounter()]

@@ -16,16 +16,20 @@ _STEERING = {
     "Checkpoint": "early_stopping=True, which keeps the best weights of every member",
 }
 
+# say when to stop and what to keep, which is settled when training starts again
+_OF_VALIDATION = (skorch_callbacks.EarlyStopping, skorch_callbacks.Checkpoint)
 _SCORING = (skorch_callbacks.EpochScoring, skorch_callbacks.BatchScoring)
 
 
-def check_callbacks(callbacks, n_members):
+def check_callbacks(callbacks, n_members, refit=False):
     """Copy the user's callbacks, refusing those that would steer several members at once.
 
     Parameters
     ----------
     callbacks : list of skorch callbacks or None
     n_members : int
+    refit : bool
+        Whether training starts again without validation rows: those that need them are left out.
 
     Returns
     -------
@@ -54,7 +58,8 @@ def check_callbacks(callbacks, n_members):
             )
         if n_members > 1:
             _refuse_steering(callback, n_members)
-        checked.append(clone(callback, safe=False))
+        if not (refit and isinstance(callback, _OF_VALIDATION)):
+            checked.append(clone(callback, safe=False))
     return checked
 
 

@@ -419,6 +419,10 @@ class MemberNet(NeuralNet):
             best = min((row["valid_loss"] for row in self.history[:-1]), default=torch.inf)
             record["valid_loss_best"] = record["valid_loss"] < best
             record["best_loss"] = clock.best_loss.mean().item()
+        elif self.last_epochs is not None:
+            # training has started again: callbacks find the names that they saw the first time
+            nothing = float("nan")
+            record |= {"valid_loss": nothing, "valid_loss_best": False, "best_loss": nothing}
         record |= {"n_members": clock.n_members, "n_active": int(clock.active.sum())}
         for name, value in record.items():
             self.history.record(name, value)
