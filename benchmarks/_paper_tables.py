@@ -94,7 +94,7 @@ def table2(data_home, n_seeds, n_ours, data_names, resume=False):
     summary = summarise(rows)
     save(summary, "paper_hypernet_table2_summary")
     print(summary.to_string(index=False, float_format="%.4f", na_rep=""))
-    if rows["data"].nunique() == len(FETCH):
+    if len(rows[rows["method"] == ENSEMBLE].groupby(["data", "metadata"])) == 2 * len(FETCH):
         figure3(rows)
 
 
