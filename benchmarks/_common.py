@@ -33,7 +33,7 @@ def cpu_model():
     return platform.processor() or platform.machine()
 
 
-def command_line(hidden=("--data-home",)):
+def command_line(hidden=("--data-home", "--cache-dir")):
     """How the script was called, without the values of options that name folders."""
     words = []
     for word in sys.argv[1:]:

@@ -242,9 +242,13 @@ def test_nullable_features_that_are_missing(schools):
 def test_features_too_large_for_training(schools):
     X, y = schools
     # finite, but far from the others, or with a square that is not
-    for value in (1e100, 1e160, 1e300):
-        with says(ValueError, "'age'", "too far from the others"):
-            quick_model().fit(with_value(X, "age", value), y)
+    for value in (1e20, 1e100, 1e160, 1e300):
+        for early_stopping in (True, "refit", False):
+            with says(ValueError, "'age'", f"{value:g}", "too far from the others"):
+                model = quick_model(early_stopping=early_stopping)
+                model.fit(with_value(X, "age", value), y)
+    # a feature that is 0 but for one row is no mistake
+    quick_model().fit(X.assign(age=np.arange(len(X)) == 7), y)
 
 
 def test_labels_too_large_for_training(schools):

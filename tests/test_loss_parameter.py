@@ -64,7 +64,7 @@ def schools():
 def test_quantiles_cover_their_share(quantile):
     X, y = make_schools(n_schools=8, n_rows=150, noise=1.0)
     train = X.groupby("school").cumcount() < 100
-    model = fast_model(loss="pinball", quantile=quantile, **LEARNS)
+    model = fast_model(loss="pinball", quantile=quantile, early_stopping=True, **LEARNS)
     model.fit(X[train], y[train])
     held, labels = X[~train], y[~train]
     found = model.predict(held)

@@ -314,8 +314,9 @@ def rare():
 
 def test_balanced_classes(rare):
     X, Y = rare
-    plain = wide_classifier(**LEARNS).fit(X[:400], Y[:400])
-    balanced = wide_classifier(class_weight="balanced", **LEARNS).fit(X[:400], Y[:400])
+    settings = {"early_stopping": True, **LEARNS}
+    plain = wide_classifier(**settings).fit(X[:400], Y[:400])
+    balanced = wide_classifier(class_weight="balanced", **settings).fit(X[:400], Y[:400])
     scores = [
         balanced_accuracy_score(Y["rare"][400:], model.predict(X[400:])["rare"])
         for model in (plain, balanced)
