@@ -120,7 +120,8 @@ def summarise(rows):
                 paper = PAPER[kind][OURS][places[name]]
                 paper_ratio = paper / PAPER["without metadata"][NAIVE][places[name]]
                 line["at_most_the_paper"] = verdict(line["mse"] <= paper)
-                line["ratio_at_most"] = verdict(line["ratio_to_naive"] <= paper_ratio)
+                if np.isfinite(naive):
+                    line["ratio_at_most"] = verdict(line["ratio_to_naive"] <= paper_ratio)
                 first = line["mse"] <= rivals.min() + line["standard_error"]
                 line["first_or_near"] = verdict(first)
             lines.append(line)
