@@ -81,6 +81,12 @@ def save(table, name, **notes):
     print(f"wrote benchmarks/results/{path.name}", flush=True)
 
 
+def saved(name):
+    """What `save` has written under a name; an empty table if nothing has been."""
+    path = RESULTS / f"{name}.csv"
+    return pd.read_csv(path, comment="#") if path.exists() else pd.DataFrame()
+
+
 def time_interleaved(contenders, n_repeats):
     """Run contenders in turn, so that a slow moment of the machine hits all of them.
 

@@ -112,8 +112,8 @@ def run(data, name, with_metadata, choices, seeds, refit=True):
             train, valid, _ = splits[seed]
             model = settings_of(data, METHODS[name], with_metadata, settings)
             models.append(model.set_params(random_state=seed))
-            known = np.concatenate([train, valid])
             if refit:
+                known = np.concatenate([train, valid])
                 tables.append((X.iloc[known], data.y.iloc[known]))
             else:
                 rows = X.iloc[train], data.y.iloc[train], None, X.iloc[valid], data.y.iloc[valid]

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from _common import RESULTS, save, standard_error, verdict
+from _common import save, saved, standard_error, verdict
 from _paper_data import FETCH, load
 from _paper_methods import COMMON, METADATA, METHODS, run, tune
 from _ranks import compare_ranks, draw_ranks
@@ -58,7 +58,7 @@ def table2(data_home, n_seeds, n_ours, data_names, resume=False):
     """
     rows, settings = pd.DataFrame(), pd.DataFrame()
     if resume:
-        rows, settings = (_read(f"paper_hypernet_table2{end}") for end in ("", "_settings"))
+        rows, settings = (saved(f"paper_hypernet_table2{end}") for end in ("", "_settings"))
     methods = [*METHODS, ENSEMBLE]
     for data_name, (kind, with_metadata), method in product(data_names, METADATA.items(), methods):
         wanted = {"data": data_name, "metadata": kind, "method": method}
@@ -147,7 +147,7 @@ def figure3(rows):
 
 def chosen_settings(data_name, kind):
     """What table 2 has chosen for the hypernetwork."""
-    table = _read("paper_hypernet_table2_settings")
+    table = saved("paper_hypernet_table2_settings")
     wanted = {"data": data_name, "metadata": kind, "method": OURS}
     return settings_in(_where(table, wanted).iloc[0], OURS)
 
@@ -169,11 +169,6 @@ def _value(text):
         return float(text)
     except ValueError:
         return text
-
-
-def _read(name):
-    path = RESULTS / f"{name}.csv"
-    return pd.read_csv(path, comment="#") if path.exists() else pd.DataFrame()
 
 
 def _where(table, wanted):

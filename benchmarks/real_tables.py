@@ -14,7 +14,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import torch
-from _common import RESULTS, save, side_by_side, standard_error, verdict
+from _common import save, saved, side_by_side, standard_error, verdict
 from _ranks import compare_ranks, draw_ranks
 from _rivals import NUMBERS_ONLY, OURS, RIVALS, Problem, answer, ours
 
@@ -171,8 +171,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.tables, arguments.seeds = ["sleepstudy", "theoph", "radon"], 2
-    path = RESULTS / "real_tables.csv"
-    rows = pd.read_csv(path, comment="#") if arguments.resume else pd.DataFrame()
+    rows = saved("real_tables") if arguments.resume else pd.DataFrame()
     keys = ["table", "split", "method", "seed"]
     done = set() if rows.empty else set(rows[keys].itertuples(index=False, name=None))
     for name in arguments.tables:

@@ -68,7 +68,7 @@ class MemberClock:
                 self._best = buffer
             else:
                 self._best = torch.where(self.active.unsqueeze(1), buffer, self._best)
-                self._stop_at_last_epoch()
+                self.stop(self._at_last_epoch())
             return
         better = (valid_loss < self._best_loss) & self.active
         self._best = torch.where(better.unsqueeze(1), buffer, self._best)
@@ -77,14 +77,11 @@ class MemberClock:
         improved = (valid_loss < self._reference - self.tol) & self.active
         self._reference = torch.where(improved, valid_loss, self._reference)
         self._waiting = torch.where(improved, 0, self._waiting + 1)
-        # a member that has stopped does not wake up: its waiting only grows
-        self.active = self._waiting < self.patience
-        if self._last_epochs is not None:
-            self._stop_at_last_epoch()
-        self.any_active = bool(self.active.any())
+        tired = self._waiting >= self.patience
+        self.stop(tired if self._last_epochs is None else tired | self._at_last_epoch())
 
-    def _stop_at_last_epoch(self):
-        self.stop(self._n_iter >= self._last_epochs)
+    def _at_last_epoch(self):
+        return self._n_iter >= self._last_epochs
 
     def stop(self, members):
         """Stop some members for good.
@@ -93,7 +90,6 @@ class MemberClock:
         ----------
         members : Tensor of shape (M',) of bool
         """
-        self._waiting = torch.where(members, self.patience, self._waiting)
         self.active = self.active & ~members
         self.any_active = bool(self.active.any())
 
