@@ -42,7 +42,7 @@ TUNING_SEEDS = 5
 SLOW, SLOW_TUNING_SEEDS = {("Chlorophyll", "Cross-stitch"), ("Chlorophyll", "Sluice")}, 2
 
 
-def table2(data_home, n_seeds, n_ours, data_names, resume=False):
+def table2(data_home, n_seeds, n_ours, data_names, method_names=None, resume=False):
     """Nine methods, with and without metadata.
 
     Parameters
@@ -53,13 +53,15 @@ def table2(data_home, n_seeds, n_ours, data_names, resume=False):
     n_ours : int
         More of them, for the hypernetwork.
     data_names : list of str
+    method_names : list of str, optional
+        By default all of them, our ten members included.
     resume : bool
         Whether to keep what the result files have, and go on from there.
     """
     rows, settings = pd.DataFrame(), pd.DataFrame()
     if resume:
         rows, settings = (saved(f"paper_hypernet_table2{end}") for end in ("", "_settings"))
-    methods = [*METHODS, ENSEMBLE]
+    methods = method_names or [*METHODS, ENSEMBLE]
     for data_name, (kind, with_metadata), method in product(data_names, METADATA.items(), methods):
         wanted = {"data": data_name, "metadata": kind, "method": method}
         if (method == NAIVE and with_metadata) or len(_where(rows, wanted)):
@@ -101,6 +103,10 @@ def table2(data_home, n_seeds, n_ours, data_names, resume=False):
 def summarise(rows):
     """A line for each data set and method, beside the paper's."""
     lines, places = [], {name: place for place, name in enumerate(FETCH)}
+    order = {name: k for k, name in enumerate([*METHODS, DEFAULTS, ENSEMBLE])}
+    # in whatever order they were run
+    rows = rows.sort_values("method", key=lambda names: names.map(order), kind="stable")
+    rows = rows.sort_values("data", key=lambda names: names.map(places), kind="stable")
     for (name, kind), part in rows.groupby(["data", "metadata"], sort=False):
         here = rows[(rows["data"] == name) & (rows["method"] == NAIVE)]
         naive = here["mse"].mean()

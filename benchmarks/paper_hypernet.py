@@ -10,8 +10,9 @@ import time
 from _hypernet_targets import run as targets
 from _paper_data import FETCH
 from _paper_embeddings import hidden_facts
+from _paper_methods import METHODS
 from _paper_sizes import WIDTHS, figure6, figures_4_and_5
-from _paper_tables import table2, table3
+from _paper_tables import ENSEMBLE, table2, table3
 
 EXPERIMENTS = "targets", "table2", "table3", "sizes", "embeddings", "widths"
 
@@ -28,6 +29,7 @@ def main():
     parser.add_argument("--splits", type=int, default=5, help="of High School & Beyond")
     parser.add_argument("--jobs", type=int, default=2, help="processes, for the targets")
     parser.add_argument("--data", nargs="+", default=list(FETCH), choices=list(FETCH))
+    parser.add_argument("--methods", nargs="+", choices=[*METHODS, ENSEMBLE], help="of table2")
     parser.add_argument("--resume", action="store_true", help="table2 goes on from its files")
     options = parser.parse_args()
     names, widths = options.data, WIDTHS
@@ -37,7 +39,9 @@ def main():
     home, seeds = options.data_home, options.seeds
     calls = {
         "targets": lambda: targets(home, options.target_seeds, options.splits, options.jobs),
-        "table2": lambda: table2(home, seeds, options.our_seeds, names, options.resume),
+        "table2": lambda: table2(
+            home, seeds, options.our_seeds, names, options.methods, options.resume
+        ),
         "table3": lambda: table3(home, seeds, names),
         "sizes": lambda: figures_4_and_5(home, seeds, names),
         "embeddings": lambda: hidden_facts(home, seeds, names),
