@@ -9,6 +9,7 @@ from functools import partial
 import pandas as pd
 import torch
 from _common import save, time_interleaved, verdict
+from threadpoolctl import threadpool_limits
 
 from skmtl.nn import SharedBottomNetwork, TaskHypernetwork, task_gradients
 from skmtl.training import MemberNet, TaskRows
@@ -132,7 +133,7 @@ def watched(architecture, form, options, n_steps, n_tasks=9):
 
 
 def main():
-    """Run everything and save it."""
+    """Read the options."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=9)
@@ -141,6 +142,13 @@ def main():
     if options.quick:
         options.steps, options.repeats = 5, 2
     torch.set_num_threads(1)
+    # NumPy's own threads would wait for each other, and count
+    with threadpool_limits(1):
+        measure(options)
+
+
+def measure(options):
+    """Run everything and save it."""
     results = steps(options.steps, options.repeats)
     save(pd.DataFrame(results), "weighting_speed")
 

@@ -33,6 +33,21 @@ class TaskGradients:
     def attach(self):
         """Attach to the module what is needed to look at a forward pass; again after `detach`."""
 
+    def watch(self, inputs):
+        """Attach to the module so that the next backward pass leaves behind what `collect` needs.
+
+        Parameters
+        ----------
+        inputs : tuple
+            What the module is going to be called with.
+
+        Returns
+        -------
+        bool
+            False if that is not possible here, and nothing was attached.
+        """
+        return False
+
     def detach(self):
         """Take everything back that was attached to the module."""
 
@@ -52,6 +67,20 @@ class TaskGradients:
         """
         self.own_gradients = self.pull_back(losses.sum(), self.own)
         self.rows = self._jacobian(losses, torch.eye(losses.shape[1]).to(losses))
+
+    def collect(self, scales, slots):
+        """Look at what a backward pass has left behind, after `watch`.
+
+        Gradients of parameters that one task has are not looked at: the parameters have them.
+
+        Parameters
+        ----------
+        scales : Tensor of shape (M, S)
+            What the losses of every slot are to be multiplied by.
+        slots : Tensor of shape (M, K) of int64
+            As for `differentiate`.
+        """
+        raise NotImplementedError
 
     def _jacobian(self, outputs, directions):
         """Gradients of every slot, shape (M, S, P).
@@ -122,6 +151,20 @@ class TaskGradients:
         pieces = total.split(sizes, dim=1)
         return {
             name: piece.view_as(p)
+            for (name, p), piece in zip(self.shared.items(), pieces, strict=True)
+        }
+
+    def each(self):
+        """Gradients of every slot by itself.
+
+        Returns
+        -------
+        dict of str to Tensor of shape (S, M, ...)
+            By name of the shared parameter; None for one that is not reached.
+        """
+        pieces = self.rows.split([p[0].numel() for p in self.shared.values()], dim=2)
+        return {
+            name: piece.unflatten(2, p.shape[1:]).transpose(0, 1)
             for (name, p), piece in zip(self.shared.items(), pieces, strict=True)
         }
 

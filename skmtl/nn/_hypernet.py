@@ -199,6 +199,10 @@ class TaskHypernetwork(MemberModule):
         for layer in self.layers:
             layer.by_hand = False
 
+    def reads_by_row(self, n_rows, n_tasks):
+        """Whether so few rows of so many tasks pass without networks being written out."""
+        return n_rows <= FEW_ROWS * n_tasks and not self.readers
+
     @torch.no_grad()
     def for_new_tasks(self, n_tasks, noise):
         """Copy that trains the embeddings of other tasks only, everything else frozen.
@@ -283,7 +287,7 @@ class TaskHypernetwork(MemberModule):
         if self.skip is not None:
             moved = torch.cat([z[..., :n_learned] - self.origin, z[..., n_learned:]], dim=2)
         n_blocks, length = x.shape[1:3]
-        if n_blocks * length <= FEW_ROWS * tasks.shape[1] and not self.readers:
+        if self.reads_by_row(n_blocks * length, tasks.shape[1]):
             slots = slots.repeat_interleave(length, dim=1) if length > 1 else slots
             y = self._by_row(x.flatten(1, 2), h, moved, slots)
             return y.unflatten(1, (n_blocks, length))

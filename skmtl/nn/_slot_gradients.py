@@ -24,18 +24,32 @@ class SlotGradients(TaskGradients):
 
     def attach(self):
         """Watch what is written, see `TaskGradients.attach`."""
-        self.module.readers += 1
+        self._attach(watching=False)
+
+    def watch(self, inputs):
+        """Watch a step that writes networks out, see `TaskGradients.watch`."""
+        features, tasks, *_ = inputs
+        if self.module.reads_by_row(features.shape[1] * features.shape[2], tasks.shape[1]):
+            return False
+        self._attach(watching=True)
+        return True
+
+    def _attach(self, watching):
+        self._watching = watching
+        self.module.readers += not watching
         self._hooks = [part.register_forward_hook(self._remember) for part in self.parts]
 
     def _remember(self, part, inputs, output):
         if torch.is_grad_enabled():
             self._seen[part] = inputs[0].detach(), output
+            if self._watching:
+                output.retain_grad()
 
     def detach(self):
         """Take the hooks off the module."""
         for hook in self._hooks:
             hook.remove()
-        self.module.readers -= 1
+        self.module.readers -= not self._watching
         self.release()
 
     def release(self):
@@ -48,7 +62,15 @@ class SlotGradients(TaskGradients):
         written = {str(n): self._seen[part][1] for n, part in enumerate(self.parts)}
         gradients = self.pull_back(losses.sum(), {**self.own, **written})
         self.own_gradients = {name: gradients[name] for name in self.own}
-        self._slopes = [gradients[name] for name in written]
+        self._keep([gradients[name] for name in written])
+
+    def collect(self, scales, slots):
+        """Look at what a backward pass has left behind, see `TaskGradients.collect`."""
+        scales = scales.unsqueeze(2)
+        self._keep([self._seen[part][1].grad * scales for part in self.parts])
+
+    def _keep(self, slopes):
+        self._slopes = slopes
         # of the factors of compressed generators, whose gradients have no simpler form
         self._rows = {
             part: compressed_rows(part, self._seen[part][0], slope)
@@ -85,6 +107,20 @@ class SlotGradients(TaskGradients):
                 pieces = self._seen[part][0].mT @ slope, slope.sum(1, keepdim=True)
             for parameter, piece in zip(parameters, pieces, strict=True):
                 found[parameter] = piece.view_as(parameter)
+        return {name: found.get(parameter) for name, parameter in self.shared.items()}
+
+    def each(self):
+        """Gradients of every slot by itself, see `TaskGradients.each`."""
+        found = {}
+        for part, slope in zip(self.parts, self._slopes, strict=True):
+            parameters = list(part.parameters())
+            if part in self._rows:
+                pieces = self._rows[part].split([p[0].numel() for p in parameters], dim=2)
+            else:
+                pieces = self._seen[part][0].unsqueeze(3) * slope.unsqueeze(2), slope
+            for parameter, piece in zip(parameters, pieces, strict=True):
+                found[parameter] = piece.reshape(*slope.shape[:2], *parameter.shape[1:])
+        found = {parameter: piece.transpose(0, 1) for parameter, piece in found.items()}
         return {name: found.get(parameter) for name, parameter in self.shared.items()}
 
     def combine_all(self, weights):

@@ -5,6 +5,7 @@ import torch
 from skmtl.nn._gradients import TaskGradients
 from skmtl.nn._members import ACTIVATIONS
 from skmtl.nn._slot_gradients import SlotGradients
+from skmtl.nn._workspace import product
 
 
 class TrunkGradients(TaskGradients):
@@ -25,7 +26,15 @@ class TrunkGradients(TaskGradients):
 
     def attach(self):
         """Watch trunk and heads, see `TaskGradients.attach`."""
-        module = self.module
+        self._attach(watching=False)
+
+    def watch(self, inputs):
+        """Watch a step, see `TaskGradients.watch`."""
+        self._attach(watching=True)
+        return True
+
+    def _attach(self, watching):
+        module, self._watching = self.module, watching
         self._hooks = [layer.register_forward_hook(self._remember) for layer in module.trunk.layers]
         self._hooks.append(module.trunk.register_forward_hook(self._remember_representation))
         self._hooks.append(module.trunk.register_forward_pre_hook(self._forget))
@@ -37,12 +46,16 @@ class TrunkGradients(TaskGradients):
     def _remember(self, part, inputs, output):
         if torch.is_grad_enabled():
             self._seen.append((inputs[0].detach(), output))
+            if self._watching:
+                output.retain_grad()
 
     def _remember_representation(self, part, inputs, output):
         self._representation = output if torch.is_grad_enabled() else None
 
     def _remember_heads(self, part, inputs):
         self._read = inputs[0] if torch.is_grad_enabled() else None
+        if self._watching and self._read is not None:
+            self._read.retain_grad()
 
     def detach(self):
         """Take the hooks off the module."""
@@ -58,20 +71,30 @@ class TrunkGradients(TaskGradients):
 
     def differentiate(self, losses, slots):
         """Look at the gradients of the losses, see `TaskGradients.differentiate`."""
-        self._n_slots = losses.shape[1]
-        self._slots = slots
+        self._place(losses.shape[1], slots)
+        # where tasks share rows, block k is that of task k, and the rows of all blocks are the same
+        layers = [] if self.tasks_share_rows else [output for _, output in self._seen]
+        wanted = {**self.own, "": self._read, **dict(enumerate(layers))}
+        gradients = self.pull_back(losses.sum(), wanted)
+        self.own_gradients = {name: gradients[name] for name in self.own}
+        self.at_representation = gradients[""]
+        self._slopes = [gradients[n] for n in range(len(layers))]
+        self.rows = None
+
+    def _place(self, n_slots, slots):
+        self._n_slots, self._slots = n_slots, slots
         n_blocks, length = self._read.shape[1:3]
         self.tasks_share_rows = self._representation.shape[1] < n_blocks * length
-        gradients = self.pull_back(losses.sum(), {**self.own, "": self._read})
-        self.at_representation = gradients.pop("")
-        self.own_gradients = gradients
-        if self.tasks_share_rows:
-            # block k is that of task k, and the rows of all blocks are the same
-            self.rows = None
-            return
-        slope = self.at_representation.flatten(1, 2)
-        layers = {str(n): output for n, (_, output) in enumerate(self._seen)}
-        self._slopes = list(self.pull_back(self._representation, layers, slope).values())
+
+    def collect(self, scales, slots):
+        """Look at what a backward pass has left behind, see `TaskGradients.collect`."""
+        self._place(scales.shape[1], slots)
+        scales = scales.gather(1, slots)[:, :, None, None]
+        self.at_representation = self._read.grad * scales
+        self.rows = None
+        if not self.tasks_share_rows:
+            slopes = [output.grad.unflatten(1, (slots.shape[1], -1)) for _, output in self._seen]
+            self._slopes = [(slope * scales).flatten(1, 2) for slope in slopes]
 
     def gramian_at_representation(self):
         """Inner products of the tasks' gradients at the representation that they share."""
@@ -83,23 +106,24 @@ class TrunkGradients(TaskGradients):
         if self.tasks_share_rows:
             self._compute_rows()
             return super().gramian()
-        n_slots, n_blocks = self._n_slots, self._slots.shape[1]
-        rows, kernel = [], None
+        n_blocks, total, kernel = self._slots.shape[1], 0, None
         for (read, _), slope in zip(self._seen, self._slopes, strict=True):
             n_rows, d_in, d_out = read.shape[1], read.shape[2], slope.shape[2]
-            if n_rows**2 * (d_in + d_out) < (n_slots**2 + n_rows) * d_in * d_out:
-                product = (read @ read.mT + 1) * (slope @ slope.mT)
-                kernel = product if kernel is None else kernel + product
+            if n_rows**2 * (d_in + d_out) < (n_blocks**2 + n_rows) * d_in * d_out:
+                terms = product("kernel of reads", read, read.mT).add_(1)
+                terms.mul_(product("kernel of slopes", slope, slope.mT))
+                kernel = terms.clone() if kernel is None else kernel.add_(terms)
                 continue
             read, slope = (v.unflatten(1, (n_blocks, -1)) for v in (read, slope))
             # weights and biases apart: putting them together would copy all of them
-            rows += [self._by_slot((read.mT @ slope).flatten(2)), self._by_slot(slope.sum(2))]
-        total = sum(row @ row.mT for row in rows)
+            weights = product("weights of blocks", read.flatten(0, 1).mT, slope.flatten(0, 1))
+            weights, biases = weights.unflatten(0, (-1, n_blocks)).flatten(2), slope.sum(2)
+            total = total + weights @ weights.mT + biases @ biases.mT
         if kernel is not None:
             length = kernel.shape[1] // n_blocks
             by_block = kernel.unflatten(2, (n_blocks, length)).unflatten(1, (n_blocks, length))
-            total = total + self._by_slot(self._by_slot(by_block.sum((2, 4))).mT)
-        return total
+            total = total + by_block.sum((2, 4))
+        return self._by_slot(self._by_slot(total).mT)
 
     def _compute_rows(self):
         """T passes through the trunk side by side, if they are still to be made."""
@@ -119,6 +143,19 @@ class TrunkGradients(TaskGradients):
                 back = slope.flatten(1, 2) @ trunk.layers[n].weight.detach().mT
                 slope = back.unflatten(1, (n_rows, n_tasks))
         self.rows = torch.cat([found[name] for name in self.shared], dim=2)
+
+    def each(self):
+        """Gradients of every slot by itself, see `TaskGradients.each`."""
+        if self.tasks_share_rows:
+            self._compute_rows()
+            return super().each()
+        n_blocks, gradients = self._slots.shape[1], {}
+        for n, ((read, _), slope) in enumerate(zip(self._seen, self._slopes, strict=True)):
+            read, slope = (v.unflatten(1, (n_blocks, -1)) for v in (read, slope))
+            weight, bias = read.mT @ slope, slope.sum(2, keepdim=True)
+            gradients[f"trunk.layers.{n}.weight"] = self._by_slot(weight).transpose(0, 1)
+            gradients[f"trunk.layers.{n}.bias"] = self._by_slot(bias).transpose(0, 1)
+        return gradients
 
     def combine_all(self, weights):
         """Weighted sums for several sets of weights, see `TaskGradients.combine_all`."""

@@ -48,11 +48,26 @@ class AffinityRecorder:
     def _start_epoch(self):
         self._sums = self._counts = 0
 
-    def observe(self, net, batch):
-        """Look ahead from here, if it is time."""
+    def is_due(self):
+        """Whether to look ahead at the step that begins."""
         self._step += 1
-        if (self._step - 1) % self.settings.every:
-            return
+        return (self._step - 1) % self.settings.every == 0
+
+    def watch(self, batch):
+        """Watch the backward pass of the step, and tell whether `observe` need make none."""
+        return self.gradients.watch(batch.inputs)
+
+    def observe(self, net, batch, by_label=None):
+        """Look ahead from here.
+
+        Parameters
+        ----------
+        net : MemberNet
+        batch : Batch
+        by_label : Tensor of shape (M, K, b), optional
+            Weighted losses whose backward pass was watched; the parameters have their gradients,
+            and keep them. By default another pass is made here.
+        """
         _, tasks, slots, _ = batch.inputs
         n_slots = tasks.shape[1]
         totals = sum_by(slots, n_slots, batch.weights.sum(2))
@@ -60,17 +75,43 @@ class AffinityRecorder:
         # the mean loss of every task; 0 of one without rows
         safe = torch.where(present, totals, 1.0)
         gradients = self.gradients
-        gradients.attach()
-        before = sum_by(slots, n_slots, net.evaluate(batch)[1].sum(2)) / safe
-        gradients.differentiate(before, slots)
-        each = torch.eye(n_slots).to(before).unsqueeze(1).expand(-1, len(before), -1)
-        with torch.no_grad():
+        if by_label is None:
+            gradients.attach()
+            before = sum_by(slots, n_slots, net.evaluate(batch)[1].sum(2)) / safe
+            gradients.differentiate(before, slots)
             own = gradients.own_gradients
-            by_task = gradients.combine_all(each)
+            # some operations give the parameters what they are not asked for
+            net.optimizer_.zero_grad(set_to_none=True)
+        else:
+            before = sum_by(slots, n_slots, by_label.detach().sum(2)) / safe
+            scales = batch.counts.unsqueeze(1) / safe
+            gradients.collect(scales, slots)
+            own = self._own_gradients(net, sum_by(tasks, self.n_tasks, scales * present))
+        with torch.no_grad():
+            by_task = gradients.each()
             gradients.detach()
             affinity = self._affinity(net, batch, before.detach(), safe, by_task, own)
-        net.optimizer_.zero_grad(set_to_none=True)
         self._add(affinity, present, tasks)
+
+    def _moves_heads(self):
+        return self.settings.heads_first and self.settings.approximate is None
+
+    def _own_gradients(self, net, scales):
+        """Gradients of mean losses to what one task has, from those of the step."""
+        own = self.gradients.own
+        if not self._moves_heads() or not own:
+            return {}
+        found = {name: p.grad for name, p in own.items() if p.grad is not None}
+        penalties = net.penalties()
+        if penalties is not None and penalties.requires_grad:
+            # they are no part of a task's loss
+            for name, more in self.gradients.pull_back(penalties.sum(), own).items():
+                if name in found and more is not None:
+                    found[name] = found[name] - more
+        return {
+            name: values * scales.view(*scales.shape, *[1] * (values.ndim - 2))
+            for name, values in found.items()
+        }
 
     def _affinity(self, net, batch, before, totals, by_task, own):
         """Shape (M, S, S); the row is the task that steps."""
@@ -78,7 +119,7 @@ class AffinityRecorder:
         shared, here = self.columns, optimizer.buffer
         slopes = optimizer.flat(by_task)
         gradients = slopes
-        if settings.heads_first and settings.approximate is None and own:
+        if self._moves_heads() and own:
             gradients = slopes + optimizer.flat(own)
         after = optimizer.after(gradients, batch.active)
         if not settings.heads_first or settings.approximate is not None:

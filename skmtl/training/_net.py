@@ -352,8 +352,13 @@ class MemberNet(NeuralNet):
     def train_step(self, batch, **fit_params):
         """Make one step of every member whose epoch is not over."""
         self.optimizer_.zero_grad(set_to_none=True)
-        if self.recorder_ is not None:
-            self.recorder_.observe(self, batch)
+        recorder = self.recorder_
+        if recorder is not None:
+            if not recorder.is_due():
+                recorder = None
+            elif self.weighting_ is not None or not recorder.watch(batch):
+                recorder.observe(self, batch)
+                recorder = None
         if self.weighting_ is not None:
             sums, y_pred = self.weighting_.step(self, batch)
             return {"loss": sums, "y_pred": y_pred}
@@ -365,6 +370,8 @@ class MemberNet(NeuralNet):
             loss = loss + penalties
         # members share no parameter, so the gradient of the sum is each member's own
         loss.sum().backward()
+        if recorder is not None:
+            recorder.observe(self, batch, losses)
         self.step_optimizer(batch)
         return {"loss": sums.detach(), "y_pred": y_pred}
 

@@ -81,6 +81,14 @@ def check(module, blocks, form):
         dim=1,
     )
     torch.testing.assert_close(together, expected, rtol=1e-10, atol=1e-10)
+    # each alone: weights that leave out all others
+    each = gradients.each()
+    for s in range(losses.shape[1]):
+        alone = [
+            (torch.zeros_like(p) if each[name] is None else each[name][s]).flatten(1)
+            for name, p in shared.items()
+        ]
+        torch.testing.assert_close(torch.cat(alone, 1), rows[:, s], rtol=1e-10, atol=1e-10)
     # several at once, fewer and more than there are tasks
     for n_sets in (2, 7):
         several = torch.randn(n_sets, *weights.shape, dtype=weights.dtype)
@@ -101,7 +109,31 @@ def check(module, blocks, form):
                 gradients.own_gradients[name], expected, rtol=1e-10, atol=1e-10
             )
     gradients.detach()
+    check_watched(module, gradients, blocks)
     return gradients
+
+
+def check_watched(module, gradients, blocks):
+    """What a backward pass of a weighted sum leaves behind is what `differentiate` finds."""
+    scales = torch.rand(blocks[1].shape, generator=torch.Generator().manual_seed(2)) + 0.5
+    gradients.attach()
+    gradients.differentiate(losses_of(module, *blocks) * scales, blocks[2])
+    expected = gradients.each(), gradients.gramian()
+    gradients.detach()
+    if not gradients.watch(blocks):
+        # every form has its reason: T passes, or networks that are not written out
+        by_row = isinstance(gradients, SlotGradients) and module.reads_by_row(
+            blocks[0].shape[1] * blocks[0].shape[2], blocks[1].shape[1]
+        )
+        assert type(gradients) is TaskGradients or by_row
+        return
+    losses_of(module, *blocks).sum().backward()
+    gradients.collect(scales, blocks[2])
+    for name, value in gradients.each().items():
+        torch.testing.assert_close(value, expected[0][name], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(gradients.gramian(), expected[1], rtol=1e-10, atol=1e-10)
+    gradients.detach()
+    module.zero_grad()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -124,6 +156,16 @@ def test_hypernetworks(name, wide, form):
     facts = torch.linspace(-1, 1, 2 * tasks.shape[1] * 2).double().view(2, -1, 2)
     gradients = check(module, (x, tasks, slots, facts), form)
     assert type(gradients) is (SlotGradients if form == "auto" else TaskGradients)
+
+
+@pytest.mark.parametrize("name", HYPERNETS)
+def test_many_rows_of_hypernetworks(name):
+    # networks are written out anyway
+    module = hypernet(**HYPERNETS[name])
+    x, tasks, slots = random_blocks(module, 2, n_blocks=9, length=20)
+    facts = torch.linspace(-1, 1, 2 * tasks.shape[1] * 2).double().view(2, -1, 2)
+    assert not module.reads_by_row(9 * 20, tasks.shape[1])
+    check(module, (x, tasks, slots, facts), "auto")
 
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "relu", "tanh"])
@@ -175,3 +217,4 @@ def test_nothing_is_left_at_the_module():
         gradients = task_gradients(module)
         gradients.detach()
         assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+        assert getattr(module, "readers", 0) == 0

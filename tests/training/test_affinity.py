@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 
 from skmtl.nn import SharedBottomNetwork
 from skmtl.training import MemberNet, NumberLoss, TaskRows
+from skmtl.training._affinity import AffinityRecorder
 from skmtl.training._batches import MemberBatches
 from skmtl.training._lookahead import Lookahead
 from tests._members import build, parameters_of, task_rows, train
@@ -46,6 +47,36 @@ def test_training_is_as_without_it_to_the_bit(form, method):
         assert watched.affinity_.shape == (3, 2, table.n_tasks, table.n_tasks)
         assert np.isfinite(watched.affinity_[0]).any()
     assert plain.affinity_ is None
+
+
+ARCHITECTURES = {
+    "trunk, long": lambda: (task_rows(n_rows=120), {}),
+    "trunk, wide": lambda: (wide_rows(), {}),
+    # the penalty pulls at embeddings, and is no part of a task's loss
+    "hypernetwork": lambda: (task_rows(n_rows=120), {"embedding_alpha": 5.0}),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"approximate": 1}, {"approximate": 2}, {"every": 2}])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_pass_of_the_step_shows_what_another_pass_shows(architecture, options, monkeypatch):
+    table, changes = ARCHITECTURES[architecture]()
+    found, watched = [], []
+    look = AffinityRecorder.observe
+
+    def observe(self, net, batch, by_label=None):
+        watched.append(by_label is not None)
+        look(self, net, batch, by_label)
+
+    monkeypatch.setattr(AffinityRecorder, "observe", observe)
+    for _ in range(2):
+        module = build(table, [3, 4], **changes) if changes else module_for(table, [3, 4])
+        net = run(table, [3, 4], module=module, record_affinity=options, batch_size=120)
+        found.append(net.affinity_)
+        monkeypatch.setattr(AffinityRecorder, "watch", lambda self, batch: False)
+    half = len(watched) // 2
+    assert watched == [True] * half + [False] * half
+    np.testing.assert_allclose(*found, rtol=1e-7, atol=1e-12)
 
 
 @pytest.mark.parametrize("heads_first", [True, False])
