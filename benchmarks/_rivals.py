@@ -280,11 +280,15 @@ def mixed_model(problem):
             )
             fitted = model.fit(reml=True)
         predicted = fixed.iloc[asked].to_numpy() @ fitted.fe_params.to_numpy()
-        effects = fitted.random_effects
-        for one in np.unique(ids[asked]):
-            if one in effects:
-                here = ids[asked] == one
-                predicted[here] += random.iloc[asked[here]].to_numpy() @ effects[one].to_numpy()
+        left_over = problem.y[rows] - fixed.iloc[rows].to_numpy() @ fitted.fe_params.to_numpy()
+        covariance, Z = fitted.cov_re.to_numpy(), random.to_numpy()
+        for one in np.intersect1d(ids[asked], ids[rows]):
+            known, here = ids[rows] == one, ids[asked] == one
+            # as fitted.random_effects, which needs the inverse of the covariance: it may have none
+            moved = Z[rows[known]] @ covariance
+            of_rows = moved @ Z[rows[known]].T + fitted.scale * np.eye(known.sum())
+            effect = moved.T @ np.linalg.solve(of_rows, left_over[known])
+            predicted[here] += Z[asked[here]] @ effect
         return predicted
 
     return chosen(problem, [partial(run, kind) for kind in ([0, 1] if slopes else [0])])
