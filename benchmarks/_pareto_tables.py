@@ -1,0 +1,158 @@
+"""Fronts of tables and of overlaid digits: hypervolumes, preferences chosen by validation rows.
+
+Losses are divided by what the best constant has, so that the reference point is that constant.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import train_test_split
+
+from skmtl import ParetoHypernet
+from skmtl._preferences import preference_grid
+from skmtl.baselines import SharedBottomClassifier, SharedBottomRegressor
+from skmtl.datasets import load_star, make_overlaid_digits
+from skmtl.metrics import hypervolume
+from skmtl.weighting import FixedWeights
+
+N_PREFERENCES = 25
+# front methods; what a preference is chosen for
+OURS = ("linear", "pareto")
+POINTS = ("equal", "uncertainty", "dwa", "mgda")
+# linear programs in every step: fewer draws are made
+SLOW = {"PHN-EPO (epo, full size)": 2}
+
+
+@dataclass
+class Table:
+    """Rows to train on, to choose a preference by, and to test on.
+
+    Attributes
+    ----------
+    X, Y, X_valid, Y_valid, X_test, Y_test : tables
+    classes : bool
+        Whether labels are classes.
+    reference : float
+        Of every task, in multiples of the best constant's loss.
+    """
+
+    X: pd.DataFrame
+    Y: pd.DataFrame
+    X_valid: pd.DataFrame
+    Y_valid: pd.DataFrame
+    X_test: pd.DataFrame
+    Y_test: pd.DataFrame
+    classes: bool
+    reference: float
+
+
+def _split(X, Y, seed, classes, reference):
+    X, X_test, Y, Y_test = train_test_split(X, Y, test_size=0.25, random_state=seed)
+    X, X_valid, Y, Y_valid = train_test_split(X, Y, test_size=0.2, random_state=seed)
+    return Table(X, Y, X_valid, Y_valid, X_test, Y_test, classes, reference)
+
+
+def enb(seed, quick, data_home):
+    """Heating and cooling loads of buildings."""
+    table = pd.read_csv(data_home / "enb" / "enb.csv")
+    return _split(table.iloc[:, :8], table[["y1", "y2"]], seed, False, 0.1)
+
+
+def star(seed, quick, data_home):
+    """Eight school tests, of which labels are missing as they come; 2,000 pupils."""
+    bunch = load_star()
+    Y = bunch.target[bunch.target.notna().any(axis=1)]
+    Y = Y.sample(400 if quick else 2000, random_state=seed)
+    return _split(bunch.data.loc[Y.index], Y, seed, False, 1.0)
+
+
+def digits(seed, quick, data_home):
+    """Two digits overlaid: which is the left one, which the right one?"""
+    bunch = make_overlaid_digits(*((300, 100) if quick else (2000, 1000)), random_state=seed)
+    X, Y, test = bunch.data, bunch.target, bunch.test
+    parts = train_test_split(X[~test], Y[~test], test_size=0.2, random_state=seed)
+    X, X_valid, Y, Y_valid = parts
+    return Table(X, Y, X_valid, Y_valid, bunch.data[test], bunch.target[test], True, 1.0)
+
+
+TABLES = {"enb": enb, "digits": digits, "star": star}
+
+
+def models_of(table, seed, max_iter):
+    """Estimators of all methods, unfitted, with the preferences they are asked for or None."""
+    n_tasks = table.Y.shape[1]
+    settings = {"random_state": seed, "max_iter": max_iter, "hidden_layer_sizes": (32, 32)}
+    types = {"task_types": "classification"} if table.classes else {}
+    plain = SharedBottomClassifier if table.classes else SharedBottomRegressor
+    P = preference_grid(N_PREFERENCES, n_tasks)
+    full = {**settings, **types, "compression": False}
+    yield "linear", ParetoHypernet(**settings, **types), P
+    yield "pareto", ParetoHypernet(solver="pareto", **settings, **types), P
+    yield "PHN-LS (linear, full size)", ParetoHypernet(**full), P
+    if seed < SLOW["PHN-EPO (epo, full size)"]:
+        yield "PHN-EPO (epo, full size)", ParetoHypernet(solver="epo", n_preferences=1, **full), P
+    # a weight of nothing would leave a head as it was drawn
+    fixed = FixedWeights(n_tasks * P.clip(0.01))
+    model = plain(n_members=len(P), task_weighting=fixed, early_stopping=True, **settings)
+    yield "25 networks with fixed weights", model, P
+    for name in POINTS:
+        yield name, plain(task_weighting=name, early_stopping=True, **settings), None
+
+
+def outcomes(model, preferences, X, Y, train_Y, classes):
+    """Loss of every task by preference, and what is reported: accuracy, or minus the loss.
+
+    Returns
+    -------
+    two ndarrays of shape (P, T)
+    """
+    losses, scores = [], []
+    answers = _answers(model, preferences, X, classes)
+    for task, answer in zip(Y.columns, answers, strict=True):
+        known = Y[task].notna().to_numpy()
+        y, answer = Y[task].to_numpy()[known], answer[:, known]
+        if classes:
+            shares = train_Y[task].value_counts(normalize=True).sort_index()
+            places = np.searchsorted(shares.index, y)
+            right = np.take_along_axis(answer, places[None, :, None], axis=2)[..., 0]
+            unit = -(shares * np.log(shares)).sum()
+            losses.append(-np.log(right.clip(1e-7)).mean(axis=1) / unit)
+            scores.append((answer.argmax(axis=2) == places).mean(axis=1))
+        else:
+            losses.append(((answer - y) ** 2).mean(axis=1) / train_Y[task].var(ddof=0))
+            scores.append(-losses[-1])
+    return np.stack(losses, axis=1), np.stack(scores, axis=1)
+
+
+def _answers(model, preferences, X, classes):
+    """Numbers (P, n) or probabilities (P, n, classes) of every task."""
+    if isinstance(model, ParetoHypernet):
+        if classes:
+            return list(model.predict_proba(X, preference=preferences).values())
+        return list(np.moveaxis(np.asarray(model.predict(X, preference=preferences)), 2, 0))
+    found = model.predict_members(X)
+    return [found[task] for task in model.tasks_]
+
+
+def run(name, seed, quick, data_home):
+    """A line for each method: hypervolume, the best preference for each task, seconds."""
+    table = TABLES[name](seed, quick, data_home)
+    n_tasks = table.Y.shape[1]
+    for method, model, preferences in models_of(table, seed, 5 if quick else 300):
+        start = time.process_time()
+        model.fit(table.X, table.Y)
+        seconds = time.process_time() - start
+        parts = (table.X_valid, table.Y_valid), (table.X_test, table.Y_test)
+        valid, test = (outcomes(model, preferences, X, Y, table.Y, table.classes) for X, Y in parts)
+        # for each task the preference that is best on validation rows
+        chosen = test[1][valid[1].argmax(axis=0), np.arange(n_tasks)]
+        line = {"table": name, "seed": seed, "method": method}
+        line["hypervolume"] = hypervolume(test[0], np.full(n_tasks, table.reference))
+        line["score"] = chosen.mean()
+        if isinstance(model, ParetoHypernet):
+            one = np.ones((1, n_tasks))
+            even = outcomes(model, one, table.X_test, table.Y_test, table.Y, table.classes)
+            line["score_of_equal_preference"] = even[1].mean()
+        yield {**line, "seconds": seconds, "epochs": np.mean(model.n_iter_)}
