@@ -5,9 +5,11 @@ Losses are divided by what the best constant has, so that the reference point is
 
 import time
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 
 from skmtl import ParetoHypernet
@@ -18,6 +20,8 @@ from skmtl.metrics import hypervolume
 from skmtl.weighting import FixedWeights
 
 N_PREFERENCES = 25
+# weight decay, for every method chosen by the hypervolume on validation rows
+ALPHAS = (1e-4, 3.0)
 # front methods; what a preference is chosen for
 OURS = ("linear", "pareto")
 POINTS = ("equal", "uncertainty", "dwa", "mgda")
@@ -101,7 +105,7 @@ def models_of(table, seed, max_iter):
         yield name, plain(task_weighting=name, early_stopping=True, **settings), None
 
 
-def outcomes(model, preferences, X, Y, train_Y, classes):
+def outcomes(model, preferences, X, Y, table):
     """Loss of every task by preference, and what is reported: accuracy, or minus the loss.
 
     Returns
@@ -109,19 +113,19 @@ def outcomes(model, preferences, X, Y, train_Y, classes):
     two ndarrays of shape (P, T)
     """
     losses, scores = [], []
-    answers = _answers(model, preferences, X, classes)
+    answers = _answers(model, preferences, X, table.classes)
     for task, answer in zip(Y.columns, answers, strict=True):
         known = Y[task].notna().to_numpy()
         y, answer = Y[task].to_numpy()[known], answer[:, known]
-        if classes:
-            shares = train_Y[task].value_counts(normalize=True).sort_index()
+        if table.classes:
+            shares = table.Y[task].value_counts(normalize=True).sort_index()
             places = np.searchsorted(shares.index, y)
             right = np.take_along_axis(answer, places[None, :, None], axis=2)[..., 0]
             unit = -(shares * np.log(shares)).sum()
             losses.append(-np.log(right.clip(1e-7)).mean(axis=1) / unit)
             scores.append((answer.argmax(axis=2) == places).mean(axis=1))
         else:
-            losses.append(((answer - y) ** 2).mean(axis=1) / train_Y[task].var(ddof=0))
+            losses.append(((answer - y) ** 2).mean(axis=1) / table.Y[task].var(ddof=0))
             scores.append(-losses[-1])
     return np.stack(losses, axis=1), np.stack(scores, axis=1)
 
@@ -140,19 +144,24 @@ def run(name, seed, quick, data_home):
     """A line for each method: hypervolume, the best preference for each task, seconds."""
     table = TABLES[name](seed, quick, data_home)
     n_tasks = table.Y.shape[1]
+    reference = np.full(n_tasks, table.reference)
     for method, model, preferences in models_of(table, seed, 5 if quick else 300):
-        start = time.process_time()
-        model.fit(table.X, table.Y)
-        seconds = time.process_time() - start
-        parts = (table.X_valid, table.Y_valid), (table.X_test, table.Y_test)
-        valid, test = (outcomes(model, preferences, X, Y, table.Y, table.classes) for X, Y in parts)
+        found = []
+        for alpha in ALPHAS:
+            start = time.process_time()
+            model = clone(model).set_params(alpha=alpha).fit(table.X, table.Y)
+            seconds = time.process_time() - start
+            valid = outcomes(model, preferences, table.X_valid, table.Y_valid, table)
+            found.append((hypervolume(valid[0], reference), model, valid, seconds))
+        _, model, valid, seconds = max(found, key=itemgetter(0))
+        test = outcomes(model, preferences, table.X_test, table.Y_test, table)
         # for each task the preference that is best on validation rows
         chosen = test[1][valid[1].argmax(axis=0), np.arange(n_tasks)]
-        line = {"table": name, "seed": seed, "method": method}
-        line["hypervolume"] = hypervolume(test[0], np.full(n_tasks, table.reference))
+        line = {"table": name, "seed": seed, "method": method, "alpha": model.alpha}
+        line["hypervolume"] = hypervolume(test[0], reference)
         line["score"] = chosen.mean()
         if isinstance(model, ParetoHypernet):
             one = np.ones((1, n_tasks))
-            even = outcomes(model, one, table.X_test, table.Y_test, table.Y, table.classes)
+            even = outcomes(model, one, table.X_test, table.Y_test, table)
             line["score_of_equal_preference"] = even[1].mean()
         yield {**line, "seconds": seconds, "epochs": np.mean(model.n_iter_)}
