@@ -24,19 +24,13 @@ from skmtl.display import (
 from skmtl.metrics import per_task_score
 
 pyplot = pytest.importorskip("matplotlib.pyplot")
+pytestmark = pytest.mark.usefixtures("no_window")
 DISPLAYS = [
     AllocationDisplay,
     AllocationHistoryDisplay,
     ComponentUseDisplay,
     TaskSimilarityDisplay,
 ]
-
-
-@pytest.fixture(autouse=True)
-def no_window():
-    pyplot.switch_backend("agg")
-    yield
-    pyplot.close("all")
 
 
 @pytest.fixture(scope="module", params=[1, 2])

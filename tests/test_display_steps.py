@@ -20,14 +20,8 @@ from skmtl.weighting import ITMTL
 from tests._tables import make_schools, make_wide
 
 pyplot = pytest.importorskip("matplotlib.pyplot")
+pytestmark = pytest.mark.usefixtures("no_window")
 QUICK = {"hidden_layer_sizes": (8,), "max_iter": 6, "random_state": 0, "early_stopping": False}
-
-
-@pytest.fixture(autouse=True)
-def no_window():
-    pyplot.switch_backend("agg")
-    yield
-    pyplot.close("all")
 
 
 @pytest.fixture(scope="module")

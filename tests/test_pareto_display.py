@@ -9,13 +9,7 @@ from skmtl._preferences import front_table, preference_grid
 from skmtl.display import ParetoFrontDisplay
 
 pyplot = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def no_window():
-    pyplot.switch_backend("agg")
-    yield
-    pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("no_window")
 
 
 def front(n_tasks, n=20):
