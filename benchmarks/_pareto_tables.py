@@ -9,24 +9,25 @@ from operator import itemgetter
 
 import numpy as np
 import pandas as pd
+from paper_transference import small_digits
 from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 
 from skmtl import ParetoHypernet
 from skmtl._preferences import preference_grid
 from skmtl.baselines import SharedBottomClassifier, SharedBottomRegressor
-from skmtl.datasets import load_star, make_overlaid_digits
+from skmtl.datasets import load_star
 from skmtl.metrics import hypervolume
 from skmtl.weighting import FixedWeights
 
 N_PREFERENCES = 25
 # weight decay, for every method chosen by the hypervolume on validation rows
 ALPHAS = (1e-4, 3.0)
-# front methods; what a preference is chosen for
 OURS = ("linear", "pareto")
+# methods of one point instead of a front
 POINTS = ("equal", "uncertainty", "dwa", "mgda")
 # linear programs in every step: fewer draws are made
-SLOW = {"PHN-EPO (epo, full size)": 2}
+N_EPO_DRAWS = 2
 
 
 @dataclass
@@ -74,11 +75,9 @@ def star(seed, quick, data_home):
 
 def digits(seed, quick, data_home):
     """Two digits overlaid: which is the left one, which the right one?"""
-    bunch = make_overlaid_digits(*((300, 100) if quick else (2000, 1000)), random_state=seed)
-    X, Y, test = bunch.data, bunch.target, bunch.test
-    parts = train_test_split(X[~test], Y[~test], test_size=0.2, random_state=seed)
-    X, X_valid, Y, Y_valid = parts
-    return Table(X, Y, X_valid, Y_valid, bunch.data[test], bunch.target[test], True, 1.0)
+    X, Y, X_test, Y_test = small_digits(seed, quick)
+    X, X_valid, Y, Y_valid = train_test_split(X, Y, test_size=0.2, random_state=seed)
+    return Table(X, Y, X_valid, Y_valid, X_test, Y_test, True, 1.0)
 
 
 TABLES = {"enb": enb, "digits": digits, "star": star}
@@ -95,7 +94,7 @@ def models_of(table, seed, max_iter):
     yield "linear", ParetoHypernet(**settings, **types), P
     yield "pareto", ParetoHypernet(solver="pareto", **settings, **types), P
     yield "PHN-LS (linear, full size)", ParetoHypernet(**full), P
-    if seed < SLOW["PHN-EPO (epo, full size)"]:
+    if seed < N_EPO_DRAWS:
         yield "PHN-EPO (epo, full size)", ParetoHypernet(solver="epo", n_preferences=1, **full), P
     # a weight of nothing would leave a head as it was drawn
     fixed = FixedWeights(n_tasks * P.clip(0.01))

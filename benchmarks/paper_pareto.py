@@ -399,8 +399,9 @@ def main():
     warnings.simplefilter("ignore")
     for name in options.experiments or EXPERIMENTS:
         TARGETS.clear()
-        more = {name: [options.data_home, options.seeds] for name in TABLES}
-        more = {**more, "control": [options.solvers]}.get(name, [])
+        more = [options.data_home, options.seeds] if name in TABLES else []
+        if name == "control":
+            more = [options.solvers]
         table = EXPERIMENTS[name](options.quick, *more)
         if table is not None and not options.quick:
             save(table, f"paper_pareto_{name}")

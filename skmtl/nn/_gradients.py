@@ -30,8 +30,18 @@ class TaskGradients:
 
         self.attach()
 
-    def attach(self):
-        """Attach to the module what is needed to look at a forward pass; again after `detach`."""
+    def attach(self, watching=False):
+        """Attach to the module what is needed to look at a forward pass; again after `detach`.
+
+        Parameters
+        ----------
+        watching : bool, default=False
+            Whether to look at the next backward pass, too, see `watch`.
+        """
+
+    def can_watch(self, inputs):
+        """Whether `watch` is possible for a call with these inputs."""
+        return False
 
     def watch(self, inputs):
         """Attach to the module so that the next backward pass leaves behind what `collect` needs.
@@ -46,7 +56,10 @@ class TaskGradients:
         bool
             False if that is not possible here, and nothing was attached.
         """
-        return False
+        possible = self.can_watch(inputs)
+        if possible:
+            self.attach(watching=True)
+        return possible
 
     def detach(self):
         """Take everything back that was attached to the module."""
@@ -162,11 +175,7 @@ class TaskGradients:
         dict of str to Tensor of shape (S, M, ...)
             By name of the shared parameter; None for one that is not reached.
         """
-        pieces = self.rows.split([p[0].numel() for p in self.shared.values()], dim=2)
-        return {
-            name: piece.unflatten(2, p.shape[1:]).transpose(0, 1)
-            for (name, p), piece in zip(self.shared.items(), pieces, strict=True)
-        }
+        return self._by_name(self.rows)
 
     def combine_all(self, weights):
         """Weighted sums for several sets of weights.
@@ -180,8 +189,11 @@ class TaskGradients:
         dict of str to Tensor of shape (C, M, ...)
             By name of the shared parameter; None for one that is not reached.
         """
-        total = weights.transpose(0, 1) @ self.rows
-        pieces = total.split([p[0].numel() for p in self.shared.values()], dim=2)
+        return self._by_name(weights.transpose(0, 1) @ self.rows)
+
+    def _by_name(self, rows):
+        """Gradients (M, C, P) of all shared parameters as a dict of (C, M, ...)."""
+        pieces = rows.split([p[0].numel() for p in self.shared.values()], dim=2)
         return {
             name: piece.unflatten(2, p.shape[1:]).transpose(0, 1)
             for (name, p), piece in zip(self.shared.items(), pieces, strict=True)

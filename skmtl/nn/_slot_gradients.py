@@ -22,22 +22,17 @@ class SlotGradients(TaskGradients):
         self._seen = {}
         super().__init__(module)
 
-    def attach(self):
-        """Watch what is written, see `TaskGradients.attach`."""
-        self._attach(watching=False)
-
-    def watch(self, inputs):
-        """Watch a step that writes networks out, see `TaskGradients.watch`."""
-        features, tasks, *_ = inputs
-        if self.module.reads_by_row(features.shape[1] * features.shape[2], tasks.shape[1]):
-            return False
-        self._attach(watching=True)
-        return True
-
-    def _attach(self, watching):
+    def attach(self, watching=False):
+        """Look at what is written, see `TaskGradients.attach`."""
         self._watching = watching
+        # a step that is watched stays what it is
         self.module.readers += not watching
         self._hooks = [part.register_forward_hook(self._remember) for part in self.parts]
+
+    def can_watch(self, inputs):
+        """Whether networks are written out anyway, see `TaskGradients.can_watch`."""
+        features, tasks, *_ = inputs
+        return not self.module.reads_by_row(features.shape[1] * features.shape[2], tasks.shape[1])
 
     def _remember(self, part, inputs, output):
         if torch.is_grad_enabled():

@@ -24,16 +24,12 @@ class TrunkGradients(TaskGradients):
         super().__init__(module)
         self._seen = []
 
-    def attach(self):
-        """Watch trunk and heads, see `TaskGradients.attach`."""
-        self._attach(watching=False)
-
-    def watch(self, inputs):
-        """Watch a step, see `TaskGradients.watch`."""
-        self._attach(watching=True)
+    def can_watch(self, inputs):
+        """Always, see `TaskGradients.can_watch`."""
         return True
 
-    def _attach(self, watching):
+    def attach(self, watching=False):
+        """Look at trunk and heads, see `TaskGradients.attach`."""
         module, self._watching = self.module, watching
         self._hooks = [layer.register_forward_hook(self._remember) for layer in module.trunk.layers]
         self._hooks.append(module.trunk.register_forward_hook(self._remember_representation))

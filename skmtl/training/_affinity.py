@@ -48,14 +48,22 @@ class AffinityRecorder:
     def _start_epoch(self):
         self._sums = self._counts = 0
 
-    def is_due(self):
-        """Whether to look ahead at the step that begins."""
-        self._step += 1
-        return (self._step - 1) % self.settings.every == 0
+    def begin_step(self, net, batch):
+        """Look ahead from here, if it is time.
 
-    def watch(self, batch):
-        """Watch the backward pass of the step, and tell whether `observe` need make none."""
-        return self.gradients.watch(batch.inputs)
+        Returns
+        -------
+        bool
+            Whether it is time, but the backward pass of the step itself is watched: `observe` is
+            to be called behind it.
+        """
+        self._step += 1
+        if (self._step - 1) % self.settings.every:
+            return False
+        if net.weighting_ is None and self.gradients.watch(batch.inputs):
+            return True
+        self.observe(net, batch)
+        return False
 
     def observe(self, net, batch, by_label=None):
         """Look ahead from here.
@@ -122,7 +130,7 @@ class AffinityRecorder:
         if self._moves_heads() and own:
             gradients = slopes + optimizer.flat(own)
         after = optimizer.after(gradients, batch.active)
-        if not settings.heads_first or settings.approximate is not None:
+        if not self._moves_heads():
             after = torch.where(shared, after, here)
         if settings.approximate is None:
             losses = self.lookahead.losses(after, batch) / totals

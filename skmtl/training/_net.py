@@ -353,12 +353,7 @@ class MemberNet(NeuralNet):
         """Make one step of every member whose epoch is not over."""
         self.optimizer_.zero_grad(set_to_none=True)
         recorder = self.recorder_
-        if recorder is not None:
-            if not recorder.is_due():
-                recorder = None
-            elif self.weighting_ is not None or not recorder.watch(batch):
-                recorder.observe(self, batch)
-                recorder = None
+        watched = recorder is not None and recorder.begin_step(self, batch)
         if self.weighting_ is not None:
             sums, y_pred = self.weighting_.step(self, batch)
             return {"loss": sums, "y_pred": y_pred}
@@ -370,7 +365,7 @@ class MemberNet(NeuralNet):
             loss = loss + penalties
         # members share no parameter, so the gradient of the sum is each member's own
         loss.sum().backward()
-        if recorder is not None:
+        if watched:
             recorder.observe(self, batch, losses)
         self.step_optimizer(batch)
         return {"loss": sums.detach(), "y_pred": y_pred}

@@ -8,6 +8,7 @@ import torch
 from scipy.stats import spearmanr
 
 from skmtl.nn import SharedBottomNetwork
+from skmtl.nn._gradients import TaskGradients
 from skmtl.training import MemberNet, NumberLoss, TaskRows
 from skmtl.training._affinity import AffinityRecorder
 from skmtl.training._batches import MemberBatches
@@ -73,7 +74,7 @@ def test_the_pass_of_the_step_shows_what_another_pass_shows(architecture, option
         module = build(table, [3, 4], **changes) if changes else module_for(table, [3, 4])
         net = run(table, [3, 4], module=module, record_affinity=options, batch_size=120)
         found.append(net.affinity_)
-        monkeypatch.setattr(AffinityRecorder, "watch", lambda self, batch: False)
+        monkeypatch.setattr(TaskGradients, "watch", lambda self, inputs: False)
     half = len(watched) // 2
     assert watched == [True] * half + [False] * half
     np.testing.assert_allclose(*found, rtol=1e-7, atol=1e-12)
