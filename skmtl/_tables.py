@@ -4,23 +4,24 @@ Learned in ``fit`` and applied again in ``predict``; out come checked, encoded, 
 """
 
 import copy
-from numbers import Integral
 
 import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import validate_data
 
-from skmtl._columns import (
-    LARGEST,
-    as_table,
-    check_unique_columns,
-    column_names,
-    find_columns,
-    numbers_of,
-)
+from skmtl._columns import as_table, column_names, find_columns, numbers_of
 from skmtl._examples import Query
-from skmtl._labels import check_types, distinct, encode, first_rows, labels_of
+from skmtl._facts import (
+    check_metadata,
+    check_without_id,
+    constant_facts,
+    look_up,
+    permute_column,
+    permuted_table,
+)
+from skmtl._labels import check_types, distinct, encode, labels_of
+from skmtl._scales import scaled_features
 
 
 class TaskTables:
@@ -48,34 +49,7 @@ class TaskTables:
             raise ValueError("task_id=[] names no column; use None if there is only one task.")
         self.task_id = task_id
         self.from_table = isinstance(metadata, pd.DataFrame)
-        if isinstance(metadata, pd.Series):
-            raise ValueError(
-                "metadata must be a list of columns of X or a DataFrame with one row per task, not "
-                "a Series; use metadata.to_frame() for one fact."
-            )
-        if metadata is not None and not self.from_table:
-            single = isinstance(metadata, (str, Integral))
-            metadata = [metadata] if single else list(metadata)
-            if not all(isinstance(column, (str, Integral)) for column in metadata):
-                raise ValueError(
-                    "metadata must be a list of columns of X, or a DataFrame with one row per "
-                    "task indexed by task id; other tables do not say which task a row is about."
-                )
-        elif self.from_table:
-            check_unique_columns(metadata, "metadata")
-        self.metadata = metadata
-
-    def _check_metadata_without_id(self):
-        if not self.wide:
-            raise ValueError(
-                "metadata are facts about tasks, but task_id=None means that there is only one "
-                "task. Name the column that says which task a row belongs to: task_id='...'."
-            )
-        if not self.from_table:
-            raise ValueError(
-                "in wide form (task_id=None and a y of several columns) rows belong to no task, so "
-                "metadata must be a DataFrame with one row per task, indexed by the columns of y."
-            )
+        self.metadata = check_metadata(metadata)
 
     def split(self, X, estimator, reset=False):
         """Split a table.
@@ -151,13 +125,13 @@ class TaskTables:
         """
         self.wide = wide is not None
         if self.task_id is None and self.metadata is not None and len(self.metadata):
-            self._check_metadata_without_id()
+            check_without_id(self.metadata, self.wide)
         features, labels, metadata = self.split(X, estimator, reset=True)
         self.metadata_values = None
         if self.wide:
             self.tasks = wide
             if self.from_table and len(self.metadata_names):
-                self.metadata_values = self._look_up(self.tasks, estimator)
+                self.metadata_values = look_up(self.tasks, self.metadata_names, estimator)
             return features, None
         if labels is None:
             self.tasks = pd.Index([0], name="task")
@@ -168,49 +142,11 @@ class TaskTables:
             if (places >= 0).all():
                 codes, self.tasks = places[codes], order
         if self.metadata_positions:
-            self.metadata_values = self._constant(codes, metadata)
+            names = self.metadata_names
+            self.metadata_values = constant_facts(codes, metadata, names, self.tasks)
         elif self.from_table and len(self.metadata_names):
-            self.metadata_values = self._look_up(self.tasks, estimator)
+            self.metadata_values = look_up(self.tasks, self.metadata_names, estimator)
         return features, codes.astype(np.int64)
-
-    def _constant(self, codes, metadata):
-        """Facts of every task, from columns that must not vary within one."""
-        facts = metadata[first_rows(codes)]
-        differs = metadata != facts[codes]
-        if differs.any():
-            row, column = np.argwhere(differs)[0]
-            raise ValueError(
-                f"metadata must be constant within a task, but {self.metadata_names[column]!r} "
-                f"varies within the task {self.tasks[codes[row]]!r}: it is "
-                f"{facts[codes[row], column]:g} in one row and {metadata[row, column]:g} in "
-                "another. Leave it out of metadata to use it as a feature."
-            )
-        return facts
-
-    def _look_up(self, tasks, estimator):
-        """Facts of the given tasks, from the table of metadata, which may have grown since."""
-        facts = estimator.metadata
-        if not isinstance(facts, pd.DataFrame):
-            raise ValueError(
-                "metadata was a DataFrame in fit and must be one now, with one row per task; it is "
-                f"{facts!r}."
-            )
-        if list(facts.columns) != self.metadata_names or not facts.columns.is_unique:
-            raise ValueError(
-                f"metadata must have the columns of fit, each once: {self.metadata_names}; it has "
-                f"{list(facts.columns)}."
-            )
-        if not facts.index.is_unique:
-            repeated = facts.index[facts.index.duplicated()].unique()[:5].tolist()
-            raise ValueError(f"metadata has several rows for the same task: {repeated}.")
-        rows = facts.index.get_indexer(tasks)
-        if (rows < 0).any():
-            missing = tasks[rows < 0]
-            raise ValueError(
-                f"metadata has no row for {len(missing)} task(s): {missing[:10].tolist()}. It "
-                "needs one row per task, indexed by task id."
-            )
-        return numbers_of(facts.iloc[rows], list(range(facts.shape[1])), "metadata", estimator)
 
     def of_new_tasks(self, X, estimator):
         """Tables of the tasks in X, all of which must be new.
@@ -235,9 +171,9 @@ class TaskTables:
         tables.tasks = new
         facts = None
         if self.metadata_positions:
-            facts = tables._constant(codes, metadata)
+            facts = constant_facts(codes, metadata, self.metadata_names, new)
         elif self.metadata_values is not None:
-            facts = self._look_up(new, estimator)
+            facts = look_up(new, self.metadata_names, estimator)
         tables.metadata_values = facts
         return tables, features, codes.astype(np.int64)
 
@@ -284,28 +220,8 @@ class TaskTables:
             self.metadata_scaler = scaler.fit(self.metadata_values)
 
     def scale(self, features):
-        """Scaled features to train on.
-
-        Raises
-        ------
-        ValueError
-            If a value is so far from the others that squares of it overflow.
-        """
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaled = self.feature_scaler.transform(features)
-            broken = ~np.isfinite(self.feature_scaler.scale_) & (np.abs(features) > LARGEST)
-            bad = np.argwhere(~(np.abs(scaled) < LARGEST) | broken)
-        bad = bad if len(bad) else _alone(features, scaled)
-        if len(bad):
-            # one value can break the scale of all
-            values, name = features[:, bad[0][1]], self.feature_names[bad[0][1]]
-            furthest = values[np.abs(values - np.median(values)).argmax()]
-            raise ValueError(
-                f"the feature {name!r} has the value {furthest:g}, too far from the "
-                "others to be learned from; correct it, drop the row, or transform the column "
-                "(its logarithm, sklearn.preprocessing.QuantileTransformer)."
-            )
-        return scaled
+        """Scaled features to train on."""
+        return scaled_features(features, self.feature_scaler, self.feature_names)
 
     def scaled_metadata(self):
         """Scaled facts of the tasks, or None."""
@@ -333,7 +249,8 @@ class TaskTables:
         if self.wide:
             facts = None
             if self.metadata_scaler is not None:
-                facts = self.metadata_scaler.transform(self._look_up(self.tasks, estimator))
+                facts = look_up(self.tasks, self.metadata_names, estimator)
+                facts = self.metadata_scaler.transform(facts)
             return Query(features, None, np.arange(len(self.tasks)), facts)
         if labels is None:
             n = len(features)
@@ -352,7 +269,7 @@ class TaskTables:
                 )
             return Query(features, codes, tasks, None)
         if self.from_table:
-            facts = self._look_up(asked, estimator)
+            facts = look_up(asked, self.metadata_names, estimator)
         else:
             # facts may vary within a task here: what-if questions, permutation importance
             networks, first = distinct(codes, metadata)
@@ -409,46 +326,7 @@ class TaskTables:
         codes, asked = None, self.tasks
         if not self.wide:
             codes, asked = encode(labels_of(table, self.task_positions))
-        metadata = estimator.metadata
         if self.from_table:
-            rows = metadata.index.get_indexer(asked)
-            facts = metadata.iloc[:, column].to_numpy().copy()
-            facts[rows] = generator.permutation(facts[rows])
-            metadata = metadata.copy()
-            metadata.isetitem(column, facts)
-            return table, metadata
-        position = self.metadata_positions[column]
-        if not isinstance(table, pd.DataFrame):
-            table[:, position] = generator.permutation(table[first_rows(codes), position])[codes]
-            return table, metadata
-        facts = table.iloc[first_rows(codes), position].to_numpy()
-        table.isetitem(position, generator.permutation(facts)[codes])
-        return table, metadata
-
-
-def _alone(features, scaled):
-    """Values so far out that the others of their column can no longer be told apart.
-
-    Parameters
-    ----------
-    features, scaled : ndarrays of shape (n, d)
-
-    Returns
-    -------
-    ndarray of shape (k, 2)
-        Rows and columns.
-    """
-    n_rows = len(scaled)
-    if n_rows < 3:
-        return np.empty((0, 2), dtype=np.int64)
-    furthest = np.abs(scaled).argmax(axis=0)
-    # such a value has nearly all of the variance of its column
-    size = np.abs(scaled[furthest, np.arange(scaled.shape[1])])
-    bad = []
-    for column in np.flatnonzero(2 * size**2 > n_rows):
-        row = furthest[column]
-        others = np.delete(features[:, column], row)
-        same = np.ptp(np.delete(scaled[:, column], row).astype(np.float32)) == 0
-        if same and (others != others[0]).any():
-            bad.append((row, column))
-    return np.array(bad, dtype=np.int64).reshape(-1, 2)
+            return table, permuted_table(estimator.metadata, asked, column, generator)
+        permute_column(table, codes, self.metadata_positions[column], generator)
+        return table, estimator.metadata

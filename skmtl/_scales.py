@@ -1,0 +1,69 @@
+"""Scaled features, and the values among them that are too far out to be learned from."""
+
+import numpy as np
+
+from skmtl._columns import LARGEST
+
+
+def scaled_features(features, scaler, names):
+    """Features as `scaler` has learned to scale them.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n, d)
+    scaler : StandardScaler
+    names : list
+        Of the features.
+
+    Returns
+    -------
+    ndarray of shape (n, d)
+
+    Raises
+    ------
+    ValueError
+        If a value is so far from the others that squares of it overflow.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = scaler.transform(features)
+        broken = ~np.isfinite(scaler.scale_) & (np.abs(features) > LARGEST)
+        bad = np.argwhere(~(np.abs(scaled) < LARGEST) | broken)
+    bad = bad if len(bad) else _alone(features, scaled)
+    if len(bad):
+        # one value can break the scale of all
+        values, name = features[:, bad[0][1]], names[bad[0][1]]
+        furthest = values[np.abs(values - np.median(values)).argmax()]
+        raise ValueError(
+            f"the feature {name!r} has the value {furthest:g}, too far from the "
+            "others to be learned from; correct it, drop the row, or transform the column "
+            "(its logarithm, sklearn.preprocessing.QuantileTransformer)."
+        )
+    return scaled
+
+
+def _alone(features, scaled):
+    """Values so far out that the others of their column can no longer be told apart.
+
+    Parameters
+    ----------
+    features, scaled : ndarrays of shape (n, d)
+
+    Returns
+    -------
+    ndarray of shape (k, 2)
+        Rows and columns.
+    """
+    n_rows = len(scaled)
+    if n_rows < 3:
+        return np.empty((0, 2), dtype=np.int64)
+    furthest = np.abs(scaled).argmax(axis=0)
+    # such a value has nearly all of the variance of its column
+    size = np.abs(scaled[furthest, np.arange(scaled.shape[1])])
+    bad = []
+    for column in np.flatnonzero(2 * size**2 > n_rows):
+        row = furthest[column]
+        others = np.delete(features[:, column], row)
+        same = np.ptp(np.delete(scaled[:, column], row).astype(np.float32)) == 0
+        if same and (others != others[0]).any():
+            bad.append((row, column))
+    return np.array(bad, dtype=np.int64).reshape(-1, 2)
