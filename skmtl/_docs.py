@@ -65,9 +65,9 @@ early_stopping : bool or "refit", default="refit"
     best weights are kept. With "refit" that only says how long to train: training then starts
     again, as before but on all rows, for as many epochs as were best. That takes about half as
     long again, and makes the most of small tables. What is recorded (``history_``,
-    ``callbacks_``) is of the first time; copies of the callbacks see the second, without losses
-    of validation. Rows given as `X_val` are never trained on. If False, all `max_iter` epochs are
-    run.
+    ``callbacks_``) is of the first time; copies of the callbacks see the second, and are told the
+    first's losses of validation. Rows given as `X_val` are never trained on. If False, all
+    `max_iter` epochs are run.
 validation_fraction : float, default=0.2
     Of each task floor(`validation_fraction` * its rows) rows are set aside for validation, at
     least one row of each class staying behind; of tasks that are too small for that, some give one

@@ -182,7 +182,7 @@ def train(
     # a member that has diverged at once has no best epoch
     last_epochs = net.clock_.best_epoch.clamp(min=1).tolist()
     options["weighting_state"] = copy.deepcopy(weighting_state)
-    whole = _run(again, start, last_epochs=last_epochs, **options)
+    whole = _run(again, start, last_epochs=last_epochs, validated=list(net.history), **options)
     net.module_, net.weighting_state_ = whole.module_, whole.weighting_state_
     net.diverged_ = {**whole.diverged_, **net.diverged_}
     return net
@@ -212,12 +212,13 @@ def _run(
     *,
     max_steps=None,
     last_epochs=None,
+    validated=None,
     with_callbacks,
     drop_diverged,
     weighted,
     weighting_state,
 ):
-    """Run the loop once; `last_epochs` are those of each member."""
+    """Run the loop once; `last_epochs` are those of each member, `validated` an earlier history."""
     first, estimator = jobs[0], jobs[0].estimator
     device = resolve_device(estimator.device)
     seeds = np.concatenate([job.seeds for job in jobs])
@@ -246,6 +247,7 @@ def _run(
         batch_size=[job.batch_rows(rows) for job in jobs for rows, _ in job.member_splits],
         max_epochs=max_epochs,
         last_epochs=last_epochs,
+        validated=validated,
         patience=estimator.n_iter_no_change,
         tol=estimator.tol,
         device=str(device),

@@ -263,10 +263,29 @@ def test_callbacks_steer_both_times(schools):
     model, seen = clipped(early_stopping="refit")
     best = model.history_["epoch"][model.history_["valid_loss"].argmin()]
     assert len(seen) == model.n_iter_ + best
-    assert np.isfinite(seen[: model.n_iter_]).all()
-    assert np.isnan(seen[model.n_iter_ :]).all()
+    assert np.isfinite(seen).all()
+    # the second time they are told what was validated the first time
+    assert_array_equal(seen[model.n_iter_ :], seen[:best])
     other, _ = clipped(early_stopping=False, max_iter=int(best))
     assert_array_equal(model.predict(schools[0]), other.predict(schools[0]))
+
+
+def test_rates_that_fall_by_validation_losses_fall_the_same_way_both_times(schools):
+    rates = []
+
+    class Seen(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            rates.append(float(net.optimizer_.param_groups[0]["lr"]))
+
+    policy = torch.optim.lr_scheduler.ReduceLROnPlateau
+    falls = LRScheduler(policy=policy, monitor="valid_loss", patience=1)
+    settings = {**STOPS_EARLY, "n_iter_no_change": 10, "learning_rate_init": 0.1}
+    model = quick_model(callbacks=[falls, Seen()], early_stopping="refit", **settings)
+    model.fit(*schools)
+    best = model.history_["epoch"][model.history_["valid_loss"].argmin()]
+    assert len(rates) == model.n_iter_ + best
+    assert min(rates[:best]) < max(rates[:best])
+    assert_array_equal(rates[model.n_iter_ :], rates[:best])
 
 
 def test_what_is_recorded_is_of_the_run_that_was_validated(schools):

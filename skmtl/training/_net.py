@@ -64,6 +64,9 @@ class MemberNet(NeuralNet):
         Epochs at most.
     last_epochs : sequence of M ints, optional
         Epochs after which each member stops, besides `max_epochs`, which schedules go by.
+    validated : list of dict, optional
+        History of an earlier run. Callbacks are told its validation losses, epoch by epoch, so that
+        those that go by them do the same again.
     patience : int
         Epochs without improvement after which a member stops, if there are validation rows.
     tol : float
@@ -118,6 +121,7 @@ class MemberNet(NeuralNet):
         clip_norm=None,
         max_epochs=100,
         last_epochs=None,
+        validated=None,
         patience=10,
         tol=0.0,
         device="cpu",
@@ -139,6 +143,7 @@ class MemberNet(NeuralNet):
         self.one_task = one_task
         self.clip_norm = clip_norm
         self.last_epochs = last_epochs
+        self.validated = validated
         self.patience = patience
         self.tol = tol
         super().__init__(
@@ -421,10 +426,10 @@ class MemberNet(NeuralNet):
             best = min((row["valid_loss"] for row in self.history[:-1]), default=torch.inf)
             record["valid_loss_best"] = record["valid_loss"] < best
             record["best_loss"] = clock.best_loss.mean().item()
-        elif self.last_epochs is not None:
-            # training has started again: callbacks find the names that they saw the first time
-            nothing = float("nan")
-            record |= {"valid_loss": nothing, "valid_loss_best": False, "best_loss": nothing}
+        elif self.validated is not None:
+            earlier = self.validated[len(self.history) - 1]
+            names = "valid_loss", "valid_loss_best", "best_loss"
+            record |= {name: earlier[name] for name in names}
         record |= {"n_members": clock.n_members, "n_active": int(clock.active.sum())}
         for name, value in record.items():
             self.history.record(name, value)
