@@ -6,7 +6,7 @@ import sys
 import time
 
 import pandas as pd
-from _common import save, standard_error, verdict
+from _common import RESULTS, save, saved, standard_error, verdict
 from _paper_data import PaperData, load
 from _paper_methods import BATCH_SIZE, METADATA, run
 from _paper_tables import OURS, chosen_settings
@@ -32,7 +32,7 @@ def generated(name, n_tasks, seed):
 def gains(rows, size):
     """Errors with and without metadata, and their paired difference, for each size."""
     lines = []
-    for (name, value), part in rows.groupby(["data", size], sort=False):
+    for (name, value), part in rows.groupby(["data", "value"], sort=False):
         errors = part.pivot(index="seed", columns="metadata", values="mse")
         gain = errors[False] - errors[True]
         line = {"data": name, size: value, "seeds": len(gain)}
@@ -41,32 +41,77 @@ def gains(rows, size):
     return pd.DataFrame(lines)
 
 
-def figures_4_and_5(data_home, n_seeds, data_names):
+def draw_gains(table, size, label, name):
+    """Draw errors with and without metadata against sizes, a panel for each data set."""
+    from matplotlib import pyplot as plt
+
+    parts = list(table.groupby("data", sort=False))
+    figure, axes = plt.subplots(1, len(parts), figsize=(4 * len(parts), 3), squeeze=False)
+    for ax, (data_name, part) in zip(axes[0], parts, strict=True):
+        ax.plot(part[size], part["mse_without"], "o--", label="without metadata")
+        ax.plot(part[size], part["mse_with"], "o-", label="with metadata")
+        ax.set(xscale="log", xlabel=label, ylabel="mean squared error", title=data_name)
+        ax.set_xticks(part[size], part[size])
+        ax.minorticks_off()
+        ax.set_ylim(bottom=0)
+    axes[0, 0].legend(frameon=False)
+    figure.savefig(RESULTS / f"{name}.svg", bbox_inches="tight", metadata={"Date": None})
+    plt.close(figure)
+
+
+def run_size(name, size, value, data_home, n_seeds):
+    """Our method with and without metadata, at one size.
+
+    Parameters
+    ----------
+    name : str
+        Of the data.
+    size : {"n_rows", "n_tasks"}
+        What `value` is a number of.
+    value, n_seeds : int
+    data_home : str or None
+
+    Returns
+    -------
+    DataFrame
+        A row per fit.
+    """
+    found, seeds = [], range(n_seeds)
+    for kind, on in METADATA.items():
+        settings = [chosen_settings(name, kind)]
+        if size == "n_rows":
+            data = load(name, data_home, n_kept=value)
+            found.append(run(data, OURS, on, settings, seeds))
+        else:
+            # other tasks for every seed
+            found += [run(generated(name, value, s), OURS, on, settings, [s]) for s in seeds]
+    return pd.concat(found).drop(columns="choice").assign(size=size, value=value)
+
+
+def figures_4_and_5(data_home, n_seeds, data_names, resume=False):
     """What metadata gain, by rows of a task and by number of tasks."""
     names = [name for name in data_names if name in ROWS]
-    settings = {(name, kind): chosen_settings(name, kind) for name in names for kind in METADATA}
-    by_rows, by_tasks = [], []
-    for name in names:
-        for n_rows in ROWS[name]:
-            data = load(name, data_home, n_kept=n_rows)
-            for kind, on in METADATA.items():
-                found = run(data, OURS, on, [settings[name, kind]], range(n_seeds))
-                by_rows.append(found.assign(n_rows=n_rows))
-            print(f"{name}, {n_rows} rows a task", flush=True)
-    for name in names:
-        for n_tasks in TASKS[name]:
-            for seed in range(n_seeds):
-                data = generated(name, n_tasks, seed)
-                for kind, on in METADATA.items():
-                    found = run(data, OURS, on, [settings[name, kind]], [seed])
-                    by_tasks.append(found.assign(n_tasks=n_tasks))
-            print(f"{name}, {n_tasks} tasks", flush=True)
-    by_rows, by_tasks = pd.concat(by_rows), pd.concat(by_tasks)
-    rows_summary, tasks_summary = gains(by_rows, "n_rows"), gains(by_tasks, "n_tasks")
-    save(checks(rows_summary, tasks_summary), "paper_hypernet_figures_4_and_5_checks")
-    save(rows_summary, "paper_hypernet_figure4")
-    save(tasks_summary, "paper_hypernet_figure5")
-    for table in (rows_summary, tasks_summary):
+    rows = saved("paper_hypernet_sizes") if resume else pd.DataFrame()
+    for size, values in (("n_rows", ROWS), ("n_tasks", TASKS)):
+        for name in names:
+            for value in values[name]:
+                wanted = {"data": name, "size": size, "value": value}
+                if len(rows) and len(rows[(rows[list(wanted)] == pd.Series(wanted)).all(axis=1)]):
+                    continue
+                found = run_size(name, size, value, data_home, n_seeds)
+                rows = pd.concat([rows, found], ignore_index=True)
+                save(rows, "paper_hypernet_sizes")
+                print(f"{name}, {size} {value}: {found['mse'].mean():.4f}", flush=True)
+    by_rows, by_tasks = (
+        gains(rows[rows["size"] == size].sort_values(["data", "value"]), size)
+        for size in ("n_rows", "n_tasks")
+    )
+    save(checks(by_rows, by_tasks), "paper_hypernet_figures_4_and_5_checks")
+    save(by_rows, "paper_hypernet_figure4")
+    save(by_tasks, "paper_hypernet_figure5")
+    draw_gains(by_rows, "n_rows", "rows of a task", "paper_hypernet_figure4")
+    draw_gains(by_tasks, "n_tasks", "tasks", "paper_hypernet_figure5")
+    for table in (by_rows, by_tasks):
         print(table.to_string(index=False, float_format="%.4f"), end="\n\n")
 
 

@@ -30,7 +30,9 @@ def main():
     parser.add_argument("--jobs", type=int, default=2, help="processes, for the targets")
     parser.add_argument("--data", nargs="+", default=list(FETCH), choices=list(FETCH))
     parser.add_argument("--methods", nargs="+", choices=[*METHODS, ENSEMBLE], help="of table2")
-    parser.add_argument("--resume", action="store_true", help="table2 goes on from its files")
+    parser.add_argument(
+        "--resume", action="store_true", help="table2 and sizes go on from their files"
+    )
     options = parser.parse_args()
     names, widths = options.data, WIDTHS
     if options.quick:
@@ -43,7 +45,7 @@ def main():
             home, seeds, options.our_seeds, names, options.methods, options.resume
         ),
         "table3": lambda: table3(home, seeds, names),
-        "sizes": lambda: figures_4_and_5(home, seeds, names),
+        "sizes": lambda: figures_4_and_5(home, seeds, names, options.resume),
         "embeddings": lambda: hidden_facts(home, seeds, names),
         "widths": lambda: figure6(widths),
     }
