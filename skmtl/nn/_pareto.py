@@ -155,7 +155,13 @@ class ParetoNetwork(MemberModule):
         # a product: what a preference changes differs from chunk to chunk
         hidden = hidden * (chunks @ parameters["chunk_weight"])
         coefficients = chunks + hidden @ parameters["output_weight"] + parameters["output_bias"]
-        written = coefficients @ parameters["projection"]
+        projection = parameters["projection"]
+        if projection.shape[1] == 1:
+            # one product instead of one for each preference, which would copy the projection
+            rows = coefficients.flatten(1, 2) @ projection.squeeze(1)
+            written = rows.unflatten(1, coefficients.shape[1:3])
+        else:
+            written = coefficients @ projection
         return written.flatten(2)[..., : self.network.size]
 
     def evaluate(self, written, x, tasks, slots, metadata=None):

@@ -186,14 +186,8 @@ class TrunkGradients(TaskGradients):
             # at the representation: one pass through the trunk
             slope = (self.at_representation * weights[:, :, None, None]).sum(1)
             return self.pull_back(self._representation, self.shared, slope)
-        by_block = weights.gather(1, self._slots)[:, :, None, None]
-        gradients = {}
-        for n, ((read, _), slope) in enumerate(zip(self._seen, self._slopes, strict=True)):
-            slope = slope.unflatten(1, (self._slots.shape[1], -1)) * by_block
-            slope = slope.flatten(1, 2)
-            gradients[f"trunk.layers.{n}.weight"] = read.mT @ slope
-            gradients[f"trunk.layers.{n}.bias"] = slope.sum(1, keepdim=True)
-        return gradients
+        found = self.combine_all(weights.unsqueeze(0))
+        return {name: gradient.squeeze(0) for name, gradient in found.items()}
 
 
 def _derivative(activation, values):
