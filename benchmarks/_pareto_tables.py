@@ -90,9 +90,10 @@ def models_of(table, seed, max_iter):
     types = {"task_types": "classification"} if table.classes else {}
     plain = SharedBottomClassifier if table.classes else SharedBottomRegressor
     P = preference_grid(N_PREFERENCES, n_tasks)
-    full = {**settings, **types, "compression": False}
+    full = {**settings, **types, "compression": False, "hypernet_width": 100}
     yield "linear", ParetoHypernet(**settings, **types), P
     yield "pareto", ParetoHypernet(solver="pareto", **settings, **types), P
+    yield "linear, in chunks", ParetoHypernet(compression=True, **settings, **types), P
     yield "PHN-LS (linear, full size)", ParetoHypernet(**full), P
     if seed < N_EPO_DRAWS:
         yield "PHN-EPO (epo, full size)", ParetoHypernet(solver="epo", n_preferences=1, **full), P

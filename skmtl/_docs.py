@@ -227,8 +227,10 @@ preferences : {"uniform", "dirichlet"} or array-like of shape (P, T), default="d
     Where the preferences of a step come from: uniform on the simplex, a Dirichlet distribution, or
     some of a fixed set, with a column for each task in the order of ``tasks_``. For
     ``solver="pareto"`` the first two are distributions of p, the direction of losses.
-concentration : float, default=0.5
+concentration : float or "auto", default="auto"
     Of ``preferences="dirichlet"``, of each task: below 1 corners are more likely than the centre.
+    "auto" is 0.5, with T > 4 tasks 2 / T, so that with many tasks, too, some preferences are for
+    one of them.
 weight_scale : {"none", "sum_abs"}, default="none"
     Whether the weights of the losses are scaled in every step such that their absolute values have
     the sum T. Those of "pareto" may be negative, so that their plain sum is no scale.
@@ -241,14 +243,15 @@ hidden_layer_sizes : tuple of int, default=(32, 32, 32)
     Layers of the encoder that all tasks share; heads are linear.
 activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
     Activation of the encoder.
-compression : bool, default=True
+compression : bool or "auto", default="auto"
     Whether the network is written in chunks by about as many parameters as it has. Otherwise every
-    parameter is a linear map of a hidden layer, as in [2]_, with a hundred times as many.
+    parameter is a linear map of a hidden layer, as in [2]_: with a width of 32 that is 33 times as
+    many. "auto" writes networks of more than 10,000 parameters in chunks.
 hypernet_layers : int, default=1
     Hidden layers of the small network that reads the preference.
 hypernet_width : int or "auto", default="auto"
     Their width. "auto" is as wide as 1.1 times the parameters of the written network allow, at
-    least 8; without compression 100.
+    least 8; without compression 32.
 unseen_tasks : {"error", "average"}, default="error"
     What to do in ``predict`` with a task that was never seen, without metadata: raise an
     error that lists it, or predict it by the mean of the outputs of all trained tasks. With

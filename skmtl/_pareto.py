@@ -81,11 +81,17 @@ class ParetoMixin(FrontMixin):
                 "n_preferences": self.n_preferences,
                 "n_reference_vectors": self.n_reference_vectors,
                 "restoration": self.restoration,
-                "concentration": self.concentration if self._draws_dirichlet() else 1.0,
+                "concentration": self._concentration(),
                 "preferences": fixed,
                 "weight_scale": self.weight_scale,
             }
         }
+
+    def _concentration(self):
+        """Of the distribution that preferences come from; None leaves it to the number of tasks."""
+        if not self._draws_dirichlet():
+            return 1.0
+        return None if isinstance(self.concentration, str) else self.concentration
 
     def _draws_dirichlet(self):
         return isinstance(self.preferences, str) and self.preferences == "dirichlet"

@@ -51,7 +51,8 @@ class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
     ``theta_c(p) = W a_c(p)``, with a projection W that all chunks share and
     ``a_c(p) = z_c + O (h(p) * V z_c)``, where z_c is a learned embedding of the chunk and h(p) the
     last hidden layer of a small network. All together has at most 1.1 times as many parameters as
-    the network that is written, from about 2,500 of these on. Every step draws `n_preferences`
+    the network that is written. Networks of at most 10,000 parameters are one chunk, and W then has
+    a column for each number of h. Every step draws `n_preferences`
     preferences, asks the solver for the weights alpha of the T losses of each, and follows the mean
     of ``sum_i alpha_i(p) grad L_i(theta(p))``.
 
@@ -64,11 +65,12 @@ class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
     so losses are numbers around 0 to 1, whatever the units. Training stops by the mean over a
     fixed set of preferences of ``sum_i r_i L_i`` on validation rows, whichever solver it is.
 
-    Departures from the paper: embeddings and preference meet in a product instead of one input;
-    embeddings start as unit vectors and W as a well-initialised network, so that all preferences
-    begin near it; preferences of a step are solved apart and averaged instead of one program for
-    all of them (equation 28), which would listen to the shortest gradient of any of them;
-    `restoration`; weights are averaged; the minimum of the solver is exact.
+    Departures from the paper: small networks in one chunk (as the paper's LeNet); embeddings and
+    preference meet in a product instead of one input; embeddings start as unit vectors and W as a
+    well-initialised network, so that all preferences begin near it; preferences of a step are
+    solved apart and averaged instead of one program for all of them (equation 28), which would
+    listen to the shortest gradient of any of them; `restoration`; weights are averaged; the minimum
+    of the solver is exact.
 
     With ``task_id=None`` and a y of one column there is one task and nothing to trade off: every
     preference predicts the same. That is no error, so that the estimator works wherever others do.
@@ -112,12 +114,12 @@ class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
         "n_reference_vectors": [Interval(Integral, 1, None, closed="left")],
         "restoration": [Interval(Real, 0, 1, closed="both")],
         "preferences": [StrOptions({"uniform", "dirichlet"}), "array-like"],
-        "concentration": [Interval(Real, 0, None, closed="neither")],
+        "concentration": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "weight_scale": [StrOptions({"none", "sum_abs"})],
         "network": [callable, None],
         "hidden_layer_sizes": LAYER_SIZES,
         "activation": ACTIVATION,
-        "compression": ["boolean"],
+        "compression": ["boolean", StrOptions({"auto"})],
         "hypernet_layers": [Interval(Integral, 1, None, closed="left")],
         "hypernet_width": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     }
@@ -137,12 +139,12 @@ class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
         n_reference_vectors=10,
         restoration=0.2,
         preferences="dirichlet",
-        concentration=0.5,
+        concentration="auto",
         weight_scale="none",
         network=None,
         hidden_layer_sizes=(32, 32, 32),
         activation="relu",
-        compression=True,
+        compression="auto",
         hypernet_layers=1,
         hypernet_width="auto",
         alpha=1e-4,

@@ -18,6 +18,9 @@ _EMBEDDING_SHARE = 0.03
 # a hypernetwork of this width costs nothing
 _FEWEST_CHUNKS, _SMALLEST_WIDTH, _WIDTH_OF_SMALL = 8, 8, 32
 _MOST_CHUNKS = 64
+# parameters of a network up to which it is written as a whole if nothing else is said: its
+# hypernetwork costs little then, and gives each preference a network more of its own
+_LARGEST_WHOLE = 10_000
 # standard deviation of what the preference adds to a chunk's coefficients at the start
 _INITIAL_SPREAD = 0.2
 
@@ -64,13 +67,13 @@ class ParetoNetwork(MemberModule):
     n_tasks : int
     seeds : sequence of M ints
         One per member; they decide the initial weights.
-    compression : bool
+    compression : bool or "auto"
         Whether the parameters are written in chunks, by about as many parameters. Otherwise there
-        is one chunk and as many columns as f is wide.
+        is one chunk and as many columns as f is wide. "auto": for more than 10,000 of them.
     hypernet_layers : int
         Hidden layers of the small network.
     hypernet_width : int or None
-        Their width; None is as wide as the budget allows, or 100 without compression.
+        Their width; None is as wide as the budget allows, or 32 without compression.
 
     Attributes
     ----------
@@ -79,9 +82,11 @@ class ParetoNetwork(MemberModule):
     """
 
     def __init__(
-        self, network, n_tasks, *, seeds, compression=True, hypernet_layers=1, hypernet_width=None
+        self, network, n_tasks, *, seeds, compression="auto", hypernet_layers=1, hypernet_width=None
     ):
         super().__init__()
+        if compression == "auto":
+            compression = network.size > _LARGEST_WHOLE
         # those of "initialisation" have drawn the network to begin with
         generators = member_generators(seeds, "noise")
         self.network, self.n_tasks = network, n_tasks
@@ -89,7 +94,7 @@ class ParetoNetwork(MemberModule):
             n_chunks, width = chunk_plan(network.size, n_tasks, hypernet_width)
             n_columns = n_chunks
         else:
-            n_chunks, width = 1, 100 if hypernet_width is None else hypernet_width
+            n_chunks, width = 1, _WIDTH_OF_SMALL if hypernet_width is None else hypernet_width
             n_columns = width + 1
         self.register_buffer("trained", torch.ones(len(seeds), n_tasks, dtype=torch.bool))
         chunk_size = math.ceil(network.size / n_chunks)
@@ -129,22 +134,19 @@ class ParetoNetwork(MemberModule):
         """Tasks without rows have no say about tasks that were never seen."""
         self.trained = trained
 
-    def write(self, rays, parameters=None):
-        """Parameters of the network of every preference.
+    def coefficients(self, rays, parameters):
+        """What the projection is multiplied with, for every preference and chunk.
 
         Parameters
         ----------
         rays : Tensor of shape (M, P, T)
             Preferences as the solver follows them, of sum 1.
-        parameters : dict of str to Tensor of shape (M, P or 1, ...), optional
-            Instead of the module's own.
+        parameters : dict of str to Tensor of shape (M, P or 1, ...)
 
         Returns
         -------
-        Tensor of shape (M, P, N)
+        Tensor of shape (M, P, chunks, columns)
         """
-        if parameters is None:
-            parameters = {name: p.unsqueeze(1) for name, p in self.named_parameters()}
         chunks = parameters["chunk_embeddings"]
         # of mean 0 and a size that does not depend on the number of tasks
         told = (self.n_tasks * rays - 1).unsqueeze(2) @ parameters["input_weight"]
@@ -154,15 +156,74 @@ class ParetoNetwork(MemberModule):
             hidden = torch.tanh(hidden @ weight + bias)
         # a product: what a preference changes differs from chunk to chunk
         hidden = hidden * (chunks @ parameters["chunk_weight"])
-        coefficients = chunks + hidden @ parameters["output_weight"] + parameters["output_bias"]
-        projection = parameters["projection"]
-        if projection.shape[1] == 1:
-            # one product instead of one for each preference, which would copy the projection
-            rows = coefficients.flatten(1, 2) @ projection.squeeze(1)
-            written = rows.unflatten(1, coefficients.shape[1:3])
-        else:
-            written = coefficients @ projection
+        return chunks + hidden @ parameters["output_weight"] + parameters["output_bias"]
+
+    def write(self, rays, parameters=None):
+        """Parameters of the network of every preference.
+
+        Parameters
+        ----------
+        rays : Tensor of shape (M, P, T)
+            Preferences as the solver follows them, of sum 1.
+        parameters : dict of str to Tensor of shape (M, 1, ...), optional
+            Instead of the module's own.
+
+        Returns
+        -------
+        Tensor of shape (M, P, N)
+        """
+        if parameters is None:
+            parameters = {name: p.unsqueeze(1) for name, p in self.named_parameters()}
+        coefficients = self.coefficients(rays, parameters)
+        # one product instead of one for each preference, which would copy the projection
+        rows = coefficients.flatten(1, 2) @ parameters["projection"].squeeze(1)
+        written = rows.unflatten(1, coefficients.shape[1:3])
         return written.flatten(2)[..., : self.network.size]
+
+    def gramian(self, rays, slopes):
+        """Inner products of the gradients of losses with respect to all parameters.
+
+        The projection has most of them, and its gradients, outer products of coefficients and
+        slopes, are not written out if there is one chunk. Those of the others come from one
+        backward pass through copies for every preference and loss, so that they stay apart.
+
+        Parameters
+        ----------
+        rays : Tensor of shape (M, P, T)
+        slopes : Tensor of shape (M, P, L, N)
+            Gradients of L losses of every preference with respect to the network written for it.
+
+        Returns
+        -------
+        Tensor of shape (M, P, L, L)
+        """
+        n_preferences, n_losses = slopes.shape[1:3]
+        n_copies = n_preferences * n_losses
+        n_chunks, n_columns = self.chunk_embeddings.shape[1:]
+        with torch.no_grad():
+            named = {name: p.detach() for name, p in self.named_parameters()}
+            short = n_chunks * self.projection.shape[2] - self.network.size
+            slopes = nn.functional.pad(slopes, (0, short)).unflatten(3, (n_chunks, -1))
+            own = {name: p.unsqueeze(1) for name, p in named.items()}
+            coefficients = self.coefficients(rays, own)
+            if n_chunks == 1:
+                flat = slopes.flatten(3)
+                sizes = coefficients.square().sum((2, 3))
+                products = sizes[:, :, None, None] * (flat @ flat.mT)
+            else:
+                rows = (coefficients.mT.unsqueeze(2) @ slopes).flatten(3)
+                products = rows @ rows.mT
+            to_coefficients = slopes.flatten(1, 3) @ named.pop("projection").mT
+        copies = {
+            name: p.unsqueeze(1).expand(-1, n_copies, *p.shape[1:]).contiguous().requires_grad_()
+            for name, p in named.items()
+        }
+        repeated = self.coefficients(rays.repeat_interleave(n_losses, dim=1), copies)
+        to_coefficients = to_coefficients.view(-1, n_copies, n_chunks, n_columns)
+        found = torch.autograd.grad(repeated, list(copies.values()), to_coefficients)
+        rows = torch.cat([g.flatten(2) for g in found], dim=2)
+        rows = rows.unflatten(1, (n_preferences, n_losses))
+        return products + rows @ rows.mT
 
     def evaluate(self, written, x, tasks, slots, metadata=None):
         """Evaluate the networks of all preferences on blocks of rows.

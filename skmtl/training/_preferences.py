@@ -48,6 +48,11 @@ def validation_preferences(n_tasks, concentration):
     return generator.dirichlet(np.full(n_tasks, concentration), size=_LARGEST_GRID)
 
 
+def usual_concentration(n_tasks):
+    """Concentration with which one task stands out now and then, however many there are."""
+    return min(0.5, 2 / n_tasks)
+
+
 class PreferenceSteps:
     """The part of the loop that trains for many preferences.
 
@@ -62,9 +67,10 @@ class PreferenceSteps:
         What the loss of each task is divided by.
     valid_totals : Tensor of shape (M, T), optional
         Summed weights of every task's validation rows.
-    solver, n_preferences, n_reference_vectors, restoration, concentration, preferences,
-    weight_scale
+    solver, n_preferences, n_reference_vectors, restoration, preferences, weight_scale
         As in `ParetoHypernet`.
+    concentration : float, optional
+        Of the Dirichlet distribution of preferences; by default by the number of tasks.
     """
 
     # no candidates to choose from, unlike `WeightedSteps`
@@ -83,12 +89,14 @@ class PreferenceSteps:
         n_preferences=4,
         n_reference_vectors=10,
         restoration=0.2,
-        concentration=1.0,
+        concentration=None,
         preferences=None,
         weight_scale="none",
     ):
         self.module, self.criterion, self.n_tasks = module, criterion, n_tasks
         self.solver = get_solver(solver, n_reference_vectors, restoration)
+        if concentration is None:
+            concentration = usual_concentration(n_tasks)
         self.n_preferences, self.concentration = n_preferences, concentration
         self.weight_scale = weight_scale
         self.fixed = None if preferences is None else self.solver.rays(preferences)
@@ -160,10 +168,14 @@ class PreferenceSteps:
             total = total if penalties is None else total + penalties
             total.sum().backward()
         else:
-            rows = self._gradients(losses, leaf, rays)
-            gramian = (rows @ rows.mT).double().cpu().numpy()
+            slopes = self._slopes(losses, leaf)
+            gramian = self.module.gramian(rays, slopes).double().cpu().numpy()
             weights = self._weights(found, gramian, drawn, present)
-            self._give(rows, weights, net)
+            penalties = net.penalties()
+            if penalties is not None and penalties.requires_grad:
+                penalties.sum().backward()
+            slope = (slopes * weights.unsqueeze(3)).sum(2) / len(drawn[0])
+            written.backward(slope)
         self.records.add(weights.mean(1), present)
         net.step_optimizer(batch)
         return self._sums(found, drawn, totals), y_pred
@@ -228,45 +240,13 @@ class PreferenceSteps:
             weights = weights * self.n_tasks / np.where(size > 0, size, 1.0)
         return torch.as_tensor(weights).to(losses)
 
-    def _gradients(self, losses, leaf, rays):
-        """Gradients of every loss with respect to all parameters, shape (M, P, T, numbers).
-
-        First with respect to the networks that were written, one pass for each task; then through
-        what has written them, in one pass, with its parameters repeated for every preference and
-        task, so that their gradients stay apart.
-        """
+    def _slopes(self, losses, leaf):
+        """Gradients of every loss with respect to the written networks, shape (M, P, T, N)."""
         slopes = [
             torch.autograd.grad(losses[..., t].sum(), leaf, retain_graph=t + 1 < self.n_tasks)[0]
             for t in range(self.n_tasks)
         ]
-        slopes = torch.stack(slopes, dim=2).flatten(1, 2)
-        n_preferences = rays.shape[1]
-        n_copies = n_preferences * self.n_tasks
-        copies = {
-            name: p.detach()
-            .unsqueeze(1)
-            .expand(-1, n_copies, *p.shape[1:])
-            .contiguous()
-            .requires_grad_()
-            for name, p in self.module.named_parameters()
-        }
-        written = self.module.write(rays.repeat_interleave(self.n_tasks, dim=1), copies)
-        found = torch.autograd.grad(written, list(copies.values()), slopes)
-        rows = torch.cat([g.flatten(2) for g in found], dim=2)
-        return rows.unflatten(1, (n_preferences, self.n_tasks))
-
-    def _give(self, rows, weights, net):
-        """The weighted sum of the gradients to the parameters, that of the penalty included."""
-        penalties = net.penalties()
-        if penalties is not None and penalties.requires_grad:
-            penalties.sum().backward()
-        n_preferences = rows.shape[1]
-        total = (weights.flatten(1).unsqueeze(1) @ rows.flatten(1, 2)).squeeze(1) / n_preferences
-        named = list(self.module.named_parameters())
-        pieces = total.split([p[0].numel() for _, p in named], dim=1)
-        for (_, p), piece in zip(named, pieces, strict=True):
-            piece = piece.reshape(p.shape)
-            p.grad = piece if p.grad is None else p.grad + piece
+        return torch.stack(slopes, dim=2)
 
     # what the loop is told
 

@@ -8,7 +8,11 @@ from skmtl.nn import ParetoNetwork, WrittenSharedBottom
 from skmtl.training import ClassLoss, MemberNet, NumberLoss, TaskRows
 from skmtl.training._batches import MemberBatches
 from skmtl.training._constants import constant_losses
-from skmtl.training._preferences import PreferenceSteps, validation_preferences
+from skmtl.training._preferences import (
+    PreferenceSteps,
+    usual_concentration,
+    validation_preferences,
+)
 from skmtl.weighting._preferences import SOLVERS
 
 SEEDS = [3, 14, 15]
@@ -37,11 +41,11 @@ def long_rows(n_tasks=3, n_rows=60, seed=0):
     )
 
 
-def build(seeds, n_tasks=3, sizes=(8,)):
+def build(seeds, n_tasks=3, sizes=(8,), compression=True):
     written = WrittenSharedBottom(
         n_tasks, 4, 1, seeds=seeds, hidden_layer_sizes=sizes, activation="tanh"
     )
-    return ParetoNetwork(written, n_tasks, seeds=seeds).double()
+    return ParetoNetwork(written, n_tasks, seeds=seeds, compression=compression).double()
 
 
 def steps_of(module, table, seeds, **settings):
@@ -55,22 +59,24 @@ def first_batch(table, n_members):
     return next(iter(MemberBatches(table, rows, 25)))
 
 
+@pytest.mark.parametrize("compression", [True, False])
 @pytest.mark.parametrize("table", [wide_rows(), long_rows()], ids=["wide", "long"])
-def test_losses_and_gradients_of_every_preference_and_task(table):
+def test_losses_and_gramians_of_every_preference_and_task(table, compression):
     seeds = SEEDS[:2]
-    module = build(seeds)
+    module = build(seeds, compression=compression)
     steps = steps_of(module, table, seeds, n_preferences=4)
     batch = first_batch(table, 2)
     rays = torch.as_tensor(steps.draw())
     leaf = module.write(rays).detach().requires_grad_()
     losses, totals = steps.task_losses(module.evaluate(leaf, *batch.inputs), batch)
-    rows = steps._gradients(losses, leaf, rays)
-    assert rows.shape[:3] == (2, 4, 3)
+    gramian = module.gramian(rays, steps._slopes(losses, leaf))
+    assert gramian.shape == (2, 4, 3, 3)
     # the slow way: one backward pass for each
     outputs = module(*batch.inputs, rays=rays)
     _, tasks, slots, _ = batch.inputs
     for m in range(2):
         for p in range(4):
+            rows = []
             for t in range(3):
                 own = tasks[m, slots[m]] == t
                 y, w = batch.targets[m][own], batch.weights[m][own]
@@ -79,8 +85,9 @@ def test_losses_and_gradients_of_every_preference_and_task(table):
                 torch.testing.assert_close(losses[m, p, t], loss)
                 torch.testing.assert_close(totals[m, t], w.sum())
                 found = torch.autograd.grad(loss, list(module.parameters()), retain_graph=True)
-                expected = torch.cat([g[m].flatten() for g in found])
-                torch.testing.assert_close(rows[m, p, t], expected)
+                rows.append(torch.cat([g[m].flatten() for g in found]))
+            rows = torch.stack(rows)
+            torch.testing.assert_close(gramian[m, p], rows @ rows.mT)
 
 
 @pytest.mark.parametrize("solver", list(SOLVERS))
@@ -111,12 +118,21 @@ def test_a_step_follows_the_weighted_losses(solver):
     if steps.solver.needs_gramian:
         leaf = leaf.detach().requires_grad_()
         others, _ = steps.task_losses(module.evaluate(leaf, *batch.inputs), batch)
-        flat = steps._gradients(others, leaf, rays)
-        gramian = (flat @ flat.mT).numpy()
+        gramian = module.gramian(rays, steps._slopes(others, leaf)).numpy()
     weights = steps._weights(losses.detach(), gramian, drawn, totals > 0)
     (losses * weights).sum(2).mean(1).sum().backward()
     for name, p in module.named_parameters():
         torch.testing.assert_close(seen[name], p.grad, rtol=1e-7, atol=1e-9)
+
+
+def test_with_many_tasks_too_some_preferences_are_for_one_of_them():
+    assert [usual_concentration(n) for n in (2, 3, 4, 8, 20)] == [0.5, 0.5, 0.5, 0.25, 0.1]
+    table = wide_rows(n_tasks=20)
+    module = build([0], n_tasks=20)
+    drawn = steps_of(module, table, [0], n_preferences=500).draw()
+    assert 0.4 < drawn.max(axis=2).mean() < 0.6
+    evenly = steps_of(module, table, [0], n_preferences=500, concentration=0.5).draw()
+    assert evenly.max(axis=2).mean() < 0.3
 
 
 def test_constants_have_the_losses_that_losses_are_divided_by():
