@@ -98,6 +98,12 @@ class WrittenSharedBottom(WrittenNetwork):
         self.shapes = {name: p.shape[1:] for name, p in named.items()}
         self.initial = _flat(named.values(), 1)
         self.network = _on_meta(network)
+        self._places = {name: self._place(name) for name in [*self.shapes, "trained"]}
+
+    def _place(self, name):
+        """The part of the network that has a tensor, and what it is called there."""
+        parent, _, own = name.rpartition(".")
+        return self.network.get_submodule(parent), own
 
     def __call__(self, written, trained, training, x, tasks, slots, metadata=None):
         """Evaluate every network on blocks of its own.
@@ -115,9 +121,19 @@ class WrittenSharedBottom(WrittenNetwork):
         -------
         Tensor of shape (B, K, b, n_outputs)
         """
-        self.network.train(training)
+        if self.network.training != training:
+            self.network.train(training)
         values = {**self._pieces(written), "trained": trained}
-        return functional_call(self.network, values, (x, tasks, slots, metadata))
+        # as torch.func.functional_call, whose checks take longer than the network itself: what is
+        # in the dictionary of an instance hides its parameters
+        try:
+            for name, value in values.items():
+                module, own = self._places[name]
+                module.__dict__[own] = value
+            return self.network(x, tasks, slots, metadata)
+        finally:
+            for module, own in self._places.values():
+                module.__dict__.pop(own, None)
 
     def plain(self, written, trained):
         """A module with the parameters as its own."""
