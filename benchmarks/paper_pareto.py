@@ -292,7 +292,7 @@ def latency_experiment(quick):
             "one call": calls(lambda k: model.predict(X_test, preference=P), 1),
             "1000 calls": calls(lambda k: model.predict(X_test, preference=P[k]), 1000),
         },
-        1 if quick else 3,
+        1 if quick else 9,
     )
     fits = {
         "plain": SharedBottomRegressor(**settings),
