@@ -134,6 +134,10 @@ class ParetoNetwork(MemberModule):
         """Tasks without rows have no say about tasks that were never seen."""
         self.trained = trained
 
+    def _own_parameters(self):
+        """By name, with an axis for preferences."""
+        return {name: p.unsqueeze(1) for name, p in self.named_parameters()}
+
     def coefficients(self, rays, parameters):
         """What the projection is multiplied with, for every preference and chunk.
 
@@ -173,7 +177,7 @@ class ParetoNetwork(MemberModule):
         Tensor of shape (M, P, N)
         """
         if parameters is None:
-            parameters = {name: p.unsqueeze(1) for name, p in self.named_parameters()}
+            parameters = self._own_parameters()
         coefficients = self.coefficients(rays, parameters)
         # one product instead of one for each preference, which would copy the projection
         rows = coefficients.flatten(1, 2) @ parameters["projection"].squeeze(1)
@@ -201,11 +205,11 @@ class ParetoNetwork(MemberModule):
         n_copies = n_preferences * n_losses
         n_chunks, n_columns = self.chunk_embeddings.shape[1:]
         with torch.no_grad():
-            named = {name: p.detach() for name, p in self.named_parameters()}
-            short = n_chunks * self.projection.shape[2] - self.network.size
-            slopes = nn.functional.pad(slopes, (0, short)).unflatten(3, (n_chunks, -1))
-            own = {name: p.unsqueeze(1) for name, p in named.items()}
+            own = self._own_parameters()
             coefficients = self.coefficients(rays, own)
+            projection = own.pop("projection").squeeze(1)
+            short = n_chunks * projection.shape[2] - self.network.size
+            slopes = nn.functional.pad(slopes, (0, short)).unflatten(3, (n_chunks, -1))
             if n_chunks == 1:
                 flat = slopes.flatten(3)
                 sizes = coefficients.square().sum((2, 3))
@@ -213,11 +217,10 @@ class ParetoNetwork(MemberModule):
             else:
                 rows = (coefficients.mT.unsqueeze(2) @ slopes).flatten(3)
                 products = rows @ rows.mT
-            to_coefficients = slopes.flatten(1, 3) @ named.pop("projection").mT
-        copies = {
-            name: p.unsqueeze(1).expand(-1, n_copies, *p.shape[1:]).contiguous().requires_grad_()
-            for name, p in named.items()
-        }
+            to_coefficients = slopes.flatten(1, 3) @ projection.mT
+            copies = {name: p.repeat_interleave(n_copies, dim=1) for name, p in own.items()}
+        for copied in copies.values():
+            copied.requires_grad_()
         repeated = self.coefficients(rays.repeat_interleave(n_losses, dim=1), copies)
         to_coefficients = to_coefficients.view(-1, n_copies, n_chunks, n_columns)
         found = torch.autograd.grad(repeated, list(copies.values()), to_coefficients)
@@ -285,7 +288,7 @@ class ParetoNetwork(MemberModule):
         MemberModule
         """
         # in double precision, as networks predict
-        parameters = {name: p.double().unsqueeze(1) for name, p in self.named_parameters()}
+        parameters = {name: p.double() for name, p in self._own_parameters().items()}
         rays = rays.to(self.projection.device).double().expand(self.n_members, -1, -1)
         written = self.write(rays, parameters).flatten(0, 1)
         trained = self.trained.repeat_interleave(rays.shape[1], dim=0)

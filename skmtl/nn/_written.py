@@ -33,6 +33,12 @@ def _same_structure(module):
     return copied
 
 
+def _place(module, name):
+    """The part of a module that has a tensor, and what it is called there."""
+    parent, _, own = name.rpartition(".")
+    return module.get_submodule(parent), own
+
+
 def _flat(parameters, lead):
     """Parameters in one row for each of what the first `lead` axes number."""
     return torch.cat([p.detach().flatten(lead) for p in parameters], dim=-1)
@@ -98,12 +104,7 @@ class WrittenSharedBottom(WrittenNetwork):
         self.shapes = {name: p.shape[1:] for name, p in named.items()}
         self.initial = _flat(named.values(), 1)
         self.network = _on_meta(network)
-        self._places = {name: self._place(name) for name in [*self.shapes, "trained"]}
-
-    def _place(self, name):
-        """The part of the network that has a tensor, and what it is called there."""
-        parent, _, own = name.rpartition(".")
-        return self.network.get_submodule(parent), own
+        self._places = {name: _place(self.network, name) for name in [*self.shapes, "trained"]}
 
     def __call__(self, written, trained, training, x, tasks, slots, metadata=None):
         """Evaluate every network on blocks of its own.
@@ -139,8 +140,8 @@ class WrittenSharedBottom(WrittenNetwork):
         """A module with the parameters as its own."""
         module = _same_structure(self.network)
         for name, piece in self._pieces(written.detach()).items():
-            parent, _, own = name.rpartition(".")
-            setattr(module.get_submodule(parent), own, nn.Parameter(piece.contiguous()))
+            part, own = _place(module, name)
+            setattr(part, own, nn.Parameter(piece.contiguous()))
         module.trained = trained.clone()
         return module
 

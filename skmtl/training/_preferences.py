@@ -174,7 +174,7 @@ class PreferenceSteps:
             penalties = net.penalties()
             if penalties is not None and penalties.requires_grad:
                 penalties.sum().backward()
-            slope = (slopes * weights.unsqueeze(3)).sum(2) / len(drawn[0])
+            slope = (slopes * weights.unsqueeze(3)).sum(2) / rays.shape[1]
             written.backward(slope)
         self.records.add(weights.mean(1), present)
         net.step_optimizer(batch)
