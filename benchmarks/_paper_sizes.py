@@ -9,7 +9,7 @@ import pandas as pd
 from _common import RESULTS, save, saved, standard_error, verdict
 from _paper_data import PaperData, load
 from _paper_methods import BATCH_SIZE, METADATA, run
-from _paper_tables import OURS, chosen_settings
+from _paper_tables import OURS, chosen_settings, where
 
 from skmtl import MultiTaskHypernetRegressor, baselines
 from skmtl.datasets import make_cubic, make_robot_arm
@@ -96,7 +96,7 @@ def figures_4_and_5(data_home, n_seeds, data_names, resume=False):
         for name in names:
             for value in values[name]:
                 wanted = {"data": name, "size": size, "value": value}
-                if len(rows) and len(rows[(rows[list(wanted)] == pd.Series(wanted)).all(axis=1)]):
+                if len(where(rows, wanted)):
                     continue
                 found = run_size(name, size, value, data_home, n_seeds)
                 rows = pd.concat([rows, found], ignore_index=True)

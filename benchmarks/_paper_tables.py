@@ -64,13 +64,13 @@ def table2(data_home, n_seeds, n_ours, data_names, method_names=None, resume=Fal
     methods = method_names or [*METHODS, ENSEMBLE]
     for data_name, (kind, with_metadata), method in product(data_names, METADATA.items(), methods):
         wanted = {"data": data_name, "metadata": kind, "method": method}
-        if (method == NAIVE and with_metadata) or len(_where(rows, wanted)):
+        if (method == NAIVE and with_metadata) or len(where(rows, wanted)):
             continue
         data, seeds = load(data_name, data_home), range(n_ours if method == OURS else n_seeds)
-        known = _where(settings, wanted)
+        known = where(settings, wanted)
         if method == ENSEMBLE:
             # as the single network, of which there is one in it
-            single = _where(settings, {**wanted, "method": OURS}).iloc[0]
+            single = where(settings, {**wanted, "method": OURS}).iloc[0]
             chosen = {**settings_in(single, OURS), "n_members": 10}
             found = [run(data, OURS, with_metadata, [chosen], seeds).assign(method=method)]
         else:
@@ -158,7 +158,7 @@ def chosen_settings(data_name, kind):
     """What table 2 has chosen for the hypernetwork."""
     table = saved("paper_hypernet_table2_settings")
     wanted = {"data": data_name, "metadata": kind, "method": OURS}
-    return settings_in(_where(table, wanted).iloc[0], OURS)
+    return settings_in(where(table, wanted).iloc[0], OURS)
 
 
 def settings_in(line, method):
@@ -180,7 +180,7 @@ def _value(text):
         return text
 
 
-def _where(table, wanted):
+def where(table, wanted):
     """Lines of a table with these values."""
     if not len(table):
         return table

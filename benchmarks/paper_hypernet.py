@@ -33,12 +33,12 @@ def main():
     parser.add_argument(
         "--resume", action="store_true", help="table2 and sizes go on from their files"
     )
-    parser.add_argument("--widths", nargs="+", type=int, default=list(WIDTHS), help="of widths")
+    parser.add_argument("--widths", nargs="+", type=int, default=WIDTHS, help="of widths")
     options = parser.parse_args()
     names, widths = options.data, options.widths
     if options.quick:
         options.seeds = options.our_seeds = options.target_seeds = 3
-        options.splits, names, widths = 2, ["Cubic"], list(WIDTHS[:2])
+        options.splits, names, widths = 2, ["Cubic"], WIDTHS[:2]
     home, seeds = options.data_home, options.seeds
     calls = {
         "targets": lambda: targets(home, options.target_seeds, options.splits, options.jobs),
