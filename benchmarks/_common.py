@@ -87,6 +87,16 @@ def saved(name):
     return pd.read_csv(path, comment="#") if path.exists() else pd.DataFrame()
 
 
+def save_figure(figure, name):
+    """Write a picture beside the tables, the same file for the same numbers, and close it."""
+    import matplotlib as mpl
+    from matplotlib import pyplot as plt
+
+    with mpl.rc_context({"svg.hashsalt": name}):
+        figure.savefig(RESULTS / f"{name}.svg", bbox_inches="tight", metadata={"Date": None})
+    plt.close(figure)
+
+
 def time_interleaved(contenders, n_repeats):
     """Run contenders in turn, so that a slow moment of the machine hits all of them.
 

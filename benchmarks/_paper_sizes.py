@@ -6,7 +6,7 @@ import sys
 import time
 
 import pandas as pd
-from _common import RESULTS, save, saved, standard_error, verdict
+from _common import save, save_figure, saved, standard_error, verdict
 from _paper_data import PaperData, load
 from _paper_methods import BATCH_SIZE, METADATA, run
 from _paper_tables import OURS, chosen_settings, where
@@ -55,8 +55,7 @@ def draw_gains(table, size, label, name):
         ax.minorticks_off()
         ax.set_ylim(bottom=0)
     axes[0, 0].legend(frameon=False)
-    figure.savefig(RESULTS / f"{name}.svg", bbox_inches="tight", metadata={"Date": None})
-    plt.close(figure)
+    save_figure(figure, name)
 
 
 def run_size(name, size, value, data_home, n_seeds):

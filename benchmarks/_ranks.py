@@ -4,7 +4,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import scikit_posthocs
-from _common import RESULTS
+from _common import save_figure
 from scipy.stats import friedmanchisquare
 
 mpl.use("Agg")
@@ -44,5 +44,4 @@ def draw_ranks(errors, pairs, title, name):
     figure, axes = plt.subplots(figsize=(8, height), layout="constrained")
     scikit_posthocs.critical_difference_diagram(errors.rank(axis=1).mean(), pairs, ax=axes)
     axes.set_title(title)
-    figure.savefig(RESULTS / f"{name}.svg", metadata={"Date": None})
-    plt.close(figure)
+    save_figure(figure, name)
