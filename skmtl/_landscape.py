@@ -12,10 +12,10 @@ from skmtl._device import one_thread
 from skmtl._examples import Examples
 from skmtl._jobs import Job
 from skmtl.nn import task_gradients
+from skmtl.nn._slots import matrix_by, sum_by
 from skmtl.training import MemberNet
 from skmtl.training._batches import MemberBatches
 from skmtl.training._lookahead import Lookahead
-from skmtl.training._slots import matrix_by_task, sum_by
 from skmtl.weighting import ITMTL
 
 SOLVERS = ("adam", "sgd")
@@ -92,7 +92,7 @@ class Landscape:
         gradients.differentiate(losses, slots)
         with torch.no_grad():
             gramian = gradients.gramian()
-            gramian = gramian if self.wide else matrix_by_task(gramian, tasks, self.n_tasks)
+            gramian = gramian if self.wide else matrix_by(tasks, self.n_tasks, gramian)
             means = self._by_task(losses, tasks) * batch.counts / self.totals
             weights, eligible = method.candidate_weights(means, {False: gramian}, state)
             if not self.wide:

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from skorch.callbacks import Callback
 
-from skmtl.training._slots import sum_by
+from skmtl.nn._slots import sum_by
 
 __all__ = ["TaskLossRecorder"]
 

@@ -5,6 +5,7 @@ import torch
 from skmtl.nn._gradients import TaskGradients
 from skmtl.nn._members import ACTIVATIONS
 from skmtl.nn._slot_gradients import SlotGradients
+from skmtl.nn._slots import matrix_by
 from skmtl.nn._workspace import product
 
 
@@ -102,10 +103,12 @@ class TrunkGradients(TaskGradients):
         if self.tasks_share_rows:
             self._compute_rows()
             return super().gramian()
-        n_blocks, total, kernel = self._slots.shape[1], 0, None
+        n_blocks, by_block, kernel = self._slots.shape[1], None, None
+        filled = self._filled()
         for (read, _), slope in zip(self._seen, self._slopes, strict=True):
-            n_rows, d_in, d_out = read.shape[1], read.shape[2], slope.shape[2]
+            n_rows, d_in, d_out = filled.shape[1], read.shape[2], slope.shape[2]
             if n_rows**2 * (d_in + d_out) < (n_blocks**2 + n_rows) * d_in * d_out:
+                read, slope = rows_at(filled, read), rows_at(filled, slope)
                 terms = product("kernel of reads", read, read.mT).add_(1)
                 terms.mul_(product("kernel of slopes", slope, slope.mT))
                 kernel = terms.clone() if kernel is None else kernel.add_(terms)
@@ -114,12 +117,23 @@ class TrunkGradients(TaskGradients):
             # weights and biases apart: putting them together would copy all of them
             weights = product("weights of blocks", read.flatten(0, 1).mT, slope.flatten(0, 1))
             weights, biases = weights.unflatten(0, (-1, n_blocks)).flatten(2), slope.sum(2)
-            total = total + weights @ weights.mT + biases @ biases.mT
+            terms = weights @ weights.mT + biases @ biases.mT
+            by_block = terms if by_block is None else by_block + terms
+        total = 0
+        if by_block is not None:
+            total = total + matrix_by(self._slots, self._n_slots, by_block)
         if kernel is not None:
-            length = kernel.shape[1] // n_blocks
-            by_block = kernel.unflatten(2, (n_blocks, length)).unflatten(1, (n_blocks, length))
-            total = total + by_block.sum((2, 4))
-        return self._by_slot(self._by_slot(total).mT)
+            slots = self._slots.gather(1, filled // self.at_representation.shape[2])
+            total = total + matrix_by(slots, self._n_slots, kernel)
+        return total
+
+    def _filled(self):
+        """Places of the rows that have a slope, shape (M, n): blocks of one length are padded."""
+        # sums are faster than truth values; what is not a number stays
+        filled = (self.at_representation.abs().sum(3) != 0).flatten(1)
+        most = int(filled.sum(1).max())
+        # a member with fewer of them gets places whose slopes are zero, too
+        return filled.to(torch.uint8).sort(dim=1, descending=True, stable=True).indices[:, :most]
 
     def _compute_rows(self):
         """T passes through the trunk side by side, if they are still to be made."""
@@ -188,6 +202,14 @@ class TrunkGradients(TaskGradients):
             return self.pull_back(self._representation, self.shared, slope)
         found = self.combine_all(weights.unsqueeze(0))
         return {name: gradient.squeeze(0) for name, gradient in found.items()}
+
+
+def rows_at(places, values):
+    """Rows (M, n, d) at the places (M, n) among the values (M, N, d)."""
+    n_members, n_values = values.shape[:2]
+    first = torch.arange(0, n_members * n_values, n_values, device=values.device).unsqueeze(1)
+    rows = values.flatten(0, 1).index_select(0, (places + first).flatten())
+    return rows.unflatten(0, places.shape)
 
 
 def _derivative(activation, values):

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from skmtl.nn import task_gradients
+from skmtl.nn._slots import matrix_by, sum_by
 from skmtl.training._lookahead import Lookahead
-from skmtl.training._slots import matrix_by_task, sum_by
 from skmtl.weighting import Affinity
 
 
@@ -146,8 +146,8 @@ class AffinityRecorder:
         """Add what was seen to that of the epoch, tasks of slots in their places."""
         there = present.unsqueeze(2) & present.unsqueeze(1) & torch.isfinite(affinity)
         values = torch.where(there, affinity, 0.0)
-        self._sums = self._sums + matrix_by_task(values, tasks, self.n_tasks)
-        self._counts = self._counts + matrix_by_task(there.to(values), tasks, self.n_tasks)
+        self._sums = self._sums + matrix_by(tasks, self.n_tasks, values)
+        self._counts = self._counts + matrix_by(tasks, self.n_tasks, there.to(values))
 
     def end_epoch(self, clock):
         """Begin another epoch, before the clocks tick."""

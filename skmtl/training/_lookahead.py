@@ -7,7 +7,7 @@ import copy
 
 import torch
 
-from skmtl.training._slots import sum_by
+from skmtl.nn._slots import sum_by
 
 # rows of all candidates that pass through the copy at once
 _ROWS_AT_ONCE = 2**14

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from skmtl.nn import member_generators
-from skmtl.training._slots import sum_by
+from skmtl.nn._slots import sum_by
 from skmtl.training._weight_records import WeightRecords
-from skmtl.weighting._preferences import SOLVERS, ParetoSolver, normalised
+from skmtl.weighting._preferences import SOLVERS, ParetoSolver, normalised, of_equal_size
 
 # of a criterion that is the same for all fits
 _VALIDATION_SEED = 0
@@ -236,8 +236,7 @@ class PreferenceSteps:
             ]
         )
         if self.weight_scale == "sum_abs":
-            size = np.abs(weights).sum(-1, keepdims=True)
-            weights = weights * self.n_tasks / np.where(size > 0, size, 1.0)
+            weights = of_equal_size(weights)
         return torch.as_tensor(weights).to(losses)
 
     def _slopes(self, losses, leaf):

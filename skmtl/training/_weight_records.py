@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skmtl.training._slots import sum_by
+from skmtl.nn._slots import sum_by
 from skmtl.weighting._base import select, to_device
 
 # batches whose weights are added up together

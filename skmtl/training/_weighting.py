@@ -3,9 +3,9 @@
 import torch
 
 from skmtl.nn import member_generators, task_gradients
+from skmtl.nn._slots import matrix_by, sum_by
 from skmtl.training._increased_transfer import IncreasedTransfer
 from skmtl.training._losses import JointLoss, NumberLoss
-from skmtl.training._slots import matrix_by_task, sum_by
 from skmtl.training._weight_records import WeightRecords
 from skmtl.weighting import Composition, EqualWeights, UncertaintyWeighting, get_weighting
 from skmtl.weighting._base import AFTERWARDS, GRAMIAN, select
@@ -239,7 +239,7 @@ class WeightedSteps:
         if self.wide or self._by_slot:
             return gramian
         # empty slots have gradients of zero
-        return matrix_by_task(gramian, tasks, self.n_tasks)
+        return matrix_by(tasks, self.n_tasks, gramian)
 
     def _backward(self, loss, net):
         penalties = net.penalties()

@@ -21,6 +21,15 @@ def normalised(values):
     return values / values.sum(axis=-1, keepdims=True)
 
 
+def of_equal_size(weights):
+    """Weights of T losses along the last axis, their absolute values of sum T; zeros stay.
+
+    Their plain sum may be zero or negative.
+    """
+    size = np.abs(weights).sum(axis=-1, keepdims=True)
+    return weights * weights.shape[-1] / np.where(size > 0, size, 1.0)
+
+
 def reciprocal(preferences):
     """Turn weights on losses into a direction of losses, and back.
 

@@ -181,6 +181,36 @@ def test_trunks_in_long_form_whatever_is_cheaper(n_blocks, length):
     check(module, random_blocks(module, 3, n_blocks=n_blocks, length=length), "auto")
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
+def test_empty_places_of_blocks_are_left_out(share):
+    # as many as they are, and other ones in every member
+    module = randomised(network("shared bottom")).train()
+    x, tasks, slots = random_blocks(module, 3, n_blocks=6, length=3)
+    generator = torch.Generator().manual_seed(0)
+    filled = torch.rand(*x.shape[:3], generator=generator) < share
+    filled[0, 1:] = False
+
+    def losses():
+        errors = module(x, tasks, slots).square().sum(3) * filled
+        return errors.new_zeros(tasks.shape).scatter_add(1, slots, errors.sum(2))
+
+    gradients = task_gradients(module)
+    found = losses()
+    rows = by_loop(module, found)
+    gradients.differentiate(found, slots)
+    torch.testing.assert_close(gradients.gramian(), rows @ rows.mT, rtol=1e-10, atol=1e-10)
+    gradients.detach()
+
+
+def test_gradients_that_are_no_numbers_are_not_taken_for_empty_places():
+    module = randomised(network("shared bottom")).train()
+    x, tasks, slots = random_blocks(module, 3)
+    gradients = task_gradients(module)
+    gradients.differentiate(losses_of(module, x, tasks, slots) * torch.nan, slots)
+    assert gradients.gramian().isnan().all()
+    gradients.detach()
+
+
 def test_facts_in_wide_form_give_tasks_rows_of_their_own():
     module = randomised(network("shared bottom", n_features=5))
     x, tasks, slots = wide_blocks(module, 3)
