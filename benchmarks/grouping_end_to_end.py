@@ -36,6 +36,7 @@ def high_school():
     return X, data.target[rows], SharedBottomRegressor(task_id=task, **SETTINGS), X[task]
 
 
+WAYS = ["hoa", "tag", "mtgnet"]
 TABLES = {"star (wide)": star, "high_school (long)": high_school}
 
 
@@ -43,7 +44,7 @@ def main():
     """Fit and test everything."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--gains", nargs="+", default=["hoa"], help="ways to estimate gains")
+    parser.add_argument("--gains", nargs="+", default=WAYS, help="how to estimate gains")
     parser.add_argument("--quick", action="store_true", help="one seed")
     arguments = parser.parse_args()
     rows = []
@@ -75,6 +76,7 @@ def main():
     summary["together_standard_error"] = grouped["together"].agg(standard_error)
     print(summary.round(3).to_string())
     if not arguments.quick:
+        save(runs, "grouping_end_to_end_runs")
         save(summary.reset_index(), "grouping_end_to_end")
 
 
