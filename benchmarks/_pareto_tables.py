@@ -93,47 +93,6 @@ TABLES = {"enb": enb, "digits": digits, "multi_mnist": multi_mnist, "star": star
 FROM_FILES = {"enb": "enb/enb.csv", "multi_mnist": "multi_mnist/multi_mnist.npz"}
 
 
-class ParetoMTL:
-    """Networks that know one preference each, trained by the Pareto solver.
-
-    Each is what our network writes for the one preference that it is ever given: with a hidden
-    layer of one unit as many parameters as that network twice, of which one set moves.
-    """
-
-    def __init__(self, preferences, **settings):
-        self.preferences, self.settings = preferences, settings
-        self.alpha = None
-
-    def set_params(self, alpha):
-        """A copy with another weight decay."""
-        other = ParetoMTL(self.preferences, **self.settings)
-        other.alpha = alpha
-        return other
-
-    def fit(self, X, y):
-        """Train them one after another."""
-        self.networks = [
-            ParetoHypernet(
-                solver="pareto",
-                preferences=[preference],
-                n_preferences=1,
-                compression=False,
-                hypernet_width=1,
-                alpha=self.alpha,
-                **self.settings,
-            ).fit(X, y)
-            for preference in self.preferences
-        ]
-        self.n_iter_ = np.mean([network.n_iter_ for network in self.networks])
-        return self
-
-    def answers(self, X, classes):
-        """As `_answers`."""
-        pairs = zip(self.networks, self.preferences, strict=True)
-        found = [_answers(network, preference[None], X, classes) for network, preference in pairs]
-        return [np.concatenate(parts) for parts in zip(*found, strict=True)]
-
-
 def models_of(table, seed, max_iter):
     """Estimators of all methods, unfitted, with the preferences they are asked for or None."""
     n_tasks = table.Y.shape[1]
@@ -147,7 +106,11 @@ def models_of(table, seed, max_iter):
     yield "linear, in chunks", ParetoHypernet(compression=True, **settings, **types), P
     yield "PHN-LS (linear, full size)", ParetoHypernet(**full), P
     yield EPO, ParetoHypernet(solver="epo", n_preferences=1, **full), P
-    yield PARETO_MTL, ParetoMTL(P, **settings, **types), P
+    # what our network writes for the one preference that it is ever given, without a hypernetwork
+    # worth the name; each member has its own
+    alone = {"compression": False, "hypernet_width": 1, "n_preferences": 1, "n_members": len(P)}
+    model = ParetoHypernet(solver="pareto", preferences=P[:, None], **alone, **settings, **types)
+    yield PARETO_MTL, model, P
     # a weight of nothing would leave a head as it was drawn
     fixed = FixedWeights(n_tasks * P.clip(0.01))
     model = plain(n_members=len(P), task_weighting=fixed, early_stopping=True, **settings)
@@ -183,8 +146,10 @@ def outcomes(model, preferences, X, Y, table):
 
 def _answers(model, preferences, X, classes):
     """Numbers (P, n) or probabilities (P, n, classes) of every task."""
-    if isinstance(model, ParetoMTL):
-        return model.answers(X, classes)
+    if np.ndim(getattr(model, "preferences", None)) == 3:
+        found = model.predict_members(X, preference=preferences)
+        own = np.arange(len(preferences))
+        return [found[task][own, own] for task in model.tasks_]
     if isinstance(model, ParetoHypernet):
         if classes:
             return list(model.predict_proba(X, preference=preferences).values())
@@ -222,7 +187,7 @@ def run(name, seed, quick, data_home, methods=None, done=()):
         found = []
         for alpha in ALPHAS:
             start = time.process_time()
-            model = clone(model, safe=False).set_params(alpha=alpha).fit(table.X, table.Y)
+            model = clone(model).set_params(alpha=alpha).fit(table.X, table.Y)
             seconds = time.process_time() - start
             valid = outcomes(model, preferences, table.X_valid, table.Y_valid, table)
             found.append((hypervolume(valid[0], reference), model, valid, seconds))
@@ -233,7 +198,7 @@ def run(name, seed, quick, data_home, methods=None, done=()):
         line = {"table": name, "seed": seed, "method": method, "alpha": model.alpha}
         line["hypervolume"] = hypervolume(test[0], reference)
         line["score"] = chosen.mean()
-        if isinstance(model, ParetoHypernet):
+        if isinstance(model, ParetoHypernet) and method != PARETO_MTL:
             one = np.ones((1, n_tasks))
             even = outcomes(model, one, table.X_test, table.Y_test, table)
             line["score_of_equal_preference"] = even[1].mean()

@@ -1,18 +1,21 @@
 """Task grouping on tables of known gains: how near each way to estimate them comes to the oracle.
 
 Run as a file. ``published``: every group of five tasks of Taskonomy in four settings, from the
-files ``results*.txt`` of https://github.com/tstandley/taskgrouping in the folder of --data-home.
+files ``results*.txt`` of https://github.com/tstandley/taskgrouping in the folder
+``taskgrouping_results`` of --data-home, and in ``tag_tables`` the affinities of these tasks that
+Fifty et al. published ("Efficiently identifying task groupings", 2021), of another network.
 ``made``: the tables that make_gain_tables.py has written. The score of a choice of groups is
 (chosen - random) / (oracle - random) of the true mean gain.
 """
 
 import argparse
+import json
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _common import RESULTS, save, standard_error, verdict
+from _common import RESULTS, save, saved, standard_error, verdict
 from scipy.stats import spearmanr
 
 from skmtl.grouping import MTGNet, assign_tasks, estimate_gains, select_groups
@@ -28,6 +31,7 @@ SETTINGS = {
 QUICK = {"max_iter": 0, "n_members": 1, "embedding_dim": 1}
 METHODS = {
     "hoa": "hoa",
+    "tag": "tag",
     "mtgnet": MTGNet(),
     "baseline alone": MTGNet(**QUICK),
     "baseline, no verification": MTGNet(verification=0.0, **QUICK),
@@ -35,25 +39,38 @@ METHODS = {
     "mtgnet of the paper": MTGNet.paper(max_iter=300),
 }
 
-# pairs are always the same; the paper's own settings take long
-FEWER_SEEDS = {"hoa": 1, "mtgnet of the paper": 3}
+# pairs are always the same, and so is affinity; the paper's own settings take long
+FEWER_SEEDS = {"hoa": 1, "tag": 1, "mtgnet of the paper": 3}
+# tasks in the files of results, by the names of the files of affinities
+TASKONOMY = ["ss_l", "depth_l", "norm_l", "key_l", "edge2d_l"]
 
 
 def published(folder):
-    """Gains of every group in the four settings, relative falls of the loss against one task."""
+    """Gains of every group in the four settings, relative falls of the loss against one task.
+
+    Yields
+    ------
+    name, gains, affinity
+    """
+    found = json.loads(Path(folder, "tag_tables", "taskonomy_tag_affinity.json").read_text())
+    order = [found["tasks"].index(task) for task in TASKONOMY]
+    # their rows are the tasks that are affected
+    affinity = np.array(found["matrix"])[np.ix_(order, order)].T
     for name, file in SETTINGS.items():
-        lines = Path(folder, f"{file}.txt").read_text().splitlines()
+        lines = Path(folder, "taskgrouping_results", f"{file}.txt").read_text().splitlines()
         cells = [(line.split("\t") + [""] * 5)[:5] for line in lines if line.strip()]
         # the first line holds networks of half the size
         losses = np.array([[float(c) if c.strip() else np.nan for c in row] for row in cells[1:]])
         alone = np.nansum(losses[(~np.isnan(losses)).sum(1) == 1], axis=0)
-        yield name, (alone - losses) / alone
+        yield name, (alone - losses) / alone, affinity
 
 
 def made():
-    """Gains that were written by make_gain_tables.py."""
+    """Gains and affinities that were written by make_gain_tables.py, as `published`."""
     for path in sorted(RESULTS.glob("grouping_gains_*.csv")):
-        yield path.stem.removeprefix("grouping_gains_"), pd.read_csv(path, comment="#").to_numpy()
+        name = path.stem.removeprefix("grouping_gains_")
+        gains, affinity = (saved(f"grouping_{what}_{name}") for what in ("gains", "affinity"))
+        yield name, gains.to_numpy(), affinity.to_numpy()
 
 
 def chosen_gain(predicted, true, n_groups, method="exact"):
@@ -80,8 +97,8 @@ def random_gain(values, n_groups, n_draws=5000):
 class Table:
     """Known gains, what random choice and the oracle make of them."""
 
-    def __init__(self, name, values, limits, selection="exact"):
-        self.name, self.values, self.limits = name, values, limits
+    def __init__(self, name, values, limits, selection="exact", affinity=None):
+        self.name, self.values, self.limits, self.affinity = name, values, limits, affinity
         self.groups, self.selection = ~np.isnan(values), selection
         self.true = gain_table(self.groups, values, pd.RangeIndex(values.shape[1]))
         self.known = {
@@ -113,32 +130,41 @@ class Table:
             method,
             rounds=rounds,
             candidates=self.groups,
+            affinity=self.affinity if method == "tag" else None,
             random_state=seed,
             return_measured=True,
         )
         seconds = time.process_time() - start
-        unknown = ~measured.to_numpy()[:, None] & self.groups
-        two = predicted.to_numpy()[unknown], self.values[unknown]
+        # affinity says nothing of tasks alone
+        groups, values, true = self.groups, self.values, self.true
+        if method == "tag":
+            several = groups.sum(1) > 1
+            groups, values, true = groups[several], values[several], true[several]
         known = measured.to_numpy()
+        unknown = ~known[:, None] & groups
+        two = predicted.to_numpy()[unknown], values[unknown]
         only = np.nan
-        if method != "hoa":
+        if method not in ("hoa", "tag"):
             # among the groups that were measured, tasks alone included
             only = self.score(self.true[known], self.true[known])
         return {
-            "score": self.score(predicted),
+            "score": self.score(predicted, true),
             "measured_only": only,
             "spearman": spearmanr(*two)[0],
-            "n_measured": int((known & (self.groups.sum(1) > 1)).sum()),
+            "n_measured": int((known & (groups.sum(1) > 1)).sum()),
             "seconds": seconds,
         }
 
 
-def compare(tables, methods, n_seeds):
-    """Every method on every table with every seed."""
-    rows = []
+def compare(tables, methods, n_seeds, kept):
+    """Every method on every table with every seed, but for what is kept from an earlier run."""
+    rows = kept.to_dict("records")
+    done = {(row["table"], row["method"], row["seed"]) for row in rows}
     for table in tables:
         for name, method in methods.items():
             for seed in range(min(n_seeds, FEWER_SEEDS.get(name, n_seeds))):
+                if (table.name, name, seed) in done:
+                    continue
                 row = table.run(method, seed)
                 rows.append({"table": table.name, "method": name, "seed": seed, **row})
             own = [r["score"] for r in rows if (r["table"], r["method"]) == (table.name, name)]
@@ -162,7 +188,7 @@ def summarise(results):
 def targets(summary):
     """What was to be reached, and what was got."""
     of_all = summary[summary["table"] == "mean of all"].set_index("method")
-    own, hoa = of_all.loc["mtgnet"], of_all.loc["hoa"]
+    own, hoa, tag = (of_all.loc[name] for name in ("mtgnet", "hoa", "tag"))
     above, error = own["above_measured_only"], own["above_measured_only_error"]
     return pd.DataFrame(
         [
@@ -174,6 +200,8 @@ def targets(summary):
              f"{above:+.4f} ({error:.4f})", verdict(above > 2 * error)),
             ("Spearman of unmeasured gains", f"> HOA ({hoa['spearman']:.3f})",
              f"{own['spearman']:.3f}", verdict(own["spearman"] > hoa["spearman"])),
+            ("Spearman of unmeasured gains", f"> TAG ({tag['spearman']:.3f})",
+             f"{own['spearman']:.3f}", verdict(own["spearman"] > tag["spearman"])),
         ],
         columns=["measure", "target", "got", "result"],
     )  # fmt: skip
@@ -182,21 +210,25 @@ def targets(summary):
 def main():
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-home", default=None, help="folder with results*.txt")
+    parser.add_argument("--data-home", default=None, help="folder of the published tables")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
-    parser.add_argument("--quick", action="store_true", help="two seeds, the first two methods")
+    parser.add_argument("--resume", action="store_true", help="keep the runs that the files have")
+    parser.add_argument("--quick", action="store_true", help="two seeds, the first three methods")
     arguments = parser.parse_args()
     n_seeds = 2 if arguments.quick else arguments.seeds
-    names = list(METHODS)[:2] if arguments.quick else arguments.methods
+    names = list(METHODS)[:3] if arguments.quick else arguments.methods
     methods = {name: METHODS[name] for name in names}
     sources = []
     if arguments.data_home is not None:
         sources.append(("published", published(arguments.data_home)))
     sources.append(("made", made()))
     for source, values in sources:
-        tables = [Table(name, gains, (2, 3, 4)) for name, gains in values]
-        results = compare(tables, methods, n_seeds)
+        tables = [
+            Table(name, gains, (2, 3, 4), "exact", affinity) for name, gains, affinity in values
+        ]
+        kept = saved(f"grouping_{source}_runs") if arguments.resume else pd.DataFrame()
+        results = compare(tables, methods, n_seeds, kept)
         summary = summarise(results)
         print(summary.round(3).to_string(), flush=True)
         if not arguments.quick:

@@ -225,8 +225,9 @@ restoration : float, default=0.2
     code of Pareto MTL they are the first fifth.
 preferences : {"uniform", "dirichlet"} or array-like of shape (P, T), default="dirichlet"
     Where the preferences of a step come from: uniform on the simplex, a Dirichlet distribution, or
-    some of a fixed set, with a column for each task in the order of ``tasks_``. For
-    ``solver="pareto"`` the first two are distributions of p, the direction of losses.
+    some of a fixed set, with a column for each task in the order of ``tasks_``; of shape
+    (n_members, P, T) a set for each member. For ``solver="pareto"`` the first two are
+    distributions of p, the direction of losses.
 concentration : float or "auto", default="auto"
     Of ``preferences="dirichlet"``, of each task: below 1 corners are more likely than the centre.
     "auto" is 0.5, with T > 4 tasks 2 / T, so that with many tasks, too, some preferences are for

@@ -40,8 +40,20 @@ class ParetoMixin(FrontMixin):
                 f"{list(tasks[:20])}; they must be the same in that order."
             )
         if not isinstance(self.preferences, str):
-            as_preferences(np.asarray(self.preferences), tasks)
+            self._check_fixed_preferences(tasks)
         return {}
+
+    def _check_fixed_preferences(self, tasks):
+        preferences = np.asarray(self.preferences)
+        if preferences.ndim == 3:
+            if len(preferences) != self.n_members:
+                raise ValueError(
+                    f"preferences of shape {preferences.shape} are for {len(preferences)} "
+                    f"member(s), but n_members is {self.n_members}: give a set for each, of shape "
+                    f"(n_members, P, {len(tasks)}), or one for all, of shape (P, {len(tasks)})."
+                )
+            preferences = preferences.reshape(-1, preferences.shape[2])
+        as_preferences(preferences, tasks)
 
     def _build_module(self, n_tasks, n_features, n_metadata, n_outputs, seeds):
         if self.network is not None:

@@ -343,6 +343,31 @@ def test_fixed_preferences_and_scaled_weights():
     assert_array_equal(same.predict(X), model.predict(X))
 
 
+def test_a_set_of_preferences_for_each_member():
+    # as many networks for one preference each as there are members: Pareto MTL
+    X, Y = wide()
+    P = [[[0.9, 0.1]], [[0.2, 0.8]], [[0.5, 0.5]]]
+    settings = {**SHORT, "solver": "pareto", "max_iter": 5}
+    together = ParetoHypernet(preferences=P, n_members=3, **settings).fit(X, Y)
+    found = together.predict_members(X, preference=np.concatenate(P))
+    other = ParetoHypernet(preferences=P[::-1], n_members=3, **settings).fit(X, Y)
+    reversed_ = other.predict_members(X, preference=np.concatenate(P))
+    for m, own in enumerate(P):
+        # the same members, as many as there are, with one of the preferences
+        same = ParetoHypernet(preferences=own, n_members=3, **settings).fit(X, Y)
+        expected = same.predict_members(X, preference=own)
+        for task in found:
+            assert_allclose(found[task][m, m], expected[task][m, 0], rtol=1e-4, atol=1e-5)
+    assert not np.allclose(found[0][0, 0], reversed_[0][0, 0], atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 2), (3, 1, 3)])
+def test_sets_of_preferences_of_a_wrong_shape(shape):
+    X, Y = wide()
+    with pytest.raises(ValueError, match="shape"):
+        ParetoHypernet(preferences=np.ones(shape), n_members=3, **SHORT).fit(X, Y)
+
+
 def test_settings_of_the_hypernetwork():
     X, Y = wide()
     full = ParetoHypernet(compression=False, hypernet_width=5, **SHORT).fit(X, Y)

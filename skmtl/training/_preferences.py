@@ -67,8 +67,11 @@ class PreferenceSteps:
         What the loss of each task is divided by.
     valid_totals : Tensor of shape (M, T), optional
         Summed weights of every task's validation rows.
-    solver, n_preferences, n_reference_vectors, restoration, preferences, weight_scale
+    solver, n_preferences, n_reference_vectors, restoration, weight_scale
         As in `ParetoHypernet`.
+    preferences : ndarray of shape (P, T) or (m, P, T), optional
+        The only ones to train for: of all members, or of each of m, again and again. By default
+        they are drawn.
     concentration : float, optional
         Of the Dirichlet distribution of preferences; by default by the number of tasks.
     """
@@ -99,12 +102,14 @@ class PreferenceSteps:
             concentration = usual_concentration(n_tasks)
         self.n_preferences, self.concentration = n_preferences, concentration
         self.weight_scale = weight_scale
-        self.fixed = None if preferences is None else self.solver.rays(preferences)
+        watched = preferences
+        if preferences is None:
+            watched = validation_preferences(n_tasks, concentration)
+        watched = np.asarray(watched, dtype=float).reshape(-1, *np.shape(watched)[-2:])
+        watched = normalised(np.tile(watched, (len(seeds) // len(watched), 1, 1)))
+        self.fixed = None if preferences is None else self.solver.rays(watched)
         self.scales = scales
         self.valid_shares = None if valid_totals is None else self._shares(valid_totals)
-        watched = validation_preferences(n_tasks, concentration)
-        if preferences is not None:
-            watched = normalised(np.asarray(preferences, dtype=float))
         self._watched = torch.as_tensor(watched).to(scales)
         self._watched_rays = torch.as_tensor(self.solver.rays(watched)).to(scales)
         # numpy's: torch draws from no Dirichlet distribution by a generator of one's own
@@ -128,9 +133,9 @@ class PreferenceSteps:
         if self.n_tasks == 1:
             return np.ones((len(self.generators), 1, 1))
         if self.fixed is not None:
-            n = min(self.n_preferences, len(self.fixed))
+            pairs = zip(self.fixed, self.generators, strict=True)
             return np.stack(
-                [self.fixed[g.permutation(len(self.fixed))[:n]] for g in self.generators]
+                [own[g.permutation(len(own))[: self.n_preferences]] for own, g in pairs]
             )
         alpha = np.full(self.n_tasks, self.concentration)
         drawn = np.stack([g.dirichlet(alpha, size=self.n_preferences) for g in self.generators])
@@ -267,9 +272,7 @@ class PreferenceSteps:
         sums : Tensor of shape (M,)
         y_pred : Tensor of shape (M, P, K, b, o)
         """
-        n_members = len(batch.weights)
-        rays = self._watched_rays.expand(n_members, -1, -1)
-        y_pred = self.module(*batch.inputs, rays=rays)
+        y_pred = self.module(*batch.inputs, rays=self._watched_rays)
         by_label = self.label_losses(y_pred, batch) * batch.weights.unsqueeze(1)
         sums = self._by_task(by_label.sum(3), batch)
         sums = sums * self.valid_shares.unsqueeze(1) * self._watched
@@ -277,7 +280,11 @@ class PreferenceSteps:
 
     def select(self, stay):
         """Go on with some of the members."""
-        self.generators = [self.generators[m] for m in stay.tolist()]
+        members = stay.tolist()
+        self.generators = [self.generators[m] for m in members]
+        if self.fixed is not None:
+            self.fixed = self.fixed[members]
+        self._watched, self._watched_rays = self._watched[stay], self._watched_rays[stay]
         self.scales = self.scales[stay]
         if self.valid_shares is not None:
             self.valid_shares = self.valid_shares[stay]
