@@ -13,12 +13,14 @@ import time
 import numpy as np
 import pandas as pd
 from _common import save, standard_error, verdict
-from paper_grouping import QUICK, Table
+from _grouping_figures import figure2, figure3
+from _known_gains import QUICK, Table
+from scipy.stats import spearmanr
 from sklearn.linear_model import Ridge
 
 from skmtl.baselines import SharedBottomRegressor
 from skmtl.datasets import make_related_tasks
-from skmtl.grouping import MTGNet, estimate_gains
+from skmtl.grouping import MTGNet
 from skmtl.grouping._adapters import LongModel
 from skmtl.grouping._data import LongData
 from skmtl.grouping._gain_tables import all_groups
@@ -28,6 +30,8 @@ from skmtl.grouping._trainer import GroupTrainer
 N_TASKS, N_TRAIN, N_VALID = 27, 40, 100
 # with one group there is nothing to choose: it holds all tasks
 LIMITS = tuple(range(2, 11))
+ROUNDS = tuple(range(1, 14))
+SHOWN = 1, 4, 7, 10, 13
 
 
 def data():
@@ -99,72 +103,71 @@ def main():
     seconds = time.perf_counter() - start
     mean = np.nanmean(values[groups.sum(axis=1) > 1])
     print(f"{len(groups)} groups trained in {seconds:.0f} s, mean gain {mean:.3f}", flush=True)
-    table = Table("planted", values, LIMITS, "exact")
     shared = SharedBottomRegressor(
         task_id="task", record_affinity=True, max_iter=50, hidden_layer_sizes=(32,), random_state=0
     )
     shared.fit(planted.data[train], planted.target[train])
     affinity = shared.affinity_.loc[rows.tasks, rows.tasks].to_numpy()
+    table = Table("27 planted tasks", values, LIMITS, "exact", affinity)
     results = []
 
-    def add(name, predicted, seed, n_measured):
-        true = table.true if len(predicted) == len(table.true) else tag_true
-        for limit in table.limits:
-            score = table.score_at(predicted, true, limit)
-            results.append(
-                {
-                    "method": name,
-                    "seed": seed,
-                    "n_measured": n_measured,
-                    "limit": limit,
-                    "score": score,
-                }
-            )
-        print(
-            name, seed, round(np.mean([r["score"] for r in results[-len(LIMITS) :]]), 3), flush=True
-        )
+    def add(name, method, seed, rounds=None):
+        predicted, true, known = table.estimate(method, seed, rounds)
+        unknown = true.notna().to_numpy() & ~known[:, None]
+        line = {"method": name, "rounds": rounds, "seed": seed}
+        line["spearman"] = spearmanr(predicted.to_numpy()[unknown], true.to_numpy()[unknown])[0]
+        scores = [table.score_at(predicted, true, limit) for limit in table.limits]
+        pairs = zip(table.limits, scores, strict=True)
+        results.extend({**line, "limit": limit, "score": score} for limit, score in pairs)
+        print(name, rounds, seed, round(np.mean(scores), 3), flush=True)
 
-    several = groups.sum(axis=1) > 1
-    tag_true = table.true[several]
-    candidates = {"candidates": groups, "random_state": 0}
-    tag = estimate_gains(table.procedure, N_TASKS, "tag", affinity=affinity, **candidates)
-    add("tag", tag, 0, 1)
-    add("hoa (K = 13)", estimate_gains(table.procedure, N_TASKS, "hoa", **candidates), 0, 351)
-    for rounds in (1, 7, 13):
-        for name, net in {
-            "mtgnet": MTGNet(**QUICK),
-            "random sampling": MTGNet(acquisition="random", verification=0.0, **QUICK),
-        }.items():
-            for seed in range(n_seeds):
-                predicted = estimate_gains(
-                    table.procedure,
-                    N_TASKS,
-                    net,
-                    rounds=rounds,
-                    candidates=groups,
-                    random_state=seed,
-                )
-                add(f"{name} (K = {rounds})", predicted, seed, rounds * N_TASKS + 1)
+    add("tag", "tag", 0)
+    add("hoa", "hoa", 0)
+    for rounds in (1, 13) if arguments.quick else ROUNDS:
+        for seed in range(n_seeds):
+            add("mtgnet", MTGNet(**QUICK), seed, rounds)
+            random = MTGNet(acquisition="random", verification=0.0, **QUICK)
+            add("random sampling", random, seed, rounds)
     runs = pd.DataFrame(results)
-    by_seed = runs.groupby(["method", "seed"], sort=False)["score"].mean()
-    grouped = by_seed.groupby(level="method", sort=False)
-    summary = pd.DataFrame({"score": grouped.mean(), "standard_error": grouped.agg(standard_error)})
+    by_seed = runs.groupby(["method", "rounds", "seed"], sort=False, dropna=False)
+    by_seed = by_seed[["score", "spearman"]].mean()
+    grouped = by_seed.groupby(level=["method", "rounds"], sort=False, dropna=False)
+    summary = grouped.mean()
+    summary["standard_error"] = grouped["score"].agg(standard_error)
+    summary = summary.reset_index()
     print(summary.round(3).to_string())
-    score = summary["score"]
+
+    def score(method, rounds=None):
+        some = runs[(runs["method"] == method) & (runs["rounds"].fillna(0) == (rounds or 0))]
+        return some["score"].mean()
+
+    compared = [
+        ("mtgnet (K = 1)", score("mtgnet", 1), "tag", score("tag")),
+        ("mtgnet (K = 13)", score("mtgnet", 13), "hoa", score("hoa")),
+        ("mtgnet (K = 13)", score("mtgnet", 13), "random sampling (K = 13)",
+         score("random sampling", 13)),
+    ]  # fmt: skip
+    what = "27 planted tasks" + (", groups as members" if arguments.members else "")
     targets = pd.DataFrame(
         [
-            (f"27 planted tasks: {one}", f"> {other} ({score[other]:.3f})", f"{score[one]:.3f}",
-             verdict(score[one] > score[other]))
-            for one, other in (("mtgnet (K = 1)", "tag"), ("mtgnet (K = 13)", "hoa (K = 13)"),
-                               ("mtgnet (K = 13)", "random sampling (K = 13)"))
+            (f"{what}: {one}", f"> {other} ({least:.3f})", f"{got:.3f}", verdict(got > least))
+            for one, got, other, least in compared
         ],
         columns=["measure", "target", "got", "result"],
-    )  # fmt: skip
+    )
     print(targets.to_string())
     if not arguments.quick:
         save(runs, f"{name_of_files}_runs")
-        save(summary.reset_index(), name_of_files)
+        save(summary, name_of_files)
         save(targets, f"{name_of_files}_targets")
+        ways = {
+            "HOA": ("hoa", None),
+            "TAG": ("tag", None),
+            "MTG-Net, K = 1": (MTGNet(**QUICK), 1),
+            "MTG-Net, K = 13": (MTGNet(**QUICK), 13),
+        }
+        figure2([table], f"{name_of_files}_figure2", LIMITS, ways)
+        figure3(runs, SHOWN, f"{name_of_files}_figure3")
 
 
 if __name__ == "__main__":

@@ -10,16 +10,15 @@ Fifty et al. published ("Efficiently identifying task groupings", 2021), of anot
 
 import argparse
 import json
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from _common import RESULTS, save, saved, standard_error, verdict
-from scipy.stats import spearmanr
+from _grouping_figures import figure2
+from _known_gains import QUICK, Table
 
-from skmtl.grouping import MTGNet, assign_tasks, estimate_gains, select_groups
-from skmtl.grouping._gain_tables import gain_table, parse_groups
+from skmtl.grouping import MTGNet
 
 SETTINGS = {
     "taskonomy_1": "results",
@@ -27,8 +26,6 @@ SETTINGS = {
     "taskonomy_3": "results_small_data",
     "taskonomy_4": "results_alt",
 }
-# without networks: quick, and nearly as good where few groups are measured
-QUICK = {"max_iter": 0, "n_members": 1, "embedding_dim": 1}
 METHODS = {
     "hoa": "hoa",
     "tag": "tag",
@@ -71,89 +68,6 @@ def made():
         name = path.stem.removeprefix("grouping_gains_")
         gains, affinity = (saved(f"grouping_{what}_{name}") for what in ("gains", "affinity"))
         yield name, gains.to_numpy(), affinity.to_numpy()
-
-
-def chosen_gain(predicted, true, n_groups, method="exact"):
-    """True mean gain of the groups that predicted gains select, and serve tasks by."""
-    groups = select_groups(predicted, n_groups, method=method)
-    serving = parse_groups(assign_tasks(predicted, groups).tolist(), predicted.columns)
-    members = true.notna().to_numpy()
-    rows = [int(np.flatnonzero((members == group).all(axis=1))[0]) for group in serving]
-    return true.to_numpy()[rows, np.arange(true.shape[1])].mean()
-
-
-def random_gain(values, n_groups, n_draws=5000):
-    """Mean over random choices that serve every task, by the group that is best for it."""
-    rng, gains = np.random.default_rng(0), []
-    for _ in range(100 * n_draws):
-        some = values[rng.choice(len(values), n_groups, replace=False)]
-        if not np.isnan(some).all(axis=0).any():
-            gains.append(np.nanmax(some, axis=0).mean())
-            if len(gains) == n_draws:
-                break
-    return float(np.mean(gains))
-
-
-class Table:
-    """Known gains, what random choice and the oracle make of them."""
-
-    def __init__(self, name, values, limits, selection="exact", affinity=None):
-        self.name, self.values, self.limits, self.affinity = name, values, limits, affinity
-        self.groups, self.selection = ~np.isnan(values), selection
-        self.true = gain_table(self.groups, values, pd.RangeIndex(values.shape[1]))
-        self.known = {
-            group.tobytes(): gains for group, gains in zip(self.groups, values, strict=True)
-        }
-        self.random = {n: random_gain(values, n) for n in limits}
-        self.oracle = {n: chosen_gain(self.true, self.true, n) for n in limits}
-
-    def procedure(self, groups):
-        """Gains as measured."""
-        return np.array([self.known[group.tobytes()] for group in groups])
-
-    def score(self, predicted, true=None):
-        """Mean score over the limits on the number of groups."""
-        true = self.true if true is None else true
-        return np.mean([self.score_at(predicted, true, n) for n in self.limits])
-
-    def score_at(self, predicted, true, n):
-        """Score for one limit."""
-        gain = chosen_gain(predicted, true, n, self.selection)
-        return (gain - self.random[n]) / (self.oracle[n] - self.random[n])
-
-    def run(self, method, seed, rounds=None):
-        """Estimate, select, and compare."""
-        start = time.process_time()
-        predicted, measured = estimate_gains(
-            self.procedure,
-            self.groups.shape[1],
-            method,
-            rounds=rounds,
-            candidates=self.groups,
-            affinity=self.affinity if method == "tag" else None,
-            random_state=seed,
-            return_measured=True,
-        )
-        seconds = time.process_time() - start
-        # affinity says nothing of tasks alone
-        groups, values, true = self.groups, self.values, self.true
-        if method == "tag":
-            several = groups.sum(1) > 1
-            groups, values, true = groups[several], values[several], true[several]
-        known = measured.to_numpy()
-        unknown = ~known[:, None] & groups
-        two = predicted.to_numpy()[unknown], values[unknown]
-        only = np.nan
-        if method not in ("hoa", "tag"):
-            # among the groups that were measured, tasks alone included
-            only = self.score(self.true[known], self.true[known])
-        return {
-            "score": self.score(predicted, true),
-            "measured_only": only,
-            "spearman": spearmanr(*two)[0],
-            "n_measured": int((known & (groups.sum(1) > 1)).sum()),
-            "seconds": seconds,
-        }
 
 
 def compare(tables, methods, n_seeds, kept):
@@ -235,6 +149,7 @@ def main():
             save(results, f"grouping_{source}_runs")
             save(summary, f"grouping_{source}")
             save(targets(summary), f"grouping_{source}_targets")
+            figure2(tables, f"grouping_{source}_figure2")
 
 
 if __name__ == "__main__":
