@@ -25,6 +25,8 @@ N_PREFERENCES = 25
 # weight decay, for every method chosen by the hypervolume on validation rows
 ALPHAS = (1e-4, 3.0)
 OURS = ("linear", "pareto")
+# compared with as many networks, not with single ones
+ENSEMBLE = "linear, 4 members"
 # methods of one point instead of a front
 POINTS = ("equal", "uncertainty", "dwa", "mgda")
 # methods that take many times as long as the others, and how many draws they are given
@@ -103,6 +105,7 @@ def models_of(table, seed, max_iter):
     full = {**settings, **types, "compression": False, "hypernet_width": 100}
     yield "linear", ParetoHypernet(**settings, **types), P
     yield "pareto", ParetoHypernet(solver="pareto", **settings, **types), P
+    yield ENSEMBLE, ParetoHypernet(n_members=4, **settings, **types), P
     yield "linear, in chunks", ParetoHypernet(compression=True, **settings, **types), P
     yield "PHN-LS (linear, full size)", ParetoHypernet(**full), P
     yield EPO, ParetoHypernet(solver="epo", n_preferences=1, **full), P

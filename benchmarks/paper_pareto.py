@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from _common import save, saved, standard_error, time_interleaved, verdict
-from _pareto_tables import FROM_FILES, OURS, POINTS, TABLES, run
+from _pareto_tables import ENSEMBLE, FROM_FILES, OURS, POINTS, TABLES, run
 from scipy.stats import spearmanr
 from torch.func import functional_call, jacrev, vmap
 
@@ -365,17 +365,21 @@ def table_experiment(quick, data_home, n_seeds, methods, resume, name):
     volumes = results.pivot(index="seed", columns="method", values="hypervolume")
     scores = results.pivot(index="seed", columns="method", values="score")
     even = results.pivot(index="seed", columns="method", values="score_of_equal_preference")
-    for own in OURS:
+    several = [method for method in volumes if method.startswith("25")]
+    for own in (*OURS, ENSEMBLE):
         if own not in volumes:
             continue
-        for rival in volumes.columns.drop(list(OURS), errors="ignore"):
-            share = 0.98 if rival.startswith("25") else 1.0
+        single = volumes.columns.drop([*OURS, ENSEMBLE, *several], errors="ignore")
+        for rival in several if own == ENSEMBLE else [*several, *single]:
+            share = 0.98 if rival in several else 1.0
             both = volumes[[own, rival]].dropna()
             got = both[own].mean() / both[rival].mean()
             error = standard_error(both[own] - both[rival]) if len(both) > 1 else np.nan
             note = f"difference {(both[own] - both[rival]).mean():.2g} (standard error {error:.2g})"
             what = f"{own}: hypervolume over that of {rival}"
             target(name, what, f">= {share:g}", f"{got:.4f}", got >= share, note)
+        if own == ENSEMBLE:
+            continue
         rivals = {rival: scores[rival] for rival in POINTS if rival in scores}
         rivals["the same network, equal preference"] = even[own]
         for rival, values in rivals.items():
