@@ -59,8 +59,8 @@ class CrossStitchRegressor(CrossStitchMixin, MultiTaskRegressor):
     tasks, with one matrix a for each layer. At the start ``a[t, t]`` is `self_weight` and the
     others of a row share the rest; ``self_weight=1 / T`` is the "balanced" start of [2]_, whose
     code forces a to be convex by a softmax, which the original does not. Departures from the
-    original: all networks start from random weights instead of trained ones, and Adam takes the
-    same learning rate for a as for the rest.
+    original: all networks start from the same random weights, as in that code, instead of ones
+    trained for each task, and Adam takes the same learning rate for a as for the rest.
 
     Every row passes through the networks of all T tasks, and a stitch costs T^2: this is for tens
     of tasks, not for thousands.

@@ -79,7 +79,8 @@ class SluiceRegressor(SluiceMixin, MultiTaskRegressor):
     [2]_ differs: it forces both to be convex, has one b for all tasks, and its penalty is
     ``mean((G_1 - G_2)^2)``, which pulls the subspaces together instead of apart. At the start
     0.9 of the mixture is the last layer. As the mixture adds up layers, all must have the same
-    width. Every row passes through the networks of all T tasks, and a stitch costs T^2.
+    width. All networks start from the same random weights, as in that code; those of the original
+    start apart. Every row passes through the networks of all T tasks, and a stitch costs T^2.
 
     A task that was never seen is predicted by the mean of the outputs that the networks of all
     trained tasks have for its row, its own facts included.

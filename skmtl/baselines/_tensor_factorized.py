@@ -65,9 +65,10 @@ class TensorFactorizedRegressor(TensorFactorizedMixin, MultiTaskRegressor):
 
     In [1]_ the factors start as those of networks trained for each task, which also gives the
     ranks. Here they start at random, with the ranks of `rank`: a fit of its own for each task is
-    what small tasks do not allow. The code of [2]_ bounds all ranks of a layer by its number of
-    outputs, which leaves one pattern only to a layer of one output; here, as in [1]_, each rank is
-    bounded by its own axis.
+    what small tasks do not allow. All tasks start with the same network, as in the code of [2]_:
+    networks that start apart have to unlearn it, for which small tasks have too few rows. That
+    code bounds all ranks of a layer by its number of outputs, which leaves one pattern only to a
+    layer of one output; here, as in [1]_, each rank is bounded by its own axis.
 
     A task that was never seen is predicted by the mean of the outputs that the networks of all
     trained tasks have for its row, its own facts included.

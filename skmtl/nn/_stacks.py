@@ -3,6 +3,7 @@
 What the architectures of `skmtl.baselines` are made of.
 """
 
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -18,8 +19,8 @@ from skmtl.nn._members import (
 )
 
 
-def task_uniform(generators, n_tasks, *shape, bound):
-    """Parameter of shape ``(M, n_tasks, *shape)`` from U(-bound, bound).
+def task_uniform(generators, n_tasks, *shape, bound, alike=False):
+    """Parameter of shape ``(M, n_tasks, *shape)`` from U(-bound, bound), if `alike` for all tasks.
 
     The first tasks get the same numbers however many there are, and so does what is drawn after
     them: a member may train beside others that know more tasks.
@@ -28,7 +29,9 @@ def task_uniform(generators, n_tasks, *shape, bound):
     for generator in generators:
         seed = torch.randint(2**31 - 1, (1,), generator=generator).item()
         own.append(torch.Generator().manual_seed(seed))
-    return uniform(own, n_tasks, *shape, bound=bound)
+    if not alike:
+        return uniform(own, n_tasks, *shape, bound=bound)
+    return nn.Parameter(uniform(own, 1, *shape, bound=bound).data.repeat_interleave(n_tasks, 1))
 
 
 class StackLinear(MemberModule):
@@ -44,6 +47,8 @@ class StackLinear(MemberModule):
         One per member.
     per_task : bool, default=False
         Whether the first axis of the stack is that of the tasks.
+    alike : bool, default=False
+        Whether all tasks start with the same numbers.
     bias : bool, default=True
         Whether layers have biases.
 
@@ -54,10 +59,12 @@ class StackLinear(MemberModule):
         Both start as torch's ``Linear``.
     """
 
-    def __init__(self, stack, n_inputs, n_outputs, generators, *, per_task=False, bias=True):
+    def __init__(
+        self, stack, n_inputs, n_outputs, generators, *, per_task=False, alike=False, bias=True
+    ):
         super().__init__()
         bound = kaiming_bound(n_inputs)
-        draw = task_uniform if per_task else uniform
+        draw = partial(task_uniform, alike=alike) if per_task else uniform
         self.per_task = per_task
         self.weight = draw(generators, *stack, n_inputs, n_outputs, bound=bound)
         self.bias = draw(generators, *stack, 1, n_outputs, bound=bound) if bias else None
@@ -116,20 +123,29 @@ class StackMLP(MemberModule):
         One per member.
     activation : str
         Key of `ACTIVATIONS`.
-    per_task : bool, default=False
-        Whether the first axis of the stack is that of the tasks.
+    per_task, alike : bool, default=False
+        As of `StackLinear`.
     linear_output : bool, default=True
         Whether there is no activation behind the last layer.
     """
 
     def __init__(
-        self, stack, widths, generators, activation, *, per_task=False, linear_output=True
+        self,
+        stack,
+        widths,
+        generators,
+        activation,
+        *,
+        per_task=False,
+        alike=False,
+        linear_output=True,
     ):
         super().__init__()
         self.activation = activation
         self.linear_output = linear_output
         self.layers = nn.ModuleList(
-            StackLinear(stack, a, b, generators, per_task=per_task) for a, b in pairwise(widths)
+            StackLinear(stack, a, b, generators, per_task=per_task, alike=alike)
+            for a, b in pairwise(widths)
         )
 
     def forward(self, x, tasks=None):

@@ -118,8 +118,10 @@ class StitchedNetwork(TaskModule):
         self.n_subspaces = n_subspaces
         self.networks_per_row = n_tasks
         widths = [n_features, *hidden_layer_sizes]
+        # units are mixed with those of the same number, which must mean something alike
+        start = {"per_task": True, "alike": True}
         self.layers = nn.ModuleList(
-            StackLinear((n_tasks,), a, b, generators, per_task=True) for a, b in pairwise(widths)
+            StackLinear((n_tasks,), a, b, generators, **start) for a, b in pairwise(widths)
         )
         self.stitches = nn.ModuleList(
             Stitch(len(seeds), n_tasks, n_subspaces, self_weight) for _ in hidden_layer_sizes
@@ -127,13 +129,11 @@ class StitchedNetwork(TaskModule):
         self.layer_weights = None
         if sluice:
             # the last layer speaks at the start, the others are heard
-            start = torch.full((len(self.layers),), 0.1 / max(len(self.layers) - 1, 1))
-            start[-1] = 0.9 if len(self.layers) > 1 else 1.0
-            self.layer_weights = nn.Parameter(start.repeat(len(seeds), n_tasks, 1))
+            shares = torch.full((len(self.layers),), 0.1 / max(len(self.layers) - 1, 1))
+            shares[-1] = 0.9 if len(self.layers) > 1 else 1.0
+            self.layer_weights = nn.Parameter(shares.repeat(len(seeds), n_tasks, 1))
             self.task_only = ("heads", "layer_weights")
-        self.heads = StackMLP(
-            (n_tasks,), [widths[-1], n_outputs], generators, activation, per_task=True
-        )
+        self.heads = StackMLP((n_tasks,), [widths[-1], n_outputs], generators, activation, **start)
         alpha = torch.as_tensor(orthogonality_alpha, dtype=self.heads.layers[0].weight.dtype)
         self.register_buffer("orthogonality_alpha", alpha.expand(len(seeds)).clone())
         self.penalised = n_subspaces > 1 and bool((alpha > 0).any())

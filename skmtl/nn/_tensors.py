@@ -65,8 +65,10 @@ class FactorisedLayer(MemberModule):
             self.inputs = uniform(generators, n_inputs, a, bound=bound)
         if factorization == "tucker":
             self.outputs = uniform(generators, c, n_outputs, bound=bound)
-        self.tasks = task_uniform(generators, n_tasks, rank, bound=bound)
-        self.bias = task_uniform(generators, n_tasks, 1, n_outputs, bound=kaiming_bound(n_inputs))
+        # all tasks start with the same network, and differ as far as their rows say so
+        self.tasks = task_uniform(generators, n_tasks, rank, bound=bound, alike=True)
+        bound = kaiming_bound(n_inputs)
+        self.bias = task_uniform(generators, n_tasks, 1, n_outputs, bound=bound, alike=True)
 
     def keep_tasks(self, n_tasks):
         """Forget all but the first tasks."""

@@ -185,3 +185,13 @@ def test_copies_are_independent(name):
     for parameter in copied.parameters():
         parameter.data.zero_()
     torch.testing.assert_close(module(*args), expected)
+
+
+@pytest.mark.parametrize("name", ["cross-stitch", "sluice", "tucker", "tensor train", "last axis"])
+def test_tasks_of_networks_that_are_mixed_start_alike(name):
+    module = network(name).eval()
+    x = torch.randn(2, 1, 3, 3).expand(-1, 4, -1, -1)
+    tasks = torch.arange(4).expand(2, -1)
+    y = module(x, tasks, tasks)
+    torch.testing.assert_close(y, y[:, :1].expand_as(y))
+    assert not torch.allclose(y[0], y[1])
