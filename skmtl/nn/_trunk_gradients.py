@@ -198,8 +198,10 @@ class TrunkGradients(TaskGradients):
             if self.rows is not None:
                 return super().combine(weights)
             # at the representation: one pass through the trunk
-            slope = (self.at_representation * weights[:, :, None, None]).sum(1)
-            return self.pull_back(self._representation, self.shared, slope)
+            slope = weights.unsqueeze(1) @ self.at_representation.flatten(2)
+            return self.pull_back(
+                self._representation, self.shared, slope.view_as(self._representation)
+            )
         found = self.combine_all(weights.unsqueeze(0))
         return {name: gradient.squeeze(0) for name, gradient in found.items()}
 
