@@ -247,7 +247,7 @@ activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
 compression : bool or "auto", default="auto"
     Whether the network is written in chunks by about as many parameters as it has. Otherwise every
     parameter is a linear map of a hidden layer, as in [2]_: with a width of 32 that is 33 times as
-    many. "auto" writes networks of more than 10,000 parameters in chunks.
+    many. "auto" writes networks of more than 20,000 parameters in chunks.
 hypernet_layers : int, default=1
     Hidden layers of the small network that reads the preference.
 hypernet_width : int or "auto", default="auto"

@@ -51,7 +51,7 @@ class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
     ``theta_c(p) = W a_c(p)``, with a projection W that all chunks share and
     ``a_c(p) = z_c + O (h(p) * V z_c)``, where z_c is a learned embedding of the chunk and h(p) the
     last hidden layer of a small network. All together has at most 1.1 times as many parameters as
-    the network that is written. Networks of at most 10,000 parameters are one chunk, and W then has
+    the network that is written. Networks of at most 20,000 parameters are one chunk, and W then has
     a column for each number of h. Every step draws `n_preferences`
     preferences, asks the solver for the weights alpha of the T losses of each, and follows the mean
     of ``sum_i alpha_i(p) grad L_i(theta(p))``.

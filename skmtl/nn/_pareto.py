@@ -20,7 +20,7 @@ _FEWEST_CHUNKS, _SMALLEST_WIDTH, _WIDTH_OF_SMALL = 8, 8, 32
 _MOST_CHUNKS = 64
 # parameters of a network up to which it is written as a whole if nothing else is said: its
 # hypernetwork costs little then, and gives each preference a network more of its own
-_LARGEST_WHOLE = 10_000
+_LARGEST_WHOLE = 20_000
 # standard deviation of what the preference adds to a chunk's coefficients at the start
 _INITIAL_SPREAD = 0.2
 
@@ -69,7 +69,7 @@ class ParetoNetwork(MemberModule):
         One per member; they decide the initial weights.
     compression : bool or "auto"
         Whether the parameters are written in chunks, by about as many parameters. Otherwise there
-        is one chunk and as many columns as f is wide. "auto": for more than 10,000 of them.
+        is one chunk and as many columns as f is wide. "auto": for more than 20,000 of them.
     hypernet_layers : int
         Hidden layers of the small network.
     hypernet_width : int or None

@@ -88,8 +88,8 @@ def test_without_chunks_it_is_as_many_times_as_large_as_it_is_wide(width, times)
 
 
 def test_chunks_are_for_large_networks():
-    small, large = (shared_bottom(2, 8, sizes=(width,) * 2, seeds=[0]) for width in (90, 110))
-    assert small.network.size < 10_000 < large.network.size
+    small, large = (shared_bottom(2, 8, sizes=(width,) * 2, seeds=[0]) for width in (130, 150))
+    assert small.network.size < 20_000 < large.network.size
     assert small.chunk_embeddings.shape[1] == 1
     assert large.chunk_embeddings.shape[1] > 10
     assert count(large) <= 1.1 * large.network.size
