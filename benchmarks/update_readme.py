@@ -54,11 +54,12 @@ def lines():
     yield from spreads(
         "batched_search_ratios", lambda row: f"Search, {row.data}, {row.training}: {row.ratio}"
     )
-    for name in ("published", "made", "planted"):
+    for name in ("published", "made", "planted", "planted_members"):
         if (RESULTS / f"grouping_{name}_targets.csv").exists():
             table, date = read(f"grouping_{name}_targets")
             for row in table.itertuples():
-                yield f"Grouping, {name}: {row.measure}", row.target, row.got, row.result, date
+                what = f"Grouping, {name.partition('_')[0]}: {row.measure}"
+                yield what, row.target, row.got, row.result, date
     if (RESULTS / "grouping_speed.csv").exists():
         table, date = read("grouping_speed")
         for row in table.itertuples():
