@@ -3,7 +3,7 @@
 import matplotlib as mpl
 import numpy as np
 from _common import save_figure
-from _known_gains import QUICK, chosen_gain, random_gain
+from _known_gains import QUICK, chosen_gain, of_unmeasured
 
 from skmtl.grouping import MTGNet
 
@@ -48,10 +48,10 @@ def figure2(tables, name, limits=None, ways=WAYS):
             left.plot(own, gains, color=colours[label], marker="o", markersize=3, label=label)
             if method == "tag":
                 continue  # affinities are no gains
-            unknown = true.notna().to_numpy() & ~measured[:, None]
-            errors[label] = (predicted - true).to_numpy()[unknown]
-        left.plot(own, [chosen_gain(table.true, table.true, n) for n in own], "k--", label="oracle")
-        left.plot(own, [random_gain(table.values, n) for n in own], "k:", label="random")
+            errors[label] = np.subtract(*of_unmeasured(predicted, true, measured))
+        random, oracle = zip(*(table.bounds(n) for n in own), strict=True)
+        left.plot(own, oracle, "k--", label="oracle")
+        left.plot(own, random, "k:", label="random")
         left.set(title=table.name, xlabel="groups at most", ylabel="true mean gain")
         widest = np.quantile(np.abs(np.concatenate(list(errors.values()))), _SHARE_SHOWN)
         bins = np.linspace(-widest, widest, 41)
@@ -94,14 +94,8 @@ def figure3(runs, shown, name):
     for method, label in (("mtgnet", "active"), ("random sampling", "random")):
         by_seed = runs[runs["method"] == method].groupby(["rounds", "seed"])["score"].mean()
         grouped = by_seed.groupby(level="rounds")
-        right.errorbar(
-            grouped.mean().index,
-            grouped.mean(),
-            grouped.sem(),
-            marker="o",
-            markersize=3,
-            label=label,
-        )
+        mean, error = grouped.mean(), grouped.sem()
+        right.errorbar(mean.index, mean, error, marker="o", markersize=3, label=label)
     right.set(title="b", xlabel="rounds K", ylabel="score, mean over groups at most")
     left.legend(fontsize=7)
     right.legend(fontsize=7)

@@ -37,6 +37,12 @@ def random_gain(values, n_groups, n_draws=5000):
     return float(np.mean(gains))
 
 
+def of_unmeasured(predicted, true, measured):
+    """Predicted and true gains of the tasks in groups that were not measured, as two arrays."""
+    unknown = true.notna().to_numpy() & ~measured[:, None]
+    return predicted.to_numpy()[unknown], true.to_numpy()[unknown]
+
+
 class Table:
     """Known gains, what random choice and the oracle make of them."""
 
@@ -47,8 +53,13 @@ class Table:
         self.known = {
             group.tobytes(): gains for group, gains in zip(self.groups, values, strict=True)
         }
-        self.random = {n: random_gain(values, n) for n in limits}
-        self.oracle = {n: chosen_gain(self.true, self.true, n) for n in limits}
+        self._bounds = {}
+
+    def bounds(self, n):
+        """True mean gain of random choice and of the oracle for one limit, computed once."""
+        if n not in self._bounds:
+            self._bounds[n] = random_gain(self.values, n), chosen_gain(self.true, self.true, n)
+        return self._bounds[n]
 
     def procedure(self, groups):
         """Gains as measured."""
@@ -61,8 +72,8 @@ class Table:
 
     def score_at(self, predicted, true, n):
         """Score for one limit."""
-        gain = chosen_gain(predicted, true, n, self.selection)
-        return (gain - self.random[n]) / (self.oracle[n] - self.random[n])
+        random, oracle = self.bounds(n)
+        return (chosen_gain(predicted, true, n, self.selection) - random) / (oracle - random)
 
     def estimate(self, method, seed, rounds=None):
         """Estimate the gains from few of them.
@@ -93,8 +104,6 @@ class Table:
         start = time.process_time()
         predicted, true, known = self.estimate(method, seed, rounds)
         seconds = time.process_time() - start
-        unknown = true.notna().to_numpy() & ~known[:, None]
-        two = predicted.to_numpy()[unknown], true.to_numpy()[unknown]
         only = np.nan
         if method not in ("hoa", "tag"):
             # among the groups that were measured, tasks alone included
@@ -102,7 +111,7 @@ class Table:
         return {
             "score": self.score(predicted, true),
             "measured_only": only,
-            "spearman": spearmanr(*two)[0],
+            "spearman": spearmanr(*of_unmeasured(predicted, true, known))[0],
             "n_measured": int((known & (true.notna().sum(axis=1) > 1)).sum()),
             "seconds": seconds,
         }

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from _common import save, standard_error, verdict
 from _grouping_figures import figure2, figure3
-from _known_gains import QUICK, Table
+from _known_gains import QUICK, Table, of_unmeasured
 from scipy.stats import spearmanr
 from sklearn.linear_model import Ridge
 
@@ -113,9 +113,8 @@ def main():
 
     def add(name, method, seed, rounds=None):
         predicted, true, known = table.estimate(method, seed, rounds)
-        unknown = true.notna().to_numpy() & ~known[:, None]
         line = {"method": name, "rounds": rounds, "seed": seed}
-        line["spearman"] = spearmanr(predicted.to_numpy()[unknown], true.to_numpy()[unknown])[0]
+        line["spearman"] = spearmanr(*of_unmeasured(predicted, true, known))[0]
         scores = [table.score_at(predicted, true, limit) for limit in table.limits]
         pairs = zip(table.limits, scores, strict=True)
         results.extend({**line, "limit": limit, "score": score} for limit, score in pairs)

@@ -352,10 +352,9 @@ def table_experiment(quick, data_home, n_seeds, methods, resume, name):
     if data_home is None and name in FROM_FILES:
         print(f"{name} needs --data-home; left out")
         return None
-    kept = saved(f"paper_pareto_{name}") if resume else pd.DataFrame()
-    rows = kept.to_dict("records")
+    rows = saved(f"paper_pareto_{name}").to_dict("records") if resume else []
     for seed in range(1 if quick else n_seeds):
-        done = {row["method"] for row in kept.to_dict("records") if row["seed"] == seed}
+        done = {row["method"] for row in rows if row["seed"] == seed}
         for row in run(name, seed, quick, data_home, methods, done):
             rows.append(row)
             print(row, flush=True)

@@ -15,7 +15,6 @@ from skmtl._predictors import _has_classes
 from skmtl._preferences import as_preferences
 from skmtl.nn import ParetoNetwork, WrittenModule, WrittenSharedBottom
 from skmtl.training import get_solver
-from skmtl.weighting._preferences import normalised
 
 # of several preferences and members: more are slower, since their numbers do not stay in the cache
 _NETWORKS_AT_ONCE = 64
@@ -86,7 +85,7 @@ class ParetoMixin(FrontMixin):
         fixed = None
         if not isinstance(self.preferences, str):
             # the order of tasks was checked with the tasks at hand
-            fixed = normalised(np.atleast_2d(np.asarray(self.preferences, dtype=np.float64)))
+            fixed = np.atleast_2d(np.asarray(self.preferences, dtype=np.float64))
         return {
             "preferences": {
                 "solver": self.solver,

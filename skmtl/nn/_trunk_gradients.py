@@ -121,7 +121,7 @@ class TrunkGradients(TaskGradients):
             by_block = terms if by_block is None else by_block + terms
         total = 0
         if by_block is not None:
-            total = total + matrix_by(self._slots, self._n_slots, by_block)
+            total = matrix_by(self._slots, self._n_slots, by_block)
         if kernel is not None:
             slots = self._slots.gather(1, filled // self.at_representation.shape[2])
             total = total + matrix_by(slots, self._n_slots, kernel)
@@ -198,10 +198,9 @@ class TrunkGradients(TaskGradients):
             if self.rows is not None:
                 return super().combine(weights)
             # at the representation: one pass through the trunk
-            slope = weights.unsqueeze(1) @ self.at_representation.flatten(2)
-            return self.pull_back(
-                self._representation, self.shared, slope.view_as(self._representation)
-            )
+            read = self._representation
+            slope = (weights.unsqueeze(1) @ self.at_representation.flatten(2)).view_as(read)
+            return self.pull_back(read, self.shared, slope)
         found = self.combine_all(weights.unsqueeze(0))
         return {name: gradient.squeeze(0) for name, gradient in found.items()}
 
