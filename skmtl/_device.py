@@ -4,9 +4,11 @@ Small networks are slowed by threads, and one thread gives the same bits however
 """
 
 from contextlib import contextmanager
-from threading import Lock, local
+from threading import Lock, current_thread, local, main_thread
 
 import torch
+
+from skmtl.nn import _workspace
 
 
 def resolve_device(device):
@@ -53,7 +55,8 @@ def one_thread():
     """Run torch on one thread, and give the caller's setting back afterwards.
 
     Several threads of Python may be inside at once, and one of them several times; the setting is
-    what it was before the first.
+    what it was before the first. Threads other than the main one, which may end at any time, give
+    their buffers back.
     """
     with _lock:
         # asked for by every thread: the first answer in a thread settles what torch uses there
@@ -71,3 +74,5 @@ def one_thread():
             _own.depth -= 1
             if not _own.depth:
                 torch.set_num_threads(_inside["threads"])
+        if not _own.depth and current_thread() is not main_thread():
+            _workspace.release()

@@ -13,6 +13,7 @@ from numpy.testing import assert_array_equal
 from skorch.callbacks import Callback
 
 from skmtl._device import one_thread, resolve_device
+from skmtl.nn import _workspace
 from tests._tables import make_schools, quick_model
 
 SETTING = 3  # threads of torch, neither 1 nor what it starts with here
@@ -104,6 +105,19 @@ def test_a_fit_that_fails_gives_the_setting_back():
     with pytest.raises(FloatingPointError):
         quick_model(learning_rate_init=1e25).fit(X, y)
     assert setting_everywhere() == {SETTING}
+
+
+def test_a_thread_gives_its_buffers_back():
+    # one that ends with tensors while the interpreter exits would abort the process
+    X, y = make_schools()
+
+    def fits():
+        with one_thread():
+            quick_model().fit(X, y).predict(X)
+            inside = len(_workspace._held.buffers)
+        return inside > 0, _workspace._held.buffers, _workspace._held.views
+
+    assert in_new_threads(fits) == [(True, {}, {})]
 
 
 @pytest.mark.parametrize("used_before", [True, False])

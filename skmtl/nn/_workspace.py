@@ -73,6 +73,16 @@ def _view_of(name, dtype, shape):
     return buffer[:size].view(shape[0], stride)[:, :inner].unflatten(1, shape[1:])
 
 
+def release():
+    """Forget all memory of this thread; what is in use stays as long as it is.
+
+    A thread that ends must not hold tensors: they give way to others while they are freed, and
+    where the interpreter is about to exit there is no way back, so that the process aborts.
+    """
+    _held.buffers.clear()
+    _held.views.clear()
+
+
 def aligned(name, values):
     """Copy of `values`, shape ``(M, ...)``, in `scratch`; or themselves if they begin as well."""
     if len(values) == 1 and values.is_contiguous() and values.data_ptr() % 64 == 0:
