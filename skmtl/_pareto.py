@@ -17,7 +17,7 @@ from skmtl.nn import ParetoNetwork, WrittenModule, WrittenSharedBottom
 from skmtl.training import get_solver
 
 # of several preferences and members: more are slower, since their numbers do not stay in the cache
-_NETWORKS_AT_ONCE = 64
+_NETWORKS_AT_ONCE = 128
 
 
 class ParetoMixin(FrontMixin):

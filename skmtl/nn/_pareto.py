@@ -134,33 +134,54 @@ class ParetoNetwork(MemberModule):
         """Tasks without rows have no say about tasks that were never seen."""
         self.trained = trained
 
-    def _own_parameters(self):
+    def own_parameters(self):
         """By name, with an axis for preferences."""
         return {name: p.unsqueeze(1) for name, p in self.named_parameters()}
 
-    def coefficients(self, rays, parameters):
-        """What the projection is multiplied with, for every preference and chunk.
+    def layer_names(self):
+        """Names of weight and bias of the layers that read a preference, from the first on."""
+        hidden = range(len(self.hidden_weights))
+        return [
+            ("input_weight", "input_bias"),
+            *((f"hidden_weights.{n}", f"hidden_biases.{n}") for n in hidden),
+        ]
+
+    def layers(self, rays, parameters):
+        """What every layer of the small network says.
 
         Parameters
         ----------
         rays : Tensor of shape (M, P, T)
             Preferences as the solver follows them, of sum 1.
-        parameters : dict of str to Tensor of shape (M, P or 1, ...)
+        parameters : dict of str to Tensor of shape (M, 1, ...)
 
         Returns
         -------
-        Tensor of shape (M, P, chunks, columns)
+        told : Tensor of shape (M, P, 1, T)
+            The preferences, of mean 0 and a size that does not depend on the number of tasks.
+        hidden : list of Tensor of shape (M, P, 1, width)
+        gates : Tensor of shape (M, 1, chunks, width)
+            What the last hidden layer is multiplied with: what a preference changes differs from
+            chunk to chunk.
+        coefficients : Tensor of shape (M, P, chunks, columns)
+            What the projection is multiplied with.
         """
+        told = (self.n_tasks * rays - 1).unsqueeze(2)
+        hidden = []
+        for weight, bias in self.layer_names():
+            read = hidden[-1] if hidden else told
+            hidden.append(torch.tanh(read @ parameters[weight] + parameters[bias]))
         chunks = parameters["chunk_embeddings"]
-        # of mean 0 and a size that does not depend on the number of tasks
-        told = (self.n_tasks * rays - 1).unsqueeze(2) @ parameters["input_weight"]
-        hidden = torch.tanh(told + parameters["input_bias"])
-        for n in range(len(self.hidden_weights)):
-            weight, bias = parameters[f"hidden_weights.{n}"], parameters[f"hidden_biases.{n}"]
-            hidden = torch.tanh(hidden @ weight + bias)
-        # a product: what a preference changes differs from chunk to chunk
-        hidden = hidden * (chunks @ parameters["chunk_weight"])
-        return chunks + hidden @ parameters["output_weight"] + parameters["output_bias"]
+        gates = chunks @ parameters["chunk_weight"]
+        last = (hidden[-1] * gates) @ parameters["output_weight"]
+        return told, hidden, gates, chunks + last + parameters["output_bias"]
+
+    def from_coefficients(self, coefficients, parameters):
+        """The networks, shape (M, P, N), whose coefficients are (M, P, chunks, columns)."""
+        # one product instead of one for each preference, which would copy the projection
+        rows = coefficients.flatten(1, 2) @ parameters["projection"].squeeze(1)
+        written = rows.unflatten(1, coefficients.shape[1:3])
+        return written.flatten(2)[..., : self.network.size]
 
     def write(self, rays, parameters=None):
         """Parameters of the network of every preference.
@@ -177,56 +198,9 @@ class ParetoNetwork(MemberModule):
         Tensor of shape (M, P, N)
         """
         if parameters is None:
-            parameters = self._own_parameters()
-        coefficients = self.coefficients(rays, parameters)
-        # one product instead of one for each preference, which would copy the projection
-        rows = coefficients.flatten(1, 2) @ parameters["projection"].squeeze(1)
-        written = rows.unflatten(1, coefficients.shape[1:3])
-        return written.flatten(2)[..., : self.network.size]
-
-    def gramian(self, rays, slopes):
-        """Inner products of the gradients of losses with respect to all parameters.
-
-        The projection has most of them, and its gradients, outer products of coefficients and
-        slopes, are not written out if there is one chunk. Those of the others come from one
-        backward pass through copies for every preference and loss, so that they stay apart.
-
-        Parameters
-        ----------
-        rays : Tensor of shape (M, P, T)
-        slopes : Tensor of shape (M, P, L, N)
-            Gradients of L losses of every preference with respect to the network written for it.
-
-        Returns
-        -------
-        Tensor of shape (M, P, L, L)
-        """
-        n_preferences, n_losses = slopes.shape[1:3]
-        n_copies = n_preferences * n_losses
-        n_chunks, n_columns = self.chunk_embeddings.shape[1:]
-        with torch.no_grad():
-            own = self._own_parameters()
-            coefficients = self.coefficients(rays, own)
-            projection = own.pop("projection").squeeze(1)
-            short = n_chunks * projection.shape[2] - self.network.size
-            slopes = nn.functional.pad(slopes, (0, short)).unflatten(3, (n_chunks, -1))
-            if n_chunks == 1:
-                flat = slopes.flatten(3)
-                sizes = coefficients.square().sum((2, 3))
-                products = sizes[:, :, None, None] * (flat @ flat.mT)
-            else:
-                rows = (coefficients.mT.unsqueeze(2) @ slopes).flatten(3)
-                products = rows @ rows.mT
-            to_coefficients = slopes.flatten(1, 3) @ projection.mT
-            copies = {name: p.repeat_interleave(n_copies, dim=1) for name, p in own.items()}
-        for copied in copies.values():
-            copied.requires_grad_()
-        repeated = self.coefficients(rays.repeat_interleave(n_losses, dim=1), copies)
-        to_coefficients = to_coefficients.view(-1, n_copies, n_chunks, n_columns)
-        found = torch.autograd.grad(repeated, list(copies.values()), to_coefficients)
-        rows = torch.cat([g.flatten(2) for g in found], dim=2)
-        rows = rows.unflatten(1, (n_preferences, n_losses))
-        return products + rows @ rows.mT
+            parameters = self.own_parameters()
+        coefficients = self.layers(rays, parameters)[-1]
+        return self.from_coefficients(coefficients, parameters)
 
     def evaluate(self, written, x, tasks, slots, metadata=None):
         """Evaluate the networks of all preferences on blocks of rows.
@@ -267,6 +241,38 @@ class ParetoNetwork(MemberModule):
         )
         return outputs.unflatten(0, (n_members, n_preferences))
 
+    def evaluate_copies(self, written, x, tasks, slots, metadata=None):
+        """Evaluate every block with a copy of the network.
+
+        Parameters
+        ----------
+        written : Tensor of shape (M, P, K, N)
+        x, tasks, slots, metadata
+            As for `TaskModule.forward`; block k is that of slot k.
+
+        Returns
+        -------
+        Tensor of shape (M, P, K, b, n_outputs)
+        """
+        lead = written.shape[:3]
+
+        def apart(values):
+            # one block, or slot, for each copy
+            if values is None:
+                return None
+            return values.unsqueeze(1).expand(-1, lead[1], *values.shape[1:]).flatten(0, 2)[:, None]
+
+        outputs = self.network(
+            written.flatten(0, 2),
+            self.trained.repeat_interleave(lead[1] * lead[2], dim=0),
+            self.training,
+            apart(x),
+            apart(tasks),
+            apart(torch.zeros_like(slots)),
+            apart(metadata),
+        )
+        return outputs.unflatten(0, lead).squeeze(3)
+
     def forward(self, x, tasks, slots, metadata=None, rays=None):
         """Evaluate blocks of rows, see `evaluate`; without rays by equal ones, (M, K, b, o)."""
         if rays is None:
@@ -288,7 +294,7 @@ class ParetoNetwork(MemberModule):
         MemberModule
         """
         # in double precision, as networks predict
-        parameters = {name: p.double() for name, p in self._own_parameters().items()}
+        parameters = {name: p.double() for name, p in self.own_parameters().items()}
         rays = rays.to(self.projection.device).double().expand(self.n_members, -1, -1)
         written = self.write(rays, parameters).flatten(0, 1)
         trained = self.trained.repeat_interleave(rays.shape[1], dim=0)

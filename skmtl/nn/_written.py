@@ -53,7 +53,11 @@ class WrittenNetwork:
         Of the parameters of one network, by name, in the order in which they are written.
     initial : Tensor of shape (M, N), or None
         A well-initialised network for every member, until `start` is called.
+    side_by_side : bool
+        Whether many are evaluated at once, so that more of them cost little more time.
     """
+
+    side_by_side = False
 
     def start(self):
         """Give the initial parameters away; they are not needed again."""
@@ -89,6 +93,8 @@ class WrittenSharedBottom(WrittenNetwork):
         Layers of the encoder; heads are linear.
     activation : str
     """
+
+    side_by_side = True
 
     def __init__(self, n_tasks, n_features, n_outputs, *, seeds, hidden_layer_sizes, activation):
         network = SharedBottomNetwork(

@@ -258,10 +258,12 @@ class MemberBatches:
         if self._factors is not None:
             weights = weights * self._factors.unsqueeze(2)
         features = table.features[rows].unsqueeze(2).expand(-1, -1, table.n_tasks, -1, -1)
+        # the same tensor twice tells that the blocks are the tasks
+        slots = tasks.unbind()
         return (
             features.unbind(),
-            tasks.unbind(),
-            tasks.unbind(),
+            slots,
+            slots,
             self._metadata_of(tasks),
             table.targets[rows].transpose(2, 3).contiguous().unsqueeze(4).unbind(),
             weights.unbind(),

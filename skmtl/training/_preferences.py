@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from skmtl.nn import member_generators
+from skmtl.nn._pareto_gradients import PreferenceGradients
 from skmtl.nn._slots import sum_by
 from skmtl.training._weight_records import WeightRecords
 from skmtl.weighting._preferences import SOLVERS, ParetoSolver, normalised, of_equal_size
@@ -157,33 +158,72 @@ class PreferenceSteps:
         """
         drawn = self.draw()
         rays = torch.as_tensor(drawn).to(batch.weights)
-        written = self.module.write(rays)
         if self.solver.needs_gramian and self.n_tasks > 1:
-            leaf = written.detach().requires_grad_()
+            losses, totals, weights, y_pred = self._follow_gradients(net, batch, drawn, rays)
         else:
-            leaf = written
-        y_pred = self.module.evaluate(leaf, *batch.inputs)
-        losses, totals = self.task_losses(y_pred, batch)
-        present = totals > 0
-        found = losses.detach()
-        if leaf is written:
-            weights = self._weights(found, None, drawn, present)
-            penalties = net.penalties()
-            total = (losses * weights).sum(2).mean(1)
-            total = total if penalties is None else total + penalties
-            total.sum().backward()
-        else:
-            slopes = self._slopes(losses, leaf)
-            gramian = self.module.gramian(rays, slopes).double().cpu().numpy()
-            weights = self._weights(found, gramian, drawn, present)
-            penalties = net.penalties()
-            if penalties is not None and penalties.requires_grad:
-                penalties.sum().backward()
-            slope = (slopes * weights.unsqueeze(3)).sum(2) / rays.shape[1]
-            written.backward(slope)
-        self.records.add(weights.mean(1), present)
+            y_pred = self.module.evaluate(self.module.write(rays), *batch.inputs)
+            losses, totals = self.task_losses(y_pred, batch)
+            weights = self._weights(losses.detach(), None, drawn, totals > 0)
+            self._backward((losses * weights).sum(2).mean(1), net)
+        self.records.add(weights.mean(1), totals > 0)
         net.step_optimizer(batch)
-        return self._sums(found, drawn, totals), y_pred
+        return self._sums(losses.detach(), drawn, totals), y_pred
+
+    def _follow_gradients(self, net, batch, drawn, rays):
+        """Gradients of the losses, weighted by what the solver makes of their inner products."""
+        gradients = PreferenceGradients(self.module, rays)
+        losses, totals, slopes, y_pred = self.differentiate(gradients.written, batch)
+        gradients.differentiate(slopes)
+        gramian = gradients.gramian().double().cpu().numpy()
+        weights = self._weights(losses, gramian, drawn, totals > 0)
+        penalties = net.penalties()
+        if penalties is not None and penalties.requires_grad:
+            penalties.sum().backward()
+        found = gradients.combine(weights / rays.shape[1])
+        for name, parameter in self.module.named_parameters():
+            own = parameter.grad
+            parameter.grad = found[name] if own is None else own + found[name]
+        return losses, totals, weights, y_pred
+
+    def differentiate(self, written, batch):
+        """Losses of every network, and their gradients.
+
+        Parameters
+        ----------
+        written : Tensor of shape (M, P, N)
+        batch : Batch
+
+        Returns
+        -------
+        losses : Tensor of shape (M, P, T)
+        totals : Tensor of shape (M, T)
+            As of `task_losses`.
+        slopes : Tensor of shape (M, P, T, N)
+            Gradients of the losses with respect to the networks.
+        y_pred : Tensor of shape (M, P, K, b, o)
+        """
+        n_tasks, module = self.n_tasks, self.module
+        _, tasks, slots, _ = batch.inputs
+        if module.network.side_by_side and slots is tasks:
+            # a copy of each network for every task: one pass backwards instead of T
+            leaf = written.unsqueeze(2).repeat(1, 1, n_tasks, 1).requires_grad_()
+            y_pred = module.evaluate_copies(leaf, *batch.inputs)
+            losses, totals = self.task_losses(y_pred, batch)
+            return losses.detach(), totals, torch.autograd.grad(losses.sum(), leaf)[0], y_pred
+        leaf = written.requires_grad_()
+        y_pred = module.evaluate(leaf, *batch.inputs)
+        losses, totals = self.task_losses(y_pred, batch)
+        slopes = [
+            torch.autograd.grad(losses[..., t].sum(), leaf, retain_graph=t + 1 < n_tasks)[0]
+            for t in range(n_tasks)
+        ]
+        return losses.detach(), totals, torch.stack(slopes, dim=2), y_pred
+
+    def _backward(self, loss, net):
+        penalties = net.penalties()
+        if penalties is not None:
+            loss = loss + penalties
+        loss.sum().backward()
 
     def task_losses(self, y_pred, batch):
         """Mean loss of every task, divided by its scale.
@@ -243,14 +283,6 @@ class PreferenceSteps:
         if self.weight_scale == "sum_abs":
             weights = of_equal_size(weights)
         return torch.as_tensor(weights).to(losses)
-
-    def _slopes(self, losses, leaf):
-        """Gradients of every loss with respect to the written networks, shape (M, P, T, N)."""
-        slopes = [
-            torch.autograd.grad(losses[..., t].sum(), leaf, retain_graph=t + 1 < self.n_tasks)[0]
-            for t in range(self.n_tasks)
-        ]
-        return torch.stack(slopes, dim=2)
 
     # what the loop is told
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from skmtl.nn import ParetoNetwork, WrittenSharedBottom
+from skmtl.nn._pareto_gradients import PreferenceGradients
 from skmtl.training import ClassLoss, MemberNet, NumberLoss, TaskRows
 from skmtl.training._batches import MemberBatches
 from skmtl.training._constants import constant_losses
@@ -41,11 +42,12 @@ def long_rows(n_tasks=3, n_rows=60, seed=0):
     )
 
 
-def build(seeds, n_tasks=3, sizes=(8,), compression=True):
+def build(seeds, n_tasks=3, sizes=(8,), **settings):
     written = WrittenSharedBottom(
         n_tasks, 4, 1, seeds=seeds, hidden_layer_sizes=sizes, activation="tanh"
     )
-    return ParetoNetwork(written, n_tasks, seeds=seeds, compression=compression).double()
+    settings = {"compression": True, **settings}
+    return ParetoNetwork(written, n_tasks, seeds=seeds, **settings).double()
 
 
 def steps_of(module, table, seeds, **settings):
@@ -59,20 +61,28 @@ def first_batch(table, n_members):
     return next(iter(MemberBatches(table, rows, 25)))
 
 
+@pytest.mark.parametrize("side_by_side", [True, False])
+@pytest.mark.parametrize("n_layers", [1, 3])
 @pytest.mark.parametrize("compression", [True, False])
 @pytest.mark.parametrize("table", [wide_rows(), long_rows()], ids=["wide", "long"])
-def test_losses_and_gramians_of_every_preference_and_task(table, compression):
+def test_losses_and_gramians_of_every_preference_and_task(
+    table, compression, n_layers, side_by_side
+):
     seeds = SEEDS[:2]
-    module = build(seeds, compression=compression)
+    module = build(seeds, compression=compression, hypernet_layers=n_layers)
     steps = steps_of(module, table, seeds, n_preferences=4)
     batch = first_batch(table, 2)
     rays = torch.as_tensor(steps.draw())
-    leaf = module.write(rays).detach().requires_grad_()
-    losses, totals = steps.task_losses(module.evaluate(leaf, *batch.inputs), batch)
-    gramian = module.gramian(rays, steps._slopes(losses, leaf))
+    gradients = PreferenceGradients(module, rays)
+    torch.testing.assert_close(gradients.written, module.write(rays).detach())
+    module.network.side_by_side = side_by_side
+    losses, totals, slopes, y_pred = steps.differentiate(gradients.written, batch)
+    gradients.differentiate(slopes)
+    gramian = gradients.gramian()
     assert gramian.shape == (2, 4, 3, 3)
     # the slow way: one backward pass for each
     outputs = module(*batch.inputs, rays=rays)
+    torch.testing.assert_close(y_pred, outputs)
     _, tasks, slots, _ = batch.inputs
     for m in range(2):
         for p in range(4):
@@ -88,6 +98,12 @@ def test_losses_and_gramians_of_every_preference_and_task(table, compression):
                 rows.append(torch.cat([g[m].flatten() for g in found]))
             rows = torch.stack(rows)
             torch.testing.assert_close(gramian[m, p], rows @ rows.mT)
+            # those of one preference alone, and then of its losses with some weights
+            weights = torch.zeros(2, 4, 3)
+            weights[m, p] = torch.tensor([0.5, -2.0, 1.0])
+            found = gradients.combine(weights.double())
+            found = [found[name][m].flatten() for name, _ in module.named_parameters()]
+            torch.testing.assert_close(torch.cat(found), weights[m, p].double() @ rows)
 
 
 @pytest.mark.parametrize("solver", list(SOLVERS))
@@ -116,9 +132,9 @@ def test_a_step_follows_the_weighted_losses(solver):
     losses, totals = steps.task_losses(module.evaluate(leaf, *batch.inputs), batch)
     gramian = None
     if steps.solver.needs_gramian:
-        leaf = leaf.detach().requires_grad_()
-        others, _ = steps.task_losses(module.evaluate(leaf, *batch.inputs), batch)
-        gramian = module.gramian(rays, steps._slopes(others, leaf)).numpy()
+        gradients = PreferenceGradients(module, rays)
+        gradients.differentiate(steps.differentiate(gradients.written, batch)[2])
+        gramian = gradients.gramian().numpy()
     weights = steps._weights(losses.detach(), gramian, drawn, totals > 0)
     (losses * weights).sum(2).mean(1).sum().backward()
     for name, p in module.named_parameters():
