@@ -61,7 +61,7 @@ METHODS = {
     ),
     "Hypernetwork": Method(
         MultiTaskHypernetRegressor,
-        {"linear_skip": False},
+        {"linear_skip": False, "interaction_alpha": 0.0},
         own=grid(hypernet_layers=(0, 1, 2), linear_skip=(False, True)),
     ),
 }

@@ -180,6 +180,12 @@ init : {"kaiming", "hyperfan"}, default="kaiming"
 linear_skip : bool, default=True
     Whether a generated linear model, zero at the start, is added to each network: intercepts
     and slopes that vary between tasks, as in a mixed model. Not in the paper.
+interaction_alpha : float, default=1000.0
+    Strength of the pull to zero of that model's slopes as far as they are linear in metadata: it
+    times their squares is added to the sum of the losses (y, features and metadata in standard
+    deviations). With 1000 facts hardly change slopes, unless through the networks; intercepts
+    they change freely. Without it (0) slopes follow facts of the tasks trained on too closely, to
+    the harm of tasks that were never seen.
 """
 
 PARETO_PARAMETERS = """

@@ -34,13 +34,14 @@ CONSTRAINTS = {
     "target_bias": [StrOptions({"folded", "plain"})],
     "init": [StrOptions({"kaiming", "hyperfan"})],
     "linear_skip": ["boolean"],
+    "interaction_alpha": [Interval(Real, 0, None, closed="left")],
 }
 
 
 class HypernetworkMixin:
     """Builds the hypernetwork, and does what only it can do."""
 
-    _member_parameters = ("embedding_alpha",)
+    _member_parameters = ("embedding_alpha", "interaction_alpha")
 
     def _build_module(self, n_tasks, n_features, n_metadata, n_outputs, seeds):
         if self.embedding_dim + n_metadata == 0:
@@ -65,6 +66,7 @@ class HypernetworkMixin:
             init=self.init,
             linear_skip=self.linear_skip,
             embedding_alpha=self.embedding_alpha,
+            interaction_alpha=self.interaction_alpha,
         )
 
     def _embeddings_apart(self, n_tasks):

@@ -94,6 +94,7 @@ class MultiTaskHypernetRegressor(HypernetworkMixin, MultiTaskRegressor):
         target_bias="folded",
         init="kaiming",
         linear_skip=True,
+        interaction_alpha=1000.0,
         alpha=1e-4,
         batch_size="auto",
         learning_rate_init=1.5e-3,
@@ -130,6 +131,7 @@ class MultiTaskHypernetRegressor(HypernetworkMixin, MultiTaskRegressor):
         self.target_bias = target_bias
         self.init = init
         self.linear_skip = linear_skip
+        self.interaction_alpha = interaction_alpha
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
@@ -223,6 +225,7 @@ class MultiTaskHypernetClassifier(HypernetworkMixin, MultiTaskClassifier):
         target_bias="folded",
         init="kaiming",
         linear_skip=True,
+        interaction_alpha=1000.0,
         alpha=1e-4,
         batch_size="auto",
         learning_rate_init=1.5e-3,
@@ -259,6 +262,7 @@ class MultiTaskHypernetClassifier(HypernetworkMixin, MultiTaskClassifier):
         self.target_bias = target_bias
         self.init = init
         self.linear_skip = linear_skip
+        self.interaction_alpha = interaction_alpha
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init

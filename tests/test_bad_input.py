@@ -579,6 +579,7 @@ def test_nothing_tells_tasks_apart(schools, changes):
         {"target_bias": "none"},
         {"init": "zeros"},
         {"linear_skip": 2},
+        {"interaction_alpha": -1.0},
         {"alpha": -1e-4},
         {"batch_size": 0},
         {"batch_size": "large"},

@@ -51,6 +51,7 @@ OPTIONS = [
     {"embedding_dim": 0},
     {"embedding_dim": 0, "hypernet_layers": 1},
     {"embedding_alpha": 0.0},
+    {"interaction_alpha": 0.0},
     {"embedding_init": "apart"},
     {"metadata": None},
     {"activation": "tanh"},

@@ -30,9 +30,9 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
         One of this package, or a Pipeline that ends in one; the steps before it are fitted once for
         every fold.
     param_grid : dict or list of dict
-        Values of parameters. `learning_rate_init`, `alpha`, `weight_averaging`, `embedding_alpha`
-        and `random_state` may differ within a run; candidates that differ in others train in
-        separate ones.
+        Values of parameters. `learning_rate_init`, `alpha`, `weight_averaging`, `embedding_alpha`,
+        `interaction_alpha` and `random_state` may differ within a run; candidates that differ in
+        others train in separate ones.
     {parameters}
 
     Attributes
@@ -111,8 +111,8 @@ class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
         every fold.
     param_distributions : dict or list of dict
         Lists of values, or distributions with a method ``rvs``. `learning_rate_init`, `alpha`,
-        `weight_averaging`, `embedding_alpha` and `random_state` may differ within a run;
-        candidates that differ in others train in separate ones.
+        `weight_averaging`, `embedding_alpha`, `interaction_alpha` and `random_state` may differ
+        within a run; candidates that differ in others train in separate ones.
     n_iter : int, default=10
         Candidates to draw.
     {parameters}

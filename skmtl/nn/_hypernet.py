@@ -57,6 +57,8 @@ class TaskHypernetwork(MemberModule):
         draw, as in a mixed model with cross-level interactions.
     embedding_alpha : float or sequence of M floats
         Strength of the pull of the embeddings to their mean.
+    interaction_alpha : float or sequence of M floats
+        Strength of the pull to zero of the linear path's slopes that are linear in metadata.
     embeddings_apart : bool
         Whether every task's embedding has an initial draw of its own, instead of one for all.
 
@@ -97,6 +99,7 @@ class TaskHypernetwork(MemberModule):
         init="kaiming",
         linear_skip=True,
         embedding_alpha=0.0,
+        interaction_alpha=0.0,
         embeddings_apart=False,
     ):
         super().__init__()
@@ -146,6 +149,12 @@ class TaskHypernetwork(MemberModule):
             "embedding_alpha", alpha.reshape(-1, 1, 1).expand(n_members, 1, 1).clone()
         )
         self.pulled = bool((alpha > 0).any())
+        alpha = torch.as_tensor(interaction_alpha, dtype=self.embeddings.dtype)
+        self.register_buffer(
+            "interaction_alpha", alpha.reshape(-1, 1, 1, 1).expand(n_members, 1, 1, 1).clone()
+        )
+        slopes = self.skip is not None and n_metadata and n_features
+        self.shrunk = bool(slopes and (alpha > 0).any())
 
     @torch.no_grad()
     def _open_intercepts(self, generators):
@@ -187,11 +196,23 @@ class TaskHypernetwork(MemberModule):
         return trained_shares(self.trained, self.embeddings).unsqueeze(1) @ self.embeddings
 
     def penalty(self):
-        """Squared distance of the embeddings from their mean, times ``embedding_alpha``."""
-        if not self.pulled:
-            return None
-        distance = self.embedding_alpha * (self.embeddings - self.mean_embedding()).square()
-        return (distance.sum(2) * self.trained).sum(1)
+        """Squared distance of the embeddings from their mean, and squares of the interactions.
+
+        Times ``embedding_alpha`` and ``interaction_alpha``; None if neither is pulled.
+        """
+        distance = squares = None
+        if self.pulled:
+            distance = self.embedding_alpha * (self.embeddings - self.mean_embedding()).square()
+            distance = (distance.sum(2) * self.trained).sum(1)
+        if self.shrunk:
+            squares = (self.interaction_alpha * self.interactions().square()).sum((1, 2, 3))
+        return squares if distance is None else distance if squares is None else distance + squares
+
+    def interactions(self):
+        """Slopes of the linear path by metadata, shape (M, n_metadata, n_features, n_outputs)."""
+        facts = self.skip.weight[:, self.embeddings.shape[2] :]
+        # the last ones are intercepts, which may depend on metadata freely
+        return facts.unflatten(2, (-1, self.n_outputs))[:, :, :-1]
 
     def use_smooth_operations(self):
         """Write networks out, by operations that can be differentiated twice."""
@@ -226,7 +247,7 @@ class TaskHypernetwork(MemberModule):
         module.trained = self.trained.new_ones(self.n_members, n_tasks)
         square = (self.embeddings - module.centre).square() * self.trained.unsqueeze(2)
         variance = square.sum(1, keepdim=True) / self.trained.sum(1).clamp(min=1).view(-1, 1, 1)
-        module.pulled = True
+        module.pulled, module.shrunk = True, False
         module.embedding_alpha = noise.to(variance).view(-1, 1, 1) / variance.clamp(min=1e-6)
         return module
 

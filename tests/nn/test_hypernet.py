@@ -182,6 +182,30 @@ def test_penalty_is_the_squared_distance_to_the_mean():
     assert TaskHypernetwork(5, 2, seeds=[0]).penalty() is None
 
 
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_interactions_of_the_linear_path_are_pulled_to_zero(n_outputs):
+    settings = {"embedding_dim": 3, "interaction_alpha": [0.0, 2.0]}
+    module = randomised(TaskHypernetwork(5, 4, 2, n_outputs, seeds=[0, 1], **settings))
+    # how the difference between two features' effects changes with a fact, from predictions
+    module.layers.requires_grad_(False)
+    for layer in module.layers:
+        for p in layer.parameters():
+            p.zero_()
+    rows, facts = torch.eye(4).double(), torch.eye(2).double()
+    x = torch.cat([torch.zeros(1, 4).double(), rows]).expand(2, 3, -1, -1)
+    metadata = torch.cat([torch.zeros(1, 2).double(), facts]).expand(2, -1, -1)
+    slots = torch.arange(3).expand(2, -1)
+    with torch.no_grad():
+        y = module(x, torch.zeros(2, 3, dtype=torch.int64), slots, metadata)
+    slopes = y[:, :, 1:] - y[:, :, :1]
+    change = slopes[:, 1:] - slopes[:, :1]
+    torch.testing.assert_close(module.interactions().detach(), change)
+    expected = torch.tensor([0.0, 2.0]) * change.square().sum((1, 2, 3))
+    torch.testing.assert_close(module.penalty().detach(), expected)
+    # nothing to pull where there are no facts
+    assert TaskHypernetwork(5, 2, seeds=[0], interaction_alpha=1.0).penalty() is None
+
+
 def test_members_share_no_gradient():
     module = TaskHypernetwork(3, 2, seeds=[0, 1, 2], hypernet_layers=1)
     x = torch.randn(3, 3, 2, 2, generator=torch.Generator().manual_seed(0))

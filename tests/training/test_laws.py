@@ -63,6 +63,7 @@ shapes = st.fixed_dictionaries(
         "target_bias": st.sampled_from(["folded", "plain"]),
         "linear_skip": st.booleans(),
         "embedding_alpha": st.sampled_from([0.0, 1.0]),
+        "interaction_alpha": st.sampled_from([0.0, 1.0]),
     }
 )
 
