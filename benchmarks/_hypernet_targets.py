@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from _common import save, standard_error, verdict
+from _common import save, saved, standard_error, verdict
 from joblib import Parallel, delayed
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -493,7 +493,16 @@ def high_school_targets(kind, errors):
     return rows
 
 
-def run(data_home, n_seeds, n_splits, n_jobs):
+def earlier():
+    """What the files hold of Cubic: rows, and summary and targets as lists of dict."""
+    parts = []
+    for name in ("summary", "targets"):
+        table = saved(f"paper_hypernet_{name}")
+        parts.append(table[table.iloc[:, 0].str.startswith("Cubic")].to_dict("records"))
+    return saved("paper_hypernet_cubic"), *parts
+
+
+def run(data_home, n_seeds, n_splits, n_jobs, resume=False):
     """Run, print and save.
 
     Parameters
@@ -504,9 +513,11 @@ def run(data_home, n_seeds, n_splits, n_jobs):
     n_splits : int
         Of High School & Beyond.
     n_jobs : int
+    resume : bool
+        Whether to keep what the files have of Cubic, which takes most of the time.
     """
     warnings.simplefilter("ignore", ConvergenceWarning)
-    cubic_rows, summary, targets = cubic(data_home, range(n_seeds), n_jobs)
+    cubic_rows, summary, targets = earlier() if resume else cubic(data_home, range(n_seeds), n_jobs)
     school_rows, school_summary, school_targets = high_school(n_splits, n_jobs)
     summary, targets = (
         pd.DataFrame(summary + school_summary),

@@ -31,7 +31,9 @@ def main():
     parser.add_argument("--data", nargs="+", default=list(FETCH), choices=list(FETCH))
     parser.add_argument("--methods", nargs="+", choices=[*METHODS, ENSEMBLE], help="of table2")
     parser.add_argument(
-        "--resume", action="store_true", help="table2 and sizes go on from their files"
+        "--resume",
+        action="store_true",
+        help="table2 and sizes go on from their files, targets keep those of Cubic",
     )
     parser.add_argument("--widths", nargs="+", type=int, default=WIDTHS, help="of widths")
     options = parser.parse_args()
@@ -41,7 +43,9 @@ def main():
         options.splits, names, widths = 2, ["Cubic"], WIDTHS[:2]
     home, seeds = options.data_home, options.seeds
     calls = {
-        "targets": lambda: targets(home, options.target_seeds, options.splits, options.jobs),
+        "targets": lambda: targets(
+            home, options.target_seeds, options.splits, options.jobs, options.resume
+        ),
         "table2": lambda: table2(
             home, seeds, options.our_seeds, names, options.methods, options.resume
         ),
