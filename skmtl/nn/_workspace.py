@@ -76,8 +76,8 @@ def _view_of(name, dtype, shape):
 def release():
     """Forget all memory of this thread; what is in use stays as long as it is.
 
-    A thread that ends must not hold tensors: they give way to others while they are freed, and
-    where the interpreter is about to exit there is no way back, so that the process aborts.
+    A thread that ends must not hold tensors: freeing one gives Python's lock away for a while, and
+    where the interpreter is about to exit the thread does not get it back, and the process aborts.
     """
     _held.buffers.clear()
     _held.views.clear()
