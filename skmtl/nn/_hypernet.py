@@ -144,17 +144,11 @@ class TaskHypernetwork(MemberModule):
             self.embeddings = nn.Parameter(draws.detach())
         self.register_buffer("trained", torch.ones(n_members, n_tasks, dtype=torch.bool))
         self.register_buffer("centre", None)
-        alpha = torch.as_tensor(embedding_alpha, dtype=self.embeddings.dtype)
-        self.register_buffer(
-            "embedding_alpha", alpha.reshape(-1, 1, 1).expand(n_members, 1, 1).clone()
-        )
-        self.pulled = bool((alpha > 0).any())
-        alpha = torch.as_tensor(interaction_alpha, dtype=self.embeddings.dtype)
-        self.register_buffer(
-            "interaction_alpha", alpha.reshape(-1, 1, 1, 1).expand(n_members, 1, 1, 1).clone()
-        )
+        self.register_buffer("embedding_alpha", _per_member(embedding_alpha, draw, 2))
+        self.pulled = bool((self.embedding_alpha > 0).any())
+        self.register_buffer("interaction_alpha", _per_member(interaction_alpha, draw, 3))
         slopes = self.skip is not None and n_metadata and n_features
-        self.shrunk = bool(slopes and (alpha > 0).any())
+        self.shrunk = bool(slopes and (self.interaction_alpha > 0).any())
 
     @torch.no_grad()
     def _open_intercepts(self, generators):
@@ -200,13 +194,13 @@ class TaskHypernetwork(MemberModule):
 
         Times ``embedding_alpha`` and ``interaction_alpha``; None if neither is pulled.
         """
-        distance = squares = None
+        terms = []
         if self.pulled:
             distance = self.embedding_alpha * (self.embeddings - self.mean_embedding()).square()
-            distance = (distance.sum(2) * self.trained).sum(1)
+            terms.append((distance.sum(2) * self.trained).sum(1))
         if self.shrunk:
-            squares = (self.interaction_alpha * self.interactions().square()).sum((1, 2, 3))
-        return squares if distance is None else distance if squares is None else distance + squares
+            terms.append((self.interaction_alpha * self.interactions().square()).sum((1, 2, 3)))
+        return sum(terms) if terms else None
 
     def interactions(self):
         """Slopes of the linear path by metadata, shape (M, n_metadata, n_features, n_outputs)."""
@@ -368,6 +362,12 @@ class TaskHypernetwork(MemberModule):
             weight, bias = (w.unflatten(2, (-1, self.n_outputs)) for w in self.skip.parameters())
             y = y + NarrowLayer.apply(take_members(moved, slots), x, bias.squeeze(1), weight)
         return y
+
+
+def _per_member(values, like, n_axes):
+    """One number for all members or one for each, shape (M, 1, ...), `n_axes` of length 1."""
+    values = torch.as_tensor(values, dtype=like.dtype).reshape(-1, *(1,) * n_axes)
+    return values.expand(len(like), *(-1,) * n_axes).clone()
 
 
 def _apply_layer(x, weights, shape):

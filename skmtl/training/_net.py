@@ -16,6 +16,7 @@ from skmtl.training._clock import MemberClock
 from skmtl.training._constants import constant_losses
 from skmtl.training._losses import NumberLoss
 from skmtl.training._optimizer import MemberAdam, MemberSGD
+from skmtl.training._passes import backward
 from skmtl.training._preferences import PreferenceSteps
 from skmtl.training._sampling import task_shares
 from skmtl.training._weighting import WeightedSteps, weighs_equally
@@ -364,12 +365,7 @@ class MemberNet(NeuralNet):
             return {"loss": sums, "y_pred": y_pred}
         y_pred, losses = self.evaluate(batch)
         sums = losses.sum((1, 2))
-        loss = sums / batch.counts
-        penalties = self.penalties()
-        if penalties is not None:
-            loss = loss + penalties
-        # members share no parameter, so the gradient of the sum is each member's own
-        loss.sum().backward()
+        backward(self, sums / batch.counts)
         if watched:
             recorder.observe(self, batch, losses)
         self.step_optimizer(batch)

@@ -9,6 +9,7 @@ import torch
 from skmtl.nn import member_generators
 from skmtl.nn._pareto_gradients import PreferenceGradients
 from skmtl.nn._slots import sum_by
+from skmtl.training._passes import backward, give, penalise
 from skmtl.training._weight_records import WeightRecords
 from skmtl.weighting._preferences import SOLVERS, ParetoSolver, normalised, of_equal_size
 
@@ -164,7 +165,7 @@ class PreferenceSteps:
             y_pred = self.module.evaluate(self.module.write(rays), *batch.inputs)
             losses, totals = self.task_losses(y_pred, batch)
             weights = self._weights(losses.detach(), None, drawn, totals > 0)
-            self._backward((losses * weights).sum(2).mean(1), net)
+            backward(net, (losses * weights).sum(2).mean(1))
         self.records.add(weights.mean(1), totals > 0)
         net.step_optimizer(batch)
         return self._sums(losses.detach(), drawn, totals), y_pred
@@ -176,13 +177,8 @@ class PreferenceSteps:
         gradients.differentiate(slopes)
         gramian = gradients.gramian().double().cpu().numpy()
         weights = self._weights(losses, gramian, drawn, totals > 0)
-        penalties = net.penalties()
-        if penalties is not None and penalties.requires_grad:
-            penalties.sum().backward()
-        found = gradients.combine(weights / rays.shape[1])
-        for name, parameter in self.module.named_parameters():
-            own = parameter.grad
-            parameter.grad = found[name] if own is None else own + found[name]
+        penalise(net)
+        give(net, gradients.combine(weights / rays.shape[1]))
         return losses, totals, weights, y_pred
 
     def differentiate(self, written, batch):
@@ -218,12 +214,6 @@ class PreferenceSteps:
             for t in range(n_tasks)
         ]
         return losses.detach(), totals, torch.stack(slopes, dim=2), y_pred
-
-    def _backward(self, loss, net):
-        penalties = net.penalties()
-        if penalties is not None:
-            loss = loss + penalties
-        loss.sum().backward()
 
     def task_losses(self, y_pred, batch):
         """Mean loss of every task, divided by its scale.

@@ -6,6 +6,7 @@ from skmtl.nn import member_generators, task_gradients
 from skmtl.nn._slots import matrix_by, sum_by
 from skmtl.training._increased_transfer import IncreasedTransfer
 from skmtl.training._losses import JointLoss, NumberLoss
+from skmtl.training._passes import backward, give, penalise
 from skmtl.training._weight_records import WeightRecords
 from skmtl.weighting import Composition, EqualWeights, UncertaintyWeighting, get_weighting
 from skmtl.weighting._base import AFTERWARDS, GRAMIAN, select
@@ -159,7 +160,7 @@ class WeightedSteps:
         if self.second is None:
             weights = self.first.weights(means, None, self.state, self.generators)
             self._record(weights, tasks, ~torch.isnan(means))
-            self._backward((losses * weights).sum(1), net)
+            backward(net, (losses * weights).sum(1))
         else:
             self._step_by_gradients(losses, values, means, tasks, slots, net, batch)
         net.step_optimizer(batch)
@@ -195,7 +196,7 @@ class WeightedSteps:
         gradients = self.gradients
         gradients.differentiate(losses, slots)
         # they may share a graph with the losses
-        self._penalise(net, retain_graph=True)
+        penalise(net, retain_graph=True)
         if self.chooser is None:
             gramian = self._gramian(tasks, self.second)
             second = self.second.weights(means, gramian, second_state, self.generators)
@@ -221,7 +222,7 @@ class WeightedSteps:
             own = gradients.pull_back((losses * by_slot).sum(), gradients.own)
         else:
             own = gradients.own_gradients
-        self._give({**found, **own})
+        give(net, {**found, **own})
         gradients.release()
 
     def _gramian(self, tasks, method):
@@ -240,27 +241,6 @@ class WeightedSteps:
             return gramian
         # empty slots have gradients of zero
         return matrix_by(tasks, self.n_tasks, gramian)
-
-    def _backward(self, loss, net):
-        penalties = net.penalties()
-        if penalties is not None:
-            loss = loss + penalties
-        loss.sum().backward()
-
-    @staticmethod
-    def _penalise(net, **options):
-        """Gradients of the penalties to the parameters."""
-        penalties = net.penalties()
-        if penalties is not None and penalties.requires_grad:
-            penalties.sum().backward(**options)
-
-    def _give(self, gradients):
-        """Gradients to the parameters, beside those of the penalties."""
-        for name, parameter in self.module.named_parameters():
-            gradient = gradients.get(name)
-            if gradient is not None:
-                gradient = gradient.detach()
-                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
     @torch.no_grad()
     def _look_back(self, net, batch, before, totals, tasks, slots):

@@ -187,10 +187,8 @@ def test_interactions_of_the_linear_path_are_pulled_to_zero(n_outputs):
     settings = {"embedding_dim": 3, "interaction_alpha": [0.0, 2.0]}
     module = randomised(TaskHypernetwork(5, 4, 2, n_outputs, seeds=[0, 1], **settings))
     # how the difference between two features' effects changes with a fact, from predictions
-    module.layers.requires_grad_(False)
-    for layer in module.layers:
-        for p in layer.parameters():
-            p.zero_()
+    for p in module.layers.parameters():
+        p.data.zero_()
     rows, facts = torch.eye(4).double(), torch.eye(2).double()
     x = torch.cat([torch.zeros(1, 4).double(), rows]).expand(2, 3, -1, -1)
     metadata = torch.cat([torch.zeros(1, 2).double(), facts]).expand(2, -1, -1)
