@@ -9,7 +9,6 @@ from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
@@ -21,22 +20,20 @@ from skmtl._device import one_thread
 from skmtl._examples import Examples, row_counts
 from skmtl._jobs import Job, build_module, train
 from skmtl._notebook import ReportMixin
-from skmtl._reports import affinity_table, choices_table, history_table, weights_table
+from skmtl._recorded import RecordedMixin
 from skmtl._tables import TaskTables
 from skmtl._targets import Targets
 from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
-from skmtl.training import ProgressBar, predict_every_task, predict_rows
+from skmtl.training import predict_every_task, predict_rows
 from skmtl.weighting import Affinity, TaskWeighting, get_weighting
 from skmtl.weighting._affinity import get_affinity
-from skmtl.weighting._base import select
-from skmtl.weighting._it_mtl import increased_transfer
 
 # what scikit-learn remembers of the columns of X
 COLUMNS = ("n_features_in_", "feature_names_in_")
 
 
-class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclass=ABCMeta):
     """What all estimators share; a subclass has its parameters and `_build_module`."""
 
     _parameter_constraints = {
@@ -278,15 +275,6 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
             buffer = getattr(module, name)
             setattr(module, name, getattr(self.module_, name).to(buffer, copy=True))
 
-    def _resumed_weighting(self, n_tasks):
-        """What task weighting remembers of the previous fit, if that was weighted in the same way.
-
-        Tasks that `adapt` has learned since are not in it, and start afresh with all others.
-        """
-        state, method, known = self._weighting_state
-        same = method == repr(get_weighting(self.task_weighting)) and known == n_tasks
-        return copy.deepcopy(state) if same else None
-
     def _finish(self, job, net, first=None):
         """Keep what was learned and recorded, and let go of net and rows.
 
@@ -300,40 +288,12 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         """
         self._tables, self._targets = job.tables, job.targets
         self.device_ = net.device
-        records, observed = net.records_, net.history if len(net.seeds) == 1 else None
-        self.module_ = net.module_
-        n_tasks, weights, state = len(job.tables.tasks), net.task_weights_, net.weighting_state_
-        affinity, choices = net.affinity_, net.choices_
+        self.module_, members = net.module_, None
         if first is not None:
             members = slice(first, first + len(job.seeds))
             self.module_ = net.module_.part(members)
             self.module_.keep_tasks(len(job.tables.tasks))
-            own = (records["member"] >= members.start) & (records["member"] < members.stop)
-            records = {name: values[own] for name, values in records.items()}
-            records["member"] = records["member"] - first
-            weights = None if weights is None else weights[own]
-            affinity = None if affinity is None else affinity[:, members]
-            if choices is not None:
-                own = (choices["member"] >= members.start) & (choices["member"] < members.stop)
-                choices = {name: values[own] for name, values in choices.items()}
-                choices["member"] = choices["member"] - first
-            state = select(state, list(range(members.start, members.stop)), n_tasks)
-        self._weighting_state = state, repr(get_weighting(self.task_weighting)), n_tasks
-        # equal ones are made when they are asked for: epochs times tasks are many numbers
-        self._task_weights = self._affinity = self._choices = None
-        if weights is not None:
-            self._task_weights = weights_table(records, weights, job.tables.tasks)
-        if affinity is not None:
-            self._affinity = affinity_table(affinity, job.tables.tasks)
-        if choices is not None:
-            method = increased_transfer(get_weighting(self.task_weighting))
-            names = method.names(job.tables.tasks, net.weighting_.n_tasks)
-            self._choices = choices_table(choices, names)
-        self.history_ = history_table(records, observed)
-        self.n_iter_ = int(self.history_["epoch"].max())
-        self.callbacks_ = [
-            callback for _, callback in net.callbacks_ if not isinstance(callback, ProgressBar)
-        ]
+        self._keep_records(job, net, members)
 
     def _predict(self, X, each_member=False, module=None):
         """What every outcome makes of the outputs for X.
@@ -383,46 +343,6 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         """Task labels, in the order of the embeddings."""
         check_is_fitted(self, "module_")
         return self._tables.tasks
-
-    @property
-    def task_weights_(self):
-        """Mean weight of every task in each epoch of each member."""
-        check_is_fitted(self, "module_")
-        if self._task_weights is None:
-            _, _, n_tasks = self._weighting_state
-            return weights_table(self.history_, 1.0, self.tasks_[:n_tasks])
-        return self._task_weights.copy()
-
-    @property
-    def affinity_history_(self):
-        """Affinity in every epoch of every member, one row for each task that steps."""
-        check_is_fitted(self, "module_")
-        if self._affinity is None:
-            raise AttributeError("affinity is recorded with record_affinity=True only.")
-        return self._affinity.copy()
-
-    @property
-    def affinity_(self):
-        """Affinity over the whole training: mean over epochs, then over members."""
-        history = self.affinity_history_
-        by_member = history.groupby(level=["member", "task"], sort=False).mean()
-        return by_member.groupby(level="task", sort=False).mean().loc[history.columns]
-
-    @property
-    def candidate_transferences_(self):
-        """Total transference of each of IT-MTL's candidates, one row per member, epoch and step."""
-        check_is_fitted(self, "module_")
-        if self._choices is None:
-            raise AttributeError("candidates are recorded with task_weighting=ITMTL(...) only.")
-        return self._choices[0].copy()
-
-    @property
-    def candidate_choices_(self):
-        """IT-MTL's choice in each step of each member, and its total transference."""
-        table = self.candidate_transferences_
-        choice = self._choices[1]
-        value = table.to_numpy()[np.arange(len(table)), choice.codes]
-        return pd.DataFrame({"candidate": choice, "transference": value}, index=table.index)
 
     @property
     def task_types_(self):
