@@ -11,11 +11,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmtl._device import one_thread
 from skmtl.grouping._meta_training import train_members
-from skmtl.grouping._pairwise import PairwiseProcess, squared_distances, typical_distance
+from skmtl.grouping._networks import as_tensor, encodings_of, held_out_in_turn, outputs_of, trust
+from skmtl.grouping._pairwise import PairwiseProcess
+from skmtl.grouping._task_facts import TaskFacts
 from skmtl.nn._set_attention import SetAttention
 
-# groups that are encoded at once
-_GROUPS_AT_ONCE = 2**12
 # below this networks cannot be tested on groups that they have not seen, and stay silent
 _FEWEST_GROUPS = 16
 
@@ -242,7 +242,7 @@ class MTGNet(BaseEstimator):
             np.iinfo(np.int32).max, size=self.n_members
         )
         self.n_tasks_ = groups.shape[1]
-        self._learn_facts(metadata)
+        self._facts = None if metadata is None else TaskFacts(metadata, self.n_tasks_)
         kept = groups.any(axis=1)
         if self.baseline == "pairwise":
             # the gain of a task alone is 0, which the baseline knows
@@ -253,7 +253,7 @@ class MTGNet(BaseEstimator):
         if self.baseline == "pairwise":
             similarity = np.eye(self.n_tasks_)
             if self._facts is not None:
-                similarity = self._similarity(self._facts)
+                similarity = self._facts.similarity(self._facts.values)
             self.process_ = PairwiseProcess(similarity).fit(groups, gains)
             self.scale_ = self.process_.scale
             wanted = self.process_.left_out(gains)
@@ -261,80 +261,33 @@ class MTGNet(BaseEstimator):
             self._train(groups, wanted / self.scale_, seeds)
         return self
 
-    def _shares(self, n_groups):
-        """Which groups each network trains on: beside a baseline all but some, to be tested on.
-
-        Returns
-        -------
-        ndarray of shape (n_members, n_groups) of bool
-        """
-        shares = np.ones((self.n_members, n_groups), dtype=bool)
-        if self.baseline == "pairwise" and self.n_members > 1 and n_groups > 1:
-            numbers = np.arange(n_groups) % self.n_members
-            shares = numbers != np.arange(self.n_members)[:, None]
-        return shares
-
-    def _trust(self, groups, wanted, shares):
-        """How far networks that have not seen a group predict what the baseline misses of it.
-
-        The slope of what it misses on what they say, less two standard errors, from 0 to 1.
-        """
-        if self.baseline != "pairwise":
-            return 1.0
-        held_out = ~shares
-        if not held_out.any():
-            return 0.0
-        said = self._outputs(groups, self._facts)
-        said, missed = said[held_out], np.broadcast_to(wanted, said.shape)[held_out]
-        inside = np.broadcast_to(groups, (len(shares), *groups.shape))[held_out]
-        # one number a group, for its tasks are not independent
-        products = np.where(inside, said * missed, 0).sum(axis=1)
-        squares = np.where(inside, said**2, 0).sum(axis=1)
-        if squares.sum() <= 0:
-            return 0.0
-        slope = products.sum() / squares.sum()
-        error = np.sqrt(((products - slope * squares) ** 2).sum()) / squares.sum()
-        return float(np.clip(slope - 2 * error, 0.0, 1.0))
-
-    def _learn_facts(self, metadata):
-        self._facts = None
-        if metadata is None:
-            return
-        metadata = _check_metadata(metadata, self.n_tasks_)
-        if len(metadata) != self.n_tasks_:
-            raise ValueError(
-                f"metadata has {len(metadata)} rows, but there are {self.n_tasks_} tasks."
-            )
-        deviation = metadata.std(axis=0)
-        self._center, self._unit = metadata.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
-        self._facts = (metadata - self._center) / self._unit
-        self._distance = typical_distance(self._facts)
-
-    def _similarity(self, facts):
-        return np.exp(-squared_distances(facts) / self._distance)
-
     def _train(self, groups, wanted, seeds):
         """Minimise the loss over the tasks in the groups."""
-        n_metadata = 0 if self._facts is None else self._facts.shape[1]
+        beside_baseline = self.baseline == "pairwise"
+        facts = self._values_of_facts()
         module = SetAttention(
             self.n_tasks_,
             self.embedding_dim,
             self.n_layers,
             seeds,
-            n_metadata=n_metadata,
-            zero_start=self.baseline == "pairwise",
+            n_metadata=0 if facts is None else facts.shape[1],
+            zero_start=beside_baseline,
         )
-        self.module_, self.trust_ = module, float(self.baseline == "none")
-        few = self.baseline == "pairwise" and len(groups) < _FEWEST_GROUPS
+        self.module_, self.trust_ = module, float(not beside_baseline)
+        few = beside_baseline and len(groups) < _FEWEST_GROUPS
         if few or not len(groups) or not self.max_iter:
             return
-        shares = self._shares(len(groups))
+        shares = np.ones((self.n_members, len(groups)), dtype=bool)
+        if beside_baseline:
+            # to be tested on what each has not seen
+            shares = held_out_in_turn(*shares.shape)
+        wanted = np.nan_to_num(wanted)
         train_members(
             module,
             torch.from_numpy(groups),
-            torch.as_tensor(np.nan_to_num(wanted), dtype=torch.get_default_dtype()),
+            torch.as_tensor(wanted, dtype=torch.get_default_dtype()),
             torch.from_numpy(shares),
-            self._as_tensor(self._facts),
+            as_tensor(facts),
             squared=self.loss == "squared_error",
             learning_rate=self.learning_rate_init,
             weight_decay=self.alpha,
@@ -342,36 +295,16 @@ class MTGNet(BaseEstimator):
             patience=self.n_iter_no_change,
             batch_size=self.batch_size,
         )
-        self.trust_ = self._trust(groups, np.nan_to_num(wanted), shares)
+        if beside_baseline:
+            self.trust_ = trust(outputs_of(module, groups, facts), wanted, groups, shares)
 
-    def _outputs(self, groups, facts):
-        """What the networks say, in units of `scale_`, shape (n_members, n, n_tasks)."""
-        facts = self._as_tensor(facts)
-        with torch.no_grad(), one_thread():
-            parts = [
-                self.module_(torch.from_numpy(some), facts).double().numpy()
-                for some in np.array_split(groups, max(1, -(-len(groups) // _GROUPS_AT_ONCE)))
-            ]
-        return np.concatenate(parts, axis=1)
-
-    @staticmethod
-    def _as_tensor(facts):
-        if facts is None:
-            return None
-        return torch.as_tensor(facts, dtype=torch.get_default_dtype()).unsqueeze(0)
-
-    def _asked_facts(self, metadata):
-        """Facts of the tasks of ``fit``, or of more tasks than these."""
+    def _values_of_facts(self, metadata=None):
+        """Facts of the tasks of ``fit``, or of more tasks than these; None without metadata."""
         if metadata is None:
-            return self._facts
+            return None if self._facts is None else self._facts.values
         if self._facts is None:
             raise ValueError("fit saw no metadata, so that predictions cannot use any.")
-        metadata = _check_metadata(metadata, self.n_tasks_)
-        if metadata.shape[1] != self._facts.shape[1]:
-            raise ValueError(
-                f"metadata has {metadata.shape[1]} columns, but fit saw {self._facts.shape[1]}."
-            )
-        return (metadata - self._center) / self._unit
+        return self._facts.of(metadata)
 
     def predict(self, groups, return_std=False, metadata=None):
         """Predict the gains of groups.
@@ -393,12 +326,12 @@ class MTGNet(BaseEstimator):
             Standard deviations, if `return_std` is True: of the networks and of the baseline.
         """
         check_is_fitted(self, "module_")
-        facts = self._asked_facts(metadata)
+        facts = self._values_of_facts(metadata)
         groups = _check_groups(groups, self.n_tasks_ if facts is None else len(facts))
-        members = self.scale_ * self.trust_ * self._outputs(groups, facts)
+        members = self.scale_ * self.trust_ * outputs_of(self.module_, groups, facts)
         mean, variance = members.mean(axis=0), members.var(axis=0)
         if self.process_ is not None:
-            similarity = None if facts is None else self._similarity(facts)
+            similarity = None if facts is None else self._facts.similarity(facts)
             prior, deviation = self.process_.predict(groups, similarity)
             mean, variance = mean + prior, variance + deviation**2
             alone = groups.sum(axis=1) == 1
@@ -421,19 +354,8 @@ class MTGNet(BaseEstimator):
         """
         check_is_fitted(self, "module_")
         groups = _check_groups(groups, self.n_tasks_)
-        with torch.no_grad(), one_thread():
-            encoded = self.module_.encode(torch.from_numpy(groups), self._as_tensor(self._facts))[0]
-        return np.where(groups[:, :, None], encoded.double().numpy(), np.nan)
-
-
-def _check_metadata(metadata, n_tasks):
-    metadata = np.asarray(metadata, dtype=np.float64)
-    if metadata.ndim != 2 or len(metadata) < n_tasks or not np.isfinite(metadata).all():
-        raise ValueError(
-            "metadata must be a table of finite numbers with one row for each of the "
-            f"{n_tasks} tasks; its shape is {metadata.shape}."
-        )
-    return metadata
+        encoded = encodings_of(self.module_, groups, self._values_of_facts())
+        return np.where(groups[:, :, None], encoded, np.nan)
 
 
 def _check_groups(groups, n_tasks=None):

@@ -8,6 +8,7 @@ from skmtl.grouping import MTGNet, estimate_gains, select_groups
 from skmtl.grouping._active import _choose
 from skmtl.grouping._estimate import default_candidates
 from skmtl.grouping._gain_tables import all_groups
+from skmtl.grouping._networks import outputs_of
 from skmtl.grouping._pairwise import PairwiseProcess
 
 N_TASKS = 5
@@ -222,8 +223,8 @@ def test_a_member_of_mtgnet_is_the_same_alone_and_in_company():
     gains = truth(groups)
     one = MTGNet.paper(n_members=1, embedding_dim=8, max_iter=30, random_state=3).fit(groups, gains)
     two = MTGNet.paper(n_members=3, embedding_dim=8, max_iter=30, random_state=3).fit(groups, gains)
-    alone = one._outputs(groups, None)[0]
-    np.testing.assert_allclose(two._outputs(groups, None)[0], alone, atol=1e-5)
+    alone = outputs_of(one.module_, groups, None)[0]
+    np.testing.assert_allclose(outputs_of(two.module_, groups, None)[0], alone, atol=1e-5)
 
 
 def test_gains_do_not_depend_on_the_order_of_the_tasks_of_a_group_and_singletons_gain_nothing():
