@@ -177,13 +177,12 @@ class TaskGrouper(GainsMixin, ServingMixin, MetaEstimatorMixin, BaseEstimator):
         "task_encoding": [StrOptions({"onehot", "drop"})],
         "metadata": [pd.DataFrame, None],
         "compare": ["boolean"],
-        "cache_dir": None,
+        "cache_dir": [str, HasMethods(["__fspath__"]), None],
         "n_jobs": [Integral, None],
         "max_members": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
-    _parameter_constraints["cache_dir"] = [str, HasMethods(["__fspath__"]), None]
 
     def __init__(
         self,
