@@ -12,9 +12,10 @@ from _paper_data import FETCH
 from _paper_embeddings import hidden_facts
 from _paper_methods import METHODS
 from _paper_sizes import WIDTHS, figure6, figures_4_and_5
+from _paper_speed import cubic_row
 from _paper_tables import ENSEMBLE, table2, table3
 
-EXPERIMENTS = "targets", "table2", "table3", "sizes", "embeddings", "widths"
+EXPERIMENTS = "targets", "table2", "table3", "sizes", "embeddings", "widths", "speed"
 
 
 def main():
@@ -27,13 +28,13 @@ def main():
     parser.add_argument("--our-seeds", type=int, default=50)
     parser.add_argument("--target-seeds", type=int, default=20)
     parser.add_argument("--splits", type=int, default=5, help="of High School & Beyond")
-    parser.add_argument("--jobs", type=int, default=2, help="processes, for the targets")
+    parser.add_argument("--jobs", type=int, default=2, help="processes, for targets and speed")
     parser.add_argument("--data", nargs="+", default=list(FETCH), choices=list(FETCH))
     parser.add_argument("--methods", nargs="+", choices=[*METHODS, ENSEMBLE], help="of table2")
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="table2 and sizes go on from their files, targets keep those of Cubic",
+        help="tables 2 and 3 and sizes go on from their files, targets keep those of Cubic",
     )
     parser.add_argument("--widths", nargs="+", type=int, default=WIDTHS, help="of widths")
     options = parser.parse_args()
@@ -49,10 +50,11 @@ def main():
         "table2": lambda: table2(
             home, seeds, options.our_seeds, names, options.methods, options.resume
         ),
-        "table3": lambda: table3(home, seeds, names),
+        "table3": lambda: table3(home, seeds, names, options.resume),
         "sizes": lambda: figures_4_and_5(home, seeds, names, options.resume),
         "embeddings": lambda: hidden_facts(home, seeds, names),
         "widths": lambda: figure6(widths),
+        "speed": lambda: cubic_row(home, options.our_seeds, options.jobs, options.quick),
     }
     for name in options.experiments or EXPERIMENTS:
         start = time.perf_counter()

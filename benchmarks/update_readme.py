@@ -49,6 +49,11 @@ def lines():
         bound = f"{row.sense} {row.bound}".strip()
         got = f"{row.got} ({row.note})" if row.note else row.got
         yield row.target, bound, got, row.result, date
+    table, date = read("paper_hypernet_speed_summary")
+    for row in table.itertuples():
+        got = f"{row.minutes} (mean of {row.mean_epochs} epochs)"
+        what = f"Cubic, {row.runs} runs of {row.processes} processes, all settings: minutes"
+        yield what, f"<= {row.bound}", got, row.result, date
     yield from spreads("training_speed_ratios", lambda row: f"Training, {row.setting}: {row.ratio}")
     yield from spreads("prediction_speed_summary", prediction)
     yield from spreads(
