@@ -20,6 +20,8 @@ import skmtl
 from skmtl._jobs import train_together
 
 RESULTS = Path(__file__).parent / "results"
+# a short run shows whether a script works; what it finds is not worth keeping
+QUICK = "--quick" in sys.argv
 
 
 def cpu_model():
@@ -62,7 +64,7 @@ def circumstances():
 def save(table, name, **notes):
     """Write a table as CSV below lines that start with "#" and say how it was made.
 
-    Read it with ``pandas.read_csv(path, comment="#")``.
+    Read it with ``pandas.read_csv(path, comment="#")``. A quick run writes nothing.
 
     Parameters
     ----------
@@ -72,6 +74,8 @@ def save(table, name, **notes):
     **notes : str
         More lines for the head of the file.
     """
+    if QUICK:
+        return
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.csv"
     with path.open("w", newline="") as file:
@@ -92,8 +96,9 @@ def save_figure(figure, name):
     import matplotlib as mpl
     from matplotlib import pyplot as plt
 
-    with mpl.rc_context({"svg.hashsalt": name}):
-        figure.savefig(RESULTS / f"{name}.svg", bbox_inches="tight", metadata={"Date": None})
+    if not QUICK:
+        with mpl.rc_context({"svg.hashsalt": name}):
+            figure.savefig(RESULTS / f"{name}.svg", bbox_inches="tight", metadata={"Date": None})
     plt.close(figure)
 
 

@@ -10,7 +10,7 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from _common import side_by_side
+from _common import QUICK, side_by_side
 
 from skmtl import MultiTaskHypernetRegressor, baselines
 
@@ -21,6 +21,8 @@ COMMON = [
     for rate, alpha in product((5e-4, 1.5e-3, 5e-3), (1e-4, 1.0))
 ]
 METADATA = {"with metadata": True, "without metadata": False}
+# a quick run shows that all goes through
+LIMITS = {"max_iter": 5} if QUICK else {}
 
 
 def grid(**values):
@@ -76,6 +78,7 @@ def settings_of(data, method, with_metadata, settings):
         "batch_size": BATCH_SIZE,
         **method.fixed,
         **settings,
+        **LIMITS,
     }
     if values.get("self_weight") == "balanced":
         values["self_weight"] = 1 / data.X[data.task_id].nunique()
@@ -149,9 +152,9 @@ def tune(data, name, with_metadata, seeds):
     -------
     dict
     """
-    found = run(data, name, with_metadata, COMMON, seeds, refit=False)
-    settings = best(found, COMMON)
-    if METHODS[name].own:
-        own = [{**settings, **one} for one in METHODS[name].own]
+    common, own = (some[:2] if QUICK else some for some in (COMMON, METHODS[name].own))
+    settings = best(run(data, name, with_metadata, common, seeds, refit=False), common)
+    if own:
+        own = [{**settings, **one} for one in own]
         settings = best(run(data, name, with_metadata, own, seeds, refit=False), own)
     return settings

@@ -19,7 +19,7 @@ def _run(data_home, kind, settings, seeds):
     return found.drop(columns="choice").assign(metadata=kind, **settings)
 
 
-def cubic_row(data_home, n_seeds, n_jobs, quick=False):
+def cubic_row(data_home, n_seeds, n_jobs):
     """Run both grids of table 2 in full, with and without metadata: 1,200 runs of 50 draws.
 
     Parameters
@@ -29,8 +29,6 @@ def cubic_row(data_home, n_seeds, n_jobs, quick=False):
         Draws of the rows.
     n_jobs : int
         Processes, of one thread each.
-    quick : bool
-        Whether to run the four fastest of the 24 settings only.
     """
     jobs = []
     for kind in METADATA:
@@ -40,7 +38,6 @@ def cubic_row(data_home, n_seeds, n_jobs, quick=False):
             jobs.append((kind, settings))
     # small rates take longest
     jobs.sort(key=lambda job: job[1]["learning_rate_init"])
-    jobs = jobs[-4:] if quick else jobs
     start = time.perf_counter()
     found = joblib.Parallel(n_jobs, batch_size=1)(
         joblib.delayed(_run)(data_home, kind, settings, range(n_seeds)) for kind, settings in jobs

@@ -75,9 +75,8 @@ def main():
     summary["chosen_standard_error"] = grouped["chosen"].agg(standard_error)
     summary["together_standard_error"] = grouped["together"].agg(standard_error)
     print(summary.round(3).to_string())
-    if not arguments.quick:
-        save(runs, "grouping_end_to_end_runs")
-        save(summary.reset_index(), "grouping_end_to_end")
+    save(runs, "grouping_end_to_end_runs")
+    save(summary.reset_index(), "grouping_end_to_end")
 
 
 if __name__ == "__main__":

@@ -121,9 +121,8 @@ def main():
     ]
     summary = pd.DataFrame(lines, columns=["measure", "target", "got", "result"])
     print(summary.to_string(), flush=True)
-    if not quick:
-        save(selected, "grouping_selection")
-        save(summary, "grouping_speed")
+    save(selected, "grouping_selection")
+    save(summary, "grouping_speed")
 
 
 if __name__ == "__main__":

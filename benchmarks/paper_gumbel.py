@@ -428,9 +428,8 @@ def main():
         table, summary = EXPERIMENTS[name](*arguments)
         print(f"\n{name}, {time.perf_counter() - start:.0f} s")
         print(summary.to_string(index=False), flush=True)
-        if not options.quick:
-            save(table, f"paper_gumbel_{name}")
-            save(summary, f"paper_gumbel_{name}_summary")
+        save(table, f"paper_gumbel_{name}")
+        save(summary, f"paper_gumbel_{name}_summary")
 
 
 if __name__ == "__main__":

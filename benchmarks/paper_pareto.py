@@ -358,8 +358,7 @@ def table_experiment(quick, data_home, n_seeds, methods, resume, name):
         for row in run(name, seed, quick, data_home, methods, done):
             rows.append(row)
             print(row, flush=True)
-        if not quick:
-            save(pd.DataFrame(rows), f"paper_pareto_{name}")
+        save(pd.DataFrame(rows), f"paper_pareto_{name}")
     results = pd.DataFrame(rows)
     volumes = results.pivot(index="seed", columns="method", values="hypervolume")
     scores = results.pivot(index="seed", columns="method", values="score")

@@ -260,8 +260,7 @@ def main():
     for name in options.experiments or EXPERIMENTS:
         for table, file in EXPERIMENTS[name](options):
             print(table.to_string(index=False), flush=True)
-            if not options.quick:
-                save(table, file)
+            save(table, file)
 
 
 if __name__ == "__main__":
