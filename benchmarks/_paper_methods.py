@@ -15,7 +15,8 @@ from _common import QUICK, side_by_side
 from skmtl import MultiTaskHypernetRegressor, baselines
 
 BATCH_SIZE = 64
-VALIDATION_FRACTION = 0.25
+# of every method
+FIXED = {"validation_fraction": 0.25, "batch_size": BATCH_SIZE}
 COMMON = [
     {"learning_rate_init": rate, "alpha": alpha}
     for rate, alpha in product((5e-4, 1.5e-3, 5e-3), (1e-4, 1.0))
@@ -72,10 +73,9 @@ METHODS = {
 def settings_of(data, method, with_metadata, settings):
     """Estimator of a method, unfitted."""
     values = {
-        "validation_fraction": VALIDATION_FRACTION,
         "task_id": data.task_id,
         "metadata": data.facts if with_metadata else None,
-        "batch_size": BATCH_SIZE,
+        **FIXED,
         **method.fixed,
         **settings,
         **LIMITS,

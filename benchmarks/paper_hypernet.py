@@ -13,7 +13,7 @@ from _paper_embeddings import hidden_facts
 from _paper_methods import METHODS
 from _paper_sizes import WIDTHS, figure6, figures_4_and_5
 from _paper_speed import cubic_row
-from _paper_tables import ENSEMBLE, table2, table3
+from _paper_tables import DEFAULTS, ENSEMBLE, table2, table3
 
 EXPERIMENTS = "targets", "table2", "table3", "sizes", "embeddings", "widths", "speed"
 
@@ -30,7 +30,9 @@ def main():
     parser.add_argument("--splits", type=int, default=5, help="of High School & Beyond")
     parser.add_argument("--jobs", type=int, default=2, help="processes, for targets and speed")
     parser.add_argument("--data", nargs="+", default=list(FETCH), choices=list(FETCH))
-    parser.add_argument("--methods", nargs="+", choices=[*METHODS, ENSEMBLE], help="of table2")
+    parser.add_argument(
+        "--methods", nargs="+", choices=[*METHODS, DEFAULTS, ENSEMBLE], help="of table2"
+    )
     parser.add_argument(
         "--resume",
         action="store_true",
