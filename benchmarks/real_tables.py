@@ -113,7 +113,8 @@ def summarise(rows):
     """Means per table, and how each of our methods compares with the best rival."""
     lines = []
     for (name, kind), part in rows.groupby(["table", "split"], sort=False):
-        errors = part.pivot(index="seed", columns="method", values="error")
+        # seeds that one method lacks are other rows, on which no other may be judged either
+        errors = part.pivot(index="seed", columns="method", values="error").dropna()
         rivals = errors[[m for m in errors if m in RIVALS] or list(errors)]
         best = rivals.mean().idxmin()
         for method in errors:
