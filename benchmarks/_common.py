@@ -5,6 +5,7 @@ Scripts of this folder import it by its bare name, since they are run as files.
 
 import datetime
 import platform
+import shlex
 import statistics
 import sys
 import time
@@ -46,7 +47,7 @@ def command_line(hidden=("--data-home", "--cache-dir")):
             words.append(f"{name}=DIR")
         else:
             words.append(word)
-    return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
+    return shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
 
 
 def circumstances():
