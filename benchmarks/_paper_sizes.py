@@ -3,14 +3,13 @@
 import resource
 import subprocess
 import sys
-import time
 
 import pandas as pd
 from _common import save, save_figure, saved, standard_error, verdict
 from _paper_data import PaperData, load
 from _paper_methods import BATCH_SIZE, METADATA, run
 from _paper_tables import OURS, chosen_settings, where
-from skorch.callbacks import Callback
+from skorch.callbacks import EpochTimer
 
 from skmtl import MultiTaskHypernetRegressor, baselines
 from skmtl.datasets import make_cubic, make_robot_arm
@@ -142,18 +141,6 @@ CONTENDERS = {
 }
 
 
-class EpochTimes(Callback):
-    """Notes when epochs end."""
-
-    def on_train_begin(self, net, **kwargs):
-        """Start afresh."""
-        self.times_ = []
-
-    def on_epoch_end(self, net, **kwargs):
-        """Look at the clock."""
-        self.times_.append(time.perf_counter())
-
-
 def one_width(name, width):
     """Print milliseconds of a step, and memory of the process before and at its peak."""
     # threads as torch likes, since one network is all there is
@@ -164,12 +151,11 @@ def one_width(name, width):
     settings = {"batch_size": BATCH_SIZE, "early_stopping": False, "weight_averaging": 0.0}
     settings |= {"task_id": "task", "hidden_layer_sizes": (width,) * 3, "random_state": 0}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    model = estimator(**settings, **fixed, max_iter=1 + n_epochs, callbacks=[EpochTimes()])
+    model = estimator(**settings, **fixed, max_iter=1 + n_epochs, callbacks=[EpochTimer()])
     model.fit(data.data[["x", "task"]], data.target)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    times = model.callbacks_[0].times_
     n_parameters = sum(p.numel() for p in model.module_.parameters())
-    step = (times[-1] - times[0]) / (n_steps * n_epochs)
+    step = model.history_["dur"].iloc[1:].sum() / (n_steps * n_epochs)
     print(step * 1e3, (peak - before) / 1024, n_parameters)
 
 

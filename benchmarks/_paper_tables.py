@@ -33,6 +33,7 @@ PAPER = {
         "Hypernetwork": (0.023, 0.395, 1.307, 0.467),
     },
 }
+PLACES = {name: place for place, name in enumerate(FETCH)}
 NAIVE = "STL-naive"
 OURS = "Hypernetwork"
 DEFAULTS = "Hypernetwork, defaults"
@@ -72,20 +73,18 @@ def table2(data_home, n_seeds, n_ours, data_names, method_names=None, resume=Fal
         if method == DEFAULTS:
             # nothing chosen, not even the size of batches
             chosen = defaults()
-            found = [run(data, OURS, with_metadata, [chosen], seeds).assign(method=method)]
         elif method == ENSEMBLE:
             # as the single network, of which there is one in it
             single = where(settings, {**wanted, "method": OURS}).iloc[0]
             chosen = {**settings_in(single, OURS), "n_members": 10}
-            found = [run(data, OURS, with_metadata, [chosen], seeds).assign(method=method)]
+        elif len(known):
+            chosen = settings_in(known.iloc[0], method)
         else:
-            if len(known):
-                chosen = settings_in(known.iloc[0], method)
-            else:
-                n_tuning = SLOW_TUNING_SEEDS if (data_name, method) in SLOW else TUNING_SEEDS
-                chosen = tune(data, method, with_metadata, range(min(n_tuning, n_seeds)))
-            found = [run(data, method, with_metadata, [chosen], seeds)]
-        found = pd.concat(found).drop(columns="choice").assign(metadata=kind)
+            n_tuning = SLOW_TUNING_SEEDS if (data_name, method) in SLOW else TUNING_SEEDS
+            chosen = tune(data, method, with_metadata, range(min(n_tuning, n_seeds)))
+        network = method if method in METHODS else OURS
+        found = run(data, network, with_metadata, [chosen], seeds).drop(columns="choice")
+        found = found.assign(method=method, metadata=kind)
         rows = pd.concat([rows, found], ignore_index=True)
         if method != DEFAULTS and not len(known):
             chosen = pd.DataFrame([{**wanted, **chosen}])
@@ -111,11 +110,11 @@ def defaults():
 
 def summarise(rows):
     """A line for each data set and method, beside the paper's."""
-    lines, places = [], {name: place for place, name in enumerate(FETCH)}
+    lines = []
     order = {name: k for k, name in enumerate([*METHODS, DEFAULTS, ENSEMBLE])}
     # in whatever order they were run
     rows = rows.sort_values("method", key=lambda names: names.map(order), kind="stable")
-    rows = rows.sort_values("data", key=lambda names: names.map(places), kind="stable")
+    rows = rows.sort_values("data", key=lambda names: names.map(PLACES), kind="stable")
     for (name, kind), part in rows.groupby(["data", "metadata"], sort=False):
         here = rows[(rows["data"] == name) & (rows["method"] == NAIVE)]
         naive = here["mse"].mean()
@@ -128,12 +127,12 @@ def summarise(rows):
             line |= {"ratio_to_naive": line["mse"] / naive, "epochs": some["epochs"].mean()}
             line["seconds_a_fit"] = some["seconds"].mean()
             if method in PAPER[kind]:
-                paper = PAPER[kind][method][places[name]]
-                paper_ratio = paper / PAPER["without metadata"][NAIVE][places[name]]
+                paper = PAPER[kind][method][PLACES[name]]
+                paper_ratio = paper / PAPER["without metadata"][NAIVE][PLACES[name]]
                 line |= {"paper_mse": paper, "paper_ratio": paper_ratio}
             if method in (OURS, ENSEMBLE):
-                paper = PAPER[kind][OURS][places[name]]
-                paper_ratio = paper / PAPER["without metadata"][NAIVE][places[name]]
+                paper = PAPER[kind][OURS][PLACES[name]]
+                paper_ratio = paper / PAPER["without metadata"][NAIVE][PLACES[name]]
                 line["at_most_the_paper"] = verdict(line["mse"] <= paper)
                 if np.isfinite(naive):
                     line["ratio_at_most"] = verdict(line["ratio_to_naive"] <= paper_ratio)
@@ -251,7 +250,7 @@ def ablation(data, kind, n_seeds):
 
 def summarise_ablation(rows):
     """A line for each data set and variant, beside the paper's."""
-    lines, places = [], {name: place for place, name in enumerate(FETCH)}
+    lines = []
     for (name, on), part in rows.groupby(["data", "metadata"], sort=False):
         errors = part.pivot(index="seed", columns="variant", values="mse")
         paper = PAPER_ABLATION["with metadata" if on else "without metadata"]
@@ -261,7 +260,7 @@ def summarise_ablation(rows):
             line |= {"mse": errors[variant].mean()}
             line |= {"standard_error": standard_error(errors[variant])}
             line |= {"lost": loss.mean(), "standard_error_lost": standard_error(loss)}
-            line["paper_mse"] = paper[variant][places[name]]
+            line["paper_mse"] = paper[variant][PLACES[name]]
             if variant == "shuffled metadata":
                 line["result"] = verdict(loss.mean() > 0)
             lines.append(line)

@@ -155,10 +155,10 @@ def main():
         columns=["measure", "target", "got", "result"],
     )
     print(targets.to_string())
+    save(runs, f"{name_of_files}_runs")
+    save(summary, name_of_files)
+    save(targets, f"{name_of_files}_targets")
     if not arguments.quick:
-        save(runs, f"{name_of_files}_runs")
-        save(summary, name_of_files)
-        save(targets, f"{name_of_files}_targets")
         ways = {
             "HOA": ("hoa", None),
             "TAG": ("tag", None),

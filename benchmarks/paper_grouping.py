@@ -145,10 +145,10 @@ def main():
         results = compare(tables, methods, n_seeds, kept)
         summary = summarise(results)
         print(summary.round(3).to_string(), flush=True)
+        save(results, f"grouping_{source}_runs")
+        save(summary, f"grouping_{source}")
+        save(targets(summary), f"grouping_{source}_targets")
         if not arguments.quick:
-            save(results, f"grouping_{source}_runs")
-            save(summary, f"grouping_{source}")
-            save(targets(summary), f"grouping_{source}_targets")
             figure2(tables, f"grouping_{source}_figure2")
 
 

@@ -1,7 +1,7 @@
 """Section 3 of the hypernetwork paper, and the targets of our first release.
 
-Run as a file, with names of experiments or for all of them; ``--quick`` takes a minute or two. The
-experiments after `table2` use the settings that it chose, from its result file.
+Run as a file, with names of experiments or for all of them; ``--quick`` takes one to three minutes.
+The experiments after `table2` use the settings that it chose, from its result file.
 """
 
 import argparse

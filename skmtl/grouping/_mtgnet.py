@@ -295,7 +295,7 @@ class MTGNet(BaseEstimator):
             patience=self.n_iter_no_change,
             batch_size=self.batch_size,
         )
-        if beside_baseline:
+        if not shares.all():
             self.trust_ = trust(outputs_of(module, groups, facts), wanted, groups, shares)
 
     def _values_of_facts(self, metadata=None):

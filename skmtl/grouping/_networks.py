@@ -60,8 +60,7 @@ def held_out_in_turn(n_members, n_groups):
 def trust(said, missed, groups, shares):
     """How far networks predict what is missed of groups that they have not seen.
 
-    The slope of what is missed on what they say, less two standard errors, from 0 to 1; 0 if they
-    have seen all groups.
+    The slope of what is missed on what they say, less two standard errors, from 0 to 1.
 
     Parameters
     ----------
@@ -69,15 +68,13 @@ def trust(said, missed, groups, shares):
     missed : ndarray of shape (n, n_tasks)
     groups : ndarray of shape (n, n_tasks) of bool
     shares : ndarray of shape (n_members, n) of bool
-        Groups that each network has seen.
+        Groups that each network has seen; not all of them.
 
     Returns
     -------
     float
     """
     held_out = ~shares
-    if not held_out.any():
-        return 0.0
     inside = np.broadcast_to(groups, said.shape)[held_out]
     said, missed = said[held_out], np.broadcast_to(missed, said.shape)[held_out]
     # one number a group, for its tasks are not independent
