@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 
 from skmtl import ParetoHypernet
-from skmtl._preferences import preference_grid
+from skmtl._estimators.preferences import preference_grid
 from skmtl.baselines import SharedBottomClassifier, SharedBottomRegressor
 from skmtl.datasets import load_star
 from skmtl.metrics import hypervolume

@@ -3,10 +3,10 @@
 Public names are listed in ``__all__``; everything whose module starts with "_" is private.
 """
 
+from skmtl._estimators.gumbel import GumbelMatrixClassifier, GumbelMatrixRegressor
+from skmtl._estimators.hypernet import MultiTaskHypernetClassifier, MultiTaskHypernetRegressor
+from skmtl._estimators.pareto import ParetoHypernet
 from skmtl.grouping import TaskGrouper
-from skmtl.gumbel import GumbelMatrixClassifier, GumbelMatrixRegressor
-from skmtl.hypernet import MultiTaskHypernetClassifier, MultiTaskHypernetRegressor
-from skmtl.pareto import ParetoHypernet
 
 __all__ = [
     "GumbelMatrixClassifier",

@@ -12,8 +12,8 @@ import torch
 from numpy.testing import assert_array_equal
 from skorch.callbacks import Callback
 
-from skmtl._device import one_thread, resolve_device
 from skmtl.nn import _workspace
+from skmtl.training._device import one_thread, resolve_device
 from tests._tables import make_schools, quick_model
 
 SETTING = 3  # threads of torch, neither 1 nor what it starts with here

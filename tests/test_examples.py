@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from skorch.callbacks import Callback
 
-from skmtl._examples import Examples, row_counts
+from skmtl._data.rows import Examples, row_counts
 from skmtl.exceptions import ValidationWarning
 from tests._tables import QUICK, assert_same_model, make_schools, quick_classifier, quick_model
 

@@ -26,7 +26,7 @@ from skorch.callbacks import (
     LRScheduler,
 )
 
-from skmtl._examples import Examples
+from skmtl._data.rows import Examples
 from skmtl.datasets import load_chem97
 from skmtl.exceptions import ValidationWarning
 from tests._tables import METADATA, make_schools, make_wide, quick_model

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from skmtl import MultiTaskHypernetRegressor, ParetoHypernet
-from skmtl._preferences import front_table, preference_grid
+from skmtl._estimators.preferences import front_table, preference_grid
 from skmtl.display import ParetoFrontDisplay
 
 pyplot = pytest.importorskip("matplotlib.pyplot")

@@ -20,7 +20,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cross_val_score
 
-from skmtl._examples import Examples
+from skmtl._data.rows import Examples
 from skmtl.exceptions import UnlabelledRowsWarning
 from tests._tables import (
     FULL_BATCH,

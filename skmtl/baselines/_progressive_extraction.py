@@ -4,9 +4,9 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval
 
-from skmtl._docs import CLASSIFIER_ATTRIBUTES, SHARED_ATTRIBUTES, document
-from skmtl._layers import layer_sizes
-from skmtl._predictors import MultiTaskClassifier, MultiTaskRegressor
+from skmtl._estimators.docs import CLASSIFIER_ATTRIBUTES, SHARED_ATTRIBUTES, document
+from skmtl._estimators.layers import layer_sizes
+from skmtl._estimators.predictors import MultiTaskClassifier, MultiTaskRegressor
 from skmtl.baselines._common import CONSTRAINTS, HEAD_CONSTRAINTS
 from skmtl.baselines._docs import BASELINE_PARAMETERS, LEVEL_PARAMETERS
 from skmtl.nn import ExtractionNetwork

@@ -1,8 +1,8 @@
 """A trunk for all tasks, a head for each."""
 
-from skmtl._docs import CLASSIFIER_ATTRIBUTES, SHARED_ATTRIBUTES, document
-from skmtl._layers import layer_sizes
-from skmtl._predictors import MultiTaskClassifier, MultiTaskRegressor
+from skmtl._estimators.docs import CLASSIFIER_ATTRIBUTES, SHARED_ATTRIBUTES, document
+from skmtl._estimators.layers import layer_sizes
+from skmtl._estimators.predictors import MultiTaskClassifier, MultiTaskRegressor
 from skmtl.baselines._common import CONSTRAINTS, HEAD_CONSTRAINTS
 from skmtl.baselines._docs import BASELINE_PARAMETERS
 from skmtl.nn import SharedBottomNetwork

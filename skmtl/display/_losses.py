@@ -320,7 +320,7 @@ class LossSurfaceDisplay:
 
 def _landscape(estimator, X, y, member, solver, learning_rate):
     # training is imported with the estimators, which a display need not be
-    from skmtl._landscape import Landscape
+    from skmtl.display._landscape import Landscape
 
     check_shows(estimator, "task_weights_", "fit an estimator of skmtl")
     member = member_of(estimator, member)

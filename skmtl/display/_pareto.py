@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skmtl._preferences import as_preferences
+from skmtl._estimators.preferences import as_preferences
 from skmtl.display._axes import axes_for, check_shows
 
 # corners of the triangle, for the three tasks

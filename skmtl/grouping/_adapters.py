@@ -7,8 +7,8 @@ from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import has_fit_parameter
 
-from skmtl._columns import as_table, find_columns
-from skmtl._labels import encode, labels_of
+from skmtl._data.columns import as_table, find_columns
+from skmtl._data.task_ids import encode, labels_of
 
 
 def _inner_has(name):

@@ -6,9 +6,9 @@ from sklearn.model_selection import KFold, ShuffleSplit, check_cv
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
 
-from skmtl._columns import as_table, find_columns
-from skmtl._labels import encode, labels_of
-from skmtl._wide import as_labels, check_finite, labels_frame
+from skmtl._data.columns import as_table, find_columns
+from skmtl._data.task_ids import encode, labels_of
+from skmtl._data.wide import as_labels, check_finite, labels_frame
 from skmtl.model_selection import TaskKFold, TaskShuffleSplit
 
 _VALIDATION_SHARE = 0.25

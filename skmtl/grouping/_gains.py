@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from skmtl._base import BaseMultiTaskEstimator
+from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl.grouping._adapters import LongModel, WideModel
 from skmtl.grouping._cache import GroupCache
 from skmtl.grouping._estimate import default_candidates, run_method

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
-from skmtl._base import BaseMultiTaskEstimator
+from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl.grouping._data import LongData, WideData
 from skmtl.grouping._estimate import METHODS
 from skmtl.grouping._gain_tables import parse_groups

@@ -9,12 +9,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._device import one_thread
 from skmtl.grouping._meta_training import train_members
 from skmtl.grouping._networks import as_tensor, encodings_of, held_out_in_turn, outputs_of, trust
 from skmtl.grouping._pairwise import PairwiseProcess
 from skmtl.grouping._task_facts import TaskFacts
 from skmtl.nn._set_attention import SetAttention
+from skmtl.training._device import one_thread
 
 # below this networks cannot be tested on groups that they have not seen, and stay silent
 _FEWEST_GROUPS = 16

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skmtl._device import one_thread
+from skmtl.training._device import one_thread
 
 # groups that are encoded at once
 _GROUPS_AT_ONCE = 2**12

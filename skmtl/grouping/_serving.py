@@ -8,9 +8,9 @@ from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skmtl._columns import as_table, find_columns
-from skmtl._labels import labels_of
-from skmtl._wide import labels_frame, wide_table
+from skmtl._data.columns import as_table, find_columns
+from skmtl._data.task_ids import labels_of
+from skmtl._data.wide import labels_frame, wide_table
 from skmtl.grouping._gain_tables import gain_table, parse_groups
 from skmtl.grouping._scores import gains_of, scores_by_task
 from skmtl.metrics import _mean_task_score

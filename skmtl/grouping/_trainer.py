@@ -11,8 +11,8 @@ from sklearn.ensemble._base import _set_random_states
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm.auto import tqdm
 
-from skmtl._base import BaseMultiTaskEstimator
-from skmtl._jobs import train_together
+from skmtl._estimators.base import BaseMultiTaskEstimator
+from skmtl._estimators.plan import train_together
 from skmtl.exceptions import UnlabelledRowsWarning
 from skmtl.grouping._gain_tables import label_group
 from skmtl.grouping._scores import scores_by_task

@@ -5,8 +5,8 @@ import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
-from skmtl._columns import as_table, find_columns
-from skmtl._labels import labels_of
+from skmtl._data.columns import as_table, find_columns
+from skmtl._data.task_ids import labels_of
 from skmtl.metrics._inputs import by_task, columns_of
 
 # where scikit-learn's meta-estimators keep what they wrap; fitted ones first

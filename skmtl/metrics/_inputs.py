@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from skmtl._columns import check_unique_columns
+from skmtl._data.columns import check_unique_columns
 
 
 class Columns(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from skmtl._labels import encode
+from skmtl._data.task_ids import encode
 from skmtl.metrics._inputs import (
     as_numbers,
     by_task,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
-from skmtl._labels import encode
+from skmtl._data.task_ids import encode
 from skmtl.metrics._metric import Metric
 
 

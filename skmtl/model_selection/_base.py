@@ -12,8 +12,8 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
-from skmtl._columns import as_table, find_columns
-from skmtl._labels import encode, labels_of
+from skmtl._data.columns import as_table, find_columns
+from skmtl._data.task_ids import encode, labels_of
 
 
 class BaseTaskSplitter(BaseCrossValidator):

@@ -5,8 +5,8 @@ from numbers import Integral
 
 import torch
 
-from skmtl._device import resolve_device
-from skmtl._jobs import build_module
+from skmtl._estimators.plan import build_module
+from skmtl.training._device import resolve_device
 
 # more members than this hardly get cheaper each
 _MEMBERS_PER_CORE = 32

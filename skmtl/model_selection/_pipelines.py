@@ -6,7 +6,7 @@ import joblib
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from skmtl._base import BaseMultiTaskEstimator
+from skmtl._estimators.base import BaseMultiTaskEstimator
 
 
 def last_step(model):

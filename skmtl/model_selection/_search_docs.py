@@ -1,6 +1,6 @@
 """Documentation that both searches share."""
 
-from skmtl._docs import fill
+from skmtl._estimators.docs import fill
 
 PARAMETERS = """
 scoring : str, callable, list, tuple or dict, default=None

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval
 
-from skmtl._columns import column_names, find_columns
+from skmtl._data.columns import column_names, find_columns
 from skmtl.model_selection._base import BaseTaskSplitter, places
 
 

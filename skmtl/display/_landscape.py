@@ -8,13 +8,13 @@ import copy
 import numpy as np
 import torch
 
-from skmtl._device import one_thread
-from skmtl._examples import Examples
-from skmtl._jobs import Job
+from skmtl._data.rows import Examples
+from skmtl._estimators.plan import Job
 from skmtl.nn import task_gradients
 from skmtl.nn._slots import matrix_by, sum_by
 from skmtl.training import MemberNet
 from skmtl.training._batches import MemberBatches
+from skmtl.training._device import one_thread
 from skmtl.training._lookahead import Lookahead
 from skmtl.weighting import ITMTL
 

@@ -12,7 +12,7 @@ from scipy.special import log_expit, log_softmax, logsumexp
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
-from skmtl._columns import LARGEST, is_numeric
+from skmtl._data.columns import LARGEST, is_numeric
 from skmtl.training import BinaryLoss, NumberLoss
 
 # quartiles of the standard normal distribution are this far apart

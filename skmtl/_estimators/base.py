@@ -15,17 +15,17 @@ from sklearn.utils import _safe_indexing, check_consistent_length, check_random_
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._columns import as_table
-from skmtl._device import one_thread
-from skmtl._examples import Examples, row_counts
-from skmtl._jobs import Job, build_module, train
-from skmtl._notebook import ReportMixin
-from skmtl._recorded import RecordedMixin
-from skmtl._tables import TaskTables
-from skmtl._targets import Targets
+from skmtl._data.columns import as_table
+from skmtl._data.rows import Examples, row_counts
+from skmtl._data.tables import TaskTables
+from skmtl._data.targets import Targets
+from skmtl._estimators.notebook import ReportMixin
+from skmtl._estimators.plan import Job, build_module, train
+from skmtl._estimators.record import RecordedMixin
 from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
 from skmtl.training import predict_every_task, predict_rows
+from skmtl.training._device import one_thread
 from skmtl.weighting import Affinity, TaskWeighting, get_weighting
 from skmtl.weighting._affinity import get_affinity
 

@@ -1,6 +1,6 @@
 """What `ParetoHypernet` knows of a whole front: losses for many preferences, choices among them.
 
-The networks themselves are asked through `skmtl._pareto`.
+The networks themselves are asked through `skmtl._estimators.pareto_mixin`.
 """
 
 from numbers import Integral
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._preferences import as_preferences, front_table, preference_grid
+from skmtl._estimators.preferences import as_preferences, front_table, preference_grid
 
 # preferences among which one is chosen
 _CHOICES = 300

@@ -13,9 +13,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._layers import ACTIVATION
-from skmtl._patterns import allocation_pattern, probability_pattern, stacked_patterns
-from skmtl._reports import similarity_table
+from skmtl._estimators.layers import ACTIVATION
+from skmtl._estimators.patterns import allocation_pattern, probability_pattern, stacked_patterns
+from skmtl._estimators.reports import similarity_table
 from skmtl.nn import GumbelNetwork
 
 # of the learning rate of the allocation if all tasks are trained in each step: with 1 components

@@ -3,10 +3,10 @@
 Their parameters and documentation; the network is in `skmtl.nn`, the loop in `skmtl.training`.
 """
 
-from skmtl._docs import CLASSIFIER_ATTRIBUTES, document
-from skmtl._gumbel import CONSTRAINTS, GumbelMatrixMixin
-from skmtl._gumbel_docs import GUMBEL_ATTRIBUTES, GUMBEL_PARAMETERS
-from skmtl._predictors import MultiTaskClassifier, MultiTaskRegressor
+from skmtl._estimators.docs import CLASSIFIER_ATTRIBUTES, document
+from skmtl._estimators.gumbel_docs import GUMBEL_ATTRIBUTES, GUMBEL_PARAMETERS
+from skmtl._estimators.gumbel_mixin import CONSTRAINTS, GumbelMatrixMixin
+from skmtl._estimators.predictors import MultiTaskClassifier, MultiTaskRegressor
 
 
 @document(GUMBEL_PARAMETERS, attributes=GUMBEL_ATTRIBUTES)

@@ -3,9 +3,9 @@
 Their parameters and documentation; the network is in `skmtl.nn`, the loop in `skmtl.training`.
 """
 
-from skmtl._docs import ATTRIBUTES, CLASSIFIER_ATTRIBUTES, HYPERNET_PARAMETERS, document
-from skmtl._hypernet import CONSTRAINTS, HypernetworkMixin
-from skmtl._predictors import MultiTaskClassifier, MultiTaskRegressor
+from skmtl._estimators.docs import ATTRIBUTES, CLASSIFIER_ATTRIBUTES, HYPERNET_PARAMETERS, document
+from skmtl._estimators.hypernet_mixin import CONSTRAINTS, HypernetworkMixin
+from skmtl._estimators.predictors import MultiTaskClassifier, MultiTaskRegressor
 
 
 @document(HYPERNET_PARAMETERS)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._reports import affinity_table, choices_table, history_table, weights_table
+from skmtl._estimators.reports import affinity_table, choices_table, history_table, weights_table
 from skmtl.training import ProgressBar
 from skmtl.weighting import get_weighting
 from skmtl.weighting._base import select

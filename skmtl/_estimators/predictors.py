@@ -12,8 +12,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._base import BaseMultiTaskEstimator
-from skmtl._wide import labels_frame, wide_table
+from skmtl._data.wide import labels_frame, wide_table
+from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl.metrics import _mean_task_score
 
 

@@ -13,10 +13,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._examples import Examples
-from skmtl._jobs import Job, train
-from skmtl._layers import ACTIVATION, LAYER_SIZES, layer_sizes
-from skmtl._reports import embeddings_table, importance_table
+from skmtl._data.rows import Examples
+from skmtl._estimators.layers import ACTIVATION, LAYER_SIZES, layer_sizes
+from skmtl._estimators.plan import Job, train
+from skmtl._estimators.reports import embeddings_table, importance_table
 from skmtl.nn import TaskHypernetwork
 
 # of Adam in adapt, at most: a handful of numbers per task is learned by then

@@ -10,10 +10,10 @@ from sklearn.utils import ClassifierTags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._docs import PARETO_PARAMETERS, SHARED_ATTRIBUTES, document
-from skmtl._layers import ACTIVATION, LAYER_SIZES
-from skmtl._pareto import ParetoMixin
-from skmtl._predictors import MultiTaskRegressor
+from skmtl._estimators.docs import PARETO_PARAMETERS, SHARED_ATTRIBUTES, document
+from skmtl._estimators.layers import ACTIVATION, LAYER_SIZES
+from skmtl._estimators.pareto_mixin import ParetoMixin
+from skmtl._estimators.predictors import MultiTaskRegressor
 
 PARETO_ATTRIBUTES = """
 loss_scales_ : Series

@@ -9,10 +9,10 @@ import torch
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._fronts import FrontMixin
-from skmtl._layers import layer_sizes
-from skmtl._predictors import _has_classes
-from skmtl._preferences import as_preferences
+from skmtl._estimators.front import FrontMixin
+from skmtl._estimators.layers import layer_sizes
+from skmtl._estimators.predictors import _has_classes
+from skmtl._estimators.preferences import as_preferences
 from skmtl.nn import ParetoNetwork, WrittenModule, WrittenSharedBottom
 from skmtl.training import get_solver
 

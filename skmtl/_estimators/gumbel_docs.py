@@ -1,6 +1,6 @@
 """Documentation of the parameters and attributes of the Gumbel-Matrix estimators."""
 
-from skmtl._docs import SHARED_ATTRIBUTES
+from skmtl._estimators.docs import SHARED_ATTRIBUTES
 
 GUMBEL_PARAMETERS = """
 metadata : list of str or int, DataFrame, or None, default=None

@@ -9,8 +9,8 @@ from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight
 
-from skmtl._columns import check_unique_columns, is_numeric
-from skmtl._outcomes import ClassOutcome, NumberOutcome
+from skmtl._data.columns import check_unique_columns, is_numeric
+from skmtl._data.outcomes import ClassOutcome, NumberOutcome
 
 TASK_TYPES = ("regression", "classification", "binary", "multiclass")
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skmtl._columns import LARGEST
+from skmtl._data.columns import LARGEST
 
 
 def scaled_features(features, scaler, names):

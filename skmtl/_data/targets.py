@@ -13,8 +13,8 @@ from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, column_or_1d
 
-from skmtl._outcomes import ClassOutcome, NumberOutcome
-from skmtl._wide import (
+from skmtl._data.outcomes import ClassOutcome, NumberOutcome
+from skmtl._data.wide import (
     as_labels,
     check_finite,
     check_weight_columns,

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from skmtl._device import one_thread, resolve_device
-from skmtl._examples import Examples
-from skmtl._tables import TaskTables
-from skmtl._targets import Targets
+from skmtl._data.rows import Examples
+from skmtl._data.tables import TaskTables
+from skmtl._data.targets import Targets
 from skmtl.training import ClassLoss, MemberNet, ProgressBar, TaskRows, check_callbacks
+from skmtl.training._device import one_thread, resolve_device
 from skmtl.weighting import ITMTL, Composition, FixedWeights, get_weighting
 from skmtl.weighting._affinity import get_affinity
 

@@ -6,7 +6,7 @@ A task id is any label; a combination of columns is a label with several levels.
 import numpy as np
 import pandas as pd
 
-from skmtl._columns import column_names
+from skmtl._data.columns import column_names
 
 
 def labels_of(table, positions):

@@ -8,8 +8,8 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 
-from skmtl._columns import check_unique_columns, numbers_of
-from skmtl._labels import first_rows
+from skmtl._data.columns import check_unique_columns, numbers_of
+from skmtl._data.task_ids import first_rows
 
 
 def check_metadata(metadata):

@@ -10,9 +10,8 @@ import pandas as pd
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import validate_data
 
-from skmtl._columns import as_table, column_names, find_columns, numbers_of
-from skmtl._examples import Query
-from skmtl._facts import (
+from skmtl._data.columns import as_table, column_names, find_columns, numbers_of
+from skmtl._data.metadata import (
     check_metadata,
     check_without_id,
     constant_facts,
@@ -20,8 +19,9 @@ from skmtl._facts import (
     permute_column,
     permuted_table,
 )
-from skmtl._labels import check_types, distinct, encode, labels_of
-from skmtl._scales import scaled_features
+from skmtl._data.rows import Query
+from skmtl._data.scales import scaled_features
+from skmtl._data.task_ids import check_types, distinct, encode, labels_of
 
 
 class TaskTables:

@@ -1,0 +1,1 @@
+"""X and y in, checked arrays out, predictions back: the one place that reads tables."""

@@ -1,0 +1,1 @@
+"""The scikit-learn contract: the estimators, and what one of them trains on."""
