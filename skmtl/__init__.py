@@ -5,14 +5,17 @@ Public names are listed in ``__all__``; everything whose module starts with "_" 
 
 from skmtl._estimators.gumbel import GumbelMatrixClassifier, GumbelMatrixRegressor
 from skmtl._estimators.hypernet import MultiTaskHypernetClassifier, MultiTaskHypernetRegressor
+from skmtl._estimators.multi_task import MultiTaskClassifier, MultiTaskRegressor
 from skmtl._estimators.pareto import ParetoHypernet
 from skmtl.grouping import TaskGrouper
 
 __all__ = [
     "GumbelMatrixClassifier",
     "GumbelMatrixRegressor",
+    "MultiTaskClassifier",
     "MultiTaskHypernetClassifier",
     "MultiTaskHypernetRegressor",
+    "MultiTaskRegressor",
     "ParetoHypernet",
     "TaskGrouper",
 ]

@@ -9,7 +9,6 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skmtl import GumbelMatrixRegressor, MultiTaskHypernetRegressor
-from skmtl.baselines import SingleTaskRegressor
 from skmtl.callbacks import TaskLossRecorder
 from skmtl.datasets import make_cubic, make_related_tasks
 from skmtl.display import (
@@ -22,6 +21,7 @@ from skmtl.display import (
     TaskSimilarityDisplay,
 )
 from skmtl.metrics import per_task_score
+from tests._architectures import build
 
 pyplot = pytest.importorskip("matplotlib.pyplot")
 pytestmark = pytest.mark.usefixtures("no_window")
@@ -228,7 +228,11 @@ def test_embeddings_by_words(cubic_models):
 def test_embeddings_that_are_not_there(cubic_models):
     cubic, models = cubic_models
     with pytest.raises(TypeError, match="fit a MultiTaskHypernetRegressor"):
-        TaskEmbeddingDisplay.from_estimator(SingleTaskRegressor())
+        TaskEmbeddingDisplay.from_estimator(
+            build(
+                "SingleNetwork",
+            )
+        )
     none = clone(models[0]).set_params(embedding_dim=0, max_iter=1)
     with pytest.raises(ValueError, match="embedding_dim=0"):
         TaskEmbeddingDisplay.from_estimator(none.fit(cubic.data, cubic.target))

@@ -9,7 +9,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 
 from skmtl import GumbelMatrixRegressor, MultiTaskHypernetClassifier
-from skmtl.baselines import IndependentTasksRegressor, SharedBottomRegressor
 from skmtl.display import (
     AffinityDisplay,
     CandidateChoicesDisplay,
@@ -17,6 +16,7 @@ from skmtl.display import (
     LossSurfaceDisplay,
 )
 from skmtl.weighting import ITMTL
+from tests._architectures import build, shared_bottom
 from tests._tables import make_schools, make_wide
 
 pyplot = pytest.importorskip("matplotlib.pyplot")
@@ -34,7 +34,7 @@ def schools():
 def model(schools):
     method = ITMTL(["equal", "tasks", "pcgrad"])
     settings = {**QUICK, "task_weighting": method, "record_affinity": True, "n_members": 2}
-    return SharedBottomRegressor(task_id="school", **settings).fit(*schools)
+    return shared_bottom(task_id="school", **settings).fit(*schools)
 
 
 SHOWN = {
@@ -62,7 +62,7 @@ def test_draws_on_new_axes_or_on_those_given(kind, model, schools):
 
 
 def test_what_shows_nothing_is_an_error(schools):
-    bare = SharedBottomRegressor(task_id="school", **QUICK)
+    bare = shared_bottom(task_id="school", **QUICK)
     for display, more in (
         (AffinityDisplay, ()),
         (CandidateChoicesDisplay, ()),
@@ -78,8 +78,10 @@ def test_what_shows_nothing_is_an_error(schools):
         AffinityDisplay.from_estimator(bare)
     with pytest.raises(AttributeError, match="task_weighting=ITMTL"):
         CandidateChoicesDisplay.from_estimator(bare)
-    apart = IndependentTasksRegressor(
-        task_id="school", **{k: v for k, v in QUICK.items() if k != "hidden_layer_sizes"}
+    apart = build(
+        "IndependentNetworks",
+        task_id="school",
+        **{k: v for k, v in QUICK.items() if k != "hidden_layer_sizes"},
     ).fit(*schools)
     with pytest.raises(ValueError, match="no parameters that tasks share"):
         LossAlongStepsDisplay.from_estimator(apart, *schools)
@@ -161,7 +163,7 @@ def mean_losses(model, X, Y):
 @pytest.mark.parametrize("candidate", ["equal", 0, 2])
 def test_losses_along_a_step_by_hand(candidate):
     X, Y = make_wide()
-    model = SharedBottomRegressor(weight_averaging=0.0, **QUICK).fit(X, Y)
+    model = shared_bottom(weight_averaging=0.0, **QUICK).fit(X, Y)
     name = candidate if candidate == "equal" else f"task {model.tasks_[candidate]}"
     shown = LossAlongStepsDisplay.from_estimator(
         model, X, Y, candidate=name, solver="sgd", learning_rate=0.5, n_points=4
@@ -245,7 +247,7 @@ def test_other_architectures_and_classes(schools):
     shown = LossAlongStepsDisplay.from_estimator(hypernet, X, labels, n_points=3)
     total = shown.losses["equal"].sum(axis=1)
     assert total.iloc[1] < total.iloc[0] < 4
-    counts = SharedBottomRegressor(task_id="school", loss="poisson", **QUICK).fit(X, y.abs())
+    counts = shared_bottom(task_id="school", loss="poisson", **QUICK).fit(X, y.abs())
     shown = LossAlongStepsDisplay.from_estimator(counts, X, y.abs(), n_points=3)
     assert shown.losses["equal"].sum(axis=1).is_monotonic_decreasing
     drawn = GumbelMatrixRegressor(task_id="school", max_iter=3, random_state=0).fit(X, y)

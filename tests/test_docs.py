@@ -14,7 +14,7 @@ from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
 
 import skmtl
-import skmtl.baselines
+import skmtl.architectures
 import skmtl.callbacks
 import skmtl.datasets
 import skmtl.display
@@ -45,7 +45,7 @@ NOT_NEEDED = {
 }
 MODULES = [
     skmtl,
-    skmtl.baselines,
+    skmtl.architectures,
     skmtl.callbacks,
     skmtl.datasets,
     skmtl.display,

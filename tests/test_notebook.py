@@ -7,8 +7,8 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from skmtl import GumbelMatrixClassifier, MultiTaskHypernetRegressor
-from skmtl.baselines import SingleTaskRegressor
 from skmtl.datasets import make_cubic
+from tests._architectures import build
 
 
 def fitted(**changes):
@@ -71,7 +71,7 @@ def test_summary_without_validation_rows_is_about_the_last_epoch():
 def test_parameters_are_counted_for_one_member():
     cubic = make_cubic(3, 12, random_state=0)
     settings = {"hidden_layer_sizes": (5,), "max_iter": 2, "one_hot": True, "n_members": 2}
-    model = SingleTaskRegressor("task", **settings).fit(cubic.data[["x", "task"]], cubic.target)
+    model = build("SingleNetwork", "task", **settings).fit(cubic.data[["x", "task"]], cubic.target)
     # x and three indicators to five units, five units to one output
     assert model.summary()["parameters"].tolist() == [(4 + 1) * 5 + (5 + 1)] * 2
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 
-from skmtl import GumbelMatrixRegressor, MultiTaskHypernetRegressor, baselines
+from skmtl import GumbelMatrixRegressor, MultiTaskHypernetRegressor
 from skmtl.datasets import make_related_tasks
 from skmtl.model_selection import BatchedGridSearchCV
 from skmtl.weighting import (
@@ -24,6 +24,8 @@ from skmtl.weighting import (
     normalized_affinity,
 )
 from skmtl.weighting._resolve import NAMES
+from tests._architectures import NAMES as ARCHITECTURES
+from tests._architectures import build, build_classifier, shared_bottom
 from tests._tables import make_schools, make_wide, quick_classifier, quick_model
 
 QUICK = {"hidden_layer_sizes": (8,), "max_iter": 3, "learning_rate_init": 1e-2, "random_state": 0}
@@ -40,7 +42,7 @@ def wide():
 
 
 def trunk(**changes):
-    return baselines.SharedBottomRegressor(**{**QUICK, **changes})
+    return shared_bottom(**{**QUICK, **changes})
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "mgda-ub"])
@@ -59,12 +61,11 @@ def test_every_method_trains_every_form(name, schools, wide):
     assert np.isfinite(np.asarray(model.predict(X))).all()
 
 
-@pytest.mark.parametrize("name", baselines.__all__)
+@pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize("method", ["uncertainty", ("uncertainty", "pcgrad")])
-def test_every_baseline_weighs_tasks(name, method, schools):
+def test_every_architecture_weighs_tasks(name, method, schools):
     X, y = schools
-    y = y.gt(y.median()) if name.endswith("Classifier") else y
-    model = getattr(baselines, name)(task_id="school", task_weighting=method, **QUICK)
+    model = build(name, task_id="school", task_weighting=method, **QUICK)
     if "Independent" in name and not isinstance(method, str):
         with pytest.raises(ValueError, match="here tasks share none"):
             model.fit(X, y)
@@ -243,7 +244,7 @@ def test_affinity_of_a_search_is_that_of_single_fits(schools):
 
 def test_affinity_needs_shared_parameters(schools):
     X, y = schools
-    model = baselines.IndependentTasksRegressor(task_id="school", record_affinity=True, **QUICK)
+    model = build("IndependentNetworks", task_id="school", record_affinity=True, **QUICK)
     with pytest.raises(ValueError, match="here tasks share none"):
         model.fit(X, y)
     new = X["school"] == "school 00"
@@ -278,13 +279,13 @@ def test_settings_of_affinity(schools):
             quick_model(record_affinity=wrong).fit(X, y)
 
 
-@pytest.mark.parametrize("name", [n for n in baselines.__all__ if n.endswith("Regressor")])
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_has_affinity_of_every_order(name, schools):
     if "Independent" in name:
         pytest.skip("its tasks share nothing")
     for order in (None, 1, 2):
-        model = getattr(baselines, name)(
-            task_id="school", record_affinity=Affinity(every=5, approximate=order), **QUICK
+        model = build(
+            name, task_id="school", record_affinity=Affinity(every=5, approximate=order), **QUICK
         ).fit(*schools)
         assert np.isfinite(model.affinity_.to_numpy()).all()
 
@@ -373,14 +374,14 @@ def test_candidates_by_name_of_the_task(schools):
     assert_array_equal(model.task_weights_.mean(), [1, 1, 0, 0, 0])
 
 
-@pytest.mark.parametrize("name", [n for n in baselines.__all__ if n.endswith("Classifier")])
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_chooses(name, schools):
     X, y = schools
     if "Independent" in name:
         pytest.skip("its tasks share nothing")
     for order in (None, 1, 2):
-        model = getattr(baselines, name)(
-            task_id="school", task_weighting=ITMTL(approximate=order), **QUICK
+        model = build_classifier(
+            name, task_id="school", task_weighting=ITMTL(approximate=order), **QUICK
         ).fit(X, y.gt(y.median()))
         values = model.candidate_transferences_
         assert np.isfinite(values["equal"]).all()

@@ -34,7 +34,7 @@ COLUMNS = ("n_features_in_", "feature_names_in_")
 
 
 class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclass=ABCMeta):
-    """What all estimators share; a subclass has its parameters and `_build_module`."""
+    """What all estimators share; a subclass has its parameters and an architecture."""
 
     _parameter_constraints = {
         "task_id": [str, Integral, "array-like", None],
@@ -62,50 +62,34 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
         "verbose": ["verbose"],
     }
 
-    # of the architecture, what may differ between members that train side by side
+    # what may differ between members that train in one run, besides the parameters of the plan
     _member_parameters = ()
-    # whether shapes depend on the number of tasks, so that members must have equally many
-    _knows_tasks = False
+    # the architecture whose parameters the constructor takes over, flat
+    _architecture_class = None
 
-    @abstractmethod
-    def _build_module(self, n_tasks, n_features, n_metadata, n_outputs, seeds):
-        """Return an untrained module.
-
-        Parameters
-        ----------
-        n_tasks, n_features, n_metadata, n_outputs : int
-        seeds : ndarray of shape (n_members,)
-
-        Returns
-        -------
-        MemberModule
-        """
-
-    def _loop_settings(self):
-        """What the architecture says about the loop: arguments of `MemberNet`.
-
-        Asked of a copy whose settings of members are lists, as `_build_module` is.
-
-        Returns
-        -------
-        dict of str to object
-        """
-        return {}
-
-    def _task_settings(self, tasks):
-        """Settings that depend on which tasks there are, checked, and given to `_build_module`.
-
-        There, each is an attribute of the estimator: a list with the value of every member, since
-        members may have tasks of their own.
+    def _store(self, parameters):
+        """Keep the arguments of the constructor unmodified.
 
         Parameters
         ----------
-        tasks : Index
-
-        Returns
-        -------
-        dict of str to object
+        parameters : dict
+            The local variables of the constructor.
         """
+        vars(self).update((name, v) for name, v in parameters.items() if name != "self")
+
+    def _architecture(self):
+        """Return the architecture, an object with the parameters of this estimator."""
+        parameters = self.get_params(deep=False)
+        return self._architecture_class(
+            **{name: parameters[name] for name in self._architecture_parameters()}
+        )
+
+    def _architecture_parameters(self):
+        """Names of the estimator's parameters that belong to its architecture."""
+        return self._architecture_class._get_param_names()
+
+    def _loop_settings(self, jobs):
+        """Return arguments of `MemberNet` that the estimator, not its architecture, decides."""
         return {}
 
     @abstractmethod
@@ -295,6 +279,10 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
             self.module_.keep_tasks(len(job.tables.tasks))
         self._keep_records(job, net, members)
 
+    def _networks(self):
+        """Return the module that predicts."""
+        return self.module_
+
     def _predict(self, X, each_member=False, module=None):
         """What every outcome makes of the outputs for X.
 
@@ -312,7 +300,7 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
             One per outcome: numbers in the caller's units, or logarithms of probabilities.
         """
         check_is_fitted(self, "module_")
-        targets, module = self._targets, self.module_ if module is None else module
+        targets, module = self._targets, self._networks() if module is None else module
         query = self._tables.query(X, self.unseen_tasks, self)
         n_rows = len(query.features)
         results = [None] * len(targets.outcomes)

@@ -148,46 +148,6 @@ classes_per_task_ : dict of ndarray
     Classes that each task can have.
 """
 
-HYPERNET_PARAMETERS = """
-embedding_dim : int, default=10
-    Length of the embedding of a task; 0 to tell tasks apart by their metadata only.
-embedding_init : {"auto", "common", "apart"}, default="auto"
-    Where embeddings start: all at the same random draw, as in the paper, so that tasks differ only
-    as far as their rows ask for, or each at one of its own, so that tasks differ from the start.
-    "auto" is "apart" in wide form, where tasks are few and have many rows, and "common" otherwise.
-embedding_alpha : float, default=0.3
-    Strength of the pull of the embeddings to their mean, as partial pooling in a mixed model:
-    ``embedding_alpha`` times the squared distance is added to the sum of the losses (of y in
-    standard deviations), so that it matters less the more rows a task has.
-hidden_layer_sizes : tuple of int, default=(32, 32, 32)
-    Hidden layers of a task's network.
-hypernet_layers : int, default=0
-    Layers of the feature extractor of the hypernetwork. With 0, weights are linear in the
-    embedding and the metadata; more layers let complicated metadata act.
-hypernet_width : int, default=32
-    Width of those layers.
-activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-    Activation of the tasks' networks.
-compression : bool, default=True
-    Whether the weight generators use the three-factor form of the paper, which has far fewer
-    parameters than a full linear map.
-target_bias : {"folded", "plain"}, default="folded"
-    Where the biases of the tasks' networks come from: a row of the generated weights, as in
-    the paper, or a linear map of their own, as in the code published with it.
-init : {"kaiming", "hyperfan"}, default="kaiming"
-    Initial weights of the generators: each factor as a linear layer of its shape, or such
-    that the generated weights have the variance that the tasks' networks need [2]_.
-linear_skip : bool, default=True
-    Whether a generated linear model, zero at the start, is added to each network: intercepts
-    and slopes that vary between tasks, as in a mixed model. Not in the paper.
-interaction_alpha : float, default=1000.0
-    Strength of the pull to zero of that model's slopes as far as they are linear in metadata: it
-    times their squares is added to the sum of the losses (y, features and metadata in standard
-    deviations). With 1000 facts hardly change slopes, unless through the networks; intercepts
-    they change freely. Without it (0) slopes follow facts of the tasks trained on too closely, to
-    the harm of tasks that were never seen.
-"""
-
 PARETO_PARAMETERS = """
 early_stopping : bool or "refit", default=True
     Whether training stops when the loss on validation rows does not improve any more; the
@@ -241,24 +201,6 @@ concentration : float or "auto", default="auto"
 weight_scale : {"none", "sum_abs"}, default="none"
     Whether the weights of the losses are scaled in every step such that their absolute values have
     the sum T. Those of "pareto" may be negative, so that their plain sum is no scale.
-network : callable or None, default=None
-    What returns a network to write instead of the built-in one, a ``torch.nn.Module``: called with
-    the numbers of features and of outputs (tasks times outputs of each, those of a task next to
-    each other), ``torch.nn.Linear`` say. It maps rows to outputs, and is evaluated preference by
-    preference. Modules whose buffers change in ``forward`` are refused.
-hidden_layer_sizes : tuple of int, default=(32, 32, 32)
-    Layers of the encoder that all tasks share; heads are linear.
-activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-    Activation of the encoder.
-compression : bool or "auto", default="auto"
-    Whether the network is written in chunks by about as many parameters as it has. Otherwise every
-    parameter is a linear map of a hidden layer, as in [2]_: with a width of 32 that is 33 times as
-    many. "auto" writes networks of more than 20,000 parameters in chunks.
-hypernet_layers : int, default=1
-    Hidden layers of the small network that reads the preference.
-hypernet_width : int or "auto", default="auto"
-    Their width. "auto" is as wide as 1.1 times the parameters of the written network allow, at
-    least 8; without compression 32.
 unseen_tasks : {"error", "average"}, default="error"
     What to do in ``predict`` with a task that was never seen, without metadata: raise an
     error that lists it, or predict it by the mean of the outputs of all trained tasks. With
@@ -277,7 +219,13 @@ def _pieces(text):
     return pieces
 
 
-def document(*texts, attributes=ATTRIBUTES):
+def parameters_of(cls):
+    """Return the documentation of the parameters in the docstring of a class."""
+    text = inspect.getdoc(cls).split("Parameters\n----------\n")[1]
+    return text.split("\n\n")[0] + "\n"
+
+
+def document(*texts, architecture=None, attributes=SHARED_ATTRIBUTES):
     """Fill ``{parameters}`` and ``{attributes}`` in the docstring of a class.
 
     Parameters
@@ -285,6 +233,8 @@ def document(*texts, attributes=ATTRIBUTES):
     *texts : str
         Documentation of parameters, besides `PARAMETERS`; of several texts about a parameter the
         last one counts.
+    architecture : class, optional
+        Documents the parameters that the class takes over from it.
     attributes : str
 
     Returns
@@ -294,7 +244,11 @@ def document(*texts, attributes=ATTRIBUTES):
     """
 
     def decorate(cls):
-        known = _pieces(PARAMETERS) | _pieces("".join(texts))
+        if cls.__doc__ is None:
+            # docstrings are absent when Python runs with -OO
+            return cls
+        taken = "" if architecture is None else parameters_of(architecture)
+        known = _pieces(PARAMETERS) | _pieces(taken) | _pieces("".join(texts))
         known_lines = [known[name] for name in inspect.signature(cls).parameters]
         parameters = "\n".join(line for lines in known_lines for line in lines)
         return fill(cls, parameters=parameters, attributes=attributes)

@@ -1,16 +1,86 @@
 """`GumbelMatrixRegressor` and `GumbelMatrixClassifier`: learn which components each task uses.
 
-Their parameters and documentation; the network is in `skmtl.nn`, the loop in `skmtl.training`.
+Their parameters and documentation; the architecture is `skmtl.architectures.GumbelMatrix`.
 """
 
-from skmtl._estimators.docs import CLASSIFIER_ATTRIBUTES, document
-from skmtl._estimators.gumbel_docs import GUMBEL_ATTRIBUTES, GUMBEL_PARAMETERS
-from skmtl._estimators.gumbel_mixin import CONSTRAINTS, GumbelMatrixMixin
-from skmtl._estimators.predictors import MultiTaskClassifier, MultiTaskRegressor
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skmtl._estimators.allocations import Allocations
+from skmtl._estimators.bases import BaseClassifier, BaseRegressor
+from skmtl._estimators.docs import CLASSIFIER_ATTRIBUTES, SHARED_ATTRIBUTES, document
+from skmtl.architectures import GumbelMatrix
+
+PARAMETERS = """
+metadata : list of str or int, DataFrame, or None, default=None
+    Metadata of tasks, from which the allocation is computed as well: columns of X that are
+    constant within each task, or a table with one row per task, indexed by task id; in wide form
+    by column of y. They are not features of the rows.
+early_stopping : bool or "refit", default=True
+    Whether training stops when the loss on validation rows does not improve any more; the
+    best weights are kept. With "refit" that only says how long to train: training then starts
+    again, as before but on all rows, for as many epochs as were best. If False, all `max_iter`
+    epochs are run.
+learning_rate_init : float, default=5e-3
+    Learning rate of Adam; that of the allocation is `router_multiplier` times as high.
+max_iter : int, default=300
+    Epochs at most.
+inference : {"most_likely", "sampled"}, default="most_likely"
+    Whether ``predict`` uses the most likely allocation, or draws one by the probabilities: the
+    same one in every call if `random_state` is an int.
+unseen_tasks : {"error", "average"}, default="error"
+    What to do in ``predict`` with a task that was never seen, without metadata: raise an
+    error that lists it, or use the components and the head that tasks have on average. With
+    metadata it is always predicted, by the allocation that its metadata give.
+"""
+ATTRIBUTES = (
+    SHARED_ATTRIBUTES
+    + """
+allocations_ : list of DataFrame
+    Which task uses which component, a table of 0 and 1 for each layer; with several members the
+    columns have two levels, member and component.
+allocation_probabilities_ : list of DataFrame
+    The probabilities of these allocations.
+allocation_history_ : DataFrame
+    Those probabilities in the course of training: a row per member, epoch and task, a column per
+    layer and component.
+task_embeddings_ : DataFrame
+    The allocations of all layers next to each other, one row per task.
+task_similarity_ : DataFrame
+    Cosine similarity of these rows for every pair of tasks, mean over members.
+active_fraction_ : float
+    Share of the connections that are on.
+"""
+)
+CONSTRAINTS = {
+    **GumbelMatrix._parameter_constraints,
+    "inference": [StrOptions({"most_likely", "sampled"})],
+}
 
 
-@document(GUMBEL_PARAMETERS, attributes=GUMBEL_ATTRIBUTES)
-class GumbelMatrixRegressor(GumbelMatrixMixin, MultiTaskRegressor):
+def learned(method):
+    """Return a property that asks the allocations of a fitted estimator."""
+
+    def ask(estimator):
+        check_is_fitted(estimator, "module_")
+        return method(Allocations(estimator.module_, estimator.tasks_))
+
+    return property(ask, doc=method.__doc__)
+
+
+def networks(estimator):
+    """Return the module that predicts: as trained, or with allocations drawn once per call."""
+    if estimator.inference == "most_likely":
+        return estimator.module_
+    generator = check_random_state(estimator.random_state)
+    seeds = generator.randint(np.iinfo(np.int32).max, size=estimator.module_.n_members)
+    return estimator.module_.sampled(seeds.tolist())
+
+
+@document(PARAMETERS, architecture=GumbelMatrix, attributes=ATTRIBUTES)
+class GumbelMatrixRegressor(BaseRegressor):
     """Regression for many tasks that learns which of them share which parts of a network.
 
     The network consists of layers, each of several components. Every task uses a subset of the
@@ -71,7 +141,9 @@ class GumbelMatrixRegressor(GumbelMatrixMixin, MultiTaskRegressor):
     (4, 4)
     """
 
-    _parameter_constraints = {**MultiTaskRegressor._parameter_constraints, **CONSTRAINTS}
+    _parameter_constraints = {**BaseRegressor._parameter_constraints, **CONSTRAINTS}
+    _architecture_class = GumbelMatrix
+    _member_parameters = ("inference",)
 
     def __init__(
         self,
@@ -115,48 +187,21 @@ class GumbelMatrixRegressor(GumbelMatrixMixin, MultiTaskRegressor):
         random_state=None,
         verbose=0,
     ):
-        self.task_id = task_id
-        self.metadata = metadata
-        self.task_types = task_types
-        self.loss = loss
-        self.quantile = quantile
-        self.task_sampling = task_sampling
-        self.task_weighting = task_weighting
-        self.record_affinity = record_affinity
-        self.layers = layers
-        self.n_components = n_components
-        self.components = components
-        self.heads = heads
-        self.activation = activation
-        self.allocation = allocation
-        self.initial_probability = initial_probability
-        self.budget = budget
-        self.budget_penalty = budget_penalty
-        self.temperature = temperature
-        self.router_multiplier = router_multiplier
-        self.task_schedule = task_schedule
-        self.inference = inference
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.clip_norm = clip_norm
-        self.weight_averaging = weight_averaging
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.unseen_tasks = unseen_tasks
-        self.n_members = n_members
-        self.warm_start = warm_start
-        self.device = device
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
+        self._store(locals())
+
+    allocations_ = learned(Allocations.allocations)
+    allocation_probabilities_ = learned(Allocations.probabilities)
+    allocation_history_ = learned(Allocations.history)
+    task_embeddings_ = learned(Allocations.embeddings)
+    task_similarity_ = learned(Allocations.similarity)
+    active_fraction_ = learned(Allocations.active_fraction)
+
+    def _networks(self):
+        return networks(self)
 
 
-@document(GUMBEL_PARAMETERS, attributes=GUMBEL_ATTRIBUTES + CLASSIFIER_ATTRIBUTES)
-class GumbelMatrixClassifier(GumbelMatrixMixin, MultiTaskClassifier):
+@document(PARAMETERS, architecture=GumbelMatrix, attributes=ATTRIBUTES + CLASSIFIER_ATTRIBUTES)
+class GumbelMatrixClassifier(BaseClassifier):
     """Classification for many tasks that learns which of them share which parts of a network.
 
     As `GumbelMatrixRegressor`, for classes. In long form every task may have classes of its own;
@@ -199,7 +244,9 @@ class GumbelMatrixClassifier(GumbelMatrixMixin, MultiTaskClassifier):
     True
     """
 
-    _parameter_constraints = {**MultiTaskClassifier._parameter_constraints, **CONSTRAINTS}
+    _parameter_constraints = {**BaseClassifier._parameter_constraints, **CONSTRAINTS}
+    _architecture_class = GumbelMatrix
+    _member_parameters = ("inference",)
 
     def __init__(
         self,
@@ -243,41 +290,14 @@ class GumbelMatrixClassifier(GumbelMatrixMixin, MultiTaskClassifier):
         random_state=None,
         verbose=0,
     ):
-        self.task_id = task_id
-        self.metadata = metadata
-        self.task_types = task_types
-        self.class_weight = class_weight
-        self.task_classes = task_classes
-        self.task_sampling = task_sampling
-        self.task_weighting = task_weighting
-        self.record_affinity = record_affinity
-        self.layers = layers
-        self.n_components = n_components
-        self.components = components
-        self.heads = heads
-        self.activation = activation
-        self.allocation = allocation
-        self.initial_probability = initial_probability
-        self.budget = budget
-        self.budget_penalty = budget_penalty
-        self.temperature = temperature
-        self.router_multiplier = router_multiplier
-        self.task_schedule = task_schedule
-        self.inference = inference
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.clip_norm = clip_norm
-        self.weight_averaging = weight_averaging
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.unseen_tasks = unseen_tasks
-        self.n_members = n_members
-        self.warm_start = warm_start
-        self.device = device
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
+        self._store(locals())
+
+    allocations_ = learned(Allocations.allocations)
+    allocation_probabilities_ = learned(Allocations.probabilities)
+    allocation_history_ = learned(Allocations.history)
+    task_embeddings_ = learned(Allocations.embeddings)
+    task_similarity_ = learned(Allocations.similarity)
+    active_fraction_ = learned(Allocations.active_fraction)
+
+    def _networks(self):
+        return networks(self)

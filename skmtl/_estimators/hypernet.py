@@ -1,15 +1,15 @@
 """`MultiTaskHypernetRegressor` and `MultiTaskHypernetClassifier`: one small network per task.
 
-Their parameters and documentation; the network is in `skmtl.nn`, the loop in `skmtl.training`.
+Their parameters and documentation; the architecture is `skmtl.architectures.Hypernetwork`.
 """
 
-from skmtl._estimators.docs import ATTRIBUTES, CLASSIFIER_ATTRIBUTES, HYPERNET_PARAMETERS, document
-from skmtl._estimators.hypernet_mixin import CONSTRAINTS, HypernetworkMixin
-from skmtl._estimators.predictors import MultiTaskClassifier, MultiTaskRegressor
+from skmtl._estimators.bases import BaseClassifier, BaseRegressor
+from skmtl._estimators.docs import ATTRIBUTES, CLASSIFIER_ATTRIBUTES, document
+from skmtl.architectures import Hypernetwork
 
 
-@document(HYPERNET_PARAMETERS)
-class MultiTaskHypernetRegressor(HypernetworkMixin, MultiTaskRegressor):
+@document(architecture=Hypernetwork, attributes=ATTRIBUTES)
+class MultiTaskHypernetRegressor(BaseRegressor):
     """Regression for many related tasks: a shared network writes a small network for each.
 
     Every task (school, store, lake, patient) has a learned embedding and, if there are any, facts
@@ -70,7 +70,11 @@ class MultiTaskHypernetRegressor(HypernetworkMixin, MultiTaskRegressor):
     (2,)
     """
 
-    _parameter_constraints = {**MultiTaskRegressor._parameter_constraints, **CONSTRAINTS}
+    _parameter_constraints = {
+        **BaseRegressor._parameter_constraints,
+        **Hypernetwork._parameter_constraints,
+    }
+    _architecture_class = Hypernetwork
 
     def __init__(
         self,
@@ -112,46 +116,11 @@ class MultiTaskHypernetRegressor(HypernetworkMixin, MultiTaskRegressor):
         random_state=None,
         verbose=0,
     ):
-        self.task_id = task_id
-        self.metadata = metadata
-        self.task_types = task_types
-        self.loss = loss
-        self.quantile = quantile
-        self.task_sampling = task_sampling
-        self.task_weighting = task_weighting
-        self.record_affinity = record_affinity
-        self.embedding_dim = embedding_dim
-        self.embedding_init = embedding_init
-        self.embedding_alpha = embedding_alpha
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.hypernet_layers = hypernet_layers
-        self.hypernet_width = hypernet_width
-        self.activation = activation
-        self.compression = compression
-        self.target_bias = target_bias
-        self.init = init
-        self.linear_skip = linear_skip
-        self.interaction_alpha = interaction_alpha
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.weight_averaging = weight_averaging
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.unseen_tasks = unseen_tasks
-        self.n_members = n_members
-        self.warm_start = warm_start
-        self.device = device
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
+        self._store(locals())
 
 
-@document(HYPERNET_PARAMETERS, attributes=ATTRIBUTES + CLASSIFIER_ATTRIBUTES)
-class MultiTaskHypernetClassifier(HypernetworkMixin, MultiTaskClassifier):
+@document(architecture=Hypernetwork, attributes=ATTRIBUTES + CLASSIFIER_ATTRIBUTES)
+class MultiTaskHypernetClassifier(BaseClassifier):
     """Classification for many related tasks: a shared network writes a small network for each.
 
     As `MultiTaskHypernetRegressor`, for classes. In long form every task may have classes of its
@@ -201,7 +170,11 @@ class MultiTaskHypernetClassifier(HypernetworkMixin, MultiTaskClassifier):
     (2, 2)
     """
 
-    _parameter_constraints = {**MultiTaskClassifier._parameter_constraints, **CONSTRAINTS}
+    _parameter_constraints = {
+        **BaseClassifier._parameter_constraints,
+        **Hypernetwork._parameter_constraints,
+    }
+    _architecture_class = Hypernetwork
 
     def __init__(
         self,
@@ -243,39 +216,4 @@ class MultiTaskHypernetClassifier(HypernetworkMixin, MultiTaskClassifier):
         random_state=None,
         verbose=0,
     ):
-        self.task_id = task_id
-        self.metadata = metadata
-        self.task_types = task_types
-        self.class_weight = class_weight
-        self.task_classes = task_classes
-        self.task_sampling = task_sampling
-        self.task_weighting = task_weighting
-        self.record_affinity = record_affinity
-        self.embedding_dim = embedding_dim
-        self.embedding_init = embedding_init
-        self.embedding_alpha = embedding_alpha
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.hypernet_layers = hypernet_layers
-        self.hypernet_width = hypernet_width
-        self.activation = activation
-        self.compression = compression
-        self.target_bias = target_bias
-        self.init = init
-        self.linear_skip = linear_skip
-        self.interaction_alpha = interaction_alpha
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.weight_averaging = weight_averaging
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.unseen_tasks = unseen_tasks
-        self.n_members = n_members
-        self.warm_start = warm_start
-        self.device = device
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
+        self._store(locals())

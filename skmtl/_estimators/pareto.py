@@ -5,15 +5,20 @@ Its parameters and documentation; the network is in `skmtl.nn`, the loop in `skm
 
 from numbers import Integral, Real
 
+import numpy as np
 from sklearn.metrics import accuracy_score
 from sklearn.utils import ClassifierTags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skmtl._estimators.bases import BaseRegressor
 from skmtl._estimators.docs import PARETO_PARAMETERS, SHARED_ATTRIBUTES, document
-from skmtl._estimators.layers import ACTIVATION, LAYER_SIZES
-from skmtl._estimators.pareto_mixin import ParetoMixin
-from skmtl._estimators.predictors import MultiTaskRegressor
+from skmtl._estimators.preference_predictor import PreferencePredictor
+from skmtl._estimators.preferences import (
+    as_preferences,
+    check_training_preferences,
+)
+from skmtl.architectures._pareto_hypernetwork import ParetoHypernetwork
 
 PARETO_ATTRIBUTES = """
 loss_scales_ : Series
@@ -22,8 +27,12 @@ loss_scales_ : Series
 """
 
 
-@document(PARETO_PARAMETERS, attributes=SHARED_ATTRIBUTES + PARETO_ATTRIBUTES)
-class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
+@document(
+    PARETO_PARAMETERS,
+    architecture=ParetoHypernetwork,
+    attributes=SHARED_ATTRIBUTES + PARETO_ATTRIBUTES,
+)
+class ParetoHypernet(PreferencePredictor):
     """One network for every trade-off between tasks: a preference is chosen when predicting.
 
     A hypernetwork reads a preference (a weight for each task) and writes all parameters of a
@@ -41,7 +50,7 @@ class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
 
     See Also
     --------
-    skmtl.baselines.SharedBottomRegressor : The network that is written, for one trade-off.
+    skmtl.architectures.SharedBottom : The network that is written, for one trade-off.
     skmtl.display.ParetoFrontDisplay : Shows the front.
     skmtl.metrics.hypervolume : Measures it.
 
@@ -103,7 +112,7 @@ class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
     _parameter_constraints = {
         **{
             name: constraint
-            for name, constraint in MultiTaskRegressor._parameter_constraints.items()
+            for name, constraint in BaseRegressor._parameter_constraints.items()
             if name not in ("task_weighting", "record_affinity")
         },
         "task_types": [StrOptions({"infer", "regression", "classification"}), dict],
@@ -116,13 +125,13 @@ class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
         "preferences": [StrOptions({"uniform", "dirichlet"}), "array-like"],
         "concentration": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "weight_scale": [StrOptions({"none", "sum_abs"})],
-        "network": [callable, None],
-        "hidden_layer_sizes": LAYER_SIZES,
-        "activation": ACTIVATION,
-        "compression": ["boolean", StrOptions({"auto"})],
-        "hypernet_layers": [Interval(Integral, 1, None, closed="left")],
-        "hypernet_width": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        **ParetoHypernetwork._parameter_constraints,
     }
+    _architecture_class = ParetoHypernetwork
+    # predictions differ by it, networks do not
+    _member_parameters = ("preference",)
+    # what the loop of other estimators asks for: here preferences weigh the tasks
+    task_weighting, record_affinity = "equal", False
 
     def __init__(
         self,
@@ -164,42 +173,37 @@ class ParetoHypernet(ParetoMixin, MultiTaskRegressor):
         random_state=None,
         verbose=0,
     ):
-        self.task_id = task_id
-        self.metadata = metadata
-        self.task_types = task_types
-        self.loss = loss
-        self.quantile = quantile
-        self.task_sampling = task_sampling
-        self.preference = preference
-        self.solver = solver
-        self.n_preferences = n_preferences
-        self.n_reference_vectors = n_reference_vectors
-        self.restoration = restoration
-        self.preferences = preferences
-        self.concentration = concentration
-        self.weight_scale = weight_scale
-        self.network = network
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.compression = compression
-        self.hypernet_layers = hypernet_layers
-        self.hypernet_width = hypernet_width
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.weight_averaging = weight_averaging
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.unseen_tasks = unseen_tasks
-        self.n_members = n_members
-        self.warm_start = warm_start
-        self.device = device
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
+        self._store(locals())
+
+    def _loop_settings(self, jobs):
+        for job in jobs:
+            job.estimator._check_preferences(job.tables.tasks)
+        fixed = None
+        if not isinstance(self.preferences, str):
+            fixed = np.atleast_2d(np.asarray(self.preferences, dtype=np.float64))
+        concentration = self.concentration
+        if not (isinstance(self.preferences, str) and self.preferences == "dirichlet"):
+            concentration = 1.0
+        elif isinstance(concentration, str):
+            # left to the number of tasks
+            concentration = None
+        return {
+            "preferences": {
+                "solver": self.solver,
+                "n_preferences": self.n_preferences,
+                "n_reference_vectors": self.n_reference_vectors,
+                "restoration": self.restoration,
+                "concentration": concentration,
+                "preferences": fixed,
+                "weight_scale": self.weight_scale,
+            }
+        }
+
+    def _check_preferences(self, tasks):
+        """Refuse preferences that do not fit the tasks."""
+        if self.preference is not None:
+            as_preferences(self.preference, tasks)
+        check_training_preferences(self.preferences, tasks, self.n_members)
 
     def _classifies(self):
         """Whether labels are classes unless something else is said."""

@@ -6,6 +6,7 @@ A plain ``fit`` is one job; a search has one for every candidate and fold.
 import copy
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import joblib
 import numpy as np
@@ -15,12 +16,13 @@ from sklearn.base import clone
 from skmtl._data.rows import Examples
 from skmtl._data.tables import TaskTables
 from skmtl._data.targets import Targets
+from skmtl.architectures import NetworkShape
 from skmtl.training import ClassLoss, MemberNet, ProgressBar, TaskRows, check_callbacks
 from skmtl.training._device import one_thread, resolve_device
 from skmtl.weighting import ITMTL, Composition, FixedWeights, get_weighting
 from skmtl.weighting._affinity import get_affinity
 
-# may differ between members, beside what an architecture names in `_member_parameters`
+# may differ between members, besides the `member_parameters` of an architecture
 MEMBER_PARAMETERS = ("learning_rate_init", "alpha", "weight_averaging")
 
 
@@ -48,6 +50,11 @@ class Job:
     seeds: np.ndarray
     refit: Examples | None = None
 
+    @cached_property
+    def architecture(self):
+        """How the networks hang together."""
+        return self.estimator._architecture()
+
     @property
     def train(self):
         """What the first member trains on."""
@@ -67,7 +74,7 @@ class Job:
         """What jobs must have in common to train side by side: settings and shapes."""
         settings = common_settings(self.estimator)
         outcomes = [(o.kind, o.n_outputs) for o in self.targets.outcomes]
-        by_task = self.targets.wide or self.estimator._knows_tasks
+        by_task = self.targets.wide or self.architecture.fixed_tasks
         n_tasks = by_task and len(self.tables.tasks)
         shapes = self.train.features.shape[1], len(self.tables.metadata_names), outcomes, n_tasks
         return joblib.hash((settings, shapes, self.valid is None, self.refit is None))
@@ -100,20 +107,30 @@ class Job:
 
 
 def common_settings(estimator):
-    """What members that train side by side must have in common, apart from shapes of the data.
+    """Return what members that train in one run must have in common, apart from data shapes.
 
     Returns
     -------
     tuple
-        The class of the estimator, and a dict of its parameters.
+        The classes of the estimator and of its architecture, and a dict of the parameters of each.
     """
-    own = {*MEMBER_PARAMETERS, *estimator._member_parameters, "random_state"}
-    settings = estimator.get_params(deep=False)
-    return type(estimator), {name: value for name, value in settings.items() if name not in own}
+    architecture = estimator._architecture()
+    varying = {*MEMBER_PARAMETERS, *estimator._member_parameters, "random_state"}
+    varying.update(estimator._architecture_parameters())
+    return (
+        type(estimator),
+        _without(estimator.get_params(deep=False), varying),
+        type(architecture),
+        _without(architecture.get_params(deep=False), architecture.member_parameters),
+    )
+
+
+def _without(parameters, names):
+    return {name: value for name, value in parameters.items() if name not in names}
 
 
 def build_module(jobs):
-    """An untrained module with the members of all jobs.
+    """Build an untrained module with the members of all jobs.
 
     Parameters
     ----------
@@ -124,18 +141,37 @@ def build_module(jobs):
     -------
     MemberModule
     """
-    first, stacked = jobs[0], _stacked(jobs)
-    by_task = [job.estimator._task_settings(job.tables.tasks) for job in jobs]
-    for name in by_task[0]:
-        pairs = zip(by_task, jobs, strict=True)
-        setattr(stacked, name, [own[name] for own, job in pairs for _ in job.seeds])
-    return stacked._build_module(
-        max(len(job.tables.tasks) for job in jobs),
-        first.train.features.shape[1],
-        len(first.tables.metadata_names),
-        first.targets.n_outputs,
-        np.concatenate([job.seeds for job in jobs]),
+    first = jobs[0]
+    shape = NetworkShape(
+        n_tasks=max(len(job.tables.tasks) for job in jobs),
+        n_features=first.train.features.shape[1],
+        n_metadata=len(first.tables.metadata_names),
+        n_outputs=first.targets.n_outputs,
+        wide=first.targets.wide,
     )
+    seeds = np.concatenate([job.seeds for job in jobs])
+    return first.architecture.build(shape, seeds, member_settings(jobs))
+
+
+def member_settings(jobs):
+    """Collect the settings of the architectures that may differ between members.
+
+    Returns
+    -------
+    dict of str to list
+        A value for every member of all jobs.
+    """
+    by_job = []
+    for job in jobs:
+        names = job.architecture.member_parameters
+        settings = {name: getattr(job.architecture, name) for name in names}
+        by_job.append(settings | job.architecture.task_settings(job.tables.tasks))
+    return {
+        name: [
+            settings[name] for settings, job in zip(by_job, jobs, strict=True) for _ in job.seeds
+        ]
+        for name in by_job[0]
+    }
 
 
 def train(
@@ -253,7 +289,8 @@ def _run(
         device=str(device),
         callbacks=callbacks,
         drop_diverged=drop_diverged,
-        **_stacked(jobs)._loop_settings(),
+        **first.architecture.loop_settings(member_settings(jobs)),
+        **estimator._loop_settings(jobs),
     )
     with one_thread():
         return net.fit_members(
@@ -287,14 +324,6 @@ def _by_number(method, jobs):
         values[first : first + len(job.seeds), : len(own)] = own
         first += len(job.seeds)
     return FixedWeights(values)
-
-
-def _stacked(jobs):
-    """An estimator whose settings of members are lists, an entry for each."""
-    stacked = copy.copy(jobs[0].estimator)
-    for name in stacked._member_parameters:
-        setattr(stacked, name, _per_member(jobs, name))
-    return stacked
 
 
 def _per_member(jobs, name):

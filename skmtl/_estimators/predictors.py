@@ -3,21 +3,24 @@
 An estimator derives from one of the two, and from what knows its architecture.
 """
 
-from numbers import Real
+import copy
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import check_scoring
+from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._data.wide import labels_frame, wide_table
+from skmtl._data.wide import wide_table
+from skmtl._estimators.adapt import adapt
 from skmtl._estimators.base import BaseMultiTaskEstimator
-from skmtl.metrics import _mean_task_score
+from skmtl._estimators.reports import embeddings_table, importance_table
 
 
-def _has_classes(estimator):
+def has_classes(estimator):
     """Whether a fitted estimator has a task with classes; a classifier will have one."""
     if isinstance(estimator, ClassifierMixin) and not hasattr(estimator, "module_"):
         return True
@@ -27,12 +30,17 @@ def _has_classes(estimator):
     return True
 
 
+def _adapts(estimator):
+    """Whether new tasks can be learned as embeddings alone."""
+    return estimator._architecture().adapts
+
+
 def _single(values):
     """Numbers without their last axis, if there is one output only."""
     return values[..., 0] if values.shape[-1] == 1 else values
 
 
-class _MultiTaskPredictor(BaseMultiTaskEstimator):
+class MultiTaskPredictor(BaseMultiTaskEstimator):
     """Predictions in the caller's labels, in long and in wide form."""
 
     def predict(self, X, return_std=False):
@@ -133,7 +141,7 @@ class _MultiTaskPredictor(BaseMultiTaskEstimator):
             return results[0]
         return dict(zip(self.tasks_, results, strict=True))
 
-    @available_if(_has_classes)
+    @available_if(has_classes)
     def predict_proba(self, X):
         """Predict the probabilities of the classes.
 
@@ -152,7 +160,7 @@ class _MultiTaskPredictor(BaseMultiTaskEstimator):
         """
         return self._by_task(X, np.exp, lambda logs: np.exp(logs[:, 1]))
 
-    @available_if(_has_classes)
+    @available_if(has_classes)
     def decision_function(self, X):
         """Tell how much speaks for each class: the larger, the more probable.
 
@@ -188,96 +196,99 @@ class _MultiTaskPredictor(BaseMultiTaskEstimator):
             if outcome.classes is not None
         }
 
+    @property
+    def task_embeddings_(self):
+        """What was learned about the tasks, one row per task."""
+        check_is_fitted(self, "module_")
+        architecture = self._architecture()
+        values = architecture.task_embeddings(self.module_)
+        if values is None:
+            raise AttributeError(
+                f"{type(architecture).__name__} learns no embeddings of the tasks."
+            )
+        return embeddings_table(values, self.tasks_)
 
-class _TaskScore:
-    """The score of scikit-learn's mixins, and what it is in wide form."""
+    @available_if(_adapts)
+    def adapt(self, X, y, sample_weight=None):
+        """Learn new tasks from a few rows, everything else frozen.
 
-    def score(self, X, y, sample_weight=None):
-        """Compute the coefficient of determination of numbers, the accuracy of classes.
+        Only embeddings of the new tasks are trained. They start at the mean embedding and are
+        pulled to it as a mixed model would: by the noise of the data over the variance of the
+        embeddings of ``fit``, in each dimension. That pull takes the place of early stopping: all
+        rows are trained on, for `max_iter` epochs or 2,000 steps, whichever is less, and
+        `callbacks` are not called. Predictions for known tasks stay bitwise identical.
 
         Parameters
         ----------
         X : DataFrame or array of shape (n, n_columns)
-            As for ``predict``.
-        y : array-like of shape (n,), (n, n_outputs) or (n, n_tasks)
-            Labels; in wide form some may be missing.
-        sample_weight : array-like of shape (n,), or (n, n_tasks) in wide form, optional
-            Weights of the rows.
+            Rows of new tasks only.
+        y : array-like of shape (n,) or (n, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n,), optional
+            As in ``fit``.
 
         Returns
         -------
-        float
-            In wide form the mean over tasks, each over the rows that have its label.
+        self
+            Knows the new tasks too, after the old ones in ``tasks_``.
+
+        Raises
+        ------
+        ValueError
+            If a task is known already, or there is nothing to learn because
+            ``embedding_dim=0`` or ``task_id=None``, or because ``fit`` saw one task only.
+        """
+        return adapt(self, X, y, sample_weight)
+
+    def metadata_importance(
+        self, X, y, *, scoring=None, n_repeats=5, sample_weight=None, random_state=None
+    ):
+        """Measure how much each column of metadata helps: shuffle it between tasks.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_columns)
+            Rows that were not trained on; with tasks that were never seen, the answer is what the
+            column is worth for new tasks.
+        y : array-like of shape (n,) or (n, n_outputs)
+            Their targets.
+        scoring : str, callable or None, default=None
+            A scorer of scikit-learn, greater is better; None is the coefficient of determination.
+        n_repeats : int, default=5
+            Times that each column is shuffled.
+        sample_weight : array-like of shape (n,), optional
+            Passed on to the scorer.
+        random_state : int, RandomState instance or None, default=None
+            Decides the shuffles.
+
+        Returns
+        -------
+        DataFrame
+            One row per column of metadata, the most important first: mean and standard deviation
+            of the decrease of the score, ``importance_mean`` and ``importance_std``.
+
+        Raises
+        ------
+        ValueError
+            If the model was fitted without metadata.
         """
         check_is_fitted(self, "module_")
-        if not self._targets.wide:
-            return super().score(X, y, sample_weight)
-        frame = labels_frame(y, self.tasks_, self._targets.from_frame)
-        kinds = list(self.task_types_.values())
-        return _mean_task_score(frame, self.predict(X), kinds, sample_weight)
-
-
-class MultiTaskRegressor(_TaskScore, RegressorMixin, _MultiTaskPredictor):
-    """Base class of regressors: which loss, and what y may be."""
-
-    _parameter_constraints = {
-        **BaseMultiTaskEstimator._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "absolute_error", "huber", "poisson", "pinball"})],
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
-    }
-
-    def _target_settings(self):
-        return {
-            "kind": "regression",
-            "loss": self.loss,
-            "quantile": self.quantile,
-            "task_types": self.task_types,
-        }
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
-
-class MultiTaskClassifier(_TaskScore, ClassifierMixin, _MultiTaskPredictor):
-    """Base class of classifiers: their classes, and what y may be."""
-
-    _parameter_constraints = {
-        **BaseMultiTaskEstimator._parameter_constraints,
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-        "task_classes": [StrOptions({"seen", "all"})],
-    }
-
-    def _target_settings(self):
-        return {
-            "kind": "classification",
-            "class_weight": self.class_weight,
-            "task_classes": self.task_classes,
-            "task_types": self.task_types,
-        }
-
-    @property
-    def classes_(self):
-        """Sorted classes; in wide form a dict of them by task."""
-        check_is_fitted(self, "module_")
-        targets = self._targets
-        if not targets.wide or targets.multi_label:
-            return targets.outcomes[0].classes
-        return self.classes_per_task_
-
-    @property
-    def classes_per_task_(self):
-        """Classes of each task, a dict by task."""
-        check_is_fitted(self, "module_")
-        return {
-            task: classes
-            for task, classes in zip(self.tasks_, self._targets.classes_by_task(), strict=True)
-            if classes is not None
-        }
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        # several columns of y are tasks if there is no other column that says so
-        tags.target_tags.multi_output = self.task_id is None
-        return tags
+        if not self._tables.metadata_names:
+            raise ValueError(
+                "there is no metadata to shuffle: this model was fitted with metadata=None."
+            )
+        if not isinstance(n_repeats, Integral) or n_repeats < 1:
+            raise ValueError(f"n_repeats must be an int of at least 1, got {n_repeats!r}.")
+        generator = check_random_state(random_state)
+        scorer = check_scoring(self, scoring=scoring)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        shuffled = copy.copy(self)
+        before = scorer(self, X, y, **weights)
+        decreases = []
+        for column in range(len(self._tables.metadata_names)):
+            scores = []
+            for _ in range(n_repeats):
+                changed, shuffled.metadata = self._tables.permuted(X, self, column, generator)
+                scores.append(before - scorer(shuffled, changed, y, **weights))
+            decreases.append((np.mean(scores), np.std(scores)))
+        return importance_table(decreases, self._tables.metadata_names)

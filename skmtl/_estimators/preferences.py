@@ -85,6 +85,47 @@ def _listed(tasks):
     return f"{list(tasks[:20])}" + ("" if len(tasks) <= 20 else " and others")
 
 
+def check_training_preferences(value, tasks, n_members):
+    """Refuse a fixed set of preferences to train with that does not fit the tasks.
+
+    Parameters
+    ----------
+    value : str, or array-like of shape (P, T) or (n_members, P, T)
+        The name of a distribution, or the set.
+    tasks : Index
+    n_members : int
+    """
+    names = getattr(value, "columns", tasks)
+    if list(names) != list(tasks):
+        raise ValueError(
+            f"the columns of preferences are {list(names[:20])}, but the tasks are "
+            f"{list(tasks[:20])}; they must be the same in that order."
+        )
+    if isinstance(value, str):
+        return
+    preferences = np.asarray(value)
+    if preferences.ndim == 3:
+        if len(preferences) != n_members:
+            raise ValueError(
+                f"preferences of shape {preferences.shape} are for {len(preferences)} member(s), "
+                f"but n_members is {n_members}: give a set for each, of shape (n_members, P, "
+                f"{len(tasks)}), or one for all, of shape (P, {len(tasks)})."
+            )
+        preferences = preferences.reshape(-1, preferences.shape[2])
+    as_preferences(preferences, tasks)
+
+
+def separated(answer, n_preferences, axis):
+    """Return an answer with the preferences along an axis of their own."""
+    if isinstance(answer, tuple):
+        return tuple(separated(part, n_preferences, axis) for part in answer)
+    if isinstance(answer, dict):
+        return {task: separated(part, n_preferences, axis) for task, part in answer.items()}
+    answer = np.asarray(answer)
+    shape = answer.shape
+    return answer.reshape(*shape[:axis], n_preferences, -1, *shape[axis + 1 :])
+
+
 def preference_grid(n_preferences, n_tasks):
     """Preferences that cover the simplex evenly, corners included.
 

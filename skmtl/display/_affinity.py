@@ -42,12 +42,12 @@ class AffinityDisplay:
     --------
     >>> import matplotlib
     >>> matplotlib.use("agg")
-    >>> from skmtl.baselines import SharedBottomRegressor
+    >>> from skmtl import MultiTaskRegressor
     >>> from skmtl.datasets import make_cubic
     >>> from skmtl.display import AffinityDisplay
     >>> cubic = make_cubic(n_tasks=3, n_rows=20, random_state=0)
     >>> X = cubic.data[["task", *cubic.feature_names]]
-    >>> model = SharedBottomRegressor(
+    >>> model = MultiTaskRegressor(
     ...     task_id="task", record_affinity=True, max_iter=5, random_state=0
     ... )
     >>> display = AffinityDisplay.from_estimator(model.fit(X, cubic.target))

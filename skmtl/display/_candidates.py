@@ -30,12 +30,12 @@ class CandidateChoicesDisplay:
     --------
     >>> import matplotlib
     >>> matplotlib.use("agg")
-    >>> from skmtl.baselines import SharedBottomRegressor
+    >>> from skmtl import MultiTaskRegressor
     >>> from skmtl.datasets import make_cubic
     >>> from skmtl.display import CandidateChoicesDisplay
     >>> cubic = make_cubic(n_tasks=3, n_rows=20, random_state=0)
     >>> X = cubic.data[["task", *cubic.feature_names]]
-    >>> model = SharedBottomRegressor(
+    >>> model = MultiTaskRegressor(
     ...     task_id="task", task_weighting="it-mtl", max_iter=5, random_state=0
     ... )
     >>> display = CandidateChoicesDisplay.from_estimator(model.fit(X, cubic.target))

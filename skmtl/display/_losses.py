@@ -39,12 +39,12 @@ class LossAlongStepsDisplay:
     --------
     >>> import matplotlib
     >>> matplotlib.use("agg")
-    >>> from skmtl.baselines import SharedBottomRegressor
+    >>> from skmtl import MultiTaskRegressor
     >>> from skmtl.datasets import make_cubic
     >>> from skmtl.display import LossAlongStepsDisplay
     >>> cubic = make_cubic(n_tasks=3, n_rows=20, random_state=0)
     >>> X = cubic.data[["task", *cubic.feature_names]]
-    >>> model = SharedBottomRegressor(task_id="task", max_iter=5, random_state=0)
+    >>> model = MultiTaskRegressor(task_id="task", max_iter=5, random_state=0)
     >>> model = model.fit(X, cubic.target)
     >>> display = LossAlongStepsDisplay.from_estimator(model, X, cubic.target)
     >>> display.losses.columns.get_level_values("candidate").unique().tolist()
@@ -186,12 +186,12 @@ class LossSurfaceDisplay:
     --------
     >>> import matplotlib
     >>> matplotlib.use("agg")
-    >>> from skmtl.baselines import SharedBottomRegressor
+    >>> from skmtl import MultiTaskRegressor
     >>> from skmtl.datasets import make_cubic
     >>> from skmtl.display import LossSurfaceDisplay
     >>> cubic = make_cubic(n_tasks=2, n_rows=20, random_state=0)
     >>> X = cubic.data[["task", *cubic.feature_names]]
-    >>> model = SharedBottomRegressor(task_id="task", max_iter=5, random_state=0)
+    >>> model = MultiTaskRegressor(task_id="task", max_iter=5, random_state=0)
     >>> model = model.fit(X, cubic.target)
     >>> display = LossSurfaceDisplay.from_estimator(model, X, cubic.target, n_points=11)
     >>> display.names

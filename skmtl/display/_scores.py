@@ -40,15 +40,14 @@ class PerTaskScoreDisplay:
     --------
     >>> import matplotlib
     >>> matplotlib.use("agg")
-    >>> from skmtl import MultiTaskHypernetRegressor
-    >>> from skmtl.baselines import SingleTaskRegressor
+    >>> from skmtl import MultiTaskHypernetRegressor, MultiTaskRegressor
     >>> from skmtl.datasets import make_cubic
     >>> from skmtl.display import PerTaskScoreDisplay
     >>> cubic = make_cubic(n_tasks=5, n_rows=20, random_state=0)
     >>> X, y = cubic.data[["x", "task"]], cubic.target
     >>> models = [
     ...     Model(task_id="task", max_iter=20, random_state=0).fit(X, y)
-    ...     for Model in (SingleTaskRegressor, MultiTaskHypernetRegressor)
+    ...     for Model in (MultiTaskRegressor, MultiTaskHypernetRegressor)
     ... ]
     >>> display = PerTaskScoreDisplay.from_estimators(*models, X, y)
     >>> display.first.shape

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from skmtl._estimators.base import BaseMultiTaskEstimator
+from skmtl._estimators.multi_task import MultiTaskRegressor
 from skmtl.grouping._data import LongData, WideData
 from skmtl.grouping._estimate import METHODS
 from skmtl.grouping._gain_tables import parse_groups
@@ -31,7 +32,7 @@ class TaskGrouper(GainsMixin, ServingMixin, MetaEstimatorMixin, BaseEstimator):
     estimator : estimator, default=None
         One of this package, whose groups train side by side, or any of scikit-learn; in wide form
         one of several outputs, trained on the rows that have all labels of a group. By default a
-        :class:`skmtl.baselines.SharedBottomRegressor`.
+        :class:`skmtl.MultiTaskRegressor` with a shared bottom.
     max_groups : int, default=3
         Groups at most, from 1 to the number of tasks.
     gains : str, MTGNet, callable or DataFrame, default="auto"
@@ -245,9 +246,7 @@ class TaskGrouper(GainsMixin, ServingMixin, MetaEstimatorMixin, BaseEstimator):
         """The estimator, or the default one."""
         if self.estimator is not None:
             return self.estimator
-        from skmtl.baselines import SharedBottomRegressor
-
-        return SharedBottomRegressor(task_id=self.task_id)
+        return MultiTaskRegressor(task_id=self.task_id)
 
     def _task_id(self):
         if self.task_id is not None:

@@ -3,6 +3,8 @@
 Source: Maziarz et al., "Flexible multi-task networks by learning parameter allocation".
 """
 
+import copy
+
 import torch
 
 from skmtl.nn._allocation import Allocation
@@ -168,6 +170,24 @@ class GumbelNetwork(MemberModule):
         full = values.new_ones(*values.shape[:-1], sum(self.sizes))
         full[..., self.routed] = values
         return full
+
+    def sampled(self, seeds):
+        """Return a view of this module that draws its allocations outside training.
+
+        Parameters
+        ----------
+        seeds : list of M ints
+            They decide what is drawn, the same in every call.
+
+        Returns
+        -------
+        GumbelNetwork
+            Shares all parameters with this one, which is left as it is.
+        """
+        view, router = copy.copy(self), copy.copy(self.allocation)
+        router.sample_seeds = seeds
+        view._modules = {**self._modules, "allocation": router}
+        return view
 
     def forward(self, x, tasks, slots, metadata=None):
         """Evaluate every block of rows with the components and the head of its task.

@@ -1,6 +1,6 @@
 """Stacks of networks beside the member axis: one per task, one per expert, or one for all.
 
-What the architectures of `skmtl.baselines` are made of.
+What the architectures of `skmtl.architectures` are made of.
 """
 
 from functools import partial

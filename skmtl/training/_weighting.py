@@ -125,7 +125,7 @@ class WeightedSteps:
             raise ValueError(
                 f"{method!r} compares gradients at a representation that all tasks share, "
                 f"which {type(self.module).__name__} does not have. Use 'mgda', or an estimator "
-                "with a trunk and heads, such as SharedBottomRegressor."
+                "with a trunk and heads, such as SharedBottom."
             )
 
     # a step

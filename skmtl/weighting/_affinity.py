@@ -49,11 +49,11 @@ class Affinity(BaseEstimator):
 
     Examples
     --------
-    >>> from skmtl.baselines import SharedBottomRegressor
+    >>> from skmtl import MultiTaskRegressor
     >>> from skmtl.datasets import make_cubic
     >>> from skmtl.weighting import Affinity
     >>> cubic = make_cubic(n_tasks=3, n_rows=20, random_state=0)
-    >>> model = SharedBottomRegressor(
+    >>> model = MultiTaskRegressor(
     ...     task_id="task",
     ...     record_affinity=Affinity(every=5, approximate=1),
     ...     max_iter=10,

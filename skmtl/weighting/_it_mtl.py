@@ -64,11 +64,11 @@ class ITMTL(TaskWeighting):
 
     Examples
     --------
-    >>> from skmtl.baselines import SharedBottomRegressor
+    >>> from skmtl import MultiTaskRegressor
     >>> from skmtl.datasets import make_cubic
     >>> from skmtl.weighting import ITMTL
     >>> cubic = make_cubic(n_tasks=3, n_rows=20, random_state=0)
-    >>> model = SharedBottomRegressor(
+    >>> model = MultiTaskRegressor(
     ...     task_id="task",
     ...     task_weighting=("uncertainty", ITMTL(["equal", "pcgrad"])),
     ...     max_iter=10,

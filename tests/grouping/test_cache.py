@@ -13,8 +13,8 @@ import pytest
 from sklearn.linear_model import Lasso, Ridge
 
 from skmtl import TaskGrouper
-from skmtl.baselines import SharedBottomRegressor
 from skmtl.grouping._cache import GroupCache
+from tests._architectures import shared_bottom
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,7 +86,7 @@ def test_a_killed_fit_goes_on_with_nothing_repeated(tmp_path):
 
 def test_ours_go_on_as_well(tmp_path, monkeypatch):
     X, y = table()
-    estimator = SharedBottomRegressor(hidden_layer_sizes=(4,), max_iter=3, random_state=0)
+    estimator = shared_bottom(hidden_layer_sizes=(4,), max_iter=3, random_state=0)
     model = TaskGrouper(
         estimator, 2, gains="exhaustive", max_members=2, cache_dir=tmp_path, random_state=0
     )

@@ -14,15 +14,16 @@ from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from skmtl import MultiTaskHypernetRegressor, TaskGrouper
-from skmtl.baselines import (
-    SharedBottomClassifier,
-    SharedBottomRegressor,
-    SingleTaskRegressor,
+from skmtl import (
+    MultiTaskClassifier,
+    MultiTaskHypernetRegressor,
+    MultiTaskRegressor,
+    TaskGrouper,
 )
 from skmtl.datasets import make_related_tasks
 from skmtl.grouping import MTGNet, select_groups
 from skmtl.metrics import per_task_score
+from tests._architectures import build, build_classifier, shared_bottom
 from tests._grouping import SMALL, long_table, wide_table
 
 
@@ -31,7 +32,7 @@ def test_every_way_to_estimate_gains_ends_in_a_model(gains):
     X, y = wide_table(missing=0.1)
     if gains == "mtgnet":
         gains = MTGNet(embedding_dim=8, max_iter=5, n_members=2)
-    model = TaskGrouper(SharedBottomRegressor(**SMALL), 2, gains=gains, random_state=0)
+    model = TaskGrouper(shared_bottom(**SMALL), 2, gains=gains, random_state=0)
     model.fit(X, y)
     assert model.predict(X).shape == y.shape
     assert list(model.predict(X).columns) == list(y.columns)
@@ -119,7 +120,7 @@ def test_a_task_may_be_a_combination_of_columns(ours):
     X, y = long_table()
     X = X.assign(store=X["task"].str[1:].astype(int) // 2, product=X["task"].isin(["t1", "t3"]))
     X, task_id = X.drop(columns="task"), ["store", "product"]
-    estimator = SharedBottomRegressor(task_id=task_id, **SMALL) if ours else Ridge()
+    estimator = shared_bottom(task_id=task_id, **SMALL) if ours else Ridge()
     model = TaskGrouper(estimator, 2, gains="hoa", task_id=task_id, random_state=0).fit(X, y)
     assert set(model.tasks_) == {(0, False), (0, True), (1, False), (1, True)}
     assert all(isinstance(task, tuple) for group in model.groups_ for task in group)
@@ -150,14 +151,14 @@ def test_long_form_with_an_estimator_of_ours():
 
 @pytest.mark.parametrize(
     "estimator",
-    [RandomForestClassifier(10, random_state=0), SharedBottomClassifier(**SMALL)],
+    [RandomForestClassifier(10, random_state=0), build_classifier("SharedBottom", **SMALL)],
     ids=["forest", "ours"],
 )
 def test_classes_in_wide_form(estimator):
     X, y = wide_table(100, 3)
     # scikit-learn's take columns of one kind only
     y = (y > 0).replace({True: "high", False: "low"})
-    if isinstance(estimator, SharedBottomClassifier):
+    if isinstance(estimator, MultiTaskClassifier):
         y["b"] = (y["b"] == "low").astype(int)
     model = TaskGrouper(estimator, 2, gains="exhaustive", random_state=0).fit(X, y)
     assert is_classifier(model)
@@ -185,7 +186,7 @@ def test_classes_in_long_form():
 def test_numbers_and_classes_side_by_side():
     X, y = wide_table(100, 3)
     y["c"] = np.where(y["c"] > 0, "yes", "no")
-    model = TaskGrouper(SharedBottomRegressor(**SMALL), 2, gains="hoa", random_state=0).fit(X, y)
+    model = TaskGrouper(shared_bottom(**SMALL), 2, gains="hoa", random_state=0).fit(X, y)
     assert model.task_types_ == {"a": "regression", "b": "regression", "c": "binary"}
     assert model.score(X, y) > 0
     assert model.report(X, y)["alone"].notna().all()
@@ -272,7 +273,7 @@ def test_metadata_reach_the_meta_learner_and_predict_gains_of_a_new_task():
 
 def test_same_random_state_same_result_and_pickles():
     X, y = wide_table(60, 3)
-    model = TaskGrouper(SharedBottomRegressor(hidden_layer_sizes=(4,), max_iter=5), random_state=0)
+    model = TaskGrouper(shared_bottom(hidden_layer_sizes=(4,), max_iter=5), random_state=0)
     first = clone(model).fit(X, y)
     second = clone(model).fit(X, y)
     pd.testing.assert_frame_equal(first.gains_, second.gains_)
@@ -295,7 +296,7 @@ def test_the_default_estimator_shares_a_trunk():
     model = TaskGrouper(max_groups=2, gains="random", compare=False)
     X, y = wide_table(40, 2)
     model.set_params(random_state=0).fit(X.to_numpy(), y.to_numpy())
-    assert isinstance(model.estimators_[0], SharedBottomRegressor)
+    assert isinstance(model.estimators_[0], MultiTaskRegressor)
     assert isinstance(model.predict(X.to_numpy()), np.ndarray)
 
 
@@ -308,7 +309,8 @@ def test_planted_families_are_found():
         )
         test = np.arange(len(planted.data)) % 110 >= 30
         # one network for all tasks of a group, so that families are in each other's way
-        model = SingleTaskRegressor(
+        model = build(
+            "SingleNetwork",
             task_id="task",
             hidden_layer_sizes=(16,),
             max_iter=150,
@@ -351,7 +353,7 @@ X, Y = wide_table(40, 3)
             r"without any training or validation label: \['c'\]",
         ),
         ({}, Y.assign(c=np.nan), "no label at all"),
-        ({"estimator": SharedBottomRegressor(task_id="task"), "task_id": "w"}, Y, "give them the"),
+        ({"estimator": shared_bottom(task_id="task"), "task_id": "w"}, Y, "give them the"),
         ({}, None, "requires y"),
     ],
 )
@@ -368,7 +370,7 @@ def test_a_group_without_complete_rows_is_named():
     with pytest.raises(ValueError, match=r"no row has labels of all of the tasks \['a', 'b'"):
         TaskGrouper(Ridge(), 2, gains="exhaustive", random_state=0).fit(X, y)
     # ours need no complete rows
-    TaskGrouper(SharedBottomRegressor(**SMALL), 2, gains="hoa", random_state=0).fit(X, y)
+    TaskGrouper(shared_bottom(**SMALL), 2, gains="hoa", random_state=0).fit(X, y)
 
 
 # the others fit a y of one column, which is one task

@@ -6,17 +6,18 @@ from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_squared_error
 
-from skmtl.baselines import SharedBottomRegressor
+from skmtl import MultiTaskRegressor
 from skmtl.grouping._adapters import WideModel
 from skmtl.grouping._data import LongData, WideData
 from skmtl.grouping._gain_tables import all_groups
 from skmtl.grouping._trainer import GroupTrainer
+from tests._architectures import shared_bottom
 from tests._grouping import SMALL, long_table, wide_table
 
 
 def test_several_splits_and_repeats_are_averaged():
     X, y = wide_table(60, 2)
-    base = SharedBottomRegressor(hidden_layer_sizes=(4,), max_iter=5)
+    base = shared_bottom(hidden_layer_sizes=(4,), max_iter=5)
     data, groups = WideData(X, y), all_groups(2)
     splits = [(np.arange(40), np.arange(40, 60)), (np.arange(20, 60), np.arange(20))]
     both = GroupTrainer(base, data, splits, seeds=[1, 2]).scores(groups)
@@ -32,10 +33,10 @@ def test_several_splits_and_repeats_are_averaged():
 def test_a_group_is_trained_as_it_is_alone(form):
     if form == "wide":
         X, y = wide_table(missing=0.2)
-        estimator, data = SharedBottomRegressor(**SMALL), WideData(X, y)
+        estimator, data = shared_bottom(**SMALL), WideData(X, y)
     else:
         X, y = long_table()
-        estimator = SharedBottomRegressor(task_id="task", **SMALL)
+        estimator = shared_bottom(task_id="task", **SMALL)
         data = LongData(X, y, None, "task")
     splits, groups = data.splits(3, 0), all_groups(4)
     together = GroupTrainer(estimator, data, splits).scores(groups)
@@ -57,14 +58,14 @@ def test_a_group_is_trained_as_it_is_alone(form):
             assert -one[0][data.tasks.get_loc(task)] == pytest.approx(loss, rel=1e-5)
 
 
-@pytest.mark.parametrize("estimator", [Ridge(), SharedBottomRegressor(**SMALL)])
+@pytest.mark.parametrize("estimator", [Ridge(), shared_bottom(**SMALL)])
 def test_processes_train_the_same_groups(estimator):
     X, y = wide_table(60, 3)
     data = WideData(X, y)
     splits = data.splits(None, 0)
     results = [
         GroupTrainer(
-            estimator if isinstance(estimator, SharedBottomRegressor) else WideModel(estimator),
+            estimator if isinstance(estimator, MultiTaskRegressor) else WideModel(estimator),
             data,
             splits,
             n_jobs=n_jobs,

@@ -1,4 +1,4 @@
-"""Every baseline keeps the contract of the hypernetworks: forms of data, members, persistence."""
+"""Every architecture keeps the contract of the estimators: forms of data, members, persistence."""
 
 import pickle
 
@@ -9,9 +9,24 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, GroupKFold
 
-from skmtl import baselines
+from skmtl import (
+    GumbelMatrixRegressor,
+    MultiTaskClassifier,
+    MultiTaskHypernetRegressor,
+    MultiTaskRegressor,
+)
+from skmtl.architectures import (
+    Architecture,
+    CrossStitch,
+    GumbelMatrix,
+    Hypernetwork,
+    SharedBottom,
+)
 from skmtl.model_selection import BatchedGridSearchCV
 from skmtl.model_selection._memory import bytes_per_member
+from skmtl.nn import SharedBottomNetwork
+from tests import _architectures
+from tests._architectures import NAMES
 from tests._tables import (
     FEATURES,
     METADATA,
@@ -32,12 +47,12 @@ QUICK = {
 }
 LEARNS = {**QUICK, "max_iter": 40, "learning_rate_init": 3e-2, "weight_averaging": 0.9}
 
-every = pytest.mark.parametrize("name", baselines.__all__)
-regressors = pytest.mark.parametrize("name", [n for n in baselines.__all__ if "Regr" in n])
+every = pytest.mark.parametrize("name", NAMES)
+kinds = pytest.mark.parametrize("kind", [MultiTaskRegressor, MultiTaskClassifier])
 
 
-def build(name, **settings):
-    return getattr(baselines, name)(**{**QUICK, **settings})
+def build(name, kind=MultiTaskRegressor, **settings):
+    return _architectures.build(name, kind, **{**QUICK, **settings})
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +60,19 @@ def schools():
     return make_schools(n_schools=5, n_rows=16)
 
 
-def labels_for(name, y):
+def labels_for(kind, y):
     """Numbers, or strings for a classifier."""
-    if not name.endswith("Classifier"):
+    if kind is not MultiTaskClassifier:
         return y
     return pd.Series(np.where(y > y.median(), "high", "low"), index=y.index)
 
 
+@kinds
 @every
-def test_learns_long_form_with_metadata(name, schools):
+def test_learns_long_form_with_metadata(name, kind, schools):
     X, y = schools
-    y = labels_for(name, y)
-    model = build(name, **{**LEARNS, "task_id": "school", "metadata": METADATA}).fit(X, y)
+    y = labels_for(kind, y)
+    model = build(name, kind, **{**LEARNS, "task_id": "school", "metadata": METADATA}).fit(X, y)
     assert model.score(X, y) > 0.75
     assert list(model.tasks_) == sorted(X["school"].unique())
     assert not hasattr(model, "task_embeddings_")
@@ -68,7 +84,7 @@ def test_learns_long_form_with_metadata(name, schools):
 @every
 def test_learns_long_form_without_metadata(name, schools):
     X, y = schools
-    X, y = X.drop(columns=METADATA), labels_for(name, y)
+    X = X.drop(columns=METADATA)
     model = build(name, **{**LEARNS, "task_id": "school"}).fit(X, y)
     assert model.score(X, y) > 0.75
     assert model.predict(X.iloc[::-1])[::-1].tolist() == model.predict(X).tolist()
@@ -77,9 +93,8 @@ def test_learns_long_form_without_metadata(name, schools):
 @every
 def test_metadata_are_features_more(name, schools):
     X, y = schools
-    y = labels_for(name, y)
     settings = {"task_id": "school", "early_stopping": False}
-    if name.startswith("SingleTask"):
+    if name == "SingleNetwork":
         settings["one_hot"] = True
     told = build(name, metadata=METADATA, **settings).fit(X, y)
     plain = build(name, **settings).fit(X, y)
@@ -89,21 +104,23 @@ def test_metadata_are_features_more(name, schools):
     assert_same_model(told, table)
 
 
+@kinds
 @every
-def test_wide_form_with_missing_labels(name):
+def test_wide_form_with_missing_labels(name, kind):
     X, Y = make_wide(n_rows=60, n_tasks=3)
-    if name.endswith("Classifier"):
+    if kind is MultiTaskClassifier:
         Y = Y.gt(Y.median()).astype(object).where(Y.notna())
-    model = build(name, **LEARNS).fit(X, Y)
-    assert model.score(X, Y) > 0.7 or name.startswith("SingleTask")
+    model = build(name, kind, **LEARNS).fit(X, Y)
+    # one function of features and indicators bends less between tasks
+    assert model.score(X, Y) > (0.1 if name == "SingleNetwork" else 0.7)
     predictions = model.predict(X)
     assert list(predictions.columns) == list(Y.columns)
     facts = pd.DataFrame({"fact": [0.0, 1.0, 2.0]}, index=Y.columns)
-    told = build(name, metadata=facts).fit(X, Y)
+    told = build(name, kind, metadata=facts).fit(X, Y)
     assert told.predict(X).shape == Y.shape
 
 
-@regressors
+@every
 def test_columns_of_numbers_and_classes_side_by_side(name):
     X, Y = make_wide(n_rows=60, n_tasks=3)
     Y["t2"] = Y["t2"].gt(0).map({True: "yes", False: "no"}).where(Y["t2"].notna())
@@ -112,11 +129,12 @@ def test_columns_of_numbers_and_classes_side_by_side(name):
     assert predictions["t0"].dtype == float
 
 
+@kinds
 @every
-def test_tasks_never_seen(name, schools):
+def test_tasks_never_seen(name, kind, schools):
     X, y = schools
-    y = labels_for(name, y)
-    model = build(name, task_id="school").fit(X[[*FEATURES, "school"]], y)
+    y = labels_for(kind, y)
+    model = build(name, kind, task_id="school").fit(X[[*FEATURES, "school"]], y)
     new = X[[*FEATURES, "school"]].assign(school="another")
     with pytest.raises(ValueError, match="not seen in fit") as raised:
         model.predict(new)
@@ -125,14 +143,13 @@ def test_tasks_never_seen(name, schools):
     output = model.decision_function if is_classifier(model) else model.predict
     known = [output(new.assign(school=school)) for school in model.tasks_]
     assert_allclose(output(new), np.mean(known, axis=0))
-    told = build(name, task_id="school", metadata=METADATA).fit(X, y)
+    told = build(name, kind, task_id="school", metadata=METADATA).fit(X, y)
     assert told.predict(X.assign(school="another", size=3.0)).shape == y.shape
 
 
 @every
 def test_members_are_the_same_alone_and_in_company(name, schools):
     X, y = schools
-    y = labels_for(name, y)
     with double_precision():
         alone = build(name, task_id="school").fit(X, y)
         model = build(name, task_id="school", n_members=3).fit(X, y)
@@ -144,7 +161,6 @@ def test_members_are_the_same_alone_and_in_company(name, schools):
 @every
 def test_copies_and_clones(name, schools):
     X, y = schools
-    y = labels_for(name, y)
     model = build(name, task_id="school").fit(X, y)
     again = pickle.loads(pickle.dumps(model))
     assert_array_equal(again.predict(X), model.predict(X))
@@ -154,7 +170,6 @@ def test_copies_and_clones(name, schools):
 @every
 def test_a_weight_of_two_is_the_row_twice(name, schools):
     X, y = schools
-    y = labels_for(name, y)
     weight = np.arange(len(X)) % 3
     rows = np.repeat(np.arange(len(X)), weight)
     settings = {"task_id": "school", "early_stopping": False}
@@ -166,7 +181,6 @@ def test_a_weight_of_two_is_the_row_twice(name, schools):
 @every
 def test_fit_goes_on_from_the_previous_one(name, schools):
     X, y = schools
-    y = labels_for(name, y)
     model = build(name, task_id="school", warm_start=True, early_stopping=False).fit(X, y)
     before = model.score(X, y)
     for _ in range(4):
@@ -174,7 +188,7 @@ def test_fit_goes_on_from_the_previous_one(name, schools):
     assert model.score(X, y) > before
 
 
-@regressors
+@every
 def test_several_outputs(name, schools):
     X, y = schools
     both = np.column_stack([y, -y])
@@ -183,7 +197,7 @@ def test_several_outputs(name, schools):
     assert model.score(X, both) > 0.7
 
 
-@regressors
+@every
 def test_a_search_that_trains_all_candidates_and_folds_side_by_side(name):
     """As scikit-learn's search, also where a fold lacks tasks."""
     X, y = make_schools(n_schools=5, n_rows=8)
@@ -201,16 +215,16 @@ def test_a_search_that_trains_all_candidates_and_folds_side_by_side(name):
 @pytest.mark.parametrize(
     ("name", "parameter", "values"),
     [
-        ("SluiceRegressor", "orthogonality_alpha", [0.0, 30.0]),
-        ("MultilinearRelationRegressor", "relation_alpha", [0.0, 30.0]),
+        ("Sluice", "orthogonality_alpha", [0.0, 30.0]),
+        ("MultilinearRelation", "relation_alpha", [0.0, 30.0]),
     ],
 )
-def test_strengths_of_penalties_are_searched_side_by_side(name, parameter, values, schools):
+def test_penalties_of_members_may_differ_in_one_run(name, parameter, values, schools):
     X, y = schools
     model = build(name, task_id="school", hidden_layer_sizes=(8, 8))
-    assert parameter in model._member_parameters
+    assert parameter in model.architecture.member_parameters
     with double_precision():
-        grid = {parameter: values}
+        grid = {f"architecture__{parameter}": values}
         ours = BatchedGridSearchCV(model, grid, cv=2, error_score="raise").fit(X, y)
         theirs = GridSearchCV(model, grid, cv=2, error_score="raise").fit(X, y)
     scores = ours.cv_results_["mean_test_score"]
@@ -218,10 +232,76 @@ def test_strengths_of_penalties_are_searched_side_by_side(name, parameter, value
     assert scores[0] != scores[1]
 
 
+def test_a_search_over_architectures():
+    X, y = make_schools(n_schools=5, n_rows=8)
+    grid = [
+        {"architecture": [SharedBottom(), CrossStitch(self_weight=0.5)]},
+        {"architecture__head_layer_sizes": [(), (4,)]},
+    ]
+    model = build("SharedBottom", task_id="school")
+    with double_precision():
+        ours = BatchedGridSearchCV(model, grid, cv=2, error_score="raise").fit(X, y)
+        theirs = GridSearchCV(model, grid, cv=2, error_score="raise").fit(X, y)
+    scores = ours.cv_results_["mean_test_score"]
+    assert_allclose(scores, theirs.cv_results_["mean_test_score"], rtol=1e-7)
+    assert len(set(scores.round(10))) >= 3
+
+
 def test_a_search_knows_how_many_networks_a_row_passes_through():
     X, y = make_schools(n_schools=40, n_rows=10)
     needed = {
         name: bytes_per_member(build(name, task_id="school")._job(X, y))
-        for name in ("SharedBottomRegressor", "CrossStitchRegressor")
+        for name in ("SharedBottom", "CrossStitch")
     }
-    assert needed["CrossStitchRegressor"] > 10 * needed["SharedBottomRegressor"]
+    assert needed["CrossStitch"] > 10 * needed["SharedBottom"]
+
+
+class Doubled(Architecture):
+    """A user's own: twice as wide as asked for."""
+
+    def __init__(self, width=4):
+        self.width = width
+
+    def build(self, shape, seeds, members):
+        return SharedBottomNetwork(
+            shape.n_tasks,
+            shape.n_inputs,
+            shape.n_outputs,
+            seeds=seeds,
+            hidden_layer_sizes=(2 * self.width,),
+            head_layer_sizes=(),
+            activation="relu",
+        )
+
+
+def test_an_architecture_of_the_user(schools):
+    X, y = schools
+    settings = {**QUICK, "task_id": "school"}
+    del settings["hidden_layer_sizes"]
+    own = MultiTaskRegressor(Doubled(), **settings).fit(X, y)
+    same = MultiTaskRegressor(SharedBottom(hidden_layer_sizes=(8,)), **settings).fit(X, y)
+    assert_array_equal(own.predict(X), same.predict(X))
+    assert_same_model(clone(own).fit(X, y), own)
+
+
+def test_what_is_no_architecture_is_refused(schools):
+    with pytest.raises(ValueError, match="'architecture' parameter of MultiTaskRegressor must be"):
+        MultiTaskRegressor("shared", task_id="school").fit(*schools)
+
+
+def test_flat_estimators_are_their_architectures(schools):
+    """The papers' estimators are the generic one with an architecture, bitwise."""
+    X, y = schools
+    settings = {k: v for k, v in QUICK.items() if k != "hidden_layer_sizes"} | {"task_id": "school"}
+    flat = MultiTaskHypernetRegressor(embedding_dim=3, **settings).fit(X, y)
+    nested = MultiTaskRegressor(Hypernetwork(embedding_dim=3), **settings).fit(X, y)
+    assert_array_equal(flat.predict(X), nested.predict(X))
+    assert nested.task_embeddings_.equals(flat.task_embeddings_)
+    new = X.assign(school=X["school"] + " new")
+    adapted = [model.adapt(new, y).predict(new) for model in (flat, nested)]
+    assert_array_equal(*adapted)
+    assert not hasattr(MultiTaskRegressor(SharedBottom()), "adapt")
+    settings["early_stopping"] = False
+    modular = GumbelMatrixRegressor(layers=(4,), **settings).fit(X, y)
+    nested = MultiTaskRegressor(GumbelMatrix(layers=(4,)), **settings).fit(X, y)
+    assert_array_equal(modular.predict(X), nested.predict(X))

@@ -1,9 +1,9 @@
-"""The parameters that one baseline has and others have not, and errors about them."""
+"""The parameters of single architectures, and errors about them."""
 
 import numpy as np
 import pytest
 
-from skmtl import baselines
+from tests._architectures import build, shared_bottom
 from tests._tables import METADATA, make_schools
 
 QUICK = {"task_id": "school", "max_iter": 2, "random_state": 0}
@@ -19,7 +19,7 @@ def schools():
     [("auto", None, True), ("auto", METADATA, False), (True, METADATA, True), (False, None, False)],
 )
 def test_a_single_network_is_told_the_task(one_hot, metadata, told, schools):
-    model = baselines.SingleTaskRegressor(one_hot=one_hot, metadata=metadata, **QUICK)
+    model = build("SingleNetwork", one_hot=one_hot, metadata=metadata, **QUICK)
     model.fit(*schools)
     assert (model.module_.codes is not None) == told
 
@@ -27,7 +27,7 @@ def test_a_single_network_is_told_the_task(one_hot, metadata, told, schools):
 def test_a_naive_network_is_one_function_for_all_tasks(schools):
     X, y = schools
     X = X.drop(columns=METADATA)
-    model = baselines.SingleTaskRegressor(one_hot=False, **QUICK).fit(X, y)
+    model = build("SingleNetwork", one_hot=False, **QUICK).fit(X, y)
     swapped = X.assign(school=X["school"].to_numpy()[::-1])
     np.testing.assert_array_equal(model.predict(X), model.predict(swapped))
     model.set_params(unseen_tasks="average")
@@ -44,36 +44,33 @@ def test_a_naive_network_is_one_function_for_all_tasks(schools):
         ("Sluice", {"hidden_layer_sizes": ()}, "needs at least 1"),
         ("Sluice", {"hidden_layer_sizes": (8, 4)}, "one width only"),
         ("Sluice", {"n_subspaces": 5}, "multiple of 5"),
-        ("MultiGateMixtureOfExperts", {"hidden_layer_sizes": ()}, "needs at least 1"),
-        ("ProgressiveLayeredExtraction", {"hidden_layer_sizes": ()}, "needs at least 1"),
+        ("MultiGateMixture", {"hidden_layer_sizes": ()}, "needs at least 1"),
+        ("ProgressiveExtraction", {"hidden_layer_sizes": ()}, "needs at least 1"),
         ("MaximumRoaming", {"hidden_layer_sizes": ()}, "needs at least 1"),
         ("MaximumRoaming", {"active_fraction": 0.0}, "'active_fraction' parameter"),
-        ("TensorFactorized", {"factorization": "cp"}, "'factorization' parameter"),
+        ("TensorFactorization", {"factorization": "cp"}, "'factorization' parameter"),
         ("MultilinearRelation", {"relations": "some"}, "'relations' parameter"),
     ],
 )
 def test_errors_say_what_is_wrong(name, settings, message, schools):
-    for kind in ("Regressor", "Classifier"):
-        model = getattr(baselines, name + kind)(**QUICK, **settings)
-        y = schools[1] if kind == "Regressor" else schools[1] > 0
-        with pytest.raises(ValueError, match=message):
-            model.fit(schools[0], y)
+    model = build(name, **QUICK, **settings)
+    with pytest.raises(ValueError, match=message):
+        model.fit(*schools)
 
 
 @pytest.mark.parametrize(
-    "name", ["SingleTask", "IndependentTasks", "SharedBottom", "TensorFactorized"]
+    "name", ["SingleNetwork", "IndependentNetworks", "SharedBottom", "TensorFactorization"]
 )
 def test_no_hidden_layers_are_a_linear_model(name, schools):
     X, y = schools
-    cls = getattr(baselines, name + "Regressor")
-    model = cls(hidden_layer_sizes=(), **QUICK).fit(X, y)
+    model = build(name, hidden_layer_sizes=(), **QUICK).fit(X, y)
     one = X.head(1).loc[lambda f: f.index.repeat(3)].assign(age=[10.0, 12.0, 14.0])
     low, middle, high = model.predict(one)
     assert middle == pytest.approx((low + high) / 2)
 
 
 def test_a_number_is_one_layer(schools):
-    model = baselines.SharedBottomRegressor(hidden_layer_sizes=7, head_layer_sizes=3, **QUICK)
+    model = shared_bottom(hidden_layer_sizes=7, head_layer_sizes=3, **QUICK)
     model.fit(*schools)
     shapes = [layer.weight.shape[-1] for layer in model.module_.trunk.layers]
     assert shapes == [7]
@@ -81,7 +78,8 @@ def test_a_number_is_one_layer(schools):
 
 
 def test_masks_roam_in_training_and_go_on_with_it(schools):
-    model = baselines.MaximumRoamingRegressor(
+    model = build(
+        "MaximumRoaming",
         **{**QUICK, "max_iter": 5, "roaming_interval": 4, "weight_averaging": 0.0},
         warm_start=True,
         early_stopping=False,
@@ -102,8 +100,11 @@ def test_relations_pull_heads_together(schools):
     X, y = schools
     norms = []
     for alpha in (0.0, 100.0):
-        model = baselines.MultilinearRelationRegressor(
-            **{**QUICK, "max_iter": 60}, relation_alpha=alpha, relation_interval=10
+        model = build(
+            "MultilinearRelation",
+            **{**QUICK, "max_iter": 60},
+            relation_alpha=alpha,
+            relation_interval=10,
         ).fit(X, y)
         norms.append(model.module_.heads.layers[0].weight.norm().item())
     assert norms[1] < 0.5 * norms[0]

@@ -1,7 +1,4 @@
-"""What `ParetoHypernet` does with preferences: its module, its settings, predictions for them.
-
-The network is in `skmtl.nn`, the loop in `skmtl.training`.
-"""
+"""Predictions for preferences: what a model does that has one network for every trade-off."""
 
 import numpy as np
 import pandas as pd
@@ -9,103 +6,18 @@ import torch
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._estimators.front import FrontMixin
-from skmtl._estimators.layers import layer_sizes
-from skmtl._estimators.predictors import _has_classes
-from skmtl._estimators.preferences import as_preferences
-from skmtl.nn import ParetoNetwork, WrittenModule, WrittenSharedBottom
+from skmtl._estimators.bases import BaseRegressor
+from skmtl._estimators.front import Front
+from skmtl._estimators.predictors import has_classes
+from skmtl._estimators.preferences import as_preferences, separated
 from skmtl.training import get_solver
 
-# of several preferences and members: more are slower, since their numbers do not stay in the cache
+# of several preferences and members: more are slower, since their numbers leave the cache
 _NETWORKS_AT_ONCE = 128
 
 
-class ParetoMixin(FrontMixin):
-    """Builds the Pareto hypernetwork, and does what only it can do."""
-
-    # predictions differ by it, networks do not
-    _member_parameters = ("preference",)
-    _knows_tasks = True
-    # what the loop of other estimators asks for: here preferences weigh the tasks
-    task_weighting, record_affinity = "equal", False
-
-    def _task_settings(self, tasks):
-        if self.preference is not None:
-            as_preferences(self.preference, tasks)
-        names = getattr(self.preferences, "columns", tasks)
-        if list(names) != list(tasks):
-            raise ValueError(
-                f"the columns of preferences are {list(names[:20])}, but the tasks are "
-                f"{list(tasks[:20])}; they must be the same in that order."
-            )
-        if not isinstance(self.preferences, str):
-            self._check_fixed_preferences(tasks)
-        return {}
-
-    def _check_fixed_preferences(self, tasks):
-        preferences = np.asarray(self.preferences)
-        if preferences.ndim == 3:
-            if len(preferences) != self.n_members:
-                raise ValueError(
-                    f"preferences of shape {preferences.shape} are for {len(preferences)} "
-                    f"member(s), but n_members is {self.n_members}: give a set for each, of shape "
-                    f"(n_members, P, {len(tasks)}), or one for all, of shape (P, {len(tasks)})."
-                )
-            preferences = preferences.reshape(-1, preferences.shape[2])
-        as_preferences(preferences, tasks)
-
-    def _build_module(self, n_tasks, n_features, n_metadata, n_outputs, seeds):
-        if self.network is not None:
-            if n_metadata:
-                raise ValueError(
-                    "network= reads the features of rows only; metadata= needs the built-in "
-                    "network. Leave one of them out."
-                )
-            written = WrittenModule(self.network, n_tasks, n_features, n_outputs, seeds=seeds)
-        else:
-            written = WrittenSharedBottom(
-                n_tasks,
-                n_features + n_metadata,
-                n_outputs,
-                seeds=seeds,
-                hidden_layer_sizes=layer_sizes(self, "hidden_layer_sizes"),
-                activation=self.activation,
-            )
-        width = self.hypernet_width
-        return ParetoNetwork(
-            written,
-            n_tasks,
-            seeds=seeds,
-            compression=self.compression,
-            hypernet_layers=self.hypernet_layers,
-            hypernet_width=None if isinstance(width, str) else width,
-        )
-
-    def _loop_settings(self):
-        fixed = None
-        if not isinstance(self.preferences, str):
-            # the order of tasks was checked with the tasks at hand
-            fixed = np.atleast_2d(np.asarray(self.preferences, dtype=np.float64))
-        return {
-            "preferences": {
-                "solver": self.solver,
-                "n_preferences": self.n_preferences,
-                "n_reference_vectors": self.n_reference_vectors,
-                "restoration": self.restoration,
-                "concentration": self._concentration(),
-                "preferences": fixed,
-                "weight_scale": self.weight_scale,
-            }
-        }
-
-    def _concentration(self):
-        """Of the distribution that preferences come from; None leaves it to the number of tasks."""
-        if not self._draws_dirichlet():
-            return 1.0
-        return None if isinstance(self.concentration, str) else self.concentration
-
-    def _draws_dirichlet(self):
-        return isinstance(self.preferences, str) and self.preferences == "dirichlet"
+class PreferencePredictor(BaseRegressor):
+    """Base class of estimators with the parameters `preference` and `solver`."""
 
     def _finish(self, job, net, first=None):
         super()._finish(job, net, first)
@@ -182,8 +94,8 @@ class ParetoMixin(FrontMixin):
         if preference is None and self._keeps_written():
             return getattr(super(), method)(X, *arguments)
         preferences, one = self._preferences(preference)
-        answer = getattr(super(ParetoMixin, self._view(preferences)), method)(X, *arguments)
-        return answer if one else _apart(answer, len(preferences), axis)
+        answer = getattr(super(PreferencePredictor, self._view(preferences)), method)(X, *arguments)
+        return answer if one else separated(answer, len(preferences), axis)
 
     def _keeps_written(self):
         """Whether the network of the constructor's preference is at hand, see `with_preference`."""
@@ -264,7 +176,7 @@ class ParetoMixin(FrontMixin):
         """
         return self._ask("predict_members", X, preference, axis=1)
 
-    @available_if(_has_classes)
+    @available_if(has_classes)
     def predict_proba(self, X, *, preference=None):
         """Predict the probabilities of the classes.
 
@@ -284,7 +196,7 @@ class ParetoMixin(FrontMixin):
         """
         return self._ask("predict_proba", X, preference)
 
-    @available_if(_has_classes)
+    @available_if(has_classes)
     def decision_function(self, X, *, preference=None):
         """Tell how much speaks for each class: the larger, the more probable.
 
@@ -303,13 +215,60 @@ class ParetoMixin(FrontMixin):
         """
         return self._ask("decision_function", X, preference)
 
+    def pareto_front(self, X, y, preferences=100, sample_weight=None):
+        """Measure the losses of all tasks along the front.
 
-def _apart(answer, n_preferences, axis):
-    """An answer with the preferences along an axis of their own."""
-    if isinstance(answer, tuple):
-        return tuple(_apart(one, n_preferences, axis) for one in answer)
-    if isinstance(answer, dict):
-        return {task: _apart(one, n_preferences, axis) for task, one in answer.items()}
-    answer = np.asarray(answer)
-    shape = answer.shape
-    return answer.reshape(*shape[:axis], n_preferences, -1, *shape[axis + 1 :])
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_columns)
+            Rows that were not trained on.
+        y : array-like
+            Their labels, as in ``fit``.
+        preferences : int or array-like of shape (P, T), default=100
+            Either the preferences, or how many that cover the simplex evenly (with three tasks at
+            most so many).
+        sample_weight : array-like of shape (n,), or (n, n_tasks) in wide form, optional
+            Weights of the rows.
+
+        Returns
+        -------
+        DataFrame
+            One row per preference. Columns ("preference", task), of sum 1; ("loss", task), as a
+            multiple of ``loss_scales_``, so that 1 is what the best constant reaches; and
+            "dominated", True where another row is no worse in any task and better in one.
+
+        Raises
+        ------
+        ValueError
+            If a task has no label.
+        """
+        return Front(self).table(X, y, preferences, sample_weight)
+
+    def choose_preference(self, X, y, *, max_loss=None, minimize=None, preferences=300):
+        """Find the preference that meets limits and is best otherwise.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_columns)
+            Rows that were not trained on.
+        y : array-like
+            Their labels, as in ``fit``.
+        max_loss : dict of task to float, default=None
+            Losses that must not be exceeded, as multiples of ``loss_scales_``.
+        minimize : task, default=None
+            Whose loss is to be smallest; by default the mean over all tasks.
+        preferences : int or array-like of shape (P, T), default=300
+            Which ones are tried, as in ``pareto_front``.
+
+        Returns
+        -------
+        Series
+            The preference, by task: a value for `preference` of ``predict``.
+
+        Raises
+        ------
+        ValueError
+            If no preference meets the limits; the message says how near the best one comes. If a
+            task is not known.
+        """
+        return Front(self).choose(X, y, max_loss, minimize, preferences)

@@ -1,4 +1,4 @@
-"""Layers as estimators take them: their widths, a tuple or a number, and their activation."""
+"""Layers as parameters: their widths, a tuple or a number, and their activation."""
 
 from numbers import Integral
 
@@ -6,20 +6,22 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skmtl.nn import ACTIVATIONS
 
-# of a parameter with widths
 LAYER_SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
-# of a parameter that names what stands behind a layer
 ACTIVATION = [StrOptions(set(ACTIVATIONS))]
+# constraints of an architecture with hidden layers, and of one with heads
+LAYERS = {"hidden_layer_sizes": LAYER_SIZES, "activation": ACTIVATION}
+HEADS = {"head_layer_sizes": LAYER_SIZES}
 
 
 def layer_sizes(estimator, name, at_least=0):
-    """Widths of an estimator's layers, checked.
+    """Return the checked widths of layers.
 
     Parameters
     ----------
     estimator : estimator
+        Has the parameter.
     name : str
-        Of its parameter: an int, or a sequence of them.
+        Name of the parameter: an int, or a sequence of them.
     at_least : int, default=0
         Layers that there must be.
 
@@ -39,6 +41,6 @@ def layer_sizes(estimator, name, at_least=0):
     if len(widths) < at_least:
         raise ValueError(
             f"{name}={value!r} has {len(widths)} layer(s); this architecture needs at least "
-            f"{at_least}, (32,) say."
+            f"{at_least}, for example (32,)."
         )
     return tuple(int(width) for width in widths)

@@ -1,0 +1,60 @@
+"""Learning new tasks from a few rows: their embeddings are trained, everything else is frozen."""
+
+import copy
+
+import torch
+from sklearn.utils.validation import check_is_fitted
+
+from skmtl._data.rows import Examples
+from skmtl._estimators.plan import Job, train
+
+# of Adam, at most: a handful of numbers per task is learned by then
+_MAX_STEPS = 2000
+
+
+def adapt(estimator, X, y, sample_weight=None):
+    """Add the tasks of X to a fitted estimator whose architecture adapts.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; it is changed.
+    X, y, sample_weight
+        As of the estimator's method, which documents all of this.
+
+    Returns
+    -------
+    estimator
+    """
+    check_is_fitted(estimator, "module_")
+    module = estimator.module_
+    if estimator.task_id is None or not module.embeddings.shape[2]:
+        raise ValueError(
+            "adapt learns embeddings of new tasks: it needs task_id and an embedding_dim above 0."
+        )
+    if not (module.trained.sum(1) > 1).all():
+        raise ValueError(
+            "adapt learns how new tasks differ from how those of fit do, but fit saw one task "
+            "only; call fit with the rows of several tasks."
+        )
+    targets = copy.copy(estimator._targets)
+    X, *rows = estimator._check_rows(X, y, sample_weight, targets)
+    new, features, tasks = estimator._tables.of_new_tasks(X, estimator)
+    examples = Examples(features, tasks, *rows).canonical()
+    targets.learn_task_classes(examples, len(new.tasks))
+    seeds = estimator._member_seeds(module.n_members)
+    extended = module.for_new_tasks(len(new.tasks), _noise(estimator))
+    job = Job(estimator, new, targets, [(examples, None)], seeds)
+    net = train([job], extended, max_steps=_MAX_STEPS, with_callbacks=False, weighted=False)
+    module.add_tasks(net.module_)
+    estimator._tables = estimator._tables.joined(new)
+    estimator._targets = estimator._targets.joined(targets)
+    return estimator
+
+
+def _noise(estimator):
+    """Return the strength of the pull on a new embedding, per member, from the remaining loss."""
+    losses = estimator.history_.groupby("member")
+    left = losses["valid_loss"].min().fillna(losses["train_loss"].last())
+    left = torch.as_tensor(left.to_numpy(copy=True), dtype=torch.get_default_dtype())
+    return estimator._targets.outcomes[0].noise(left)

@@ -1,0 +1,98 @@
+"""What a Gumbel-Matrix network has learned about tasks and components, as tables."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from skmtl._estimators.reports import similarity_table
+from skmtl.architectures._gumbel_matrix import allocation_probabilities
+
+
+class Allocations:
+    """Tables of the allocation of components to tasks.
+
+    Parameters
+    ----------
+    module : GumbelNetwork
+        Trained.
+    tasks : Index
+    """
+
+    def __init__(self, module, tasks):
+        self.module, self.tasks = module, tasks
+
+    def _on(self):
+        """Return the most likely allocations, shape (M, T, C) of bool."""
+        return allocation_probabilities(self.module) >= 0.5
+
+    def _component_columns(self):
+        """Layer and component of every column."""
+        pairs = [(n, c) for n, size in enumerate(self.module.sizes) for c in range(size)]
+        return pd.MultiIndex.from_tuples(pairs, names=["layer", "component"])
+
+    def _by_layer(self, values):
+        """Values (M, T, C) as a list of tables, one a layer."""
+        columns, tables = self._component_columns(), []
+        for layer in range(len(self.module.sizes)):
+            own = columns.get_level_values("layer") == layer
+            names = columns[own].get_level_values("component")
+            if len(values) > 1:
+                names = pd.MultiIndex.from_product(
+                    [range(len(values)), names], names=["member", "component"]
+                )
+            table = np.concatenate(values[:, :, own], axis=1)
+            tables.append(pd.DataFrame(table, index=self.tasks, columns=names))
+        return tables
+
+    def allocations(self):
+        """Which components tasks use, a table of 0 and 1 for each layer."""
+        return self._by_layer(self._on().astype(int))
+
+    def probabilities(self):
+        """Probabilities that tasks use components, a table for each layer."""
+        return self._by_layer(allocation_probabilities(self.module))
+
+    def embeddings(self):
+        """The allocations of all layers next to each other, one row per task."""
+        on = self._on().astype(int)
+        columns = self._component_columns()
+        if len(on) > 1:
+            columns = pd.MultiIndex.from_tuples(
+                [(m, *pair) for m in range(len(on)) for pair in columns],
+                names=["member", *columns.names],
+            )
+        return pd.DataFrame(np.concatenate(on, axis=1), index=self.tasks, columns=columns)
+
+    def similarity(self):
+        """Cosine similarity of the embeddings of tasks, mean over members."""
+        return similarity_table(self._on().astype(float), self.tasks)
+
+    def active_fraction(self):
+        """Share of the connections of tasks and components that are on, mean over members.
+
+        Components that are alone in their layer are always on and do not count.
+        """
+        routed = self.module.routed
+        on = self._on()
+        return float(on[:, :, routed].mean()) if routed else 1.0
+
+    def history(self):
+        """Probabilities that tasks use components in the course of training.
+
+        Returns
+        -------
+        DataFrame
+            One row per member, epoch and task, a column per layer and component; about a hundred
+            epochs at most.
+        """
+        module, n_tasks = self.module, len(self.tasks)
+        numbers = module.allocation.numbers.tolist()
+        tables, keys = [], []
+        for epoch, members, values in module.allocation.trace:
+            for member, own in zip(members.tolist(), values, strict=True):
+                if member in numbers:
+                    full = module.full(torch.from_numpy(own[:n_tasks])).numpy()
+                    tables.append(pd.DataFrame(full, self.tasks, self._component_columns()))
+                    keys.append((numbers.index(member), epoch))
+        names = ["member", "epoch", self.tasks.name or "task"]
+        return pd.concat(tables, keys=keys, names=names).sort_index(level=[0, 1])

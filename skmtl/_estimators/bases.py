@@ -1,0 +1,106 @@
+"""What regressors and classifiers add to a predictor: losses or classes, and their score."""
+
+from numbers import Real
+
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skmtl._data.wide import labels_frame
+from skmtl._estimators.base import BaseMultiTaskEstimator
+from skmtl._estimators.predictors import MultiTaskPredictor
+from skmtl.metrics import _mean_task_score
+
+
+class _TaskScore:
+    """The score of scikit-learn's mixins, and what it is in wide form."""
+
+    def score(self, X, y, sample_weight=None):
+        """Compute the coefficient of determination of numbers, the accuracy of classes.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_columns)
+            As for ``predict``.
+        y : array-like of shape (n,), (n, n_outputs) or (n, n_tasks)
+            Labels; in wide form some may be missing.
+        sample_weight : array-like of shape (n,), or (n, n_tasks) in wide form, optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            In wide form the mean over tasks, each over the rows that have its label.
+        """
+        check_is_fitted(self, "module_")
+        if not self._targets.wide:
+            return super().score(X, y, sample_weight)
+        frame = labels_frame(y, self.tasks_, self._targets.from_frame)
+        kinds = list(self.task_types_.values())
+        return _mean_task_score(frame, self.predict(X), kinds, sample_weight)
+
+
+class BaseRegressor(_TaskScore, RegressorMixin, MultiTaskPredictor):
+    """Base class of regressors: which loss, and what y may be."""
+
+    _parameter_constraints = {
+        **BaseMultiTaskEstimator._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "absolute_error", "huber", "poisson", "pinball"})],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def _target_settings(self):
+        return {
+            "kind": "regression",
+            "loss": self.loss,
+            "quantile": self.quantile,
+            "task_types": self.task_types,
+        }
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+class BaseClassifier(_TaskScore, ClassifierMixin, MultiTaskPredictor):
+    """Base class of classifiers: their classes, and what y may be."""
+
+    _parameter_constraints = {
+        **BaseMultiTaskEstimator._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "task_classes": [StrOptions({"seen", "all"})],
+    }
+
+    def _target_settings(self):
+        return {
+            "kind": "classification",
+            "class_weight": self.class_weight,
+            "task_classes": self.task_classes,
+            "task_types": self.task_types,
+        }
+
+    @property
+    def classes_(self):
+        """Sorted classes; in wide form a dict of them by task."""
+        check_is_fitted(self, "module_")
+        targets = self._targets
+        if not targets.wide or targets.multi_label:
+            return targets.outcomes[0].classes
+        return self.classes_per_task_
+
+    @property
+    def classes_per_task_(self):
+        """Classes of each task, a dict by task."""
+        check_is_fitted(self, "module_")
+        return {
+            task: classes
+            for task, classes in zip(self.tasks_, self._targets.classes_by_task(), strict=True)
+            if classes is not None
+        }
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # several columns of y are tasks if there is no other column that says so
+        tags.target_tags.multi_output = self.task_id is None
+        return tags

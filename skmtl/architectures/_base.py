@@ -1,0 +1,145 @@
+"""The contract of an architecture: parameters that build the module of a stack of members.
+
+Whoever trains asks only what is written here; what the data look like comes as a `NetworkShape`.
+"""
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from skmtl.architectures._layers import layer_sizes
+from skmtl.nn import MemberModule
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """What a module has to fit: sizes that the data decide.
+
+    Attributes
+    ----------
+    n_tasks : int
+        Tasks, the most that any member has.
+    n_features : int
+        Features of a row.
+    n_metadata : int
+        Metadata of a task.
+    n_outputs : int
+        Outputs of every task.
+    wide : bool
+        Whether all tasks share the rows (wide form).
+    """
+
+    n_tasks: int
+    n_features: int
+    n_metadata: int
+    n_outputs: int
+    wide: bool = False
+
+    @property
+    def n_inputs(self) -> int:
+        """Inputs of a network that reads features and metadata alike."""
+        return self.n_features + self.n_metadata
+
+
+class Architecture(BaseEstimator, metaclass=ABCMeta):
+    """How the networks of the tasks hang together.
+
+    A subclass stores its parameters as every scikit-learn estimator does, says in
+    ``_parameter_constraints`` which values they may have, and builds the module. It is passed to
+    an estimator as ``architecture=``.
+
+    Notes
+    -----
+    ``member_parameters`` names the parameters that may differ between members of one training
+    run, so that a search trains their values together. ``fixed_tasks`` says that shapes depend on
+    the number of tasks, so that only members with equally many tasks train together. ``adapts``
+    says that new tasks can be learned as embeddings alone; the module then has ``embeddings``,
+    ``for_new_tasks`` and ``add_tasks`` as :class:`skmtl.nn.TaskHypernetwork` does.
+
+    Examples
+    --------
+    >>> from skmtl import MultiTaskRegressor
+    >>> from skmtl.architectures import Architecture
+    >>> from skmtl.datasets import make_cubic
+    >>> from skmtl.nn import SharedBottomNetwork
+    >>> class OneLayer(Architecture):
+    ...     def __init__(self, width=8):
+    ...         self.width = width
+    ...
+    ...     def build(self, shape, seeds, members):
+    ...         return SharedBottomNetwork(
+    ...             shape.n_tasks, shape.n_inputs, shape.n_outputs, seeds=seeds,
+    ...             hidden_layer_sizes=(self.width,), head_layer_sizes=(), activation="relu",
+    ...         )
+    >>> cubic = make_cubic(n_tasks=4, n_rows=30, random_state=0)
+    >>> model = MultiTaskRegressor(OneLayer(width=16), task_id="task", random_state=0)
+    >>> model.fit(cubic.data, cubic.target).predict(cubic.data.head(3)).shape
+    (3,)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {}
+    member_parameters: ClassVar[tuple[str, ...]] = ()
+    fixed_tasks: ClassVar[bool] = False
+    adapts: ClassVar[bool] = False
+
+    @abstractmethod
+    def build(
+        self, shape: NetworkShape, seeds: Sequence[int], members: dict[str, list[Any]]
+    ) -> MemberModule:
+        """Return an untrained module with one network per task for every member.
+
+        Parameters
+        ----------
+        shape : NetworkShape
+        seeds : sequence of M ints
+            One per member, see :func:`skmtl.nn.member_generators`.
+        members : dict of str to list of M values
+            Values of `member_parameters` and of `task_settings`, one per member.
+
+        Returns
+        -------
+        MemberModule
+        """
+
+    def task_settings(self, tasks: pd.Index) -> dict[str, Any]:
+        """Return settings that depend on which tasks there are, checked; none by default.
+
+        Parameters
+        ----------
+        tasks : Index
+            Labels of the tasks of one estimator.
+        """
+        return {}
+
+    def loop_settings(self, members: dict[str, list[Any]]) -> dict[str, Any]:
+        """Return what the training loop has to do differently; nothing by default.
+
+        Parameters
+        ----------
+        members : dict of str to list of M values
+            As for `build`.
+
+        Returns
+        -------
+        dict
+            ``one_task`` (bool): whether every batch holds rows of one task only. ``clip_norm``
+            (list of M floats): longest gradient of a step.
+        """
+        return {}
+
+    def task_embeddings(self, module: MemberModule) -> np.ndarray | None:
+        """Return a vector for every task that the module has learned; None if it has none.
+
+        Returns
+        -------
+        ndarray of shape (M, n_tasks, d) or None
+        """
+        return None
+
+    def _widths(self, name, at_least=0):
+        return layer_sizes(self, name, at_least)

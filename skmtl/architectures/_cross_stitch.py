@@ -1,0 +1,92 @@
+"""One network per task, stitched together after every hidden layer."""
+
+from numbers import Real
+
+from sklearn.utils._param_validation import Interval
+
+from skmtl.architectures._base import Architecture
+from skmtl.architectures._layers import LAYERS
+from skmtl.nn import StitchedNetwork
+
+
+class CrossStitch(Architecture):
+    """One network per task, stitched together after every hidden layer.
+
+    After every hidden layer each network goes on with a learned linear combination of the
+    activations of all networks: from separate networks to a shared one, layer by layer, the data
+    decide.
+
+    Parameters
+    ----------
+    self_weight : float, default=0.9
+        Weight of a task's own activations at the start; the other tasks share the rest.
+    hidden_layer_sizes : tuple of int, default=(32, 32, 32)
+        Hidden layers of each network, at least one.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        Activation after every hidden layer.
+
+    Notes
+    -----
+    After a hidden layer ``h_t <- sum_s a[t, s] h_s``, equation (1) of [1]_ for any number of tasks,
+    with one matrix a for each layer. At the start ``a[t, t]`` is `self_weight` and the others of a
+    row share the rest; ``self_weight=1 / T`` is the "balanced" start of [2]_, whose code forces a
+    to be convex by a softmax, which the original does not. Departures from the original: all
+    networks start from the same random weights, as in that code, instead of ones trained for each
+    task, and Adam takes the same learning rate for a as for the rest.
+
+    Every row passes through the networks of all T tasks, and a stitch costs T^2: this is for tens
+    of tasks, not for thousands.
+
+    A task that was never seen is predicted by the mean of the outputs that the networks of all
+    trained tasks have for its row, with its own metadata.
+
+    References
+    ----------
+    .. [1] Misra, Shrivastava, Gupta and Hebert, "Cross-stitch networks for multi-task learning",
+       CVPR 2016.
+    .. [2] "Multi-task learning with hypernetworks and task metadata", under review, 2024.
+
+    Examples
+    --------
+    >>> from skmtl import MultiTaskRegressor
+    >>> from skmtl.architectures import CrossStitch
+    >>> from skmtl.datasets import make_cubic
+    >>> cubic = make_cubic(n_tasks=4, n_rows=30, random_state=0)
+    >>> model = MultiTaskRegressor(
+    ...     CrossStitch(),
+    ...     task_id="task",
+    ...     metadata=cubic.metadata,
+    ...     max_iter=100,
+    ...     random_state=0,
+    ... )
+    >>> model.fit(cubic.data, cubic.target).score(cubic.data, cubic.target) > 0.5
+    True
+    """
+
+    _parameter_constraints = {
+        **LAYERS,
+        "self_weight": [Interval(Real, 0, 1, closed="both")],
+    }
+
+    def __init__(
+        self,
+        *,
+        self_weight=0.9,
+        hidden_layer_sizes=(32, 32, 32),
+        activation="relu",
+    ):
+        self.self_weight = self_weight
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+
+    def build(self, shape, seeds, members):
+        """Return the networks of all members; see `Architecture.build`."""
+        return StitchedNetwork(
+            shape.n_tasks,
+            shape.n_inputs,
+            shape.n_outputs,
+            seeds=seeds,
+            hidden_layer_sizes=self._widths("hidden_layer_sizes", at_least=1),
+            activation=self.activation,
+            self_weight=self.self_weight,
+        )

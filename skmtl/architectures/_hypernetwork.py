@@ -1,0 +1,155 @@
+"""A hypernetwork writes one small network per task from an embedding and metadata."""
+
+from numbers import Integral, Real
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skmtl.architectures._base import Architecture
+from skmtl.architectures._layers import LAYERS
+from skmtl.nn import TaskHypernetwork
+
+
+class Hypernetwork(Architecture):
+    """A hypernetwork writes one small network per task from an embedding and metadata.
+
+    Every task has a learned embedding and, if there are any, metadata. A hypernetwork shared by all
+    tasks turns the two into the weights of a small network, which predicts the rows of that task.
+    `MultiTaskHypernetRegressor` and `MultiTaskHypernetClassifier` have these parameters flat.
+
+    Parameters
+    ----------
+    embedding_dim : int, default=10
+        Length of the embedding of a task; 0 to tell tasks apart by their metadata only.
+    embedding_init : {"auto", "common", "apart"}, default="auto"
+        Where embeddings start: all at the same random draw, as in the paper, so that tasks differ
+        only as far as their rows ask for, or each at one of its own, so that tasks differ from the
+        start. "auto" is "apart" in wide form, where tasks are few and have many rows, and "common"
+        otherwise.
+    embedding_alpha : float, default=0.3
+        Strength of the pull of the embeddings to their mean, as partial pooling in a mixed model:
+        ``embedding_alpha`` times the squared distance is added to the sum of the losses (of y in
+        standard deviations), so that it matters less the more rows a task has. May differ between
+        members.
+    hidden_layer_sizes : tuple of int, default=(32, 32, 32)
+        Hidden layers of a task's network.
+    hypernet_layers : int, default=0
+        Layers of the feature extractor of the hypernetwork. With 0, weights are linear in the
+        embedding and the metadata; more layers let complicated metadata act.
+    hypernet_width : int, default=32
+        Width of those layers.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        Activation of the tasks' networks.
+    compression : bool, default=True
+        Whether the weight generators use the three-factor form of the paper, which has far fewer
+        parameters than a full linear map.
+    target_bias : {"folded", "plain"}, default="folded"
+        Where the biases of the tasks' networks come from: a row of the generated weights, as in the
+        paper, or a linear map of their own, as in the code published with it.
+    init : {"kaiming", "hyperfan"}, default="kaiming"
+        Initial weights of the generators: each factor as a linear layer of its shape, or such that
+        the generated weights have the variance that the tasks' networks need [2]_.
+    linear_skip : bool, default=True
+        Whether a generated linear model, zero at the start, is added to each network: intercepts
+        and slopes that vary between tasks, as in a mixed model. Not in the paper.
+    interaction_alpha : float, default=1000.0
+        Strength of the pull to zero of that model's slopes as far as they are linear in metadata:
+        it times their squares is added to the sum of the losses (y, features and metadata in
+        standard deviations). With 1000 the metadata hardly change slopes, except through the
+        networks, and change intercepts freely. Without the pull (0) slopes follow the metadata of
+        the training tasks too closely, which harms tasks that were never seen. May differ between
+        members.
+
+    Notes
+    -----
+    The network of task t is ``theta_t = h(e_t, m_t)``, section 2 of [1]_; formulas and departures
+    are in the notes of :class:`skmtl.MultiTaskHypernetRegressor`.
+
+    References
+    ----------
+    .. [1] "Multi-task learning with hypernetworks and task metadata", under review, 2024.
+    .. [2] Chang, Flokas and Lipson, "Principled weight initialization for hypernetworks",
+       ICLR 2020.
+
+    Examples
+    --------
+    >>> from skmtl import MultiTaskRegressor
+    >>> from skmtl.architectures import Hypernetwork
+    >>> from skmtl.datasets import make_cubic
+    >>> cubic = make_cubic(n_tasks=20, n_rows=10, random_state=0)
+    >>> model = MultiTaskRegressor(
+    ...     Hypernetwork(), task_id=cubic.task_id, metadata=cubic.metadata, random_state=0
+    ... )
+    >>> model.fit(cubic.data, cubic.target).task_embeddings_.shape
+    (20, 10)
+    """
+
+    _parameter_constraints = {
+        **LAYERS,
+        "embedding_dim": [Interval(Integral, 0, None, closed="left")],
+        "embedding_init": [StrOptions({"auto", "common", "apart"})],
+        "embedding_alpha": [Interval(Real, 0, None, closed="left")],
+        "hypernet_layers": [Interval(Integral, 0, None, closed="left")],
+        "hypernet_width": [Interval(Integral, 1, None, closed="left")],
+        "compression": ["boolean"],
+        "target_bias": [StrOptions({"folded", "plain"})],
+        "init": [StrOptions({"kaiming", "hyperfan"})],
+        "linear_skip": ["boolean"],
+        "interaction_alpha": [Interval(Real, 0, None, closed="left")],
+    }
+    member_parameters = ("embedding_alpha", "interaction_alpha")
+    adapts = True
+
+    def __init__(
+        self,
+        *,
+        embedding_dim=10,
+        embedding_init="auto",
+        embedding_alpha=0.3,
+        hidden_layer_sizes=(32, 32, 32),
+        hypernet_layers=0,
+        hypernet_width=32,
+        activation="relu",
+        compression=True,
+        target_bias="folded",
+        init="kaiming",
+        linear_skip=True,
+        interaction_alpha=1000.0,
+    ):
+        self.embedding_dim = embedding_dim
+        self.embedding_init = embedding_init
+        self.embedding_alpha = embedding_alpha
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.hypernet_layers = hypernet_layers
+        self.hypernet_width = hypernet_width
+        self.activation = activation
+        self.compression = compression
+        self.target_bias = target_bias
+        self.init = init
+        self.linear_skip = linear_skip
+        self.interaction_alpha = interaction_alpha
+
+    def build(self, shape, seeds, members):
+        """Return the networks of all members; see `Architecture.build`."""
+        if self.embedding_dim + shape.n_metadata == 0:
+            raise ValueError(
+                "embedding_dim=0 leaves nothing that tells tasks apart: pass metadata=, or an "
+                "embedding_dim of at least 1."
+            )
+        apart = self.embedding_init == "apart"
+        if self.embedding_init == "auto":
+            apart = shape.wide and shape.n_tasks > 1
+        settings = self.get_params(deep=False)
+        del settings["embedding_init"]
+        return TaskHypernetwork(
+            shape.n_tasks,
+            shape.n_features,
+            shape.n_metadata,
+            shape.n_outputs,
+            seeds=seeds,
+            embeddings_apart=apart,
+            **{**settings, **members, "hidden_layer_sizes": self._widths("hidden_layer_sizes")},
+        )
+
+    def task_embeddings(self, module):
+        """Return the embeddings of the tasks, see `Architecture.task_embeddings`."""
+        return module.embeddings.detach().cpu().numpy()

@@ -1,0 +1,106 @@
+"""A shared trunk of which each task uses a changing part."""
+
+from numbers import Integral, Real
+
+from sklearn.utils._param_validation import Interval
+
+from skmtl.architectures._base import Architecture
+from skmtl.architectures._layers import HEADS, LAYERS
+from skmtl.nn import RoamingNetwork
+
+
+class MaximumRoaming(Architecture):
+    """A shared trunk of which each task uses a part that changes during training.
+
+    Each task uses only a part of the units of every layer of the trunk, and has its own head. From
+    time to time it takes up a unit that it has never used and gives up another, until it has used
+    all of them. Units learn from many tasks, but never serve all of them at once.
+
+    Parameters
+    ----------
+    active_fraction : float, default=0.8
+        Part of the units of each shared layer that a task uses at a time.
+    roaming_interval : int, default=10
+        Steps after which each task swaps one unit of each layer for one that it has never used.
+    hidden_layer_sizes : tuple of int, default=(32, 32, 32)
+        Hidden layers of the trunk, at least one.
+    head_layer_sizes : tuple of int, default=()
+        Hidden layers of each head; without any it is linear.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        Activation after every hidden layer.
+
+    Notes
+    -----
+    The activations of every layer of the trunk are multiplied by a mask of the task. Masks start at
+    random with ``active_fraction`` of the units, such that every unit has a task if there are
+    enough of them; every `roaming_interval` steps each task swaps one unit, drawn uniformly from
+    those it never used, for one drawn from those it uses, see section 3 of [1]_. After ``(1 -
+    active_fraction) * width`` swaps the masks rest.
+
+    In the code of [2]_ masks never move, and layers are widened so that each task has as many units
+    as other methods; here, as in [1]_, `hidden_layer_sizes` are those of the trunk. Departures from
+    [1]_: one step for all tasks of a batch instead of one for each, and intervals counted in steps.
+    Where weights are averaged over steps, so is the number of the step that decides about the
+    masks; the masks of the best epoch are kept with its weights.
+
+    A task that was never seen is predicted by the mean of the outputs that the networks of all
+    trained tasks have for its row, with its own metadata.
+
+    References
+    ----------
+    .. [1] Pascal, Michiardi, Bost, Huet and Zuluaga, "Maximum roaming multi-task learning", AAAI
+       2021.
+    .. [2] "Multi-task learning with hypernetworks and task metadata", under review, 2024.
+
+    Examples
+    --------
+    >>> from skmtl import MultiTaskRegressor
+    >>> from skmtl.architectures import MaximumRoaming
+    >>> from skmtl.datasets import make_cubic
+    >>> cubic = make_cubic(n_tasks=4, n_rows=30, random_state=0)
+    >>> model = MultiTaskRegressor(
+    ...     MaximumRoaming(),
+    ...     task_id="task",
+    ...     metadata=cubic.metadata,
+    ...     max_iter=100,
+    ...     random_state=0,
+    ... )
+    >>> model.fit(cubic.data, cubic.target).score(cubic.data, cubic.target) > 0.5
+    True
+    """
+
+    _parameter_constraints = {
+        **LAYERS,
+        **HEADS,
+        "active_fraction": [Interval(Real, 0, 1, closed="right")],
+        "roaming_interval": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        active_fraction=0.8,
+        roaming_interval=10,
+        hidden_layer_sizes=(32, 32, 32),
+        head_layer_sizes=(),
+        activation="relu",
+    ):
+        self.active_fraction = active_fraction
+        self.roaming_interval = roaming_interval
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.head_layer_sizes = head_layer_sizes
+        self.activation = activation
+
+    def build(self, shape, seeds, members):
+        """Return the networks of all members; see `Architecture.build`."""
+        return RoamingNetwork(
+            shape.n_tasks,
+            shape.n_inputs,
+            shape.n_outputs,
+            seeds=seeds,
+            hidden_layer_sizes=self._widths("hidden_layer_sizes", at_least=1),
+            head_layer_sizes=self._widths("head_layer_sizes"),
+            activation=self.activation,
+            active_fraction=self.active_fraction,
+            roaming_interval=self.roaming_interval,
+        )
