@@ -34,10 +34,10 @@ train, test = next(TaskShuffleSplit("school", n_splits=1, test_size=0.2, random_
 # ----------
 # The first knows about the pupil only, the second also which school it is, and the facts.
 
-from skmtl import MultiTaskHypernetRegressor
-from skmtl.baselines import SingleTaskRegressor
+from skmtl import MultiTaskHypernetRegressor, MultiTaskRegressor
+from skmtl.architectures import SingleNetwork
 
-plain = SingleTaskRegressor(one_hot=False, max_iter=40, random_state=0)
+plain = MultiTaskRegressor(SingleNetwork(one_hot=False), max_iter=40, random_state=0)
 plain.fit(X.iloc[train][pupils.feature_names], y.iloc[train])
 
 model = MultiTaskHypernetRegressor(

@@ -22,12 +22,13 @@ X["task"] = X["task"].map({0: "a1", 1: "a2", 2: "b1", 3: "b2"})
 # A look every second step is enough. ``heads_first=False`` leaves out what a task's own last layer
 # would do, which helps that task whoever steps.
 
-from skmtl.baselines import SharedBottomRegressor
+from skmtl import MultiTaskRegressor
+from skmtl.architectures import SharedBottom
 from skmtl.weighting import Affinity
 
-model = SharedBottomRegressor(
+model = MultiTaskRegressor(
+    SharedBottom(hidden_layer_sizes=(4,)),
     task_id="task",
-    hidden_layer_sizes=(4,),
     record_affinity=Affinity(every=2, heads_first=False),
     max_iter=60,
     early_stopping=False,

@@ -49,7 +49,8 @@ model.allocations_[0]
 # Tasks whose loss is large get more weight. ``_weights`` is told the losses of all members, a row
 # for each, and which tasks have rows in the batch; it answers with weights of the same shape.
 
-from skmtl.baselines import SharedBottomClassifier
+from skmtl import MultiTaskClassifier
+from skmtl.architectures import SharedBottom
 from skmtl.weighting import TaskWeighting
 
 
@@ -61,8 +62,13 @@ class Harder(TaskWeighting):
         return known * present.sum(1, keepdim=True) / known.sum(1, keepdim=True)
 
 
-settings = {"task_id": "task", "hidden_layer_sizes": (32,), "max_iter": 30, "random_state": 0}
-weighted = SharedBottomClassifier(task_weighting=Harder(), **settings)
+weighted = MultiTaskClassifier(
+    SharedBottom(hidden_layer_sizes=(32,)),
+    task_id="task",
+    task_weighting=Harder(),
+    max_iter=30,
+    random_state=0,
+)
 weighted.fit(digits.data, digits.target)
 
 # %%
