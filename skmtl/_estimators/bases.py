@@ -6,41 +6,11 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._data.wide import labels_frame
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.predictors import MultiTaskPredictor
-from skmtl.metrics import _mean_task_score
 
 
-class _TaskScore:
-    """The score of scikit-learn's mixins, and what it is in wide form."""
-
-    def score(self, X, y, sample_weight=None):
-        """Compute the coefficient of determination of numbers, the accuracy of classes.
-
-        Parameters
-        ----------
-        X : DataFrame or array of shape (n, n_columns)
-            As for ``predict``.
-        y : array-like of shape (n,), (n, n_outputs) or (n, n_tasks)
-            Labels; in wide form some may be missing.
-        sample_weight : array-like of shape (n,), or (n, n_tasks) in wide form, optional
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-            In wide form the mean over tasks, each over the rows that have its label.
-        """
-        check_is_fitted(self, "module_")
-        if not self._targets.wide:
-            return super().score(X, y, sample_weight)
-        frame = labels_frame(y, self.tasks_, self._targets.from_frame)
-        kinds = list(self.task_types_.values())
-        return _mean_task_score(frame, self.predict(X), kinds, sample_weight)
-
-
-class BaseRegressor(_TaskScore, RegressorMixin, MultiTaskPredictor):
+class BaseRegressor(RegressorMixin, MultiTaskPredictor):
     """Base class of regressors: which loss, and what y may be."""
 
     _parameter_constraints = {
@@ -57,13 +27,36 @@ class BaseRegressor(_TaskScore, RegressorMixin, MultiTaskPredictor):
             "task_types": self.task_types,
         }
 
+    def score(self, X, y, sample_weight=None):
+        """Compute the coefficient of determination.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_columns)
+            As for ``predict``.
+        y : array-like of shape (n,), (n, n_outputs) or (n, n_tasks)
+            Labels; in wide form missing ones are left out.
+        sample_weight : array-like of shape (n,), or (n, n_tasks) in wide form, optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            In wide form the mean over tasks: the coefficient of determination of numbers, the
+            accuracy of classes.
+        """
+        check_is_fitted(self, "module_")
+        if self._targets.wide:
+            return self._wide_score(X, y, sample_weight)
+        return super().score(X, y, sample_weight)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
 
 
-class BaseClassifier(_TaskScore, ClassifierMixin, MultiTaskPredictor):
+class BaseClassifier(ClassifierMixin, MultiTaskPredictor):
     """Base class of classifiers: their classes, and what y may be."""
 
     _parameter_constraints = {
@@ -98,6 +91,29 @@ class BaseClassifier(_TaskScore, ClassifierMixin, MultiTaskPredictor):
             for task, classes in zip(self.tasks_, self._targets.classes_by_task(), strict=True)
             if classes is not None
         }
+
+    def score(self, X, y, sample_weight=None):
+        """Compute the accuracy.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_columns)
+            As for ``predict``.
+        y : array-like of shape (n,) or (n, n_tasks)
+            Labels; in wide form missing ones are left out.
+        sample_weight : array-like of shape (n,), or (n, n_tasks) in wide form, optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            In wide form the mean over tasks: the coefficient of determination of numbers, the
+            accuracy of classes.
+        """
+        check_is_fitted(self, "module_")
+        if self._targets.wide:
+            return self._wide_score(X, y, sample_weight)
+        return super().score(X, y, sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

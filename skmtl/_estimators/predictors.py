@@ -14,10 +14,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._data.wide import wide_table
+from skmtl._data.wide import labels_frame, wide_table
 from skmtl._estimators.adapt import adapt
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.reports import embeddings_table, importance_table
+from skmtl.metrics import _mean_task_score
 
 
 def has_classes(estimator):
@@ -195,6 +196,12 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
             for task, outcome, logs in zip(self.tasks_, targets.outcomes, answers, strict=True)
             if outcome.classes is not None
         }
+
+    def _wide_score(self, X, y, sample_weight):
+        """Mean over tasks of the score of each, over the rows that have its label."""
+        frame = labels_frame(y, self.tasks_, self._targets.from_frame)
+        kinds = list(self.task_types_.values())
+        return _mean_task_score(frame, self.predict(X), kinds, sample_weight)
 
     @property
     def task_embeddings_(self):
