@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
+from sklearn.base import clone
 
 from skmtl.grouping import assign_tasks, estimate_gains, select_groups
 from skmtl.grouping._gain_tables import gain_table, parse_groups
@@ -85,11 +86,12 @@ class Table:
         measured : ndarray of bool
             Whether a row was measured.
         """
+        if rounds is not None:
+            method = clone(method).set_params(rounds=rounds)
         predicted, measured = estimate_gains(
             self.procedure,
             self.groups.shape[1],
             method,
-            rounds=rounds,
             candidates=self.groups,
             affinity=self.affinity if method == "tag" else None,
             random_state=seed,

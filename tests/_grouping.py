@@ -1,7 +1,9 @@
-"""Tables with families of tasks, for the tests of task grouping."""
+"""Tables with families of tasks, and a procedure that measures gains, for tests of grouping."""
 
 import numpy as np
 import pandas as pd
+
+from skmtl.grouping import MTGNet
 
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 10, "random_state": 0}
 
@@ -24,3 +26,30 @@ def long_table(n=40, n_tasks=4, seed=0):
     slopes = rng.normal(size=(2, 3))[np.arange(n_tasks) * 2 // n_tasks]
     y = (X.to_numpy() * slopes[task]).sum(1) + 0.3 * rng.normal(size=len(task))
     return X.assign(task=[f"t{k}" for k in task]), pd.Series(y)
+
+
+def truth(groups, seed=0):
+    """Gains that are means over partners, and an interaction of three tasks."""
+    rng = np.random.default_rng(seed)
+    by_pair = rng.normal(size=(groups.shape[1], groups.shape[1])) * 0.1
+    partners = groups[:, None] & ~np.eye(groups.shape[1], dtype=bool)
+    values = (partners * by_pair).sum(2) / np.maximum(partners.sum(2), 1)
+    values[groups[:, :3].all(axis=1)] -= 0.05
+    values[groups.sum(axis=1) == 1] = 0
+    return np.where(groups, values, np.nan)
+
+
+class Procedure:
+    """Record the groups that it is called with."""
+
+    def __init__(self):
+        self.groups = []
+
+    def __call__(self, groups):
+        self.groups += [tuple(np.flatnonzero(group).tolist()) for group in groups]
+        return truth(groups)
+
+
+def fast(**parameters):
+    """Return a small MTGNet."""
+    return MTGNet(**{"embedding_dim": 8, "max_iter": 10, "n_members": 2, **parameters})

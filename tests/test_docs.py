@@ -71,8 +71,16 @@ def public_names():
                 continue
             for method, function in inspect.getmembers(obj, inspect.isfunction):
                 # scikit-learn documents what it adds itself
-                if not method.startswith("_") and function.__module__.startswith("skmtl"):
+                ours = not method.startswith("_") and function.__module__.startswith("skmtl")
+                if ours and not inherits_docstring(obj, method):
                     yield f"{full}.{method}", "method"
+
+
+def inherits_docstring(cls, method):
+    """Whether a method without a docstring overrides a documented one of skmtl."""
+    bases = [base for base in cls.__mro__[1:] if base.__module__.startswith("skmtl")]
+    documented = any(getattr(vars(base).get(method), "__doc__", None) for base in bases)
+    return documented and not getattr(cls, method).__doc__
 
 
 def public_classes():

@@ -170,7 +170,7 @@ class GroupEncodingDisplay:
         Parameters
         ----------
         net : MTGNet
-            Fitted; ``mtgnet_`` of a TaskGrouper.
+            Fitted; ``gain_model_`` of a TaskGrouper.
         gains : DataFrame of shape (n_groups, n_tasks)
             Gains of the groups to show, best true ones.
         task : label

@@ -1,4 +1,4 @@
-"""Any estimator of scikit-learn as one of the tasks of a group, in wide and in long form."""
+"""Estimators of scikit-learn that train the tasks of a group, in wide and in long form."""
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,22 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skmtl._data.columns import as_table, find_columns
 from skmtl._data.task_ids import encode, labels_of
+from skmtl._estimators.base import BaseMultiTaskEstimator
+
+
+def adapt(estimator, task_id, task_encoding):
+    """Return an estimator in the form in which groups are trained; those of skmtl are unchanged."""
+    if isinstance(estimator, BaseMultiTaskEstimator):
+        return estimator
+    if task_id is not None:
+        return LongModel(estimator, task_id, task_encoding)
+    if not get_tags(estimator).target_tags.multi_output:
+        raise ValueError(
+            f"{type(estimator).__name__} cannot learn several outputs, so that it cannot train "
+            "tasks together. Use one that can, such as RandomForestRegressor, MultiTaskElasticNet "
+            "or an estimator of skmtl; or bring the table to long form and name its task_id."
+        )
+    return WideModel(estimator)
 
 
 def _inner_has(name):
@@ -20,7 +36,7 @@ def _inner_has(name):
 
 
 class _Adapter(BaseEstimator):
-    """What both forms share: the tags and the fit of the estimator inside."""
+    """Base of both forms: the tags and the fit of the estimator inside."""
 
     def __sklearn_tags__(self):
         return get_tags(self.estimator)
@@ -41,7 +57,7 @@ class _Adapter(BaseEstimator):
 class WideModel(_Adapter):
     """An estimator of several outputs: one column of y for each task of the group.
 
-    Rows that lack a label of some task are left out of ``fit``.
+    ``fit`` leaves out rows with missing labels.
 
     Parameters
     ----------
@@ -67,15 +83,8 @@ class WideModel(_Adapter):
             sample_weight = None if sample_weight is None else sample_weight[rows]
         self.tasks_ = y.columns
         y = np.asarray(y.infer_objects())
-        tags = get_tags(self.estimator).target_tags
-        if y.shape[1] == 1 and tags.single_output:
+        if y.shape[1] == 1 and get_tags(self.estimator).target_tags.single_output:
             y = y[:, 0]
-        elif y.shape[1] > 1 and not tags.multi_output:
-            raise ValueError(
-                f"{type(self.estimator).__name__} cannot learn several outputs, so that it cannot "
-                "train tasks together. Use one that can, such as RandomForestRegressor, "
-                "MultiTaskElasticNet or an estimator of skmtl; or bring the table to long form."
-            )
         return self._fit(X, y, sample_weight)
 
     def predict(self, X):
@@ -88,9 +97,8 @@ class WideModel(_Adapter):
         """Predict probabilities, a dict by task."""
         probabilities = self.estimator_.predict_proba(X)
         if not isinstance(probabilities, list):
-            several = np.ndim(probabilities) == 2 and len(self.tasks_) > 1
-            if several:
-                # of multi-label estimators: the probability of the second class of each task
+            if np.ndim(probabilities) == 2 and len(self.tasks_) > 1:
+                # multi-label estimators return the probability of the second class of each task
                 probabilities = [np.column_stack([1 - p, p]) for p in probabilities.T]
             else:
                 probabilities = [probabilities]
@@ -98,7 +106,7 @@ class WideModel(_Adapter):
 
     @property
     def classes_per_task_(self):
-        """Classes of every task."""
+        """Classes by task."""
         classes = self.estimator_.classes_
         if not isinstance(classes, list):
             n_tasks = len(self.tasks_)
@@ -107,7 +115,7 @@ class WideModel(_Adapter):
 
 
 class LongModel(_Adapter):
-    """An estimator of one output: the task is told by columns, or not at all.
+    """An estimator of one output, which gets an indicator of each task, or no task at all.
 
     Parameters
     ----------
@@ -127,22 +135,22 @@ class LongModel(_Adapter):
         return self._fit(self._encoded(X), y, sample_weight)
 
     def _encoded(self, X):
-        """X without the task id, and with an indicator of each task if there are several."""
+        """Return X without the task id, and with an indicator of each of several tasks."""
         table = as_table(X)
         positions = find_columns(table, self.task_id, "task_id")
         labels = labels_of(table, positions)
         if self.tasks_ is None:
             _, self.tasks_ = encode(labels)
-        left = [p for p in range(table.shape[1]) if p not in positions]
-        rest = table.iloc[:, left] if isinstance(table, pd.DataFrame) else table[:, left]
+        others = [p for p in range(table.shape[1]) if p not in positions]
+        rest = table.iloc[:, others] if isinstance(table, pd.DataFrame) else table[:, others]
         if self.task_encoding == "drop" or len(self.tasks_) == 1:
             return rest
         codes = self.tasks_.get_indexer(labels)
-        shown = (codes[:, None] == np.arange(len(self.tasks_))).astype(np.float64)
+        indicators = (codes[:, None] == np.arange(len(self.tasks_))).astype(np.float64)
         if not isinstance(rest, pd.DataFrame):
-            return np.column_stack([rest, shown])
+            return np.column_stack([rest, indicators])
         names = [f"task_{task}" for task in self.tasks_]
-        return rest.assign(**dict(zip(names, shown.T, strict=True)))
+        return rest.assign(**dict(zip(names, indicators.T, strict=True)))
 
     def predict(self, X):
         """Predict rows of tasks of the group."""

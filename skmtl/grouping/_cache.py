@@ -1,13 +1,16 @@
-"""Finished procedures on disk, so that a fit that was interrupted goes on where it stopped."""
+"""Scores of trained groups on disk, so that an interrupted fit goes on where it stopped."""
 
 import json
 import os
 import tempfile
 from pathlib import Path
 
+import joblib
 import numpy as np
 
-_WHAT = {
+from skmtl.model_selection._pipelines import digest
+
+_DESCRIPTIONS = {
     "data": "other data",
     "estimator": "another estimator, or other settings of it",
     "splits": "other validation rows (cv or random_state)",
@@ -15,19 +18,35 @@ _WHAT = {
 }
 
 
+def cache_identity(data, estimator, splits, settings):
+    """Return digests of everything that the scores of groups depend on."""
+    return {
+        "data": joblib.hash((data.X, data.y, data.weights)),
+        "estimator": _digest((type(estimator), estimator.get_params())),
+        "splits": joblib.hash(splits),
+        "settings": _digest(settings),
+    }
+
+
+def _digest(content):
+    """Return a digest, or the printed form of what has none, such as a lambda."""
+    value = digest(lambda: joblib.hash(content))
+    return value if isinstance(value, str) else repr(content)
+
+
 class GroupCache:
-    """One file for each group, beside one that says what they belong to.
+    """Store the scores of each group in a file, and in another what they depend on.
 
     Parameters
     ----------
     folder : path
     identity : dict of str to str
-        Digests of everything that the results depend on.
+        Digests of everything that the results depend on, by the keys of `cache_identity`.
 
     Raises
     ------
     ValueError
-        If the folder holds results of something else.
+        If the folder holds results with another identity.
     """
 
     def __init__(self, folder, identity):
@@ -39,8 +58,8 @@ class GroupCache:
                 raise ValueError(f"cache_dir={str(folder)!r} does not say what its results are of.")
             self._write(path, identity)
             return
-        found = json.loads(path.read_text())
-        differ = [what for key, what in _WHAT.items() if found.get(key) != identity[key]]
+        stored = json.loads(path.read_text())
+        differ = [text for key, text in _DESCRIPTIONS.items() if stored.get(key) != identity[key]]
         if differ:
             raise ValueError(
                 f"cache_dir={str(folder)!r} holds results of {', and of '.join(differ)}. Use "
@@ -48,12 +67,12 @@ class GroupCache:
             )
 
     def _path(self, group):
-        # a name must not be too long for the file system, however many tasks there are
+        # packed, so that the name is short enough for the file system with many tasks
         bits = np.packbits(np.concatenate([group, [True]])).tobytes().hex()
         return self.folder / f"group_{bits}.json"
 
     def get(self, group):
-        """Scores of a group, or None if it has not been trained.
+        """Return the scores of a group, or None if it has not been trained.
 
         Returns
         -------
@@ -66,11 +85,11 @@ class GroupCache:
         return np.array(scores, dtype=np.float64)
 
     def put(self, group, scores):
-        """Keep the scores of a group."""
+        """Store the scores of a group."""
         self._write(self._path(group), [None if np.isnan(s) else float(s) for s in scores])
 
     def _write(self, path, content):
-        # all or nothing: a process that is killed leaves no half-written result
+        # atomic: a process that is killed leaves no half-written result
         handle, name = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
         with os.fdopen(handle, "w") as file:
             json.dump(content, file)

@@ -14,12 +14,38 @@ from skmtl.model_selection import TaskKFold, TaskShuffleSplit
 _VALIDATION_SHARE = 0.25
 
 
+def group_data(X, y, sample_weight, task_id):
+    """Return the data of all tasks, in long form if there is a task id, else in wide form."""
+    if task_id is not None:
+        return LongData(X, y, sample_weight, task_id)
+    if np.ndim(y) != 2:
+        raise ValueError(
+            f"y has {np.ndim(y)} dimension(s), so that there is one task only, and nothing to "
+            "group. Pass a y with a column for every task, or task_id='...' to name the column "
+            "of X that says which task a row belongs to."
+        )
+    return WideData(X, y, sample_weight)
+
+
+def validation_splits(data, cv, seed):
+    """Return pairs of training and validation rows, all of which have labels of every task."""
+    splits = data.splits(cv, seed)
+    empty = [np.flatnonzero(data.n_labels(rows) == 0) for split in splits for rows in split]
+    empty = np.unique(np.concatenate(empty))
+    if len(empty):
+        raise ValueError(
+            f"cv leaves these tasks without any training or validation label: "
+            f"{data.tasks[empty][:20].tolist()}. Use fewer folds, or drop the tasks."
+        )
+    return splits
+
+
 def _weights(sample_weight, X):
     return None if sample_weight is None else _check_sample_weight(sample_weight, X)
 
 
 class WideData:
-    """One row is an example of every task, and y has a column for each.
+    """Data in wide form: a row is an example of every task, and y has a column for each.
 
     Attributes
     ----------
@@ -27,6 +53,8 @@ class WideData:
     from_frame : bool
         Whether y was a DataFrame.
     """
+
+    task_id = None
 
     def __init__(self, X, y, sample_weight=None):
         self.X = as_table(X)
@@ -42,7 +70,7 @@ class WideData:
             raise ValueError(f"these columns of y have no label at all: {empty[:20]}. Drop them.")
 
     def part(self, group, rows=None):
-        """Rows that have a label of some task of a group, with these columns of y.
+        """Return the rows with a label of any task of a group, and its columns of y.
 
         Parameters
         ----------
@@ -61,20 +89,20 @@ class WideData:
         return _safe_indexing(self.X, rows), y.iloc[rows], weights
 
     def splits(self, cv, seed):
-        """Training and validation rows, a list of pairs."""
+        """Return training and validation rows, a list of pairs."""
         if cv is None:
             cv = ShuffleSplit(1, test_size=_VALIDATION_SHARE, random_state=seed)
         elif isinstance(cv, (int, np.integer)):
             cv = KFold(cv, shuffle=True, random_state=seed)
         return list(check_cv(cv).split(self.X, self.y))
 
-    def labelled(self, rows):
-        """How many labels of each task some rows have."""
+    def n_labels(self, rows):
+        """Return the number of labels of each task in rows."""
         return self.y.iloc[rows].notna().sum().to_numpy()
 
 
 class LongData:
-    """One row is an example of one task, which a column of X names.
+    """Data in long form: a row is an example of one task, which a column of X names.
 
     Attributes
     ----------
@@ -93,20 +121,20 @@ class LongData:
         self.codes, self.tasks = encode(labels)
 
     def part(self, group, rows=None):
-        """Rows of the tasks of a group; see `WideData`."""
+        """Return the rows of the tasks of a group; see `WideData`."""
         rows = np.arange(len(self.codes)) if rows is None else rows
         rows = rows[group[self.codes[rows]]]
         weights = None if self.weights is None else self.weights[rows]
         return _safe_indexing(self.X, rows), _safe_indexing(self.y, rows), weights
 
     def splits(self, cv, seed):
-        """Training and validation rows, a list of pairs."""
+        """Return training and validation rows, a list of pairs."""
         if cv is None:
             cv = TaskShuffleSplit(self.task_id, 1, test_size=_VALIDATION_SHARE, random_state=seed)
         elif isinstance(cv, (int, np.integer)):
             cv = TaskKFold(self.task_id, int(cv), shuffle=True, random_state=seed)
         return list(check_cv(cv).split(self.X, self.y))
 
-    def labelled(self, rows):
-        """How many rows of each task there are among some."""
+    def n_labels(self, rows):
+        """Return the number of rows of each task among rows."""
         return np.bincount(self.codes[rows], minlength=len(self.tasks))

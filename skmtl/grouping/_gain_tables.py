@@ -1,12 +1,13 @@
-"""Gain tables: one row a group, one column a task, NaN where the task is not in the group.
-
-Checked here, and made from arrays.
-"""
+"""Gain tables: one row a group, one column a task, NaN where the task is not in the group."""
 
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
+
+# tasks up to which all groups are candidates, and how many groups are drawn beyond
+_MAX_TASKS = 11
+_N_CANDIDATES = 3000
 
 
 def check_gains(gains):
@@ -49,7 +50,7 @@ def check_gains(gains):
 
 
 def label_group(members, tasks):
-    """Labels of the tasks in a group, as a tuple.
+    """Return the labels of the tasks in a group, as a tuple.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def label_group(members, tasks):
 
 
 def group_index(groups, tasks):
-    """Groups as an Index of tuples, which pandas must not spread over levels.
+    """Return groups as an Index of tuples, which pandas must not spread over levels.
 
     Parameters
     ----------
@@ -74,13 +75,13 @@ def group_index(groups, tasks):
 
 
 def gain_table(groups, values, tasks):
-    """A gain table from arrays.
+    """Return a gain table made from arrays.
 
     Parameters
     ----------
     groups : ndarray of shape (n, n_tasks) of bool
     values : ndarray of shape (n, n_tasks)
-        Read where `groups` is True.
+        Values outside the groups are ignored.
     tasks : Index
 
     Returns
@@ -92,13 +93,13 @@ def gain_table(groups, values, tasks):
 
 
 def all_groups(n_tasks, sizes=None):
-    """All groups of tasks, small ones first.
+    """Return all groups of tasks, small ones first.
 
     Parameters
     ----------
     n_tasks : int
     sizes : iterable of int, optional
-        How many tasks; every number by default.
+        Sizes of the groups; every size by default.
 
     Returns
     -------
@@ -112,8 +113,28 @@ def all_groups(n_tasks, sizes=None):
     return groups
 
 
+def default_candidates(n_tasks, generator):
+    """Return all groups, or of many tasks a sample of every size."""
+    if n_tasks <= _MAX_TASKS:
+        return all_groups(n_tasks)
+    fixed = all_groups(n_tasks, [1, 2, n_tasks])
+    n_candidates = max(_N_CANDIDATES, 2 * len(fixed))
+    seen, rows = {group.tobytes() for group in fixed}, [fixed]
+    n_missing = n_candidates - len(fixed)
+    while n_missing > 0:
+        # all sizes are equally likely, so that small groups are not lost among large ones
+        sizes = generator.randint(3, n_tasks, size=n_missing)
+        order = generator.random_sample((n_missing, n_tasks)).argsort(axis=1)
+        for group in order < sizes[:, None]:
+            if group.tobytes() not in seen:
+                seen.add(group.tobytes())
+                rows.append(group[None])
+                n_missing -= 1
+    return np.concatenate(rows)
+
+
 def parse_groups(groups, tasks):
-    """Groups given by labels, as an array.
+    """Return groups of labels as an array.
 
     Parameters
     ----------
@@ -126,13 +147,32 @@ def parse_groups(groups, tasks):
     """
     array = np.zeros((len(groups), len(tasks)), dtype=bool)
     for k, group in enumerate(groups):
-        places = tasks.get_indexer(pd.Index(list(group), tupleize_cols=False))
-        if not len(places) or (places < 0).any():
-            unknown = [task for task, place in zip(group, places, strict=True) if place < 0]
+        positions = tasks.get_indexer(pd.Index(list(group), tupleize_cols=False))
+        if not len(positions):
+            raise ValueError(f"the group {tuple(group)!r} names no task at all.")
+        unknown = [task for task, position in zip(group, positions, strict=True) if position < 0]
+        if unknown:
             raise ValueError(
-                f"the group {tuple(group)!r} names no task at all."
-                if not len(places)
-                else f"the group {tuple(group)!r} names {unknown}, which are no columns of gains."
+                f"the group {tuple(group)!r} names {unknown}, which are no columns of gains."
             )
-        array[k, places] = True
+        array[k, positions] = True
     return array
+
+
+def mean_over_partners(by_pair, groups):
+    """Return the mean over the partners of each task in a group; 0 for a task alone.
+
+    Parameters
+    ----------
+    by_pair : ndarray of shape (n_tasks, n_tasks)
+        Row: the task that gains; column: its partner. The diagonal is ignored.
+    groups : ndarray of shape (n, n_tasks) of bool
+
+    Returns
+    -------
+    ndarray of shape (n, n_tasks)
+        NaN outside the groups.
+    """
+    by_pair = by_pair - np.diag(np.diag(by_pair))
+    n_partners = np.maximum(groups.sum(axis=1, keepdims=True) - 1, 1)
+    return np.where(groups, groups @ by_pair.T / n_partners, np.nan)

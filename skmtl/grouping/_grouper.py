@@ -5,43 +5,43 @@ from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.base import clone
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.multi_task import MultiTaskRegressor
-from skmtl.grouping._data import LongData, WideData
-from skmtl.grouping._estimate import METHODS
-from skmtl.grouping._gain_tables import parse_groups
-from skmtl.grouping._gains import GainsMixin
-from skmtl.grouping._selection import assign_tasks, select_groups
-from skmtl.grouping._serving import ServingMixin
+from skmtl.grouping._base import BaseGrouper
+from skmtl.grouping._data import group_data
+from skmtl.grouping._gains import Gains
+from skmtl.grouping._trained import train_groups
+from skmtl.grouping._trainer import make_trainer
+from skmtl.grouping.gains import GAIN_ESTIMATORS, GainEstimator
+from skmtl.grouping.selection import assign_tasks, select_groups
 
 
-class TaskGrouper(GainsMixin, ServingMixin, MetaEstimatorMixin, BaseEstimator):
+class TaskGrouper(BaseGrouper):
     r"""Find out which tasks to train together, and train one estimator for each such group.
 
-    ``fit`` estimates what each task gains in groups of tasks, selects the groups with the largest
-    mean gain, and trains an estimator for each on all rows; ``predict`` sends each task to the
+    ``fit`` estimates the gain of each task in groups of tasks, selects the groups with the largest
+    mean gain, and trains an estimator for each on all rows; ``predict`` uses for each task the
     group that serves it.
 
     Parameters
     ----------
     estimator : estimator, default=None
-        One of this package, whose groups train side by side, or any of scikit-learn; in wide form
+        One of this package, whose groups train in parallel, or any of scikit-learn; in wide form
         one of several outputs, trained on the rows that have all labels of a group. By default a
         :class:`skmtl.MultiTaskRegressor` with a shared bottom.
     max_groups : int, default=3
         Groups at most, from 1 to the number of tasks.
-    gains : str, MTGNet, callable or DataFrame, default="auto"
-        How gains are estimated. "exhaustive": all groups are trained; "hoa": all pairs, averaged;
-        "tag": affinities of one run, for estimators of this package; "mtgnet" or an
-        :class:`~skmtl.grouping.MTGNet`: active learning; "random": not at all. "auto" is
-        "exhaustive" if all groups fit into `time_budget`, else "mtgnet". A function of the
-        procedure and the candidates, as in :func:`~skmtl.grouping.estimate_gains`, or a table of
-        known gains.
+    gains : str, GainEstimator, callable or DataFrame, default="auto"
+        How gains are estimated: a :class:`~skmtl.grouping.GainEstimator` or its name.
+        "exhaustive" trains all groups; "hoa" trains all pairs and averages them; "tag" averages
+        affinities of one training, of estimators of this package; "mtgnet" learns actively;
+        "random" trains nothing. "auto" is "exhaustive" if that fits into `time_budget`, else
+        "mtgnet". Or a function, as in `estimate_gains`, or a table of known gains.
     selection : {"exact", "beam"}, default="exact"
         How groups are selected, see :func:`~skmtl.grouping.select_groups`.
     max_cost : float, default=None
@@ -50,39 +50,38 @@ class TaskGrouper(GainsMixin, ServingMixin, MetaEstimatorMixin, BaseEstimator):
         Maps a group, a tuple of task labels, to its cost.
     candidates : list of tuple, default=None
         Groups that may be selected, by the labels of their tasks. By default all groups of up to
-        11 tasks; of more tasks some, drawn at random.
-    rounds : int, default=None
-        Rounds of MTG-Net; by default as many groups are measured as there are pairs.
+        11 tasks, or a random sample of the groups of more tasks.
     cv : int, splitter or iterable, default=None
-        Which rows validate: those on which the gains are computed. They are the same for all
-        groups; early stopping uses others. By default a quarter of the rows, in long form of
-        each task; an int is a number of folds.
+        Validation rows, on which the gains are computed. They are the same for all groups; early
+        stopping uses other rows. By default a quarter of the rows, in long form of each task; an
+        int is a number of folds.
     scoring : str or callable, default=None
         Score of a task, as for :func:`skmtl.metrics.per_task_score`. By default the squared error
-        of numbers, and the log loss of classes or their accuracy if there are no probabilities.
+        of numbers, and the log loss of classes, or their accuracy without ``predict_proba``.
     n_repeats : int, default=1
         Trainings of each group with different random states, whose scores are averaged.
     time_budget : float, default=60.0
         Seconds of ``gains="auto"``.
     task_id : str, int, list of these, or None, default=None
-        The column of X that says which task a row belongs to; None is wide form, or what
-        `estimator` says.
+        The column of X that says which task a row belongs to. None is the `task_id` of
+        `estimator`, or wide form.
     task_encoding : {"onehot", "drop"}, default="onehot"
-        In long form, what an estimator that is not of this package gets instead of the task id.
+        In long form, what replaces the task id for an estimator that is not of this package.
     metadata : DataFrame, default=None
-        Facts about tasks, one row per task, for MTG-Net. With rows of tasks that are not in the
-        data, their gains can be predicted with `predict_gains`.
+        Features of tasks, one row per task, for MTG-Net. If it has rows of new tasks,
+        `predict_gains` predicts their gains.
     compare : bool, default=True
-        Whether to train each task alone and all together as well, so that `report` compares.
+        Whether to train each task alone and all together as well, for `report`.
     cache_dir : path-like, default=None
-        Folder that keeps the scores of every group that was trained, so that an interrupted
-        ``fit`` goes on where it stopped.
+        Folder with the scores of every trained group, so that an interrupted ``fit`` goes on where
+        it stopped.
     n_jobs : int, default=None
-        Processes that train groups side by side.
+        Processes that train groups in parallel.
     max_members : int or "auto", default="auto"
         Groups that train as members of one network at most, with an estimator of this package.
     random_state : int, RandomState instance or None, default=None
-        Decides validation rows, what is drawn, and the random states of estimators that have none.
+        Decides validation rows, random numbers of the gain estimator, and the random states of
+        estimators that have none.
     verbose : int, default=0
         1 shows a progress bar, if the output is a terminal.
 
@@ -97,11 +96,11 @@ class TaskGrouper(GainsMixin, ServingMixin, MetaEstimatorMixin, BaseEstimator):
     measured_ : Series
         Whether each row of `gains_` was measured.
     affinity_ : DataFrame
-        With ``gains="tag"``: row is the task that steps, column the one that is affected.
+        If the gain estimator uses it: row is the task that steps, column the one that is affected.
     gains_method_ : str
-        What ``gains="auto"`` came to.
-    mtgnet_ : MTGNet
-        The meta learner, if there is one.
+        Name of the gain estimator, also with ``gains="auto"``.
+    gain_model_ : MTGNet or None
+        The fitted model that predicts gains of other groups, if the gain estimator has one.
     n_procedures_ : int
         Groups that were trained to estimate the gains, tasks alone included.
     seconds_ : Series
@@ -111,7 +110,7 @@ class TaskGrouper(GainsMixin, ServingMixin, MetaEstimatorMixin, BaseEstimator):
     tasks_ : Index
         Task labels.
     n_features_in_ : int
-        Columns of X.
+        Number of columns of X.
     feature_names_in_ : ndarray
         Their names, if all are strings.
 
@@ -123,16 +122,16 @@ class TaskGrouper(GainsMixin, ServingMixin, MetaEstimatorMixin, BaseEstimator):
     Notes
     -----
     The gain of task t in group g is :math:`(L_t(\{t\}) - L_t(g)) / L_t(\{t\})` with losses L on
-    the validation rows; with scores that are to be large, the rise relative to the size of the
-    score. That of a task alone is 0. Groups are chosen by the largest mean gain, each task
-    being served by the group in which it gains most [1]_ [2]_. "tag" compares affinities instead,
-    and never leaves a task alone [3]_.
+    the validation rows; for scores of which larger is better, it is the increase relative to the
+    absolute score. A task alone gains 0. The groups with the largest mean gain are selected, where
+    each task is served by the group in which it gains most [1]_ [2]_. "tag" compares affinities
+    instead, and never selects a task alone [3]_.
 
-    Gains of selected groups look better on the validation rows than they are, for they were
-    selected there: look at `report` on rows that ``fit`` has not seen.
+    Gains of selected groups are too optimistic on the validation rows, since they were selected
+    there: see `report` on rows that ``fit`` has not seen.
 
-    A group's result is that of training it alone: in wide form, and in long form if tasks have
-    the same numbers of rows, to the bit, otherwise up to rounding.
+    Groups train in parallel with the result of training each alone: bitwise identical in wide form,
+    and in long form if tasks have the same numbers of rows, otherwise up to rounding.
 
     References
     ----------
@@ -160,8 +159,8 @@ class TaskGrouper(GainsMixin, ServingMixin, MetaEstimatorMixin, BaseEstimator):
         "estimator": [HasMethods(["fit", "predict"]), None],
         "max_groups": [Interval(Integral, None, None, closed="neither")],
         "gains": [
-            StrOptions({"auto", *METHODS}),
-            HasMethods(["predict", "encode"]),
+            StrOptions({"auto", *GAIN_ESTIMATORS}),
+            GainEstimator,
             callable,
             pd.DataFrame,
         ],
@@ -169,7 +168,6 @@ class TaskGrouper(GainsMixin, ServingMixin, MetaEstimatorMixin, BaseEstimator):
         "max_cost": [Interval(Real, 0, None, closed="neither"), None],
         "group_cost": [callable, None],
         "candidates": [list, tuple, None],
-        "rounds": [Interval(Integral, 0, None, closed="left"), None],
         "cv": ["cv_object"],
         "scoring": [str, callable, None],
         "n_repeats": [Interval(Integral, 1, None, closed="left")],
@@ -195,7 +193,6 @@ class TaskGrouper(GainsMixin, ServingMixin, MetaEstimatorMixin, BaseEstimator):
         max_cost=None,
         group_cost=None,
         candidates=None,
-        rounds=None,
         cv=None,
         scoring=None,
         n_repeats=1,
@@ -217,7 +214,6 @@ class TaskGrouper(GainsMixin, ServingMixin, MetaEstimatorMixin, BaseEstimator):
         self.max_cost = max_cost
         self.group_cost = group_cost
         self.candidates = candidates
-        self.rounds = rounds
         self.cv = cv
         self.scoring = scoring
         self.n_repeats = n_repeats
@@ -243,7 +239,7 @@ class TaskGrouper(GainsMixin, ServingMixin, MetaEstimatorMixin, BaseEstimator):
         return tags
 
     def _estimator(self):
-        """The estimator, or the default one."""
+        """Return the estimator, or the default one."""
         if self.estimator is not None:
             return self.estimator
         return MultiTaskRegressor(task_id=self.task_id)
@@ -274,104 +270,78 @@ class TaskGrouper(GainsMixin, ServingMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is one task only, if `max_groups` is not between 1 and the number of tasks, if
-            the estimator cannot learn several outputs, if `cache_dir` holds results of other data
-            or settings, or if a table cannot be used; the message says what to change.
+            If there is only one task, or if the data, a parameter or `cache_dir` cannot be used;
+            the message says what to change.
         """
         self._validate_params()
         if y is None:
             raise ValueError("TaskGrouper requires y to be passed, but the target y is None.")
         data = self._data(X, y, sample_weight)
         validate_data(self, data.X, reset=True, skip_check_array=True)
-        self._check_tasks(data)
+        self._check_tasks(data.tasks)
         generator = check_random_state(self.random_state)
-        candidates = self._candidates(data, generator)
-        trainer = self._trainer(data, generator)
-        started = time.perf_counter()
-        self._estimate(trainer, candidates, generator)
-        estimated = time.perf_counter()
-        costs = None
-        if self.group_cost is not None:
-            costs = [self.group_cost(group) for group in self.gains_.index]
-        self.groups_ = select_groups(
-            self.gains_,
-            self.max_groups,
-            method=self.selection,
-            costs=costs,
-            max_cost=self.max_cost,
+        gains = Gains(
+            self.gains,
+            candidates=self.candidates,
+            max_groups=self.max_groups,
+            metadata=self.metadata,
+            time_budget=self.time_budget,
         )
-        self.assignment_ = assign_tasks(self.gains_, self.groups_)
+        candidates = gains.candidate_groups(data.tasks, generator)
+        trainer = make_trainer(
+            clone(self._estimator()),
+            data,
+            generator,
+            cv=self.cv,
+            n_repeats=self.n_repeats,
+            task_encoding=self.task_encoding,
+            cache_dir=self.cache_dir,
+            scoring=self.scoring,
+            n_jobs=self.n_jobs,
+            max_members=self.max_members,
+            show=bool(self.verbose),
+        )
+        started = time.perf_counter()
+        result = gains.estimate(trainer, candidates, generator)
+        estimated, costs = time.perf_counter(), None
+        if self.group_cost is not None:
+            costs = [self.group_cost(group) for group in result.gains.index]
+        limits = {"method": self.selection, "costs": costs, "max_cost": self.max_cost}
+        groups = select_groups(result.gains, self.max_groups, **limits)
+        assignment = assign_tasks(result.gains, groups)
         # a group that serves no task need not be trained
-        self.groups_ = [group for group in self.groups_ if group in set(self.assignment_)]
+        groups = [group for group in groups if group in set(assignment)]
         selected = time.perf_counter()
-        self._train(trainer, data)
+        self._trained = train_groups(trainer, groups, assignment, result, self.compare)
         spent = np.diff([started, estimated, selected, time.perf_counter()])
         self.seconds_ = pd.Series(spent, index=["gains", "selection", "training"], name="seconds")
+        self.tasks_, self.groups_, self.assignment_ = data.tasks, groups, assignment
+        self.estimators_ = self._trained.models.estimators
+        self.gains_, self.measured_, self.gain_model_ = result.gains, result.measured, result.model
+        self.gains_method_, self.n_procedures_ = result.method, result.n_procedures
+        if result.affinity is not None:
+            self.affinity_ = result.affinity
         return self
 
     def _data(self, X, y, sample_weight):
         task_id, estimator = self._task_id(), self._estimator()
-        ours = isinstance(estimator, BaseMultiTaskEstimator)
-        if ours and estimator.task_id != task_id:
+        if isinstance(estimator, BaseMultiTaskEstimator) and estimator.task_id != task_id:
             raise ValueError(
                 f"task_id={task_id!r} here, but the estimator has task_id={estimator.task_id!r}; "
                 "give them the same."
             )
-        if task_id is not None:
-            return LongData(X, y, sample_weight, task_id)
-        if np.ndim(y) != 2:
-            raise ValueError(
-                f"y has {np.ndim(y)} dimension(s), so that there is one task only, and nothing to "
-                "group. Pass a y with a column for every task, or task_id='...' to name the column "
-                "of X that says which task a row belongs to."
-            )
-        return WideData(X, y, sample_weight)
+        return group_data(X, y, sample_weight, task_id)
 
-    def _check_tasks(self, data):
-        n_tasks = len(data.tasks)
-        if n_tasks < 2:
+    def _check_tasks(self, tasks):
+        if len(tasks) < 2:
             raise ValueError(
-                f"there is one task only, {data.tasks[0]!r}, and nothing to group; fit the "
-                "estimator itself."
+                f"there is one task only, {tasks[0]!r}, and nothing to group; fit the estimator "
+                "itself."
             )
-        if not 1 <= self.max_groups <= n_tasks:
+        if not 1 <= self.max_groups <= len(tasks):
             raise ValueError(
-                f"max_groups must be from 1 to the number of tasks, {n_tasks}; got "
+                f"max_groups must be from 1 to the number of tasks, {len(tasks)}; got "
                 f"{self.max_groups}."
             )
         if (self.group_cost is None) != (self.max_cost is None):
             raise ValueError("group_cost and max_cost must be given together.")
-        estimator = self._estimator()
-        ours = isinstance(estimator, BaseMultiTaskEstimator)
-        if (
-            not ours
-            and self._task_id() is None
-            and not get_tags(estimator).target_tags.multi_output
-        ):
-            raise ValueError(
-                f"{type(estimator).__name__} cannot learn several outputs, so that it cannot train "
-                "tasks together. Use one that can, such as RandomForestRegressor, "
-                "MultiTaskElasticNet or an estimator of skmtl; or bring the table to long form "
-                "and name its task_id."
-            )
-        if not ours and isinstance(self.gains, str) and self.gains == "tag":
-            raise ValueError(
-                "gains='tag' compares gradients, which only estimators of skmtl record; "
-                f"{type(estimator).__name__} has none. Use 'hoa', 'mtgnet' or 'exhaustive'."
-            )
-
-    def _train(self, trainer, data):
-        """Train the selected groups on all rows, and what they are compared with."""
-        groups = parse_groups(self.groups_, data.tasks)
-        n_tasks = len(data.tasks)
-        others = np.zeros((0, n_tasks), dtype=bool)
-        if self.compare:
-            others = np.vstack([np.eye(n_tasks, dtype=bool), np.ones((1, n_tasks), dtype=bool)])
-        wanted, places = np.unique(np.vstack([groups, others]), axis=0, return_inverse=True)
-        places = places.reshape(-1)
-        models = trainer.models(wanted)
-        self.estimators_ = [models[k] for k in places[: len(groups)]]
-        self._alone = [models[k] for k in places[len(groups) :][:n_tasks]]
-        self._together = models[places[-1]] if self.compare else None
-        self._from_frame, self._wide = data.from_frame, isinstance(data, WideData)
-        self._places = {group: k for k, group in enumerate(self.groups_)}

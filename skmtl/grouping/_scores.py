@@ -1,4 +1,4 @@
-"""Scores of every task on validation rows, and the gains that follow from them."""
+"""Scores of every task on validation rows, and the gains computed from them."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from skmtl.metrics import (
 
 
 def scores_by_task(model, X, y, scoring=None, sample_weight=None):
-    """One score for each task; greater is better.
+    """Return one score for each task; greater is better.
 
     Parameters
     ----------
@@ -21,8 +21,8 @@ def scores_by_task(model, X, y, scoring=None, sample_weight=None):
         Fitted.
     X, y : table and labels
     scoring : as for `per_task_score`
-        None: squared errors of numbers, the log loss of classes, or their accuracy where there are
-        no probabilities; errors with a minus sign.
+        By default the negative squared error of numbers and the negative log loss of classes, or
+        their accuracy without `predict_proba`.
     sample_weight : ndarray, optional
 
     Returns
@@ -35,21 +35,21 @@ def scores_by_task(model, X, y, scoring=None, sample_weight=None):
     if isinstance(y, pd.DataFrame):
         types = getattr(model, "task_types_", None)
     if types is None:
-        scorer = _loss_of_classes(model) if is_classifier(model) else neg_mt_mse_scorer
+        scorer = _class_scorer(model) if is_classifier(model) else neg_mt_mse_scorer
         return per_task_score(model, X, y, scoring=scorer, sample_weight=sample_weight)
     kinds = {kind == "regression" for kind in types.values()}
-    scorers = [neg_mt_mse_scorer] * (True in kinds) + [_loss_of_classes(model)] * (False in kinds)
+    scorers = [neg_mt_mse_scorer] * (True in kinds) + [_class_scorer(model)] * (False in kinds)
     return pd.concat(
         [per_task_score(model, X, y, scoring=s, sample_weight=sample_weight) for s in scorers]
     )
 
 
-def _loss_of_classes(model):
+def _class_scorer(model):
     return neg_mt_log_loss_scorer if hasattr(model, "predict_proba") else mt_accuracy_scorer
 
 
 def gains_of(scores, alone):
-    """Improvement over training alone, relative to the score alone.
+    """Return the improvement over training alone, relative to the score alone.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def gains_of(scores, alone):
     Returns
     -------
     ndarray of shape (n, n_tasks)
-        Where the score alone is 0 the difference itself.
+        The difference itself where the score alone is 0.
     """
     unit = np.where(alone == 0, 1.0, np.abs(alone))
     return (scores - alone) / unit

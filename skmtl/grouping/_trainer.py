@@ -1,4 +1,4 @@
-"""Trains groups and scores them: ours as members side by side, others one by one in `n_jobs`."""
+"""Training and scoring of groups: estimators of skmtl as members, others in `n_jobs` processes."""
 
 import warnings
 from dataclasses import dataclass
@@ -14,6 +14,9 @@ from tqdm.auto import tqdm
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.plan import train_together
 from skmtl.exceptions import UnlabelledRowsWarning
+from skmtl.grouping._adapters import adapt
+from skmtl.grouping._cache import GroupCache, cache_identity
+from skmtl.grouping._data import validation_splits
 from skmtl.grouping._gain_tables import label_group
 from skmtl.grouping._scores import scores_by_task
 from skmtl.model_selection._memory import fits_in_block, members_in_memory
@@ -28,9 +31,9 @@ class Fit:
     ----------
     group : ndarray of shape (n_tasks,) of bool
     seed : int or None
-        Random state of the estimator; None leaves it alone.
+        Random state of the estimator; None keeps its own.
     train, valid : ndarray of int or None
-        Rows; None is all, or none.
+        Rows; by default all rows train, and none validate.
     """
 
     group: np.ndarray
@@ -41,17 +44,38 @@ class Fit:
     job: object = None
 
 
+def make_trainer(
+    estimator, data, generator, *, cv, n_repeats, task_encoding, cache_dir=None, **settings
+):
+    """Draw validation rows and seeds, and return the trainer of groups.
+
+    Parameters are those of `TaskGrouper`; `settings` are passed on to `GroupTrainer`.
+    """
+    splits = validation_splits(data, cv, generator.randint(np.iinfo(np.int32).max))
+    seeds = generator.randint(np.iinfo(np.int32).max, size=n_repeats).tolist()
+    if n_repeats == 1 and getattr(estimator, "random_state", None) is not None:
+        # the estimator keeps its own random state
+        seeds = [None]
+    estimator = adapt(estimator, data.task_id, task_encoding)
+    cache = None
+    if cache_dir is not None:
+        scoring = settings["scoring"]
+        identity = cache_identity(data, estimator, splits, (seeds, n_repeats, scoring))
+        cache = GroupCache(cache_dir, identity)
+    return GroupTrainer(estimator, data, splits, seeds=seeds, cache=cache, **settings)
+
+
 class GroupTrainer:
-    """Trains groups of tasks.
+    """Train groups of tasks, and score them on validation rows.
 
     Parameters
     ----------
     estimator : estimator
-        Takes what `data.part` returns.
+        Fitted to `data.part`.
     data : WideData or LongData
     splits : list of pairs of ndarray
     seeds : list of int or None
-        One for each repeat.
+        Random states, one for each repeat.
     scoring : as in `scores_by_task`
     n_jobs : int or None
     max_members : int or "auto"
@@ -81,7 +105,7 @@ class GroupTrainer:
         self.n_trained = 0
 
     def scores(self, groups):
-        """Mean validation score of every task in every group; greater is better.
+        """Return the mean validation score of every task in every group; greater is better.
 
         Parameters
         ----------
@@ -96,9 +120,9 @@ class GroupTrainer:
         for group in np.unique(groups, axis=0):
             key = group.tobytes()
             if key not in self._scores and self.cache is not None:
-                kept = self.cache.get(group)
-                if kept is not None:
-                    self._scores[key] = kept
+                stored = self.cache.get(group)
+                if stored is not None:
+                    self._scores[key] = stored
             if key not in self._scores:
                 missing.append(group)
         self._train_missing(missing)
@@ -106,23 +130,23 @@ class GroupTrainer:
 
     @property
     def n_groups(self):
-        """Groups whose scores are known, from now or from before."""
+        """Number of groups whose scores are known, from training or the cache."""
         return len(self._scores)
 
     def _train_missing(self, groups):
-        """Train some groups on all splits with all seeds, and keep their scores."""
+        """Train groups on all splits with all seeds, and store their scores."""
         fits = [
             Fit(group, seed, train, valid)
             for group in groups
             for train, valid in self.splits
             for seed in self.seeds
         ]
-        each, found = len(self.splits) * len(self.seeds), {}
+        n_repeats, by_group = len(self.splits) * len(self.seeds), {}
         for fit, scores in self._run(fits, keep=False):
             key = fit.group.tobytes()
-            found.setdefault(key, []).append(scores)
-            if len(found[key]) == each:
-                mean = np.mean(found.pop(key), axis=0)
+            by_group.setdefault(key, []).append(scores)
+            if len(by_group[key]) == n_repeats:
+                mean = np.mean(by_group.pop(key), axis=0)
                 bad = fit.group & ~np.isfinite(mean)
                 if bad.any():
                     tasks = label_group(bad, self.data.tasks)
@@ -137,7 +161,7 @@ class GroupTrainer:
                     self.cache.put(fit.group, mean)
 
     def models(self, groups):
-        """Estimators trained on all rows of some groups.
+        """Return estimators trained on all rows of groups.
 
         Parameters
         ----------
@@ -151,14 +175,36 @@ class GroupTrainer:
         models = {id(fit): model for fit, model in self._run(fits, keep=True)}
         return [models[id(fit)] for fit in fits]
 
+    def affinity(self):
+        """Return affinities, recorded while all tasks train together on the first split.
+
+        Returns
+        -------
+        DataFrame of shape (n_tasks, n_tasks)
+            Row is the task that steps, column the one that is affected.
+        """
+        if not self.ours:
+            raise ValueError(
+                "affinities compare gradients, which only estimators of skmtl record; "
+                f"{type(self.estimator.estimator).__name__} has none. Estimate gains by 'hoa', "
+                "'mtgnet' or 'exhaustive'."
+            )
+        estimator = clone(self.estimator)
+        estimator.set_params(record_affinity=estimator.record_affinity or True)
+        if self.seeds[0] is not None:
+            estimator.set_params(random_state=self.seeds[0])
+        all_tasks = np.ones(len(self.data.tasks), dtype=bool)
+        X, y, weights = self.data.part(all_tasks, self.splits[0][0])
+        return estimator.fit(X, y, weights).affinity_
+
     def _run(self, fits, keep):
         """Yield pairs of a fit and its result: the model, or scores on its validation rows."""
         blocks = self._blocks(fits)
         run = _run_together if self.ours else _run_apart
         settings = self.data, self.scoring, keep
-        shown = None if self.show else True
+        disable = None if self.show else True
         n_workers = joblib.effective_n_jobs(self.n_jobs)
-        with tqdm(total=len(fits), desc="TaskGrouper", unit="fit", disable=shown) as bar:
+        with tqdm(total=len(fits), desc="TaskGrouper", unit="fit", disable=disable) as bar:
             if n_workers > 1 and len(blocks) > 1:
                 parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
                 results = parallel(
@@ -171,7 +217,7 @@ class GroupTrainer:
                 bar.update(len(block))
 
     def _blocks(self, fits):
-        """Deal fits to blocks: of groups of equal size, as many as train well side by side."""
+        """Divide fits into blocks of groups of equal size, as large as train well in parallel."""
         if not self.ours:
             return [[fit] for fit in fits]
         buckets = {}
@@ -180,7 +226,7 @@ class GroupTrainer:
         most = fits_in_block(self.estimator, self.max_members)
         blocks = []
         for bucket in buckets.values():
-            # of the same rows next to each other
+            # fits of the same rows are adjacent
             bucket = sorted(bucket, key=lambda fit: id(fit.train))
             n_blocks = -(-len(bucket) // most)
             cuts = np.linspace(0, len(bucket), n_blocks + 1).astype(int)
@@ -228,21 +274,21 @@ def _run_together(estimator, fits, settings, n_workers):
 
 def _train_together(fits):
     jobs = [fit.job for fit in fits]
-    company = []
+    padding_jobs = []
     if sum(len(job.seeds) for job in jobs) == 1 and len(jobs[0].tables.tasks) == 1:
-        # products of a single network for a single task round in another way than those of several
-        company = jobs
-    train_together(jobs, company)
+        # products of a single network for a single task are rounded differently than in a batch
+        padding_jobs = jobs
+    train_together(jobs, padding_jobs)
 
 
 def for_group(estimator, tasks, group):
-    """One of our estimators, with what it says about columns of y restricted to a group."""
+    """Return an estimator of skmtl whose settings by column of y are restricted to a group."""
     model = clone(estimator).set_params(verbose=0, warm_start=False)
-    own = tasks[np.flatnonzero(group)]
+    inside = tasks[np.flatnonzero(group)]
     for name in ("task_types", "class_weight"):
         value = getattr(model, name, None)
         if model.task_id is None and isinstance(value, dict):
-            model.set_params(**{name: {key: v for key, v in value.items() if key in own}})
+            model.set_params(**{name: {key: v for key, v in value.items() if key in inside}})
     return model
 
 

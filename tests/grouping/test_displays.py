@@ -71,14 +71,14 @@ def test_predictions_are_compared_where_both_are_known():
 
 def test_encodings_are_points_coloured_by_gain(grouper):
     gains = grouper.gains_
-    shown = GroupEncodingDisplay.from_net(grouper.mtgnet_, gains, "b", random_state=0)
-    own = gains["b"].dropna().to_numpy()
-    assert shown.points.shape == (len(own), 2)
-    np.testing.assert_array_equal(shown.points_.get_array(), own)
+    shown = GroupEncodingDisplay.from_net(grouper.gain_model_, gains, "b", random_state=0)
+    expected = gains["b"].dropna().to_numpy()
+    assert shown.points.shape == (len(expected), 2)
+    np.testing.assert_array_equal(shown.points_.get_array(), expected)
     few = gains[gains["b"].notna()].iloc[:2]
     few = pd.concat([few, gains[gains["b"].isna()]])
     with pytest.raises(ValueError, match="only 2 groups have the task 'b'"):
-        GroupEncodingDisplay.from_net(grouper.mtgnet_, few, "b")
+        GroupEncodingDisplay.from_net(grouper.gain_model_, few, "b")
 
 
 @pytest.mark.parametrize("display", [TaskGroupsDisplay, GroupBudgetDisplay])

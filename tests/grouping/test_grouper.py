@@ -1,4 +1,4 @@
-"""`TaskGrouper`: long and wide form, our estimators and others, what it reports and refuses."""
+"""`TaskGrouper`: long and wide form, estimators of skmtl and others, reports."""
 
 import pickle
 
@@ -10,9 +10,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, MultiTaskElasticNet, Ridge
 from sklearn.metrics import mean_squared_error
 from sklearn.model_selection import GridSearchCV
-from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
-from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from skmtl import (
     MultiTaskClassifier,
@@ -61,8 +59,8 @@ def test_gains_are_relative_falls_of_the_loss_on_the_same_validation_rows():
 
     def loss(group, task):
         forest = RandomForestRegressor(5, random_state=0)
-        own = y[list(group)].to_numpy()[train]
-        forest.fit(X.iloc[train], own[:, 0] if len(group) == 1 else own)
+        labels = y[list(group)].to_numpy()[train]
+        forest.fit(X.iloc[train], labels[:, 0] if len(group) == 1 else labels)
         predicted = forest.predict(X.iloc[valid]).reshape(len(valid), -1)
         return mean_squared_error(y[task].iloc[valid], predicted[:, group.index(task)])
 
@@ -104,13 +102,15 @@ def test_long_form_with_any_estimator(encoding):
     predicted = model.predict(X)
     for task, group in model.assignment_.items():
         rows = X["task"].isin(group)
-        own = X[rows].drop(columns="task")
+        features = X[rows].drop(columns="task")
         if encoding == "onehot" and len(group) > 1:
-            own = own.assign(**{f"task_{t}": (X["task"][rows] == t).astype(float) for t in group})
-        tree = DecisionTreeRegressor(max_depth=3, random_state=0).fit(own, y[rows])
+            features = features.assign(
+                **{f"task_{t}": (X["task"][rows] == t).astype(float) for t in group}
+            )
+        tree = DecisionTreeRegressor(max_depth=3, random_state=0).fit(features, y[rows])
         here = (X["task"] == task).to_numpy()
         np.testing.assert_allclose(
-            predicted[here], tree.predict(own.loc[X.index[here]]), err_msg=str(task)
+            predicted[here], tree.predict(features.loc[X.index[here]]), err_msg=str(task)
         )
     assert 0 < model.score(X, y) <= 1
 
@@ -183,7 +183,7 @@ def test_classes_in_long_form():
     assert model.report(X, y)["chosen"].notna().all()
 
 
-def test_numbers_and_classes_side_by_side():
+def test_numbers_and_classes_in_one_table():
     X, y = wide_table(100, 3)
     y["c"] = np.where(y["c"] > 0, "yes", "no")
     model = TaskGrouper(shared_bottom(**SMALL), 2, gains="hoa", random_state=0).fit(X, y)
@@ -228,7 +228,9 @@ def test_a_table_or_a_function_may_give_the_gains():
     assert model.groups_ == [("a", "b"), ("a", "b", "c")]
     assert model.n_procedures_ == 0
     assert model.assignment_["c"] == ("a", "b", "c")
-    model.set_params(gains=lambda procedure, groups: procedure(groups), random_state=0).fit(X, y)
+    model.set_params(gains=lambda measurements, groups: measurements(groups), random_state=0).fit(
+        X, y
+    )
     exact = clone(model).set_params(gains="exhaustive").fit(X, y)
     pd.testing.assert_frame_equal(model.gains_, exact.gains_)
 
@@ -259,15 +261,15 @@ def test_auto_leaves_exhaustive_training_when_time_is_short():
 
 def test_metadata_reach_the_meta_learner_and_predict_gains_of_a_new_task():
     X, y = wide_table(60, 4)
-    facts = pd.DataFrame({"family": [0.0, 0, 1, 1, 0.5]}, index=["a", "b", "c", "d", "new"])
+    metadata = pd.DataFrame({"family": [0.0, 0, 1, 1, 0.5]}, index=["a", "b", "c", "d", "new"])
     net = MTGNet(embedding_dim=8, max_iter=5, n_members=2)
-    model = TaskGrouper(Ridge(), 2, gains=net, metadata=facts, random_state=0).fit(X, y)
+    model = TaskGrouper(Ridge(), 2, gains=net, metadata=metadata, random_state=0).fit(X, y)
     gains = model.predict_gains([("a", "new"), ("a", "b")])
     assert gains.columns.tolist() == ["a", "b", "c", "d", "new"]
     assert gains.notna().sum().sum() == 4
     with pytest.raises(ValueError, match="metadata has no row for these tasks: .'d'"):
-        clone(model).set_params(metadata=facts.drop(index="d")).fit(X, y)
-    with pytest.raises(ValueError, match="by MTG-Net only"):
+        clone(model).set_params(metadata=metadata.drop(index="d")).fit(X, y)
+    with pytest.raises(ValueError, match="'hoa' has no model that predicts gains"):
         clone(model).set_params(gains="hoa").fit(X, y).predict_gains([("a", "b")])
 
 
@@ -323,79 +325,3 @@ def test_planted_families_are_found():
         gain = grouper.report(planted.data[test], planted.target[test])["gain"].mean()
         found += sorted(grouper.groups_) == families and gain > 0
     assert found >= 9
-
-
-X, Y = wide_table(40, 3)
-
-
-@pytest.mark.parametrize(
-    ("parameters", "y", "message"),
-    [
-        ({"max_groups": 0}, Y, "max_groups must be from 1 to the number of tasks, 3; got 0"),
-        ({"max_groups": 4}, Y, "number of tasks, 3; got 4"),
-        ({}, Y[["a"]], "one task only, 'a', and nothing to group"),
-        ({}, Y["a"], "one task only"),
-        ({"estimator": SVR()}, Y, "SVR cannot learn several outputs"),
-        ({"gains": "tag"}, Y, "gains='tag' compares gradients.* Ridge has none"),
-        ({"gains": pd.DataFrame({"a": [0.0]})}, Y, "table of gains has the columns"),
-        (
-            {"gains": pd.DataFrame({"a": [0.0], "b": np.nan, "c": 1.0})},
-            Y,
-            r"NaN in every row for these tasks: \['b'\]",
-        ),
-        ({"candidates": [("a", "b")]}, Y, r"in none of the candidates: \['c'\]"),
-        ({"candidates": [("a", "q")]}, Y, "are no columns"),
-        ({"max_cost": 2.0}, Y, "group_cost and max_cost must be given together"),
-        ({"gains": "best"}, Y, "gains"),
-        (
-            {"cv": [(np.arange(20), np.arange(20, 40))]},
-            Y.assign(c=Y["c"].where(Y.index < 20)),
-            r"without any training or validation label: \['c'\]",
-        ),
-        ({}, Y.assign(c=np.nan), "no label at all"),
-        ({"estimator": shared_bottom(task_id="task"), "task_id": "w"}, Y, "give them the"),
-        ({}, None, "requires y"),
-    ],
-)
-def test_bad_input(parameters, y, message):
-    model = TaskGrouper(**{"estimator": Ridge(), "max_groups": 2, **parameters})
-    with pytest.raises(ValueError, match=message):
-        model.fit(X, y)
-
-
-def test_a_group_without_complete_rows_is_named():
-    y = Y.copy()
-    y.loc[y.index < 20, "a"] = np.nan
-    y.loc[y.index >= 20, "b"] = np.nan
-    with pytest.raises(ValueError, match=r"no row has labels of all of the tasks \['a', 'b'"):
-        TaskGrouper(Ridge(), 2, gains="exhaustive", random_state=0).fit(X, y)
-    # ours need no complete rows
-    TaskGrouper(shared_bottom(**SMALL), 2, gains="hoa", random_state=0).fit(X, y)
-
-
-# the others fit a y of one column, which is one task
-UNFITTED = {
-    "check_estimator_cloneable",
-    "check_estimator_repr",
-    "check_get_params_invariance",
-    "check_no_attributes_set_in_init",
-    "check_set_params",
-    "check_do_not_raise_errors_in_init_or_set_param",
-    "check_valid_tag_types",
-    "check_mixin_order",
-    "check_estimators_unfitted",
-    "check_parameters_default_constructible",
-}
-
-
-@pytest.mark.parametrize(
-    "check",
-    [
-        check
-        for _, check in estimator_checks_generator(TaskGrouper())
-        if check.func.__name__ in UNFITTED
-    ],
-    ids=lambda check: check.func.__name__,
-)
-def test_checks_of_scikit_learn_that_fit_no_single_task(check):
-    check(TaskGrouper())

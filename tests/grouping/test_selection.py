@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skmtl.grouping import assign_tasks, select_groups
-from skmtl.grouping._bound import Bound
-from skmtl.grouping._exact import _Problem, choose_exactly
+from skmtl.grouping.selection._bound import Bound
+from skmtl.grouping.selection._exact import _Problem, choose_exactly
 
 
 @st.composite

@@ -7,9 +7,9 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from skmtl.grouping._beam import beam_search
-from skmtl.grouping._bound import Bound
-from skmtl.grouping._enumeration import can_enumerate, enumerate_choices
+from skmtl.grouping.selection._beam import beam_search
+from skmtl.grouping.selection._bound import Bound
+from skmtl.grouping.selection._enumeration import can_enumerate, enumerate_choices
 
 # of the sum over tasks of the gains, relative to its largest term: what counts as equal
 _TOLERANCE = 1e-9

@@ -3,28 +3,24 @@
 from numbers import Integral, Real
 
 import numpy as np
-import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl.grouping._meta_training import train_members
-from skmtl.grouping._networks import as_tensor, encodings_of, held_out_in_turn, outputs_of, trust
-from skmtl.grouping._pairwise import PairwiseProcess
-from skmtl.grouping._task_facts import TaskFacts
-from skmtl.nn._set_attention import SetAttention
-from skmtl.training._device import one_thread
-
-# below this networks cannot be tested on groups that they have not seen, and stay silent
-_FEWEST_GROUPS = 16
+from skmtl.grouping.gains._base import GainEstimate, GainEstimator
+from skmtl.grouping.mtgnet._active import measure_actively, n_to_measure
+from skmtl.grouping.mtgnet._inputs import TaskMetadata, check_groups, check_measured
+from skmtl.grouping.mtgnet._meta_training import train_networks
+from skmtl.grouping.mtgnet._networks import encodings_of, outputs_of
+from skmtl.grouping.mtgnet._pairwise import PairwiseProcess
 
 
-class MTGNet(BaseEstimator):
+class MTGNet(GainEstimator):
     r"""Predict the gain of every task in any group, by attention over the tasks in the group.
 
-    Trained on groups whose gains were measured. It is the meta learner of the paper; by default
-    several networks are averaged, and they learn only what a simple model of pairs leaves over.
+    The meta learner of [1]_, trained on groups whose gains were measured. By default several
+    networks are averaged, and they learn only what a simple model of pairs misses.
 
     Parameters
     ----------
@@ -33,10 +29,10 @@ class MTGNet(BaseEstimator):
     n_layers : int, default=2
         Layers of self-attention.
     n_members : int, default=4
-        Networks that train side by side and are averaged.
+        Networks that train in parallel and are averaged.
     baseline : {"pairwise", "none"}, default="pairwise"
-        What the networks start from: a Gaussian process over pairs of a task and its partners, in
-        which the mean over partners is the linear part, or nothing, as in the paper.
+        What the networks add to: a Gaussian process over a task and its partners, whose linear
+        part is the mean over partners, or nothing, as in the paper.
     loss : {"squared_error", "absolute_error"}, default="squared_error"
         What training minimises, over the tasks in the measured groups.
     learning_rate_init : float, default=7e-3
@@ -44,29 +40,33 @@ class MTGNet(BaseEstimator):
     alpha : float, default=5e-4
         Decoupled weight decay.
     max_iter : int, default=50
-        Steps at most, with all measured groups or `batch_size` of them.
+        Steps at most, each with all measured groups or `batch_size` of them.
     n_iter_no_change : int, default=20
         Steps without a lower training loss after which training stops.
     batch_size : int, default=64
         Groups in a step at most.
+    rounds : int, default=None
+        Rounds of active learning, in each of which one group is measured for every task. By default
+        (n_tasks - 1) / 2, so that as many groups are measured as there are pairs.
     acquisition : {"upper_bound", "sample", "largest", "extremes", "random"}, default="upper_bound"
-        Which group is measured next for a task, among those that it is in: the one whose
-        gain may be largest, the prediction plus `exploration` standard deviations; one drawn with
-        the probability :math:`e^{\alpha |\hat y|}` as in the paper; the largest absolute
-        prediction, or in turn that and the smallest, as in the published code; or any.
+        Which of the groups with a task is measured next: the one with the largest sum of the
+        predicted gain and `exploration` standard deviations; one drawn with a probability
+        proportional to :math:`e^{\alpha |\hat y|}` as in the paper; the one with the largest
+        absolute prediction, or alternately that and the smallest, as in the published code; or a
+        random one.
     exploration : float, default=0.5
         Standard deviations of ``acquisition="upper_bound"``.
     verification : float, default=0.5
-        Share of the measurements, the last ones, that go to groups which would be selected now,
-        whatever `acquisition` is, so that a choice does not rest on predictions that are too good;
-        0 as in the paper.
+        Share of the measurements, the last ones, for which `acquisition` is ignored: a group is
+        measured that would be selected now, so that the selection does not rest on predictions that
+        are too large. 0 in the paper.
     sharpness : float, default=25.0
         The :math:`\alpha` of ``acquisition="sample"``.
     start : {"full", "singletons"}, default="full"
-        What is known before the first group is chosen: the group of all tasks, or that and each
-        task alone, whose gain is 0. The default baseline always knows the latter.
+        What is known before the first group is chosen: the gains of the group of all tasks, or
+        also those of each task alone, which are 0. The default baseline always knows the latter.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights and what is drawn.
+        Decides initial weights. By default it is drawn in `estimate`.
 
     Attributes
     ----------
@@ -77,22 +77,27 @@ class MTGNet(BaseEstimator):
     scale_ : float
         Gains are divided by this for training.
     trust_ : float
-        What the networks say is multiplied by this before it is added to the baseline: how far they
-        predict what it misses of groups that they have not seen. 0 with fewer than 16 groups, of
-        which nothing can be said about that.
+        Outputs of the networks are multiplied by this before they are added to the baseline: how
+        well they predict its errors on groups that were held out. 0 with fewer than 16 groups, too
+        few to estimate it.
 
     See Also
     --------
-    estimate_gains : Chooses what to measure, and fills a table.
+    estimate_gains : Measures groups and predicts the others.
+    HighOrder : Averages measured gains of pairs.
 
     Notes
     -----
     Embeddings :math:`x_t` of the tasks :math:`t` in a group pass through layers of self-attention,
     :math:`H = \mathrm{SelfAttEnc}(X)`, and :math:`\hat y_t = h_t^\top w + b` (section 3.3). With
-    metadata an embedding is computed from the facts about its task, so that gains with a task
-    that was never in a group can be predicted; the paper leaves that to future work. The
-    baseline, the average of networks and ``acquisition="upper_bound"`` are not in the paper
-    either: `paper` and `released` return what is.
+    metadata an embedding is computed from the metadata of the task, so that gains with a new task
+    can be predicted; the paper leaves that to future work. The baseline, the average of networks,
+    verification and ``acquisition="upper_bound"`` are not in the paper either: `paper` and
+    `released` return its settings.
+
+    `estimate` follows Algorithm 1: it starts from the group of all tasks, and in each round and for
+    each task it measures one more group with that task, chosen by the predictions. MTG-Net is
+    trained again after each group until n_tasks + 1 groups are known, then once a round.
 
     References
     ----------
@@ -121,6 +126,7 @@ class MTGNet(BaseEstimator):
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "rounds": [Interval(Integral, 0, None, closed="left"), None],
         "acquisition": [StrOptions({"upper_bound", "sample", "largest", "extremes", "random"})],
         "exploration": [Interval(Real, 0, None, closed="left")],
         "verification": [Interval(Real, 0, 1, closed="both")],
@@ -142,6 +148,7 @@ class MTGNet(BaseEstimator):
         max_iter=50,
         n_iter_no_change=20,
         batch_size=64,
+        rounds=None,
         acquisition="upper_bound",
         exploration=0.5,
         verification=0.5,
@@ -159,6 +166,7 @@ class MTGNet(BaseEstimator):
         self.max_iter = max_iter
         self.n_iter_no_change = n_iter_no_change
         self.batch_size = batch_size
+        self.rounds = rounds
         self.acquisition = acquisition
         self.exploration = exploration
         self.verification = verification
@@ -173,12 +181,12 @@ class MTGNet(BaseEstimator):
         Parameters
         ----------
         **parameters : dict
-            Others.
+            Further parameters; they take precedence.
 
         Returns
         -------
         MTGNet
-            One network without a baseline, whose groups are drawn by Algorithm 1.
+            One network without a baseline, whose groups are drawn as in Algorithm 1.
         """
         settings = {
             "n_members": 1,
@@ -198,13 +206,13 @@ class MTGNet(BaseEstimator):
         Parameters
         ----------
         **parameters : dict
-            Others.
+            Further parameters; they take precedence.
 
         Returns
         -------
         MTGNet
-            As `paper`, with absolute errors, tasks alone in the first groups, and the largest
-            absolute prediction measured next.
+            As `paper`, with absolute errors, tasks alone among the first groups, and the group with
+            the largest absolute prediction measured next.
         """
         settings = {
             "loss": "absolute_error",
@@ -215,6 +223,20 @@ class MTGNet(BaseEstimator):
         }
         return cls.paper(**{**settings, **parameters})
 
+    def n_procedures(self, candidates):
+        n_tasks, sizes = candidates.shape[1], candidates.sum(axis=1)
+        left = int(((sizes > 1) & (sizes < n_tasks)).sum())
+        return n_tasks + 1 + min(left, n_to_measure(n_tasks, self.rounds))
+
+    def estimate(self, measurements, candidates, *, context):
+        net = clone(self)
+        net._validate_params()
+        seed = context.random_state.randint(np.iinfo(np.int32).max)
+        if net.random_state is None:
+            net.set_params(random_state=seed)
+        predicted = measure_actively(net, measurements, candidates, context)
+        return GainEstimate(candidates, measurements.merged(candidates, predicted), net)
+
     def fit(self, groups, gains, metadata=None):
         """Learn from groups whose gains were measured.
 
@@ -223,9 +245,9 @@ class MTGNet(BaseEstimator):
         groups : array-like of shape (n, n_tasks) of bool
             Groups.
         gains : array-like of shape (n, n_tasks)
-            Gains; those of tasks outside a group are not read.
+            Gains; values outside the groups are ignored.
         metadata : array-like of shape (n_tasks, n_metadata), optional
-            Facts about the tasks, from which embeddings are computed.
+            Features of the tasks, from which embeddings are computed.
 
         Returns
         -------
@@ -233,78 +255,35 @@ class MTGNet(BaseEstimator):
             The fitted estimator.
         """
         self._validate_params()
-        groups, gains = _check_groups(groups), np.asarray(gains, dtype=np.float64)
-        if gains.shape != groups.shape:
-            raise ValueError(f"gains has the shape {gains.shape}, but groups {groups.shape}.")
-        if not np.isfinite(gains[groups]).all():
-            raise ValueError("gains must be finite for every task in a group.")
+        groups, gains = check_measured(groups, gains)
         seeds = check_random_state(self.random_state).randint(
             np.iinfo(np.int32).max, size=self.n_members
         )
         self.n_tasks_ = groups.shape[1]
-        self._facts = None if metadata is None else TaskFacts(metadata, self.n_tasks_)
-        kept = groups.any(axis=1)
+        self._metadata = None if metadata is None else TaskMetadata(metadata, self.n_tasks_)
+        values = self._metadata_values()
+        self.process_, self.scale_, targets = None, 1.0, gains
         if self.baseline == "pairwise":
-            # the gain of a task alone is 0, which the baseline knows
-            kept &= groups.sum(axis=1) > 1
-        groups, gains = groups[kept], np.where(groups, gains, np.nan)[kept]
-        self.process_, self.scale_ = None, 1.0
-        wanted = gains
-        if self.baseline == "pairwise":
+            # the baseline knows that a task alone gains 0
+            several = groups.sum(axis=1) > 1
+            groups, gains = groups[several], gains[several]
             similarity = np.eye(self.n_tasks_)
-            if self._facts is not None:
-                similarity = self._facts.similarity(self._facts.values)
+            if values is not None:
+                similarity = self._metadata.similarity(values)
             self.process_ = PairwiseProcess(similarity).fit(groups, gains)
             self.scale_ = self.process_.scale
-            wanted = self.process_.left_out(gains)
-        with one_thread():
-            self._train(groups, wanted / self.scale_, seeds)
+            targets = self.process_.held_out_errors(gains)
+        targets = np.nan_to_num(targets / self.scale_)
+        self.module_, self.trust_ = train_networks(self, groups, targets, values, seeds)
         return self
 
-    def _train(self, groups, wanted, seeds):
-        """Minimise the loss over the tasks in the groups."""
-        beside_baseline = self.baseline == "pairwise"
-        facts = self._values_of_facts()
-        module = SetAttention(
-            self.n_tasks_,
-            self.embedding_dim,
-            self.n_layers,
-            seeds,
-            n_metadata=0 if facts is None else facts.shape[1],
-            zero_start=beside_baseline,
-        )
-        self.module_, self.trust_ = module, float(not beside_baseline)
-        few = beside_baseline and len(groups) < _FEWEST_GROUPS
-        if few or not len(groups) or not self.max_iter:
-            return
-        shares = np.ones((self.n_members, len(groups)), dtype=bool)
-        if beside_baseline:
-            # to be tested on what each has not seen
-            shares = held_out_in_turn(*shares.shape)
-        wanted = np.nan_to_num(wanted)
-        train_members(
-            module,
-            torch.from_numpy(groups),
-            torch.as_tensor(wanted, dtype=torch.get_default_dtype()),
-            torch.from_numpy(shares),
-            as_tensor(facts),
-            squared=self.loss == "squared_error",
-            learning_rate=self.learning_rate_init,
-            weight_decay=self.alpha,
-            max_steps=self.max_iter,
-            patience=self.n_iter_no_change,
-            batch_size=self.batch_size,
-        )
-        if not shares.all():
-            self.trust_ = trust(outputs_of(module, groups, facts), wanted, groups, shares)
-
-    def _values_of_facts(self, metadata=None):
-        """Facts of the tasks of ``fit``, or of more tasks than these; None without metadata."""
+    def _metadata_values(self, metadata=None):
+        """Return standardised metadata of the tasks of ``fit`` or of more tasks, or None."""
         if metadata is None:
-            return None if self._facts is None else self._facts.values
-        if self._facts is None:
+            return None if self._metadata is None else self._metadata.values
+        if self._metadata is None:
             raise ValueError("fit saw no metadata, so that predictions cannot use any.")
-        return self._facts.of(metadata)
+        return self._metadata.transform(metadata)
 
     def predict(self, groups, return_std=False, metadata=None):
         """Predict the gains of groups.
@@ -314,24 +293,24 @@ class MTGNet(BaseEstimator):
         groups : array-like of shape (n, n_tasks) of bool
             Groups.
         return_std : bool, default=False
-            Whether to return how unsure the prediction is, too.
+            Whether to return standard deviations, too.
         metadata : array-like of shape (n_tasks or more, n_metadata), optional
-            Facts about the tasks of ``fit``, and about further ones that groups may have, too.
+            Metadata of the tasks of ``fit``, followed by those of new tasks in `groups`.
 
         Returns
         -------
         gains : ndarray of shape (n, n_tasks)
             NaN outside the groups.
         std : ndarray of shape (n, n_tasks)
-            Standard deviations, if `return_std` is True: of the networks and of the baseline.
+            If `return_std` is True: the spread of the networks and the uncertainty of the baseline.
         """
         check_is_fitted(self, "module_")
-        facts = self._values_of_facts(metadata)
-        groups = _check_groups(groups, self.n_tasks_ if facts is None else len(facts))
-        members = self.scale_ * self.trust_ * outputs_of(self.module_, groups, facts)
+        values = self._metadata_values(metadata)
+        groups = check_groups(groups, self.n_tasks_ if values is None else len(values))
+        members = self.scale_ * self.trust_ * outputs_of(self.module_, groups, values)
         mean, variance = members.mean(axis=0), members.var(axis=0)
         if self.process_ is not None:
-            similarity = None if facts is None else self._facts.similarity(facts)
+            similarity = None if values is None else self._metadata.similarity(values)
             prior, deviation = self.process_.predict(groups, similarity)
             mean, variance = mean + prior, variance + deviation**2
             alone = groups.sum(axis=1) == 1
@@ -340,7 +319,7 @@ class MTGNet(BaseEstimator):
         return (mean, np.where(groups, np.sqrt(variance), np.nan)) if return_std else mean
 
     def encode(self, groups):
-        """Encode the tasks of groups, as seen by the first network (the paper's figure 4).
+        """Encode the tasks of groups by the first network (the paper's figure 4).
 
         Parameters
         ----------
@@ -353,20 +332,6 @@ class MTGNet(BaseEstimator):
             NaN outside the groups.
         """
         check_is_fitted(self, "module_")
-        groups = _check_groups(groups, self.n_tasks_)
-        encoded = encodings_of(self.module_, groups, self._values_of_facts())
+        groups = check_groups(groups, self.n_tasks_)
+        encoded = encodings_of(self.module_, groups, self._metadata_values())
         return np.where(groups[:, :, None], encoded, np.nan)
-
-
-def _check_groups(groups, n_tasks=None):
-    groups = np.asarray(groups)
-    if groups.ndim != 2 or groups.dtype != np.bool_:
-        raise ValueError(
-            f"groups must be a boolean array of shape (n, n_tasks), got {groups.dtype} of shape "
-            f"{groups.shape}."
-        )
-    if n_tasks is not None and groups.shape[1] != n_tasks:
-        raise ValueError(f"groups has {groups.shape[1]} tasks, but fit saw {n_tasks}.")
-    if not groups.any(axis=1).all():
-        raise ValueError("a group has no task at all.")
-    return groups

@@ -5,9 +5,9 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 
-from skmtl.grouping._beam import beam_search
-from skmtl.grouping._exact import choose_exactly
 from skmtl.grouping._gain_tables import check_gains, label_group, parse_groups
+from skmtl.grouping.selection._beam import beam_search
+from skmtl.grouping.selection._exact import choose_exactly
 
 
 def select_groups(gains, max_groups, *, method="exact", costs=None, max_cost=None, n_beams=5):

@@ -1,16 +1,16 @@
-"""What MTG-Net starts from: a Gaussian process in which groups with like partners have like gains.
+"""The baseline of MTG-Net: a Gaussian process in which similar partners give similar gains.
 
-The mean over partners, as in high-order approximation, is its linear part; not in the paper.
+Its linear part is the mean over partners, as in high-order approximation. It is not in the paper.
 """
 
 import numpy as np
 
-# variances of: the mean over partners, their sum, the task's own level, what is left of the group
+# variances of: the mean over partners, their sum, the level of the task, the rest of the group
 _VARIANCES = [(1.0, 0.0, 0.3, 1.0), (1.0, 0.3, 0.3, 1.0), (0.3, 1.0, 0.3, 1.0)]
 _NOISES = (0.01, 0.1, 0.5)
-# how much of the likeness of tasks their facts explain
-_SHARES_OF_FACTS = (0.0, 0.5, 0.95)
-# of the trend of all gains over the size of the group
+# how much of the similarity of tasks their metadata explain
+_METADATA_SHARES = (0.0, 0.5, 0.95)
+# ridge penalty of the trend of all gains over the size of the group
 _TREND_PENALTY = 2.0
 
 
@@ -20,11 +20,11 @@ class PairwiseProcess:
     Parameters
     ----------
     similarity : ndarray of shape (n_tasks, n_tasks)
-        Of the tasks, 1 on the diagonal; the identity if nothing is known about them.
+        Similarity of the tasks, 1 on the diagonal; the identity without metadata.
     """
 
     def __init__(self, similarity):
-        self.given = self.similarity = similarity
+        self.full_similarity = self.similarity = similarity
         self.independent = np.array_equal(similarity, np.eye(len(similarity)))
 
     def fit(self, groups, gains):
@@ -48,9 +48,9 @@ class PairwiseProcess:
         self.scale = np.sqrt((y**2).mean()) if len(y) and np.any(y) else 1.0
         y = y / self.scale
         best, choice = -np.inf, None
-        for share in (1.0,) if self.independent else _SHARES_OF_FACTS:
+        for share in (1.0,) if self.independent else _METADATA_SHARES:
             self.share = share
-            self.similarity = self._shared(self.given)
+            self.similarity = self._shrink(self.full_similarity)
             for variances in _VARIANCES:
                 for noise in _NOISES:
                     blocks = self._solve(variances, noise, y)
@@ -58,22 +58,22 @@ class PairwiseProcess:
                     if evidence > best:
                         best, choice = evidence, (self.share, variances, noise, blocks)
         self.share, self.variances, self.noise, self.blocks = choice
-        self.similarity = self._shared(self.given)
+        self.similarity = self._shrink(self.full_similarity)
         return self
 
-    def _shared(self, similarity):
-        """Similarity that is due to facts only in part."""
+    def _shrink(self, similarity):
+        """Shrink the similarity of different tasks to the share that metadata explain."""
         return self.share * similarity + (1 - self.share) * np.eye(len(similarity))
 
     @staticmethod
     def _trend(groups):
-        """1 and the size of the group, for each of its tasks."""
+        """Return 1 and the relative size of the group, for each of its tasks."""
         share = (groups.sum(axis=1) - 1) / max(groups.shape[1] - 1, 1)
         share = np.repeat(share, groups.sum(axis=1))
         return np.column_stack([np.ones(len(share)), share])
 
     def _parts(self, examples):
-        """Rows that are correlated with each other only: those of a task, or all."""
+        """Return sets of rows without correlation between them: one for each task, or all rows."""
         if not self.independent:
             return [np.arange(len(examples))]
         return [np.flatnonzero(examples.tasks == t) for t in range(len(self.similarity))]
@@ -92,7 +92,7 @@ class PairwiseProcess:
         return same * (mean * shares + total * alike / most + level + rest * near)
 
     def _prior(self, examples, similarity):
-        """Variances before anything is known."""
+        """Return the prior variances of examples."""
         mean, total, level, rest = self.variances
         a = examples.partners
         alike = (a * (a if self.independent else a @ similarity)).sum(1)
@@ -100,6 +100,7 @@ class PairwiseProcess:
         return mean * shares + total * alike / (len(self.similarity) - 1) + level + rest
 
     def _solve(self, variances, noise, y):
+        """Return examples, inverse kernel, weights and log evidence of each set of rows."""
         blocks = []
         for rows in self._parts(self.examples):
             part = self.examples.take(rows)
@@ -111,13 +112,13 @@ class PairwiseProcess:
         return blocks
 
     def predict(self, groups, similarity=None):
-        """Mean and standard deviation of the gains.
+        """Predict the mean and the standard deviation of gains.
 
         Parameters
         ----------
         groups : ndarray of shape (n, n_tasks) of bool
         similarity : ndarray of shape (n_tasks, n_tasks), optional
-            Of more tasks than in `fit`; those of `fit` first.
+            Similarity of the tasks of `fit`, followed by further ones.
 
         Returns
         -------
@@ -125,18 +126,18 @@ class PairwiseProcess:
             NaN outside the groups.
         """
         examples = _Examples(groups)
-        similarity = self.similarity if similarity is None else self._shared(similarity)
+        similarity = self.similarity if similarity is None else self._shrink(similarity)
         mean, variance = np.zeros(len(examples)), np.zeros(len(examples))
         for rows, (part, inverse, weights, _) in zip(
             self._parts(examples), self.blocks, strict=True
         ):
             part = part.widened(groups.shape[1])
-            for some in np.array_split(rows, max(1, len(rows) // 1000)):
-                asked = examples.take(some)
-                kernel = self._kernel(asked, part, self.variances, similarity)
-                mean[some] = kernel @ weights
-                prior = self._prior(asked, similarity)
-                variance[some] = prior - ((kernel @ inverse) * kernel).sum(1)
+            for chunk in np.array_split(rows, max(1, len(rows) // 1000)):
+                new = examples.take(chunk)
+                kernel = self._kernel(new, part, self.variances, similarity)
+                mean[chunk] = kernel @ weights
+                prior = self._prior(new, similarity)
+                variance[chunk] = prior - ((kernel @ inverse) * kernel).sum(1)
         results = []
         trend = self._trend(groups) @ self.slopes
         for values in (trend + self.scale * mean, self.scale * np.sqrt(variance.clip(0))):
@@ -145,8 +146,8 @@ class PairwiseProcess:
             results.append(table)
         return tuple(results)
 
-    def left_out(self, gains):
-        """What the process misses of every example, when it has not seen the group.
+    def held_out_errors(self, gains):
+        """Return the error for every example if its group is held out from `fit`.
 
         Parameters
         ----------
@@ -158,20 +159,20 @@ class PairwiseProcess:
         ndarray of shape (n, n_tasks)
             True gains minus predicted ones; NaN outside the groups.
         """
-        missed = np.full(len(self.examples), np.nan)
+        errors = np.full(len(self.examples), np.nan)
         for rows, (part, inverse, weights, _) in zip(
             self._parts(self.examples), self.blocks, strict=True
         ):
             for group in np.unique(part.groups):
-                own = np.flatnonzero(part.groups == group)
-                missed[rows[own]] = np.linalg.solve(inverse[np.ix_(own, own)], weights[own])
+                held = np.flatnonzero(part.groups == group)
+                errors[rows[held]] = np.linalg.solve(inverse[np.ix_(held, held)], weights[held])
         table = np.full(gains.shape, np.nan)
-        table[~np.isnan(gains)] = self.scale * missed
+        table[~np.isnan(gains)] = self.scale * errors
         return table
 
 
 class _Examples:
-    """One task in one group each: which task, and its partners."""
+    """Pairs of a task and a group that has it, with the partners of the task."""
 
     def __init__(self, groups):
         self.groups, self.tasks = np.nonzero(groups)
@@ -182,35 +183,14 @@ class _Examples:
         return len(self.tasks)
 
     def widened(self, n_tasks):
-        """The same beside more tasks, which are in none of the groups."""
+        """Return the examples among more tasks, which are in none of the groups."""
         part = self.take(slice(None))
         more = n_tasks - self.partners.shape[1]
         part.partners = np.pad(self.partners, ((0, 0), (0, more)))
         return part
 
     def take(self, rows):
-        """Some of them."""
+        """Return a subset of the examples."""
         part = object.__new__(_Examples)
         vars(part).update({name: values[rows] for name, values in vars(self).items()})
         return part
-
-
-def squared_distances(facts):
-    """Squared distances between tasks, by their facts.
-
-    Parameters
-    ----------
-    facts : ndarray of shape (n_tasks, n_facts)
-        Standardised.
-
-    Returns
-    -------
-    ndarray of shape (n_tasks, n_tasks)
-    """
-    return ((facts[:, None] - facts[None]) ** 2).sum(axis=2)
-
-
-def typical_distance(facts):
-    """The median squared distance between two tasks; 1 if they have the same facts."""
-    apart = squared_distances(facts)[~np.eye(len(facts), dtype=bool)]
-    return float(np.median(apart)) if apart.any() else 1.0

@@ -1,0 +1,1 @@
+"""The parts of MTG-Net: its networks, its baseline, and its active learning."""
