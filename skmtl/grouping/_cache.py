@@ -55,7 +55,9 @@ class GroupCache:
         path = self.folder / "identity.json"
         if not path.exists():
             if any(self.folder.glob("group_*.json")):
-                raise ValueError(f"cache_dir={str(folder)!r} does not say what its results are of.")
+                raise ValueError(
+                    f"cache_dir={str(folder)!r} does not say what its results belong to."
+                )
             self._write(path, identity)
             return
         stored = json.loads(path.read_text())
@@ -72,12 +74,7 @@ class GroupCache:
         return self.folder / f"group_{bits}.json"
 
     def get(self, group):
-        """Return the scores of a group, or None if it has not been trained.
-
-        Returns
-        -------
-        ndarray of shape (n_tasks,) or None
-        """
+        """Return the scores of a group, or None if it has not been trained."""
         try:
             scores = json.loads(self._path(group).read_text())
         except FileNotFoundError:

@@ -50,24 +50,12 @@ def check_gains(gains):
 
 
 def label_group(members, tasks):
-    """Return the labels of the tasks in a group, as a tuple.
-
-    Parameters
-    ----------
-    members : ndarray of shape (n_tasks,) of bool
-    tasks : Index
-    """
+    """Return the labels of the tasks in a group, as a tuple."""
     return tuple(tasks[np.flatnonzero(members)].tolist())
 
 
 def group_index(groups, tasks):
-    """Return groups as an Index of tuples, which pandas must not spread over levels.
-
-    Parameters
-    ----------
-    groups : ndarray of shape (n, n_tasks) of bool
-    tasks : Index
-    """
+    """Return groups as an Index of tuples, which pandas must not spread over levels."""
     labels = np.empty(len(groups), dtype=object)
     for k, group in enumerate(groups):
         labels[k] = label_group(group, tasks)

@@ -64,17 +64,7 @@ class GroupModels(ABC):
         return {task: self.of_task(task).task_types_[task] for task in self.tasks}
 
     def task_scores(self, data, scoring=None):
-        """Score every task of test data with the model that serves it; NaN without labels.
-
-        Parameters
-        ----------
-        data : WideData or LongData
-        scoring : as in `scores_by_task`
-
-        Returns
-        -------
-        list of float
-        """
+        """Return the score of every task of test data, NaN without labels."""
         scores = []
         for t, task in enumerate(data.tasks):
             X, y, weights = data.part(np.arange(len(data.tasks)) == t)

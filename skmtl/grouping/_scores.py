@@ -49,17 +49,7 @@ def _class_scorer(model):
 
 
 def gains_of(scores, alone):
-    """Return the improvement over training alone, relative to the score alone.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n, n_tasks)
-    alone : ndarray of shape (n_tasks,)
-
-    Returns
-    -------
-    ndarray of shape (n, n_tasks)
-        The difference itself where the score alone is 0.
-    """
+    """Return the improvement over training alone, relative to the score alone."""
+    # the difference itself where the score alone is 0
     unit = np.where(alone == 0, 1.0, np.abs(alone))
     return (scores - alone) / unit

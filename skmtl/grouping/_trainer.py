@@ -105,17 +105,7 @@ class GroupTrainer:
         self.n_trained = 0
 
     def scores(self, groups):
-        """Return the mean validation score of every task in every group; greater is better.
-
-        Parameters
-        ----------
-        groups : ndarray of shape (n, n_tasks) of bool
-
-        Returns
-        -------
-        ndarray of shape (n, n_tasks)
-            NaN outside the groups.
-        """
+        """Return the mean validation score of every task in groups, NaN outside them."""
         missing = []
         for group in np.unique(groups, axis=0):
             key = group.tobytes()
@@ -161,28 +151,13 @@ class GroupTrainer:
                     self.cache.put(fit.group, mean)
 
     def models(self, groups):
-        """Return estimators trained on all rows of groups.
-
-        Parameters
-        ----------
-        groups : ndarray of shape (n, n_tasks) of bool
-
-        Returns
-        -------
-        list of estimator
-        """
+        """Return estimators trained on all rows of groups."""
         fits = [Fit(group, self.seeds[0]) for group in groups]
         models = {id(fit): model for fit, model in self._run(fits, keep=True)}
         return [models[id(fit)] for fit in fits]
 
     def affinity(self):
-        """Return affinities, recorded while all tasks train together on the first split.
-
-        Returns
-        -------
-        DataFrame of shape (n_tasks, n_tasks)
-            Row is the task that steps, column the one that is affected.
-        """
+        """Return the affinities recorded while all tasks train together on the first split."""
         if not self.ours:
             raise ValueError(
                 "affinities compare gradients, which only estimators of skmtl record; "
@@ -259,10 +234,10 @@ def _run_together(estimator, fits, settings, n_workers):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnlabelledRowsWarning)
             fit.job = fit.model._job(X, y, weights)
-    alike = {}
+    buckets = {}
     for fit in fits:
-        alike.setdefault(digest(fit.job.key), []).append(fit)
-    for bucket in alike.values():
+        buckets.setdefault(digest(fit.job.key), []).append(fit)
+    for bucket in buckets.values():
         most = max(1, members_in_memory(bucket[0].job, n_workers) // len(bucket[0].job.seeds))
         for begin in range(0, len(bucket), most):
             _train_together(bucket[begin : begin + most])

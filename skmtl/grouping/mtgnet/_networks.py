@@ -17,18 +17,7 @@ def as_tensor(metadata):
 
 
 def outputs_of(module, groups, metadata):
-    """Return the output of every network for every task.
-
-    Parameters
-    ----------
-    module : SetAttention
-    groups : ndarray of shape (n, n_tasks) of bool
-    metadata : ndarray of shape (n_tasks, n_metadata) or None
-
-    Returns
-    -------
-    ndarray of shape (n_members, n, n_tasks)
-    """
+    """Return the outputs of all networks, shape (n_members, n, n_tasks)."""
     metadata = as_tensor(metadata)
     with torch.no_grad(), one_thread():
         outputs = [
@@ -45,13 +34,7 @@ def encodings_of(module, groups, metadata):
 
 
 def training_shares(n_members, n_groups):
-    """Return which groups each network trains on, with every group held out from one network.
-
-    Returns
-    -------
-    ndarray of shape (n_members, n_groups) of bool
-        All True with one network or one group.
-    """
+    """Return which groups each network trains on; every group is held out from one of several."""
     if n_members == 1 or n_groups < 2:
         return np.ones((n_members, n_groups), dtype=bool)
     return np.arange(n_groups) % n_members != np.arange(n_members)[:, None]

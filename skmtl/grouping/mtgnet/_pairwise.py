@@ -28,17 +28,7 @@ class PairwiseProcess:
         self.independent = np.array_equal(similarity, np.eye(len(similarity)))
 
     def fit(self, groups, gains):
-        """Learn from groups of several tasks.
-
-        Parameters
-        ----------
-        groups : ndarray of shape (n, n_tasks) of bool
-        gains : ndarray of shape (n, n_tasks)
-
-        Returns
-        -------
-        self
-        """
+        """Learn from groups of several tasks."""
         self.examples = _Examples(groups)
         y = gains[groups]
         trend = self._trend(groups)
@@ -84,20 +74,20 @@ class PairwiseProcess:
         same = similarity[np.ix_(first.tasks, second.tasks)]
         a, b = first.partners, second.partners
         common = a @ b.T
-        alike = common if self.independent else a @ similarity @ b.T
+        overlap = common if self.independent else a @ similarity @ b.T
         n_first, n_second = a.sum(1)[:, None], b.sum(1)[None]
-        shares = alike / np.maximum(n_first, 1) / np.maximum(n_second, 1)
+        shares = overlap / np.maximum(n_first, 1) / np.maximum(n_second, 1)
         most = len(self.similarity) - 1
         near = np.exp(-2 * (n_first + n_second - 2 * common) / (most + 1))
-        return same * (mean * shares + total * alike / most + level + rest * near)
+        return same * (mean * shares + total * overlap / most + level + rest * near)
 
     def _prior(self, examples, similarity):
         """Return the prior variances of examples."""
         mean, total, level, rest = self.variances
         a = examples.partners
-        alike = (a * (a if self.independent else a @ similarity)).sum(1)
-        shares = alike / np.maximum(a.sum(1), 1) ** 2
-        return mean * shares + total * alike / (len(self.similarity) - 1) + level + rest
+        overlap = (a * (a if self.independent else a @ similarity)).sum(1)
+        shares = overlap / np.maximum(a.sum(1), 1) ** 2
+        return mean * shares + total * overlap / (len(self.similarity) - 1) + level + rest
 
     def _solve(self, variances, noise, y):
         """Return examples, inverse kernel, weights and log evidence of each set of rows."""

@@ -1,4 +1,4 @@
-"""Bounds on what any choice of groups can reach, and which groups no better choice can use.
+"""Lower bounds on the regret of a choice of groups, and which groups no better choice can use.
 
 Lagrangian relaxation of "every task is served once", as for the p-median problem.
 """
@@ -11,20 +11,20 @@ _PATIENCE = 15
 
 
 class Bound:
-    """Prices that prove how much regret a choice must have at least.
+    """A lower bound on regret from prices of the tasks.
 
-    With a price of each task and one of each group, a choice costs no less than the prices of the
-    tasks plus what the cheapest groups save; whatever the prices are, that is a lower bound.
+    For any prices, the sum of the prices less the savings of the best groups is a lower bound.
+    Subgradient steps raise it.
 
     Parameters
     ----------
     regret : ndarray of shape (n_groups, n_tasks)
-        What a task loses in a group against the best one for it; inf where it is not a member.
+        Gain of a task in the best group less its gain in this one; inf outside the group.
     max_groups : int
     costs : ndarray of shape (n_groups,) or None
     max_cost : float or None
     best : float
-        Regret of a choice that is known.
+        Regret of a known choice.
     """
 
     def __init__(self, regret, max_groups, costs, max_cost, best):
@@ -34,13 +34,13 @@ class Bound:
         self._improve(best)
 
     def _evaluate(self, prices, toll):
-        """Lower bound for prices of the tasks and a price of a unit of cost.
+        """Return the lower bound for prices of the tasks and of a unit of cost.
 
         Returns
         -------
         value : float
         reduced : ndarray of shape (n_groups,)
-            By how much the bound rises at least with the group in the choice; negative ones are in.
+            Increase of the bound at least if the group is chosen; negative for chosen groups.
         chosen : ndarray of int
         """
         savings = np.maximum(prices - self.regret, 0).sum(axis=1)
@@ -49,7 +49,7 @@ class Bound:
             savings = savings - toll * self.costs
             value -= toll * self.max_cost
         k = min(self.max_groups, len(savings))
-        # the price of one more group: what the first group that is left out would save
+        # the price of one more group is the saving of the best group that is not chosen
         threshold = max(0.0, np.partition(savings, -k - 1)[-k - 1]) if k < len(savings) else 0.0
         reduced = threshold - savings
         value = value - threshold * self.max_groups + np.minimum(reduced, 0).sum()
@@ -57,7 +57,7 @@ class Bound:
         return value, reduced, chosen[savings[chosen] > 0]
 
     def _improve(self, best):
-        """Raise the bound by steps along a subgradient."""
+        """Raise the bound by subgradient steps."""
         finite = np.where(np.isfinite(self.regret), self.regret, np.nan)
         prices = np.nanquantile(finite, min(1.0, 2 * self.max_groups / len(finite)), axis=0)
         toll, scale, stale = 0.0, 1.5, 0
@@ -87,7 +87,7 @@ class Bound:
             toll = max(0.0, toll + step * spent)
 
     def kept(self, best):
-        """Which groups, and which tasks in them, a choice of at most this regret may use.
+        """Return which groups, and which tasks in them, a choice of at most this regret may use.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class Bound:
         ndarray of shape (n_groups, n_tasks) of bool
         """
         rest = best - self.value
-        # a task that is served above its price costs the difference on top
+        # a task with a regret above its price adds the difference
         excess = np.maximum(self.regret - self.prices, 0)
         by_group = np.maximum(self.reduced, 0)
         return by_group[:, None] + excess <= rest

@@ -1,6 +1,6 @@
 """Exact selection of groups by mixed-integer linear programming.
 
-A bound first proves which groups no better choice can use, so that little is left to the solver.
+A bound first proves which groups no better choice can use, so that the solver has little to do.
 """
 
 import numpy as np
@@ -11,12 +11,12 @@ from skmtl.grouping.selection._beam import beam_search
 from skmtl.grouping.selection._bound import Bound
 from skmtl.grouping.selection._enumeration import can_enumerate, enumerate_choices
 
-# of the sum over tasks of the gains, relative to its largest term: what counts as equal
+# sums of gains are equal within this tolerance, relative to the largest term
 _TOLERANCE = 1e-9
 
 
 def choose_exactly(values, max_groups, costs=None, max_cost=None):
-    """Choose the groups with the largest sum of gains, and of several such choices a smallest.
+    """Choose the groups with the largest sum of gains, and of equal choices one with fewest groups.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def choose_exactly(values, max_groups, costs=None, max_cost=None):
 
 
 class _Problem:
-    """Selection as minimal regret: what each task loses against the best group for it."""
+    """Selection as minimal regret: the loss of each task compared with the best group for it."""
 
     def __init__(self, values, costs, max_cost):
         best = np.nanmax(values, axis=0)
@@ -54,17 +54,17 @@ class _Problem:
             self.usable = costs <= max_cost * (1 + 1e-12)
 
     def regret_of(self, chosen):
-        """Sum over tasks of the regret in the best of the chosen groups."""
+        """Return the sum over tasks of the regret in the best chosen group."""
         return self.regret[chosen].min(axis=0).sum()
 
     def solve(self, max_groups, at_most=None):
-        """Choose at most so many groups.
+        """Choose at most `max_groups` groups.
 
         Parameters
         ----------
         max_groups : int
         at_most : float, optional
-            Regret that is wanted; None is returned if there is no such choice.
+            Limit of the regret; None is returned if no choice is within it.
 
         Returns
         -------
@@ -91,37 +91,37 @@ class _Problem:
             if bound.value > limit:
                 keep[:] = False
         if not keep.any(axis=0).all():
-            # nothing is better than what is known
+            # no choice is better than the known one
             return known if at_most is None else None
         rows = np.flatnonzero(keep.any(axis=1))
         if bound is not None and self.costs is None and can_enumerate(len(rows), max_groups):
             regret = np.where(keep[rows], self.regret[rows], np.inf)
-            found = enumerate_choices(regret, bound.prices, max_groups, limit)
-            found = None if found is None else rows[found].tolist()
+            chosen = enumerate_choices(regret, bound.prices, max_groups, limit)
+            chosen = None if chosen is None else rows[chosen].tolist()
         else:
-            found = self._program(rows, keep[rows], max_groups, best)
-        if found is None:
+            chosen = self._program(rows, keep[rows], max_groups, best)
+        if chosen is None:
             return known if at_most is None else None
-        regret = self.regret_of(found)
+        regret = self.regret_of(chosen)
         if at_most is not None:
-            return found if regret <= at_most + self._slack(at_most) else None
-        return found if known is None or regret < best else known
+            return chosen if regret <= at_most + self._slack(at_most) else None
+        return chosen if known is None or regret < best else known
 
     def _slack(self, regret):
         largest = self.regret[np.isfinite(self.regret)].max(initial=0.0)
         return _TOLERANCE * max(regret, min(largest, 1e3 * regret), np.finfo(float).tiny)
 
     def _improved(self, chosen, max_groups):
-        """Exchange one group for another as long as that helps."""
+        """Exchange single groups as long as that lowers the regret."""
         if chosen is None:
             return None
         chosen = list(chosen)
         while True:
             best, move = self.regret_of(chosen), None
-            for place in range(len(chosen) + (len(chosen) < max_groups)):
-                rest = chosen[:place] + chosen[place + 1 :]
-                left = self.regret[rest].min(axis=0, initial=np.inf)
-                totals = np.minimum(left, self.regret).sum(axis=1)
+            for k in range(len(chosen) + (len(chosen) < max_groups)):
+                rest = chosen[:k] + chosen[k + 1 :]
+                least = self.regret[rest].min(axis=0, initial=np.inf)
+                totals = np.minimum(least, self.regret).sum(axis=1)
                 if self.costs is not None:
                     spent = self.costs[rest].sum()
                     totals[spent + self.costs > self.max_cost] = np.inf
@@ -133,28 +133,23 @@ class _Problem:
             chosen = move
 
     def _program(self, rows, keep, max_groups, best):
-        """Solve what is left.
-
-        Returns
-        -------
-        list of int or None
-        """
+        """Choose among the remaining groups by mixed-integer programming; None if infeasible."""
         n_groups, n_tasks = keep.shape
         group, task = np.nonzero(keep)
         regret = self.regret[rows][group, task]
-        # the solver's gaps are absolute: of what is left between the bound and the best
+        # the solver's gaps are absolute, so regret is scaled
         unit = min(best, regret.max(initial=0.0)) if np.isfinite(best) else regret.max(initial=0.0)
         scale = 1e4 / unit if unit > 0 else 1.0
         n_served = len(group)
         objective = np.concatenate([np.zeros(n_groups), scale * regret])
-        places = np.arange(n_served)
+        pairs = np.arange(n_served)
         served = sparse.csr_array(
-            (np.ones(n_served), (task, n_groups + places)), shape=(n_tasks, n_groups + n_served)
+            (np.ones(n_served), (task, n_groups + pairs)), shape=(n_tasks, n_groups + n_served)
         )
         link = sparse.csr_array(
             (
                 np.concatenate([np.ones(n_served), -np.ones(n_served)]),
-                (np.concatenate([places, places]), np.concatenate([n_groups + places, group])),
+                (np.concatenate([pairs, pairs]), np.concatenate([n_groups + pairs, group])),
             ),
             shape=(n_served, n_groups + n_served),
         )
@@ -177,13 +172,13 @@ class _Problem:
         )
         if result.status == 2:
             return None
-        # a gap of 0, but for the rounding of sums
+        # the gap is 0 up to the rounding of sums
         if not result.success or result.mip_gap > _TOLERANCE:
             raise RuntimeError(f"the solver found no proven best choice: {result.message}")
         chosen = rows[result.x[:n_groups] > 0.5].tolist()
         return self._needed(chosen)
 
     def _needed(self, chosen):
-        """Without groups that serve no task."""
+        """Return the chosen groups that serve a task."""
         serving = self.regret[chosen].argmin(axis=0)
-        return [row for place, row in enumerate(chosen) if (serving == place).any()]
+        return [row for k, row in enumerate(chosen) if (serving == k).any()]

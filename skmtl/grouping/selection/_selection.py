@@ -1,4 +1,4 @@
-"""Selection of groups: which of those in a gain table to train, and which of them serves a task."""
+"""Selection of groups from a gain table, and assignment of tasks to the selected groups."""
 
 from numbers import Integral, Real
 
@@ -11,24 +11,23 @@ from skmtl.grouping.selection._exact import choose_exactly
 
 
 def select_groups(gains, max_groups, *, method="exact", costs=None, max_cost=None, n_beams=5):
-    r"""Choose the groups of tasks that are to be trained together.
+    r"""Choose the groups of tasks to train together.
 
-    Of all choices of at most `max_groups` groups in which every task is a member of some group,
-    the one with the largest mean gain. Groups may overlap: a task may help in one group and be
-    served by another. Of choices that are equally good one with fewest groups is taken.
+    Return the choice of at most `max_groups` groups with the largest mean gain in which every task
+    is a member of a group. Groups may overlap: a task may help in one group and be served by
+    another. Of equally good choices one with the fewest groups is returned.
 
     Parameters
     ----------
     gains : DataFrame of shape (n_groups, n_tasks)
         One row a group, one column a task: the gain of the task in the group, NaN where the task
-        is not in the group. Numbers in any unit, the larger the better.
+        is not in the group. In any unit; larger is better.
     max_groups : int
         Groups at most, from 1 to the number of tasks.
     method : {"exact", "beam"}, default="exact"
-        Mixed-integer linear programming, whose result is proven to be best, or the paper's beam
-        search.
+        Mixed-integer linear programming with a proof of optimality, or the beam search of [1]_.
     costs : array-like of shape (n_groups,), optional
-        Cost of each group, not negative.
+        Non-negative cost of each group.
     max_cost : float, optional
         Bound on the total cost of the chosen groups; needs `costs`.
     n_beams : int, default=5
@@ -48,8 +47,8 @@ def select_groups(gains, max_groups, *, method="exact", costs=None, max_cost=Non
 
     See Also
     --------
-    assign_tasks : Which of the chosen groups serves which task.
-    estimate_gains : Fills such a table from few measured groups.
+    assign_tasks : Assigns tasks to the chosen groups.
+    estimate_gains : Estimates such a table from few measured groups.
 
     Notes
     -----
@@ -61,8 +60,8 @@ def select_groups(gains, max_groups, *, method="exact", costs=None, max_cost=Non
         y_{gt} \le x_g, \quad \sum_g x_g \le B, \quad x_g \in \{0, 1\}, \quad y_{gt} \ge 0
 
     with HiGHS and a gap of 0. Before that a Lagrangian bound proves which groups, and which tasks
-    in them, no better choice than the one known can use; only the others reach the solver. The
-    problem is that of the paper, section 3.1, which has a branch-and-bound search for small tables.
+    in them, no better choice than a known one can use; only the others are passed to the solver.
+    The problem is that of [1]_, which solves small tables by branch and bound, and of [2]_.
 
     References
     ----------
@@ -126,21 +125,21 @@ def _check_costs(costs, max_cost, n_groups):
 
 
 def assign_tasks(gains, groups):
-    """Say which of the chosen groups serves each task: the one in which it gains most.
+    """Assign each task to the chosen group in which it gains most.
 
-    Several groups may have a task; in the others it only helps.
+    In other groups that contain the task it only helps.
 
     Parameters
     ----------
     gains : DataFrame of shape (n_groups, n_tasks)
         As for `select_groups`.
     groups : list of tuple
-        What `select_groups` returned; the rows of other groups are not looked at.
+        From `select_groups`; the rows of other groups are ignored.
 
     Returns
     -------
     Series
-        The group of each task, by task. Of groups in which it gains as much the first one.
+        The group of each task; of equally good groups the first one.
 
     Raises
     ------
@@ -153,7 +152,7 @@ def assign_tasks(gains, groups):
 
     Notes
     -----
-    If several rows are the same group the best one counts.
+    If a group has several rows, the best one counts.
 
     References
     ----------
@@ -170,18 +169,18 @@ def assign_tasks(gains, groups):
     """
     values, tasks = check_gains(gains)
     members = ~np.isnan(values)
-    asked = parse_groups(groups, tasks)
-    best = np.full(asked.shape, -np.inf)
-    for k, group in enumerate(asked):
+    chosen = parse_groups(groups, tasks)
+    best = np.full(chosen.shape, -np.inf)
+    for k, group in enumerate(chosen):
         rows = np.flatnonzero((members == group).all(axis=1))
         if not len(rows):
             raise ValueError(f"gains has no row for the group {label_group(group, tasks)!r}.")
         best[k, group] = values[rows][:, group].max(axis=0)
-    missing = tasks[~asked.any(axis=0)].tolist()
+    missing = tasks[~chosen.any(axis=0)].tolist()
     if missing:
         raise ValueError(f"these tasks are in none of the groups: {missing[:20]}.")
     serving = best.argmax(axis=0)
     labels = np.empty(len(tasks), dtype=object)
     for t, k in enumerate(serving):
-        labels[t] = label_group(asked[k], tasks)
+        labels[t] = label_group(chosen[k], tasks)
     return pd.Series(labels, index=tasks, name="group")
