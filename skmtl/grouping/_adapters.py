@@ -3,13 +3,14 @@
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import has_fit_parameter
 
 from skmtl._data.columns import as_table, find_columns
 from skmtl._data.task_ids import encode, labels_of
 from skmtl._estimators.base import BaseMultiTaskEstimator
+from skmtl._sklearn_compat import _safe_indexing
 
 
 def adapt(estimator, task_id, task_encoding):

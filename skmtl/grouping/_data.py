@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import KFold, ShuffleSplit, check_cv
-from sklearn.utils import _safe_indexing, check_consistent_length
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils import check_consistent_length
 
 from skmtl._data.columns import as_table, find_columns
 from skmtl._data.task_ids import encode, labels_of
 from skmtl._data.wide import as_labels, check_finite, labels_frame
+from skmtl._sklearn_compat import _check_sample_weight, _safe_indexing
 from skmtl.model_selection import TaskKFold, TaskShuffleSplit
 
 _VALIDATION_SHARE = 0.25

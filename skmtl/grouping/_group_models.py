@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils import get_tags
 
 from skmtl._data.columns import find_columns
 from skmtl._data.task_ids import labels_of
 from skmtl._data.wide import labels_frame, wide_table
+from skmtl._sklearn_compat import _safe_indexing
 from skmtl.grouping._scores import scores_by_task
 from skmtl.metrics import _mean_task_score
 

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.utils import check_random_state, get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.multi_task import MultiTaskRegressor
+from skmtl._sklearn_compat import HasMethods, Interval, StrOptions
 from skmtl.grouping._base import BaseGrouper
 from skmtl.grouping._data import group_data
 from skmtl.grouping._gains import Gains

@@ -7,12 +7,12 @@ from itertools import pairwise
 import joblib
 import numpy as np
 from sklearn.base import clone
-from sklearn.ensemble._base import _set_random_states
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm.auto import tqdm
 
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.plan import train_together
+from skmtl._sklearn_compat import _set_random_states
 from skmtl.exceptions import UnlabelledRowsWarning
 from skmtl.grouping._adapters import adapt
 from skmtl.grouping._cache import GroupCache, cache_identity

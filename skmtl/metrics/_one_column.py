@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import ClassifierTags, RegressorTags, Tags, TargetTags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _num_samples
 
+from skmtl._sklearn_compat import _num_samples
 from skmtl.metrics._inputs import columns_of, in_order, probabilities_of
 from skmtl.metrics._pieces import tidy
 from skmtl.metrics._probabilities import default_classes

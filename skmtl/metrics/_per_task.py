@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
-from sklearn.utils import _safe_indexing
 
+from skmtl._sklearn_compat import _safe_indexing
 from skmtl.metrics._classification import ACCURACY
 from skmtl.metrics._estimators import _task_labels, classes_by_task
 from skmtl.metrics._inputs import columns_of, weights_of

@@ -10,10 +10,10 @@ from numbers import Integral
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from skmtl._data.columns import as_table, find_columns
 from skmtl._data.task_ids import encode, labels_of
+from skmtl._sklearn_compat import Interval, validate_parameter_constraints
 
 
 class BaseTaskSplitter(BaseCrossValidator):

@@ -9,8 +9,8 @@ from sklearn.model_selection import (
     ParameterSampler,
     RandomizedSearchCV,
 )
-from sklearn.utils._param_validation import Interval, StrOptions
 
+from skmtl._sklearn_compat import Interval, StrOptions
 from skmtl.model_selection._search import BatchedSearch
 from skmtl.model_selection._search_docs import document
 

@@ -11,14 +11,17 @@ from traceback import format_exception
 import joblib
 import numpy as np
 from sklearn.base import clone
-from sklearn.metrics._scorer import _MultimetricScorer
-from sklearn.model_selection._validation import _score
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metaestimators import _safe_split
-from sklearn.utils.validation import _check_method_params, _num_samples
 
 from skmtl._estimators.base import COLUMNS
 from skmtl._estimators.plan import build_module, common_settings, train
+from skmtl._sklearn_compat import (
+    _check_method_params,
+    _MultimetricScorer,
+    _num_samples,
+    _safe_split,
+    _score,
+)
 from skmtl.model_selection._memory import members_in_memory
 from skmtl.model_selection._pipelines import check_model, digest, last_step, transform
 

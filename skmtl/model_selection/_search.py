@@ -12,14 +12,15 @@ import torch
 from joblib.parallel import get_active_backend
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
-from sklearn.model_selection._validation import (
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import indexable
+from tqdm.auto import tqdm
+
+from skmtl._sklearn_compat import (
+    _check_method_params,
     _insert_error_scores,
     _warn_or_raise_about_fit_failures,
 )
-from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_method_params, indexable
-from tqdm.auto import tqdm
-
 from skmtl.model_selection._fits import Fit, Settings, run_block, structure
 from skmtl.model_selection._memory import fits_in_block, on_gpu
 from skmtl.model_selection._pipelines import check_model, last_step

@@ -5,8 +5,8 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.model_selection import GroupKFold
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
 
+from skmtl._sklearn_compat import Interval
 from skmtl.model_selection._base import BaseTaskSplitter, places
 
 

@@ -4,9 +4,9 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval
 
 from skmtl._data.columns import column_names, find_columns
+from skmtl._sklearn_compat import Interval
 from skmtl.model_selection._base import BaseTaskSplitter, places
 
 

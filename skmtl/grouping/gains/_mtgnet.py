@@ -5,9 +5,9 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skmtl._sklearn_compat import Interval, StrOptions
 from skmtl.grouping.gains._base import GainEstimate, GainEstimator
 from skmtl.grouping.mtgnet._active import measure_actively, n_to_measure
 from skmtl.grouping.mtgnet._inputs import TaskMetadata, check_groups, check_measured
