@@ -21,6 +21,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from skorch.callbacks import BatchScoring, EarlyStopping, EpochScoring, EpochTimer
 
 from skmtl.exceptions import DivergenceError
+from tests._asserts import says
 from tests._tables import FEATURES, METADATA, make_schools, metadata_table, quick_model
 
 
@@ -32,11 +33,6 @@ def schools():
 @pytest.fixture
 def fitted(schools):
     return quick_model().fit(*schools)
-
-
-def says(error, *patterns):
-    """Expect an error whose message has all of the patterns."""
-    return pytest.raises(error, match="(?s)" + "".join(f"(?=.*{p})" for p in patterns))
 
 
 def with_value(X, column, value, row=7):

@@ -32,6 +32,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from skmtl import MultiTaskHypernetClassifier
 from skmtl.exceptions import ValidationWarning
+from tests._asserts import says
 from tests._tables import (
     FEATURES,
     FULL_BATCH,
@@ -44,11 +45,6 @@ from tests._tables import (
     metadata_table,
     quick_classifier,
 )
-
-
-def says(error, *patterns):
-    """Expect an error whose message has all of the patterns."""
-    return pytest.raises(error, match="(?s)" + "".join(f"(?=.*{p})" for p in patterns))
 
 
 def make_classes(n_classes=2, own=False, **settings):

@@ -18,6 +18,7 @@ from torch import nn
 from skmtl import GumbelMatrixClassifier, GumbelMatrixRegressor
 from skmtl.datasets import make_related_tasks, make_rotated_digits
 from skmtl.model_selection import BatchedGridSearchCV
+from tests._asserts import says
 from tests._tables import METADATA, make_schools, make_wide, metadata_table
 
 QUICK = {"layers": (6, 6), "n_components": 3, "max_iter": 5, "random_state": 0}
@@ -344,10 +345,6 @@ def test_identity_component(pairs):
 
 
 # bad input
-
-
-def says(error, *patterns):
-    return pytest.raises(error, match="(?s)" + "".join(f"(?=.*{p})" for p in patterns))
 
 
 @pytest.mark.parametrize("budget", [0.0, 1.01, -1, "half"])

@@ -26,6 +26,7 @@ LAYERS = {
     "weighting": "turns losses or gradients into weights, wherever they come from",
     "nn": "holds torch modules, which know nothing of the rest",
     "datasets": "return tables, which know nothing of estimators",
+    "_docstrings": "can be used anywhere",
     "exceptions": "can be raised anywhere",
     "_sklearn_compat": "can be imported anywhere",
 }

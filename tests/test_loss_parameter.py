@@ -22,6 +22,7 @@ from sklearn.metrics import (
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skmtl.exceptions import UnlabelledRowsWarning
+from tests._asserts import says
 from tests._tables import (
     FULL_BATCH,
     LEARNS,
@@ -39,11 +40,6 @@ LOSSES = ["squared_error", "absolute_error", "huber", "poisson", "pinball"]
 def fast_model(**changes):
     """A model that takes fewer steps than most, too few and too large ones for a strong pull."""
     return quick_model(**{"batch_size": 64, "interaction_alpha": 0.0, **changes})
-
-
-def says(error, *patterns):
-    """Expect an error whose message has all of the patterns."""
-    return pytest.raises(error, match="(?s)" + "".join(f"(?=.*{p})" for p in patterns))
 
 
 def counts_of(X, scale=1.0, random_state=0):

@@ -68,6 +68,7 @@ from skmtl.metrics import (
     per_task_score,
     transfer_gain,
 )
+from tests._asserts import says
 
 REGRESSION = {
     mt_mean_squared_error: mean_squared_error,
@@ -92,11 +93,6 @@ CLASS_SCORERS = {
     "precision": mt_average_precision_scorer,
     "log_loss": neg_mt_log_loss_scorer,
 }
-
-
-def says(error, *patterns):
-    """Expect an error whose message has all of the patterns."""
-    return pytest.raises(error, match="(?s)" + "".join(f"(?=.*{p})" for p in patterns))
 
 
 def with_gaps(y, random_state=0):

@@ -22,6 +22,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cros
 
 from skmtl._data.rows import Examples
 from skmtl.exceptions import UnlabelledRowsWarning
+from tests._asserts import says
 from tests._tables import (
     FULL_BATCH,
     LEARNS,
@@ -55,11 +56,6 @@ def table():
 def in_double():
     with double_precision():
         yield
-
-
-def says(error, *patterns):
-    """Expect an error whose message has all of the patterns."""
-    return pytest.raises(error, match="(?s)" + "".join(f"(?=.*{p})" for p in patterns))
 
 
 def above(Y, *thresholds):

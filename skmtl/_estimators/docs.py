@@ -5,6 +5,8 @@
 
 import inspect
 
+from skmtl._docstrings import fill
+
 PARAMETERS = """
 task_id : str, int, list of these, or None, default=None
     The column of X that says which task a row belongs to: a string is a label, an int a
@@ -254,18 +256,3 @@ def document(*texts, architecture=None, attributes=SHARED_ATTRIBUTES):
         return fill(cls, parameters=parameters, attributes=attributes)
 
     return decorate
-
-
-def fill(cls, **texts):
-    """Put texts into the docstring of a class, in the place of their names in braces.
-
-    Returns
-    -------
-    class
-        The one that was given.
-    """
-    for name, text in texts.items():
-        indented = "\n".join("    " + line for line in text.strip().splitlines())
-        # docstrings are absent when Python runs with -OO
-        cls.__doc__ = (cls.__doc__ or "").replace(f"    {{{name}}}", indented)
-    return cls

@@ -6,12 +6,12 @@ figure 6 is the radar.
 
 import numpy as np
 
-from skmtl.display._axes import axes_for, check_shows, member_of, name_ticks
+from skmtl.display._axes import Display, axes_for, check_shows, member_of, name_ticks
 
 _KINDS = ("heatmap", "radar", "history")
 
 
-class AffinityDisplay:
+class AffinityDisplay(Display):
     """What a step of each task does to the loss of each: as a heat map, a radar, or over training.
 
     Recorded by ``record_affinity`` of an estimator.
@@ -25,10 +25,7 @@ class AffinityDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
     image_ : matplotlib AxesImage
         The matrix, of ``kind="heatmap"``.
     lines_ : list of matplotlib Line2D
@@ -40,8 +37,6 @@ class AffinityDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from skmtl import MultiTaskRegressor
     >>> from skmtl.datasets import make_cubic
     >>> from skmtl.display import AffinityDisplay
@@ -54,6 +49,8 @@ class AffinityDisplay:
     >>> display.affinity.shape
     (3, 3)
     """
+
+    _draws_with = "``imshow`` or ``plot``"
 
     def __init__(self, affinity, history=None):
         self.affinity = affinity
@@ -70,21 +67,13 @@ class AffinityDisplay:
         estimator : estimator
             Fitted with ``record_affinity``.
         kind : {"heatmap", "radar", "history"}, default="heatmap"
-            What to draw.
+            What to draw; axes for a radar need ``projection="polar"``.
         member : int, optional
             Which of its members; the mean over all by default.
         task : task id, optional
             Of ``kind="history"``: the task that is affected; by default all curves are means over
             the tasks affected, that which steps left out.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default. A radar needs axes of ``projection="polar"``.
-        **kwargs : dict
-            Passed on to ``imshow`` or ``plot`` of the axes.
-
-        Returns
-        -------
-        AffinityDisplay
-            Drawn.
+        {drawing}
         """
         check_shows(estimator, "affinity_", "fit an estimator of skmtl")
         table = estimator.affinity_history_
@@ -107,15 +96,7 @@ class AffinityDisplay:
             over epochs.
         task : task id, optional
             Of ``kind="history"``: the task that is affected.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default. A radar needs axes of ``projection="polar"``.
-        **kwargs : dict
-            Passed on to ``imshow`` or ``plot`` of the axes.
-
-        Returns
-        -------
-        AffinityDisplay
-            Drawn.
+        {drawing}
         """
         if kind not in _KINDS:
             raise ValueError(f"kind must be one of {_KINDS}, got {kind!r}.")
@@ -125,7 +106,7 @@ class AffinityDisplay:
         return draw[kind](ax, kwargs)
 
     def _heatmap(self, ax, kwargs):
-        ax = axes_for(self, ax, layout="constrained")
+        ax = axes_for(self, ax)
         values = self.affinity.to_numpy(dtype=float)
         largest = np.nanmax(np.abs(values), initial=0.0) or 1.0
         # white is no effect
@@ -154,7 +135,7 @@ class AffinityDisplay:
                 "a radar needs polar axes, such as plt.subplots(subplot_kw={'projection': "
                 "'polar'})."
             )
-        ax = axes_for(self, ax, subplot_kw={"projection": "polar"}, layout="constrained")
+        ax = axes_for(self, ax, subplot_kw={"projection": "polar"})
         values = self.affinity.to_numpy(dtype=float)
         own = np.diag(values)
         share = values / np.where(own > 0, own, np.nan)
@@ -183,7 +164,7 @@ class AffinityDisplay:
         tasks = self.affinity.columns
         if task is not None and task not in tasks:
             raise ValueError(f"task {task!r} is not among the tasks, {tasks.tolist()[:10]}.")
-        ax = axes_for(self, ax, layout="constrained")
+        ax = axes_for(self, ax)
         if task is None:
             places = tasks.get_indexer(self.history.index.get_level_values("task"))
             values = self.history.to_numpy(dtype=float, copy=True)

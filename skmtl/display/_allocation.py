@@ -6,10 +6,10 @@ Source: Maziarz et al., "Flexible multi-task networks by learning parameter allo
 import numpy as np
 import pandas as pd
 
-from skmtl.display._axes import axes_for, check_shows, name_ticks, tables_of
+from skmtl.display._axes import Display, check_shows, name_ticks, tables_of
 
 
-class AllocationDisplay:
+class AllocationDisplay(Display):
     """Which task uses which component: the allocation matrix (the paper's figure 5).
 
     One row per task, one column per component, the layers side by side.
@@ -21,10 +21,7 @@ class AllocationDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
     image_ : matplotlib AxesImage
         The matrix.
 
@@ -34,8 +31,6 @@ class AllocationDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from skmtl import GumbelMatrixRegressor
     >>> from skmtl.datasets import make_related_tasks
     >>> from skmtl.display import AllocationDisplay
@@ -45,6 +40,8 @@ class AllocationDisplay:
     >>> display.allocation.shape
     (4, 8)
     """
+
+    _draws_with = "``imshow``"
 
     def __init__(self, allocation):
         self.allocation = allocation
@@ -61,15 +58,7 @@ class AllocationDisplay:
             Which of its members.
         probabilities : bool, default=False
             Whether to show probabilities instead of 0 and 1.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``imshow``.
-
-        Returns
-        -------
-        AllocationDisplay
-            Drawn.
+        {drawing}
         """
         check_shows(estimator, "allocations_")
         tables = estimator.allocation_probabilities_ if probabilities else estimator.allocations_
@@ -77,22 +66,7 @@ class AllocationDisplay:
         table = pd.concat(dict(enumerate(tables)), axis=1, names=["layer", "component"])
         return cls(table).plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
-        """Draw the matrix.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``imshow``.
-
-        Returns
-        -------
-        AllocationDisplay
-            Drawn.
-        """
-        ax = axes_for(self, ax)
+    def _draw(self, ax, kwargs):
         table = self.allocation
         options = {"vmin": 0, "vmax": 1, "aspect": "auto", "interpolation": "nearest", **kwargs}
         self.image_ = ax.imshow(table.to_numpy(dtype=float), **options)
@@ -102,10 +76,9 @@ class AllocationDisplay:
         for start in np.flatnonzero(layers[1:] != layers[:-1]):
             ax.axvline(start + 0.5, color="white", linewidth=2)
         ax.set(xlabel="component, layer by layer", ylabel=table.index.name or "task")
-        return self
 
 
-class TaskSimilarityDisplay:
+class TaskSimilarityDisplay(Display):
     """How similar the allocations of tasks are: cosines of their rows (the paper's figure 6).
 
     The mean over the members of the estimator.
@@ -117,10 +90,7 @@ class TaskSimilarityDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
     image_ : matplotlib AxesImage
         The matrix.
 
@@ -130,8 +100,6 @@ class TaskSimilarityDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from skmtl import GumbelMatrixRegressor
     >>> from skmtl.datasets import make_related_tasks
     >>> from skmtl.display import TaskSimilarityDisplay
@@ -141,6 +109,8 @@ class TaskSimilarityDisplay:
     >>> display.similarity.shape
     (4, 4)
     """
+
+    _draws_with = "``imshow``"
 
     def __init__(self, similarity):
         self.similarity = similarity
@@ -153,38 +123,14 @@ class TaskSimilarityDisplay:
         ----------
         estimator : GumbelMatrixRegressor or GumbelMatrixClassifier
             Fitted.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``imshow``.
-
-        Returns
-        -------
-        TaskSimilarityDisplay
-            Drawn.
+        {drawing}
         """
         check_shows(estimator, "task_similarity_")
         return cls(estimator.task_similarity_).plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
-        """Draw the matrix.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``imshow``.
-
-        Returns
-        -------
-        TaskSimilarityDisplay
-            Drawn.
-        """
-        ax = axes_for(self, ax)
+    def _draw(self, ax, kwargs):
         options = {"vmin": 0, "vmax": 1, "interpolation": "nearest", **kwargs}
         self.image_ = ax.imshow(self.similarity.to_numpy(), **options)
         for axis in (ax.xaxis, ax.yaxis):
             name_ticks(axis, self.similarity.index)
         self.figure_.colorbar(self.image_, ax=ax, label="cosine similarity")
-        return self

@@ -1,8 +1,66 @@
-"""Axes to draw on, and the one import of matplotlib."""
+"""The base of all displays, axes to draw on, and the one import of matplotlib."""
 
+import inspect
 from numbers import Integral
 
 from sklearn.utils.validation import check_is_fitted
+
+from skmtl._docstrings import fill
+
+_AXES = """
+ax_ : matplotlib Axes
+    What was drawn on.
+figure_ : matplotlib Figure
+    The figure of the axes.
+"""
+_DRAWING = """
+ax : matplotlib Axes, optional
+    Where to draw; a new figure by default.
+**kwargs : dict
+    Passed on to {method} of the axes.
+
+Returns
+-------
+{display}
+    Drawn.
+"""
+
+
+class Display:
+    """What all displays share: how they get their axes, and parts of their documentation.
+
+    A subclass says with which method of the axes it draws, and has `_draw(ax, kwargs)` or a `plot`
+    with more parameters.
+    """
+
+    _draws_with = "``plot``"
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        drawing = _DRAWING.format(method=cls._draws_with, display=cls.__name__)
+        fill(cls, axes=_AXES)
+        for member in vars(cls).values():
+            function = getattr(member, "__func__", member)
+            if inspect.isfunction(function):
+                fill(function, drawing=drawing)
+
+    def plot(self, ax=None, **kwargs):
+        """Draw the display.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed on to the method of the axes that draws.
+
+        Returns
+        -------
+        self
+            The display, drawn.
+        """
+        self._draw(axes_for(self, ax), kwargs)
+        return self
 
 
 def axes_for(display, ax, **subplots):
@@ -29,7 +87,7 @@ def axes_for(display, ax, **subplots):
             'with: pip install "skmtl[plot]"'
         ) from error
     if ax is None:
-        _, ax = pyplot.subplots(**subplots)
+        _, ax = pyplot.subplots(layout="constrained", **subplots)
     display.ax_, display.figure_ = ax, ax.figure
     return ax
 

@@ -1,9 +1,9 @@
 """IT-MTL's choices over time."""
 
-from skmtl.display._axes import axes_for, check_shows, member_of
+from skmtl.display._axes import Display, check_shows, member_of
 
 
-class CandidateChoicesDisplay:
+class CandidateChoicesDisplay(Display):
     """Which candidates IT-MTL chooses in the course of training.
 
     One bar per epoch, divided among the candidates.
@@ -15,10 +15,7 @@ class CandidateChoicesDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
     bars_ : list of matplotlib BarContainer
         The bars of each candidate.
 
@@ -28,8 +25,6 @@ class CandidateChoicesDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from skmtl import MultiTaskRegressor
     >>> from skmtl.datasets import make_cubic
     >>> from skmtl.display import CandidateChoicesDisplay
@@ -42,6 +37,8 @@ class CandidateChoicesDisplay:
     >>> display.shares.shape
     (5, 4)
     """
+
+    _draws_with = "``bar``"
 
     def __init__(self, shares):
         self.shares = shares
@@ -56,15 +53,7 @@ class CandidateChoicesDisplay:
             Fitted with ``task_weighting`` by ``ITMTL``.
         member : int, optional
             Which of its members; all by default.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``bar`` of the axes.
-
-        Returns
-        -------
-        CandidateChoicesDisplay
-            Drawn.
+        {drawing}
         """
         check_shows(estimator, "candidate_choices_", "fit an estimator of skmtl")
         chosen = estimator.candidate_choices_["candidate"]
@@ -75,22 +64,7 @@ class CandidateChoicesDisplay:
         shares = counts.div(counts.sum(axis=1), axis=0)
         return cls(shares.rename_axis(columns="candidate")).plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
-        """Draw the shares, those of an epoch above each other.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``bar`` of the axes.
-
-        Returns
-        -------
-        CandidateChoicesDisplay
-            Drawn.
-        """
-        ax = axes_for(self, ax, layout="constrained")
+    def _draw(self, ax, kwargs):
         self.bars_, below = [], 0.0
         for name, share in self.shares.items():
             options = {"label": str(name), "width": 1.0, "bottom": below, **kwargs}
@@ -101,4 +75,3 @@ class CandidateChoicesDisplay:
         ax.set_xlim(epochs.min() - 0.5, epochs.max() + 0.5)
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend(title="candidate", loc="upper left", bbox_to_anchor=(1.01, 1.0))
-        return self

@@ -5,10 +5,10 @@ Source: Maziarz et al., "Flexible multi-task networks by learning parameter allo
 
 import numpy as np
 
-from skmtl.display._axes import axes_for, check_shows, member_of, tables_of
+from skmtl.display._axes import Display, check_shows, member_of, tables_of
 
 
-class AllocationHistoryDisplay:
+class AllocationHistoryDisplay(Display):
     """Allocation probabilities of one task in the course of training (the paper's figure 8).
 
     One curve per component of one layer.
@@ -20,10 +20,7 @@ class AllocationHistoryDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
     lines_ : list of matplotlib Line2D
         The curves.
 
@@ -33,8 +30,6 @@ class AllocationHistoryDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from skmtl import GumbelMatrixRegressor
     >>> from skmtl.datasets import make_related_tasks
     >>> from skmtl.display import AllocationHistoryDisplay
@@ -63,15 +58,7 @@ class AllocationHistoryDisplay:
             Which layer.
         member : int, default=0
             Which of its members.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``plot`` of the axes.
-
-        Returns
-        -------
-        AllocationHistoryDisplay
-            Drawn.
+        {drawing}
         """
         check_shows(estimator, "allocation_history_")
         member = member_of(estimator, member)
@@ -88,32 +75,16 @@ class AllocationHistoryDisplay:
         history.index = history.index.get_level_values("epoch")
         return cls(history).plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
-        """Draw the curves.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``plot`` of the axes.
-
-        Returns
-        -------
-        AllocationHistoryDisplay
-            Drawn.
-        """
-        ax = axes_for(self, ax)
+    def _draw(self, ax, kwargs):
         self.lines_ = []
         for component, values in self.history.items():
             options = {"label": f"component {component}", **kwargs}
             self.lines_ += ax.plot(self.history.index, values, **options)
         ax.set(xlabel="epoch", ylabel="probability", ylim=(-0.02, 1.02))
         ax.legend()
-        return self
 
 
-class ComponentUseDisplay:
+class ComponentUseDisplay(Display):
     """How many tasks use each component, layer by layer.
 
     Layers whose bars differ are where tasks are processed differently; a component without a bar
@@ -126,10 +97,7 @@ class ComponentUseDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
     bars_ : list of matplotlib BarContainer
         The bars of each layer.
 
@@ -139,8 +107,6 @@ class ComponentUseDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from skmtl import GumbelMatrixRegressor
     >>> from skmtl.datasets import make_related_tasks
     >>> from skmtl.display import ComponentUseDisplay
@@ -150,6 +116,8 @@ class ComponentUseDisplay:
     >>> len(display.use)
     2
     """
+
+    _draws_with = "``bar``"
 
     def __init__(self, use):
         self.use = use
@@ -164,36 +132,13 @@ class ComponentUseDisplay:
             Fitted.
         member : int, default=0
             Which of its members.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``bar`` of the axes.
-
-        Returns
-        -------
-        ComponentUseDisplay
-            Drawn.
+        {drawing}
         """
         check_shows(estimator, "allocations_")
         tables = tables_of(estimator, estimator.allocations_, member)
         return cls([table.mean() for table in tables]).plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
-        """Draw the bars.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``bar`` of the axes.
-
-        Returns
-        -------
-        ComponentUseDisplay
-            Drawn.
-        """
-        ax = axes_for(self, ax)
+    def _draw(self, ax, kwargs):
         self.bars_, start, places, names = [], 0, [], []
         for layer, use in enumerate(self.use):
             where = start + np.arange(len(use))
@@ -207,4 +152,3 @@ class ComponentUseDisplay:
             ax.set_xticks(places, names)
         ax.set(xlabel="component", ylabel="share of tasks", ylim=(0, 1.02))
         ax.legend()
-        return self

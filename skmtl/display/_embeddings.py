@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 
-from skmtl.display._axes import axes_for, check_shows, member_of, name_points
+from skmtl.display._axes import Display, check_shows, member_of, name_points
 
 
-class TaskEmbeddingDisplay:
+class TaskEmbeddingDisplay(Display):
     """Where tasks lie in relation to each other: their embeddings in two dimensions.
 
     More than two dimensions are brought down to the two along which embeddings differ most.
@@ -25,10 +25,7 @@ class TaskEmbeddingDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
     points_ : list of matplotlib PathCollection
         The dots: one collection, or one for each word.
 
@@ -38,8 +35,6 @@ class TaskEmbeddingDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from skmtl import MultiTaskHypernetRegressor
     >>> from skmtl.datasets import make_cubic
     >>> from skmtl.display import TaskEmbeddingDisplay
@@ -51,6 +46,8 @@ class TaskEmbeddingDisplay:
     >>> display.positions.shape
     (8, 2)
     """
+
+    _draws_with = "``scatter``"
 
     def __init__(self, positions, explained, *, color=None, color_name=""):
         self.positions, self.explained = positions, explained
@@ -68,15 +65,7 @@ class TaskEmbeddingDisplay:
             A value for each task, indexed by task id, or the name of a fact given as `metadata`.
         member : int, default=0
             Which of its members.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``scatter`` of the axes.
-
-        Returns
-        -------
-        TaskEmbeddingDisplay
-            Drawn.
+        {drawing}
 
         Raises
         ------
@@ -108,22 +97,7 @@ class TaskEmbeddingDisplay:
             color = _by_task(color, table.index)
         return cls(positions, explained, color=color, color_name=name).plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
-        """Draw the dots.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``scatter`` of the axes.
-
-        Returns
-        -------
-        TaskEmbeddingDisplay
-            Drawn.
-        """
-        ax = axes_for(self, ax)
+    def _draw(self, ax, kwargs):
         x, y = self.positions.to_numpy().T
         options = {"edgecolor": "white", **kwargs}
         if self.color is None or pd.api.types.is_numeric_dtype(pd.Series(self.color)):
@@ -148,7 +122,6 @@ class TaskEmbeddingDisplay:
             xlabel=f"first axis ({self.explained[0]:.0%} of the variance)",
             ylabel=f"second axis ({self.explained[1]:.0%})",
         )
-        return self
 
 
 def _fact(estimator, name):

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from sklearn.manifold import TSNE
 
-from skmtl.display._axes import axes_for
+from skmtl.display._axes import Display
 from skmtl.grouping._gain_tables import check_gains
 
 
-class GainPredictionDisplay:
+class GainPredictionDisplay(Display):
     """Predicted against true gains, one dot for each task in each group.
 
     What was measured should be left out: there prediction and truth are the same.
@@ -28,10 +28,7 @@ class GainPredictionDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
     points_ : matplotlib PathCollection
         The dots.
 
@@ -41,8 +38,6 @@ class GainPredictionDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> import pandas as pd
     >>> from skmtl.display import GainPredictionDisplay
     >>> true = pd.DataFrame({"a": [0.1, 0.2], "b": [-0.1, None]})
@@ -50,6 +45,8 @@ class GainPredictionDisplay:
     >>> round(display.spearman, 6)
     1.0
     """
+
+    _draws_with = "``scatter``"
 
     def __init__(self, true, predicted, spearman):
         self.true = true
@@ -68,15 +65,7 @@ class GainPredictionDisplay:
             Predicted ones, of the same rows and columns.
         rows : array-like of shape (n_groups,) of bool, optional
             Which to compare, such as those that were not measured; all by default.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``scatter``.
-
-        Returns
-        -------
-        GainPredictionDisplay
-            Drawn.
+        {drawing}
         """
         one, two = np.asarray(true, dtype=float), np.asarray(predicted, dtype=float)
         if one.shape != two.shape:
@@ -88,22 +77,7 @@ class GainPredictionDisplay:
         spearman = pd.Series(one).corr(pd.Series(two), method="spearman")
         return cls(one, two, float(spearman)).plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
-        """Draw the dots.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``scatter``.
-
-        Returns
-        -------
-        GainPredictionDisplay
-            Drawn.
-        """
-        ax = axes_for(self, ax, layout="constrained")
+    def _draw(self, ax, kwargs):
         self.points_ = ax.scatter(self.true, self.predicted, **{"s": 12, "alpha": 0.6, **kwargs})
         ends = [
             min(self.true.min(), self.predicted.min()),
@@ -115,10 +89,9 @@ class GainPredictionDisplay:
             ylabel="predicted gain",
             title=f"rank correlation {self.spearman:.2f}",
         )
-        return self
 
 
-class GroupEncodingDisplay:
+class GroupEncodingDisplay(Display):
     """How MTG-Net encodes the groups of one task, in two dimensions, coloured by gain (figure 4).
 
     Groups in which the task gains alike should lie near each other.
@@ -134,10 +107,7 @@ class GroupEncodingDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
     points_ : matplotlib PathCollection
         The dots.
 
@@ -147,8 +117,6 @@ class GroupEncodingDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from skmtl.display import GroupEncodingDisplay
     >>> from skmtl.grouping import MTGNet, estimate_gains
     >>> gains = estimate_gains(lambda groups: groups * 0.1, 4, "exhaustive")
@@ -157,6 +125,8 @@ class GroupEncodingDisplay:
     >>> GroupEncodingDisplay.from_net(net, gains, 0, random_state=0).points.shape
     (8, 2)
     """
+
+    _draws_with = "``scatter``"
 
     def __init__(self, points, gains, task):
         self.points = points
@@ -177,15 +147,7 @@ class GroupEncodingDisplay:
             A column of `gains`.
         random_state : int, RandomState instance or None, default=None
             Of the projection by t-SNE.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``scatter``.
-
-        Returns
-        -------
-        GroupEncodingDisplay
-            Drawn.
+        {drawing}
         """
         values, tasks = check_gains(gains)
         number = tasks.get_loc(task)
@@ -200,26 +162,10 @@ class GroupEncodingDisplay:
         points = projection.fit_transform(encoded.astype(np.float64))
         return cls(points, values[rows, number], task).plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
-        """Draw the dots.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``scatter``.
-
-        Returns
-        -------
-        GroupEncodingDisplay
-            Drawn.
-        """
-        ax = axes_for(self, ax, layout="constrained")
+    def _draw(self, ax, kwargs):
         largest = max(np.abs(self.gains).max(), 1e-12)
         options = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest, "s": 25}
         options |= {"edgecolors": "gray", "linewidths": 0.3}
         self.points_ = ax.scatter(*self.points.T, c=self.gains, **{**options, **kwargs})
         ax.set(xticks=[], yticks=[], title=f"groups with {self.task}")
         self.figure_.colorbar(self.points_, ax=ax, label="gain")
-        return self

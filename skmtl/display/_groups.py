@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl.display._axes import axes_for, name_ticks
+from skmtl.display._axes import Display, name_ticks
 from skmtl.grouping import assign_tasks, select_groups
 from skmtl.grouping._gain_tables import check_gains, parse_groups
 
@@ -19,7 +19,7 @@ def _check_grouper(estimator):
     check_is_fitted(estimator, "estimators_")
 
 
-class TaskGroupsDisplay:
+class TaskGroupsDisplay(Display):
     """Groups as a matrix of tasks and groups, coloured by gain; dots mark which group serves.
 
     Red is a gain, blue a loss, and gray is outside the group.
@@ -34,10 +34,7 @@ class TaskGroupsDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
     image_ : matplotlib AxesImage
         The matrix.
 
@@ -47,8 +44,6 @@ class TaskGroupsDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from sklearn.linear_model import LinearRegression
     >>> from skmtl import TaskGrouper
     >>> from skmtl.datasets import make_related_tasks
@@ -62,6 +57,8 @@ class TaskGroupsDisplay:
     (2, 4)
     """
 
+    _draws_with = "``imshow``"
+
     def __init__(self, gains, assignment):
         self.gains = gains
         self.assignment = assignment
@@ -74,37 +71,14 @@ class TaskGroupsDisplay:
         ----------
         estimator : TaskGrouper
             Fitted.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``imshow``.
-
-        Returns
-        -------
-        TaskGroupsDisplay
-            Drawn.
+        {drawing}
         """
         _check_grouper(estimator)
         rows = [estimator.gains_.index.get_loc(group) for group in estimator.groups_]
         display = cls(estimator.gains_.iloc[rows], estimator.assignment_)
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
-        """Draw the matrix.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``imshow``.
-
-        Returns
-        -------
-        TaskGroupsDisplay
-            Drawn.
-        """
-        ax = axes_for(self, ax, layout="constrained")
+    def _draw(self, ax, kwargs):
         values = self.gains.to_numpy(dtype=float)
         largest = max(np.nanmax(np.abs(values)), 1e-12)
         options = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest, "aspect": "auto"}
@@ -119,10 +93,9 @@ class TaskGroupsDisplay:
         name_ticks(ax.xaxis, range(1, len(groups) + 1))
         ax.set(xlabel="group (a dot: serves the task)", ylabel=tasks.name or "task")
         self.figure_.colorbar(self.image_, ax=ax, label="gain")
-        return self
 
 
-class GroupBudgetDisplay:
+class GroupBudgetDisplay(Display):
     """Mean gain of the best choice for every number of groups.
 
     It rises as long as more groups help.
@@ -130,14 +103,11 @@ class GroupBudgetDisplay:
     Parameters
     ----------
     mean_gains : Series
-        By number of groups.
+        By number of groups; NaN where no choice serves every task.
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
     line_ : matplotlib Line2D
         The curve.
 
@@ -147,8 +117,6 @@ class GroupBudgetDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> import pandas as pd
     >>> from skmtl.display import GroupBudgetDisplay
     >>> gains = pd.DataFrame({"a": [0.1, 0, None], "b": [-0.3, None, 0]})
@@ -167,15 +135,7 @@ class GroupBudgetDisplay:
         ----------
         estimator : TaskGrouper
             Fitted.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``plot``.
-
-        Returns
-        -------
-        GroupBudgetDisplay
-            Drawn.
+        {drawing}
         """
         _check_grouper(estimator)
         return cls.from_table(estimator.gains_, ax=ax, **kwargs)
@@ -190,15 +150,7 @@ class GroupBudgetDisplay:
             Gains that are selected by.
         true : DataFrame of shape (n_groups, n_tasks), optional
             Gains of the same groups that are shown; `gains` by default.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``plot``.
-
-        Returns
-        -------
-        GroupBudgetDisplay
-            Drawn. NaN where no choice serves every task.
+        {drawing}
         """
         values, tasks = check_gains(gains)
         members = ~np.isnan(values)
@@ -217,23 +169,7 @@ class GroupBudgetDisplay:
         series = pd.Series(means, name="mean gain").rename_axis("groups")
         return cls(series).plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
-        """Draw the curve.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``plot``.
-
-        Returns
-        -------
-        GroupBudgetDisplay
-            Drawn.
-        """
-        ax = axes_for(self, ax, layout="constrained")
+    def _draw(self, ax, kwargs):
         (self.line_,) = ax.plot(self.mean_gains, **{"marker": "o", **kwargs})
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set(xlabel="groups at most", ylabel="mean gain")
-        return self

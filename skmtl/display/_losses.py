@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from skmtl.display._axes import axes_for, check_shows, member_of
+from skmtl.display._axes import Display, axes_for, check_shows, member_of
+from skmtl.display._landscape import Landscape
 
 
-class LossAlongStepsDisplay:
+class LossAlongStepsDisplay(Display):
     """The losses along the steps of several candidates (the paper's figures 2 and 7).
 
     The step of a candidate ends at 1; the parameters are at 0.
@@ -24,10 +25,7 @@ class LossAlongStepsDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
     lines_ : list of matplotlib Line2D
         The curves.
 
@@ -37,8 +35,6 @@ class LossAlongStepsDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from skmtl import MultiTaskRegressor
     >>> from skmtl.datasets import make_cubic
     >>> from skmtl.display import LossAlongStepsDisplay
@@ -94,15 +90,7 @@ class LossAlongStepsDisplay:
             Its rate; that of the estimator by default.
         member : int, default=0
             Which of its members.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``plot`` of the axes.
-
-        Returns
-        -------
-        LossAlongStepsDisplay
-            Drawn.
+        {drawing}
         """
         landscape = _landscape(estimator, X, y, member, solver, learning_rate)
         names, moves = landscape.steps(list(candidates))
@@ -123,20 +111,12 @@ class LossAlongStepsDisplay:
         candidate : str, optional
             Show the loss of each task along the step of this one, instead of the sum of the losses
             along each.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``plot`` of the axes.
-
-        Returns
-        -------
-        LossAlongStepsDisplay
-            Drawn.
+        {drawing}
         """
         names = self.losses.columns.get_level_values("candidate").unique()
         if candidate is not None and candidate not in names:
             raise ValueError(f"candidate must be one of {names.tolist()}, got {candidate!r}.")
-        ax = axes_for(self, ax, layout="constrained")
+        ax = axes_for(self, ax)
         if candidate is None:
             curves = self.losses.T.groupby(level="candidate", sort=False).sum().T
             title, label = "step of", "sum of the losses"
@@ -154,7 +134,7 @@ class LossAlongStepsDisplay:
         return self
 
 
-class LossSurfaceDisplay:
+class LossSurfaceDisplay(Display):
     """The losses in the plane of two directions (the paper's figure 3).
 
     Steps of candidates, or random directions.
@@ -169,10 +149,7 @@ class LossSurfaceDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
     contours_ : matplotlib QuadContourSet
         The surface.
     minimum_ : tuple of two floats
@@ -184,8 +161,6 @@ class LossSurfaceDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from skmtl import MultiTaskRegressor
     >>> from skmtl.datasets import make_cubic
     >>> from skmtl.display import LossSurfaceDisplay
@@ -197,6 +172,8 @@ class LossSurfaceDisplay:
     >>> display.names
     ('step of task 0', 'step of task 1')
     """
+
+    _draws_with = "``contourf``"
 
     def __init__(self, losses, names):
         self.losses = losses
@@ -245,15 +222,7 @@ class LossSurfaceDisplay:
             Which of its members.
         random_state : int, optional
             Of random directions.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``contourf``.
-
-        Returns
-        -------
-        LossSurfaceDisplay
-            Drawn.
+        {drawing}
         """
         landscape = _landscape(estimator, X, y, member, solver, learning_rate)
         if isinstance(directions, str) and directions == "random":
@@ -286,20 +255,12 @@ class LossSurfaceDisplay:
         ----------
         task : task id, optional
             Whose loss to show; the sum over tasks by default.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``contourf``.
-
-        Returns
-        -------
-        LossSurfaceDisplay
-            Drawn.
+        {drawing}
         """
         if task is not None and task not in self.losses.columns:
             tasks = self.losses.columns.tolist()
             raise ValueError(f"task {task!r} is not among the tasks, {tasks[:10]}.")
-        ax = axes_for(self, ax, layout="constrained")
+        ax = axes_for(self, ax)
         surface = self.losses.sum(axis=1) if task is None else self.losses[task]
         table = surface.unstack("first")
         options = {"levels": 20, **kwargs}
@@ -319,9 +280,6 @@ class LossSurfaceDisplay:
 
 
 def _landscape(estimator, X, y, member, solver, learning_rate):
-    # training is imported with the estimators, which a display need not be
-    from skmtl.display._landscape import Landscape
-
     check_shows(estimator, "task_weights_", "fit an estimator of skmtl")
     member = member_of(estimator, member)
     return Landscape(estimator, X, y, member, solver, learning_rate)

@@ -3,14 +3,14 @@
 import numpy as np
 
 from skmtl._estimators.preferences import as_preferences
-from skmtl.display._axes import axes_for, check_shows
+from skmtl.display._axes import Display, axes_for, check_shows
 
 # corners of the triangle, for the three tasks
 _CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
 _CHOSEN = {"marker": "*", "s": 220, "color": "tab:red", "edgecolor": "black", "zorder": 4}
 
 
-class ParetoFrontDisplay:
+class ParetoFrontDisplay(Display):
     """Losses of all tasks for many preferences, with the one that was chosen.
 
     With two tasks a curve in the plane of their losses, coloured by the weight of the first task.
@@ -27,10 +27,7 @@ class ParetoFrontDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
 
     See Also
     --------
@@ -38,8 +35,6 @@ class ParetoFrontDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> import numpy as np
     >>> from skmtl import ParetoHypernet
     >>> from skmtl.display import ParetoFrontDisplay
@@ -49,6 +44,8 @@ class ParetoFrontDisplay:
     >>> display.ax_.get_xlabel()
     'loss of 0'
     """
+
+    _draws_with = "``scatter``, or ``plot`` with more than three tasks,"
 
     def __init__(self, front, chosen=None):
         self.front = front
@@ -74,15 +71,7 @@ class ParetoFrontDisplay:
             A preference to mark; by default that of the estimator, if it has one.
         task : task, default=None
             With three tasks, the one whose loss is shown; by default their mean.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``scatter``, or to ``plot`` with more than three tasks.
-
-        Returns
-        -------
-        ParetoFrontDisplay
-            Drawn.
+        {drawing}
         """
         check_shows(estimator, "pareto_front", "fit a ParetoHypernet")
         front = estimator.pareto_front(X, y, preferences)
@@ -109,15 +98,7 @@ class ParetoFrontDisplay:
         ----------
         task : task, default=None
             With three tasks, the one whose loss is shown; by default their mean.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``scatter``, or to ``plot`` with more than three tasks.
-
-        Returns
-        -------
-        ParetoFrontDisplay
-            Drawn.
+        {drawing}
         """
         n_tasks = len(self.tasks)
         if n_tasks < 2:

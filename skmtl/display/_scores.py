@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from skmtl.display._axes import axes_for
+from skmtl.display._axes import Display
 from skmtl.metrics import per_task_score
 
 
-class PerTaskScoreDisplay:
+class PerTaskScoreDisplay(Display):
     """Scores of two models on every task.
 
     One dot is a task; above the diagonal the second model is better.
@@ -25,10 +25,7 @@ class PerTaskScoreDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
     points_ : matplotlib PathCollection
         The dots.
 
@@ -38,8 +35,6 @@ class PerTaskScoreDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from skmtl import MultiTaskHypernetRegressor, MultiTaskRegressor
     >>> from skmtl.datasets import make_cubic
     >>> from skmtl.display import PerTaskScoreDisplay
@@ -53,6 +48,8 @@ class PerTaskScoreDisplay:
     >>> display.first.shape
     (5,)
     """
+
+    _draws_with = "``scatter``"
 
     def __init__(self, first, second, *, names=("first model", "second model"), score_name="score"):
         self.first, self.second = first, second
@@ -74,15 +71,7 @@ class PerTaskScoreDisplay:
             As for :func:`skmtl.metrics.per_task_score`.
         names : tuple of two str, optional
             What the models are called; their classes by default.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``scatter`` of the axes.
-
-        Returns
-        -------
-        PerTaskScoreDisplay
-            Drawn.
+        {drawing}
         """
         scores = [per_task_score(one, X, y, scoring=scoring) for one in (first, second)]
         if names is None:
@@ -112,22 +101,7 @@ class PerTaskScoreDisplay:
         """
         return cls.from_estimators(baseline, estimator, X, y, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
-        """Draw the dots.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``scatter`` of the axes.
-
-        Returns
-        -------
-        PerTaskScoreDisplay
-            Drawn.
-        """
-        ax = axes_for(self, ax)
+    def _draw(self, ax, kwargs):
         second = self.second.loc[self.first.index]
         self.points_ = ax.scatter(
             self.first, second, **{"alpha": 0.7, "edgecolor": "white", **kwargs}
@@ -147,4 +121,3 @@ class PerTaskScoreDisplay:
             title=f"{self.names[1]} is better on {better} of {int(known.sum())} tasks",
             aspect="equal",
         )
-        return self

@@ -3,12 +3,12 @@
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl.callbacks import TaskLossRecorder
-from skmtl.display._axes import axes_for, member_of
+from skmtl.display._axes import Display, member_of
 
 _STYLES = {"train_loss": ("training", "--"), "valid_loss": ("validation", "-")}
 
 
-class LearningCurvesDisplay:
+class LearningCurvesDisplay(Display):
     """Training and validation loss over the epochs, a colour for each member or each task.
 
     A dot marks the epoch of least validation loss, whose weights are kept.
@@ -24,10 +24,7 @@ class LearningCurvesDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        What was drawn on.
-    figure_ : matplotlib Figure
-        The figure of the axes.
+    {axes}
     lines_ : list of matplotlib Line2D
         The curves, for each member training before validation.
 
@@ -38,8 +35,6 @@ class LearningCurvesDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from skmtl import MultiTaskHypernetRegressor
     >>> from skmtl.datasets import make_cubic
     >>> from skmtl.display import LearningCurvesDisplay
@@ -67,15 +62,7 @@ class LearningCurvesDisplay:
             :class:`~skmtl.callbacks.TaskLossRecorder` among the ``callbacks`` of the fit.
         member : int, optional
             Which of its members; all by default.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``plot`` of the axes.
-
-        Returns
-        -------
-        LearningCurvesDisplay
-            Drawn.
+        {drawing}
         """
         check_is_fitted(estimator, "history_")
         history = estimator.history_
@@ -84,25 +71,11 @@ class LearningCurvesDisplay:
         task_losses = _task_losses(estimator, member) if by_task else None
         return cls(history, task_losses).plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
-        """Draw the curves.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to ``plot`` of the axes.
-
-        Returns
-        -------
-        LearningCurvesDisplay
-            Drawn.
-        """
-        ax = axes_for(self, ax)
+    def _draw(self, ax, kwargs):
         self.lines_ = []
         if self.task_losses is not None:
-            return self._plot_tasks(ax, kwargs)
+            self._draw_tasks(ax, kwargs)
+            return
         members = self.history["member"].unique()
         for place, member in enumerate(members):
             rows = self.history[self.history["member"] == member]
@@ -119,16 +92,14 @@ class LearningCurvesDisplay:
         ax.set(xlabel="epoch", ylabel="loss")
         if len(self.lines_) <= 12:
             ax.legend()
-        return self
 
-    def _plot_tasks(self, ax, kwargs):
+    def _draw_tasks(self, ax, kwargs):
         means = self.task_losses.groupby(level="epoch").mean()
         for task, values in means.items():
             self.lines_ += ax.plot(means.index, values, **{"label": str(task), **kwargs})
         ax.set(xlabel="epoch", ylabel="loss of the task")
         if len(self.lines_) <= 12:
             ax.legend(title="task")
-        return self
 
 
 def _task_losses(estimator, member):

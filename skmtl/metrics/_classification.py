@@ -1,5 +1,6 @@
 """Metrics of predicted classes, with one column per task and labels that may be missing."""
 
+from skmtl.metrics._documentation import documented
 from skmtl.metrics._metric import Accuracy, evaluate
 from skmtl.metrics._pieces import wide_pieces
 from skmtl.metrics._probabilities import AveragePrecision, LogLoss, RocAuc
@@ -10,32 +11,24 @@ AVERAGE_PRECISION = AveragePrecision()
 LOG_LOSS = LogLoss()
 
 
+@documented
 def mt_accuracy_score(y_true, y_pred, *, sample_weight=None, average="macro"):
-    """Accuracy over tasks, of the labels that are there.
+    """Accuracy over tasks.
 
-    Each task is a column of `y_true`, with classes of its own; where a label is missing, the task
-    is not asked.
+    Each task is a column of `y_true`, with classes of its own; missing labels are
+    skipped.
 
     Parameters
     ----------
-    y_true : DataFrame or array-like of shape (n, T) or (n,)
-        Labels, NaN or None where missing.
-    y_pred : DataFrame or array-like of shape (n, T) or (n,)
-        Predicted classes. Rows are matched by position; columns by name if both are DataFrames.
-    sample_weight : array-like of shape (n,) or (n, T), optional
-        Weights of the rows, or of each label. A weight of 2 is the same as the row twice.
-    average : {"macro", "micro"} or None, default="macro"
-        "macro" is the mean over tasks, "micro" that over all labels, None one number per task.
+    {classes}
+    {average}
 
     Returns
     -------
     float or Series
         Greater is better.
 
-    Raises
-    ------
-    ValueError
-        If shapes or names do not fit, a prediction is missing, or `average` is unknown.
+    {raises}
 
     Examples
     --------
@@ -53,6 +46,7 @@ def mt_accuracy_score(y_true, y_pred, *, sample_weight=None, average="macro"):
     return evaluate(ACCURACY, *wide_pieces(y_true, y_pred, sample_weight, "labels"), average)
 
 
+@documented
 def mt_roc_auc_score(y_true, y_pred, *, sample_weight=None, labels=None, average="macro"):
     """Area under the curve of true against false positives, over tasks.
 
@@ -62,18 +56,7 @@ def mt_roc_auc_score(y_true, y_pred, *, sample_weight=None, labels=None, average
 
     Parameters
     ----------
-    y_true : DataFrame or array-like of shape (n, T) or (n,)
-        Labels, NaN or None where missing.
-    y_pred : dict, list or array-like
-        Probabilities as `predict_proba` gives them: a dict by task, or a list in the order of the
-        tasks, of arrays of shape (n, n_classes); or an array of shape (n, T) with the probability
-        of the positive class, the second one. Keys of a dict are the names of the columns of
-        `y_true`, or their positions.
-    sample_weight : array-like of shape (n,) or (n, T), optional
-        Weights of the rows, or of each label. A weight of 2 is the same as the row twice.
-    labels : dict or list, optional
-        Classes of each task, in the order of the columns of its probabilities; the sorted labels
-        in `y_true` if not given.
+    {probabilities}
     average : {"macro", "micro"} or None, default="macro"
         "macro" is the mean over tasks; "micro" ranks all labels of all tasks together, of more
         than two classes every pair of a row and a class; None gives one number per task.
@@ -84,10 +67,7 @@ def mt_roc_auc_score(y_true, y_pred, *, sample_weight=None, labels=None, average
         Greater is better. A task whose labels are all of one class has no score: it counts as
         NaN, is left out of the mean, and a warning names it.
 
-    Raises
-    ------
-    ValueError
-        If shapes, names or classes do not fit, a prediction is missing, or `average` is unknown.
+    {raises}
 
     Examples
     --------
@@ -104,6 +84,7 @@ def mt_roc_auc_score(y_true, y_pred, *, sample_weight=None, labels=None, average
     return evaluate(ROC_AUC, *pieces, average)
 
 
+@documented
 def mt_average_precision_score(y_true, y_pred, *, sample_weight=None, labels=None, average="macro"):
     """Average precision over tasks: the mean precision over the recalls that are reached.
 
@@ -113,18 +94,7 @@ def mt_average_precision_score(y_true, y_pred, *, sample_weight=None, labels=Non
 
     Parameters
     ----------
-    y_true : DataFrame or array-like of shape (n, T) or (n,)
-        Labels, NaN or None where missing.
-    y_pred : dict, list or array-like
-        Probabilities as `predict_proba` gives them: a dict by task, or a list in the order of the
-        tasks, of arrays of shape (n, n_classes); or an array of shape (n, T) with the probability
-        of the positive class, the second one. Keys of a dict are the names of the columns of
-        `y_true`, or their positions.
-    sample_weight : array-like of shape (n,) or (n, T), optional
-        Weights of the rows, or of each label. A weight of 2 is the same as the row twice.
-    labels : dict or list, optional
-        Classes of each task, in the order of the columns of its probabilities; the sorted labels
-        in `y_true` if not given.
+    {probabilities}
     average : {"macro", "micro"} or None, default="macro"
         "macro" is the mean over tasks; "micro" ranks all labels of all tasks together, of more
         than two classes every pair of a row and a class; None gives one number per task.
@@ -135,10 +105,7 @@ def mt_average_precision_score(y_true, y_pred, *, sample_weight=None, labels=Non
         Greater is better. A task without a positive label has no score: it counts as NaN, is left
         out of the mean, and a warning names it.
 
-    Raises
-    ------
-    ValueError
-        If shapes, names or classes do not fit, a prediction is missing, or `average` is unknown.
+    {raises}
 
     Examples
     --------
@@ -153,6 +120,7 @@ def mt_average_precision_score(y_true, y_pred, *, sample_weight=None, labels=Non
     return evaluate(AVERAGE_PRECISION, *pieces, average)
 
 
+@documented
 def mt_log_loss(y_true, y_pred, *, sample_weight=None, labels=None, average="macro"):
     """Log loss over tasks: minus the mean logarithm of the probability of the label.
 
@@ -160,30 +128,15 @@ def mt_log_loss(y_true, y_pred, *, sample_weight=None, labels=None, average="mac
 
     Parameters
     ----------
-    y_true : DataFrame or array-like of shape (n, T) or (n,)
-        Labels, NaN or None where missing.
-    y_pred : dict, list or array-like
-        Probabilities as `predict_proba` gives them: a dict by task, or a list in the order of the
-        tasks, of arrays of shape (n, n_classes); or an array of shape (n, T) with the probability
-        of the positive class, the second one. Keys of a dict are the names of the columns of
-        `y_true`, or their positions.
-    sample_weight : array-like of shape (n,) or (n, T), optional
-        Weights of the rows, or of each label. A weight of 2 is the same as the row twice.
-    labels : dict or list, optional
-        Classes of each task, in the order of the columns of its probabilities; the sorted labels
-        in `y_true` if not given.
-    average : {"macro", "micro"} or None, default="macro"
-        "macro" is the mean over tasks, "micro" that over all labels, None one number per task.
+    {probabilities}
+    {average}
 
     Returns
     -------
     float or Series
         Lower is better.
 
-    Raises
-    ------
-    ValueError
-        If shapes, names or classes do not fit, a prediction is missing, or `average` is unknown.
+    {raises}
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 from sklearn.metrics import mean_absolute_error, mean_squared_error, root_mean_squared_error
 
+from skmtl.metrics._documentation import documented
 from skmtl.metrics._metric import R2, Metric, evaluate
 from skmtl.metrics._pieces import wide_pieces
 
@@ -11,31 +12,23 @@ MAE = Metric("mean absolute error", mean_absolute_error)
 R2_SCORE = R2()
 
 
+@documented
 def mt_mean_squared_error(y_true, y_pred, *, sample_weight=None, average="macro"):
-    """Mean squared error over tasks, of the labels that are there.
+    """Mean squared error over tasks.
 
-    Each task is a column of `y_true`; where a label is missing, the task is not asked.
+    Each task is a column of `y_true`; missing labels are skipped.
 
     Parameters
     ----------
-    y_true : DataFrame or array-like of shape (n, T) or (n,)
-        Labels, NaN where missing.
-    y_pred : DataFrame or array-like of shape (n, T) or (n,)
-        Predictions. Rows are matched by position; columns by name if both are DataFrames.
-    sample_weight : array-like of shape (n,) or (n, T), optional
-        Weights of the rows, or of each label. A weight of 2 is the same as the row twice.
-    average : {"macro", "micro"} or None, default="macro"
-        "macro" is the mean over tasks, "micro" that over all labels, None one number per task.
+    {numbers}
+    {average}
 
     Returns
     -------
     float or Series
         Lower is better.
 
-    Raises
-    ------
-    ValueError
-        If shapes or names do not fit, a prediction is missing, or `average` is unknown.
+    {raises}
 
     Examples
     --------
@@ -53,33 +46,24 @@ def mt_mean_squared_error(y_true, y_pred, *, sample_weight=None, average="macro"
     return evaluate(MSE, *wide_pieces(y_true, y_pred, sample_weight, MSE.content), average)
 
 
+@documented
 def mt_root_mean_squared_error(y_true, y_pred, *, sample_weight=None, average="macro"):
-    """Root mean squared error over tasks, of the labels that are there.
+    """Root mean squared error over tasks.
 
     The mean over tasks is that of the roots. "micro" is the root of the mean squared error of all
     labels, which large tasks and large errors decide.
 
     Parameters
     ----------
-    y_true : DataFrame or array-like of shape (n, T) or (n,)
-        Labels, NaN where missing.
-    y_pred : DataFrame or array-like of shape (n, T) or (n,)
-        Predictions. Rows are matched by position; columns by name if both are DataFrames.
-    sample_weight : array-like of shape (n,) or (n, T), optional
-        Weights of the rows, or of each label. A weight of 2 is the same as the row twice.
-    average : {"macro", "micro"} or None, default="macro"
-        "macro" is the mean over tasks, "micro" takes all labels together, None gives one number
-        per task.
+    {numbers}
+    {average}
 
     Returns
     -------
     float or Series
         Lower is better.
 
-    Raises
-    ------
-    ValueError
-        If shapes or names do not fit, a prediction is missing, or `average` is unknown.
+    {raises}
 
     Examples
     --------
@@ -97,31 +81,23 @@ def mt_root_mean_squared_error(y_true, y_pred, *, sample_weight=None, average="m
     return evaluate(RMSE, *wide_pieces(y_true, y_pred, sample_weight, RMSE.content), average)
 
 
+@documented
 def mt_mean_absolute_error(y_true, y_pred, *, sample_weight=None, average="macro"):
-    """Mean absolute error over tasks, of the labels that are there.
+    """Mean absolute error over tasks.
 
-    Each task is a column of `y_true`; where a label is missing, the task is not asked.
+    Each task is a column of `y_true`; missing labels are skipped.
 
     Parameters
     ----------
-    y_true : DataFrame or array-like of shape (n, T) or (n,)
-        Labels, NaN where missing.
-    y_pred : DataFrame or array-like of shape (n, T) or (n,)
-        Predictions. Rows are matched by position; columns by name if both are DataFrames.
-    sample_weight : array-like of shape (n,) or (n, T), optional
-        Weights of the rows, or of each label. A weight of 2 is the same as the row twice.
-    average : {"macro", "micro"} or None, default="macro"
-        "macro" is the mean over tasks, "micro" that over all labels, None one number per task.
+    {numbers}
+    {average}
 
     Returns
     -------
     float or Series
         Lower is better.
 
-    Raises
-    ------
-    ValueError
-        If shapes or names do not fit, a prediction is missing, or `average` is unknown.
+    {raises}
 
     Examples
     --------
@@ -134,8 +110,9 @@ def mt_mean_absolute_error(y_true, y_pred, *, sample_weight=None, average="macro
     return evaluate(MAE, *wide_pieces(y_true, y_pred, sample_weight, MAE.content), average)
 
 
+@documented
 def mt_r2_score(y_true, y_pred, *, sample_weight=None, average="macro"):
-    """Coefficient of determination over tasks, of the labels that are there.
+    """Coefficient of determination over tasks.
 
     The score of a task is 0 for the mean of its labels and 1 for perfect predictions. "micro" is 1
     minus the sum of all squared residuals over the sum of all squared deviations, each deviation
@@ -143,15 +120,8 @@ def mt_r2_score(y_true, y_pred, *, sample_weight=None, average="macro"):
 
     Parameters
     ----------
-    y_true : DataFrame or array-like of shape (n, T) or (n,)
-        Labels, NaN where missing.
-    y_pred : DataFrame or array-like of shape (n, T) or (n,)
-        Predictions. Rows are matched by position; columns by name if both are DataFrames.
-    sample_weight : array-like of shape (n,) or (n, T), optional
-        Weights of the rows, or of each label. A weight of 2 is the same as the row twice.
-    average : {"macro", "micro"} or None, default="macro"
-        "macro" is the mean over tasks, "micro" takes all labels together, None gives one number
-        per task.
+    {numbers}
+    {average}
 
     Returns
     -------
@@ -159,10 +129,7 @@ def mt_r2_score(y_true, y_pred, *, sample_weight=None, average="macro"):
         Greater is better. A task with fewer than two labels has no score: it counts as NaN, is
         left out of the mean, and a warning names it.
 
-    Raises
-    ------
-    ValueError
-        If shapes or names do not fit, a prediction is missing, or `average` is unknown.
+    {raises}
 
     Examples
     --------

@@ -9,8 +9,8 @@ from skmtl._estimators.plan import build_module
 from skmtl.training._device import resolve_device
 
 # more members than this hardly get cheaper each
-_MEMBERS_PER_CORE = 32
-_MEMBERS_PER_GPU = 4096
+MEMBERS_PER_CORE = 32
+MEMBERS_PER_GPU = 4096
 # parameters, gradients, two moments, averages, best ones, and what a step computes on the way
 _COPIES_OF_PARAMETERS = 16
 # of the numbers that pass through a network: outputs, their gradients, and temporary ones
@@ -39,7 +39,7 @@ def fits_in_block(estimator, max_members):
     int
     """
     if not isinstance(max_members, Integral):
-        max_members = _MEMBERS_PER_GPU if on_gpu(estimator) else _MEMBERS_PER_CORE
+        max_members = MEMBERS_PER_GPU if on_gpu(estimator) else MEMBERS_PER_CORE
     try:
         estimator._validate_params()
     except ValueError:

@@ -1,8 +1,9 @@
 """Documentation that both searches share."""
 
-from skmtl._estimators.docs import fill
+from skmtl._docstrings import fill
+from skmtl.model_selection._memory import MEMBERS_PER_CORE, MEMBERS_PER_GPU
 
-PARAMETERS = """
+PARAMETERS = f"""
 scoring : str, callable, list, tuple or dict, default=None
     Scorers as in scikit-learn, one or several; None is the estimator's own score.
 n_jobs : int or None, default=None
@@ -22,8 +23,8 @@ error_score : "raise" or number, default=nan
 return_train_score : bool, default=False
     Whether `cv_results_` has scores on training rows too.
 max_members : int or "auto", default="auto"
-    Members that train together at most. "auto" is 16 on a CPU, 4,096 on a GPU, or as many as half
-    of the free memory holds.
+    Members that train together at most. "auto" is {MEMBERS_PER_CORE} for each thread or process on
+    a CPU and {MEMBERS_PER_GPU:,} on a GPU, or fewer if half of the free memory does not hold them.
 """
 
 ATTRIBUTES = """
