@@ -6,6 +6,7 @@ about those rows is checked here, once.
 
 import inspect
 import re
+from functools import wraps
 
 import numpy as np
 import pandas as pd
@@ -49,6 +50,20 @@ def build_bunch(table, target, *, task_id, source):
         feature_names=features,
         DESCR=_description(source),
     )
+
+
+def as_bunch(task_id):
+    """Return a decorator of a function that returns a table and a target; see `build_bunch`."""
+
+    def decorate(load):
+        @wraps(load)
+        def load_bunch():
+            table, target = load()
+            return build_bunch(table, target, task_id=task_id, source=load)
+
+        return load_bunch
+
+    return decorate
 
 
 def as_arrays(bunch):

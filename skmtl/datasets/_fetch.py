@@ -5,10 +5,34 @@ How their files get here is in `_download.py`; this file gives their columns nam
 
 import pandas as pd
 
+from skmtl._docstrings import shared
 from skmtl.datasets._bunch import as_arrays, build_bunch
 from skmtl.datasets._download import read_files
 
+_documented = shared(
+    parameters="""
+data_home : str or path, default=None
+    Folder in which the files are kept. None means the folder in the environment variable
+    `SKMTL_DATA`, or else the user's cache folder.
+as_frame : bool, default=True
+    Whether to return pandas objects, or else numpy arrays and column positions.
+download_if_missing : bool, default=True
+    If False, raise an OSError instead of downloading.
+""",
+    arrays="""
+With `as_frame=False`, `data` and `target` are arrays of floats, `task_id` and `metadata` are
+positions of columns, task ids are 0, 1, ..., and there are `column_names`, `target_names` and
+`task_names`.
+""",
+    paper="""
+.. [1] O. Graffeuille, Y. S. Koh, J. Wicker and M. Lehmann, "Remote Sensing for Water
+   Quality: A Multi-Task, Metadata-Driven Hypernetwork Approach", IJCAI 2024.
+   https://github.com/OGraffeuille/Multi-Task-Hypernetworks
+""",
+)
 
+
+@_documented
 def fetch_cubic(*, data_home=None, as_frame=True, download_if_missing=True):
     """Fetch the published cubic polynomials: 100 tasks that their metadata determine.
 
@@ -20,21 +44,14 @@ def fetch_cubic(*, data_home=None, as_frame=True, download_if_missing=True):
 
     Parameters
     ----------
-    data_home : str or path, default=None
-        Folder in which the files are kept. None means the folder in the environment variable
-        `SKMTL_DATA`, or else the user's cache folder.
-    as_frame : bool, default=True
-        Whether to return pandas objects, or else numpy arrays and column positions.
-    download_if_missing : bool, default=True
-        If False, raise an OSError instead of downloading.
+    {parameters}
 
     Returns
     -------
     Bunch
         With `data` (DataFrame of shape (50000, 6)), `target` (Series), `task_id`, `metadata`
-        (four names), `feature_names` (one name) and `DESCR`. With `as_frame=False`, `data` and
-        `target` are arrays of floats, `task_id` and `metadata` are positions of columns, task
-        ids are 0, 1, ..., and there are `column_names`, `target_names` and `task_names`.
+        (four names), `feature_names` (one name) and `DESCR`.
+        {arrays}
 
     See Also
     --------
@@ -48,9 +65,7 @@ def fetch_cubic(*, data_home=None, as_frame=True, download_if_missing=True):
 
     References
     ----------
-    .. [1] O. Graffeuille, Y. S. Koh, J. Wicker and M. Lehmann, "Remote Sensing for Water
-       Quality: A Multi-Task, Metadata-Driven Hypernetwork Approach", IJCAI 2024.
-       https://github.com/OGraffeuille/Multi-Task-Hypernetworks
+    {paper}
 
     Examples
     --------
@@ -60,15 +75,11 @@ def fetch_cubic(*, data_home=None, as_frame=True, download_if_missing=True):
     (50000, 6)
     """
     rows, tasks = read_files("cubic", data_home, download_if_missing)
-    bunch = build_bunch(
-        _join(rows[["x"]], rows["task"], tasks[["a", "b", "c", "d"]]),
-        rows["label"].rename("y"),
-        task_id="task",
-        source=fetch_cubic,
-    )
-    return bunch if as_frame else as_arrays(bunch)
+    table = _join(rows[["x"]], rows["task"], tasks[["a", "b", "c", "d"]])
+    return _bunch(table, rows["label"].rename("y"), "task", fetch_cubic, as_frame)
 
 
+@_documented
 def fetch_robot_arm(*, data_home=None, as_frame=True, download_if_missing=True):
     """Fetch the published inverse kinematics of planar robot arms: 50 tasks, three targets.
 
@@ -80,22 +91,14 @@ def fetch_robot_arm(*, data_home=None, as_frame=True, download_if_missing=True):
 
     Parameters
     ----------
-    data_home : str or path, default=None
-        Folder in which the files are kept. None means the folder in the environment variable
-        `SKMTL_DATA`, or else the user's cache folder.
-    as_frame : bool, default=True
-        Whether to return pandas objects, or else numpy arrays and column positions.
-    download_if_missing : bool, default=True
-        If False, raise an OSError instead of downloading.
+    {parameters}
 
     Returns
     -------
     Bunch
         With `data` (DataFrame of shape (25000, 6)), `target` (DataFrame of shape (25000, 3)),
-        `task_id`, `metadata` (three names), `feature_names` (two names) and `DESCR`. With
-        `as_frame=False`, `data` and `target` are arrays of floats, `task_id` and `metadata` are
-        positions of columns, task ids are 0, 1, ..., and there are `column_names`,
-        `target_names` and `task_names`.
+        `task_id`, `metadata` (three names), `feature_names` (two names) and `DESCR`.
+        {arrays}
 
     See Also
     --------
@@ -110,9 +113,7 @@ def fetch_robot_arm(*, data_home=None, as_frame=True, download_if_missing=True):
 
     References
     ----------
-    .. [1] O. Graffeuille, Y. S. Koh, J. Wicker and M. Lehmann, "Remote Sensing for Water
-       Quality: A Multi-Task, Metadata-Driven Hypernetwork Approach", IJCAI 2024.
-       https://github.com/OGraffeuille/Multi-Task-Hypernetworks
+    {paper}
 
     Examples
     --------
@@ -125,15 +126,13 @@ def fetch_robot_arm(*, data_home=None, as_frame=True, download_if_missing=True):
     joints = range(1, 4)
     lengths = {f"l{joint}": f"length_{joint}" for joint in joints}
     angles = {f"label{joint}": f"angle_{joint}" for joint in joints}
-    bunch = build_bunch(
-        _join(rows[["x", "y"]], rows["task"], tasks[list(lengths)].rename(columns=lengths)),
-        rows[list(angles)].rename(columns=angles),
-        task_id="task",
-        source=fetch_robot_arm,
+    table = _join(rows[["x", "y"]], rows["task"], tasks[list(lengths)].rename(columns=lengths))
+    return _bunch(
+        table, rows[list(angles)].rename(columns=angles), "task", fetch_robot_arm, as_frame
     )
-    return bunch if as_frame else as_arrays(bunch)
 
 
+@_documented
 def fetch_algorithms(*, data_home=None, as_frame=True, download_if_missing=True):
     """Fetch the results of 24 learning algorithms on the 22 data sets of the StatLog project.
 
@@ -151,21 +150,14 @@ def fetch_algorithms(*, data_home=None, as_frame=True, download_if_missing=True)
 
     Parameters
     ----------
-    data_home : str or path, default=None
-        Folder in which the files are kept. None means the folder in the environment variable
-        `SKMTL_DATA`, or else the user's cache folder.
-    as_frame : bool, default=True
-        Whether to return pandas objects, or else numpy arrays and column positions.
-    download_if_missing : bool, default=True
-        If False, raise an OSError instead of downloading.
+    {parameters}
 
     Returns
     -------
     Bunch
         With `data` (DataFrame of shape (528, 29)), `target` (Series), `task_id`, `metadata`
-        (eight names), `feature_names` (twenty names) and `DESCR`. With `as_frame=False`, `data`
-        and `target` are arrays of floats, `task_id` and `metadata` are positions of columns,
-        task ids are 0, 1, ..., and there are `column_names`, `target_names` and `task_names`.
+        (eight names), `feature_names` (twenty names) and `DESCR`.
+        {arrays}
 
     Notes
     -----
@@ -175,9 +167,7 @@ def fetch_algorithms(*, data_home=None, as_frame=True, download_if_missing=True)
 
     References
     ----------
-    .. [1] O. Graffeuille, Y. S. Koh, J. Wicker and M. Lehmann, "Remote Sensing for Water
-       Quality: A Multi-Task, Metadata-Driven Hypernetwork Approach", IJCAI 2024.
-       https://github.com/OGraffeuille/Multi-Task-Hypernetworks
+    {paper}
     .. [2] P. Brazdil, J. Gama and B. Henery, "Characterizing the applicability of classification
        algorithms using meta-level learning", ECML 1994.
 
@@ -199,20 +189,18 @@ def fetch_algorithms(*, data_home=None, as_frame=True, download_if_missing=True)
         "Stats: Bayes": "bayesian_statistics",
         "Rule Classifier": "rule_classifier",
     }
-    bunch = build_bunch(
-        _join(
-            rows.drop(columns=["task", "label"]),
-            rows["task"].rename("algorithm"),
-            tasks[list(families)].rename(columns=families),
-            names=tasks["_task_name"],
-        ),
-        rows["label"].rename("performance"),
-        task_id="algorithm",
-        source=fetch_algorithms,
+    table = _join(
+        rows.drop(columns=["task", "label"]),
+        rows["task"].rename("algorithm"),
+        tasks[list(families)].rename(columns=families),
+        names=tasks["_task_name"],
     )
-    return bunch if as_frame else as_arrays(bunch)
+    return _bunch(
+        table, rows["label"].rename("performance"), "algorithm", fetch_algorithms, as_frame
+    )
 
 
+@_documented
 def fetch_water_quality(*, data_home=None, as_frame=True, download_if_missing=True):
     """Fetch chlorophyll in 88 lakes, to be estimated from the colour of their water.
 
@@ -232,22 +220,14 @@ def fetch_water_quality(*, data_home=None, as_frame=True, download_if_missing=Tr
 
     Parameters
     ----------
-    data_home : str or path, default=None
-        Folder in which the files are kept. None means the folder in the environment variable
-        `SKMTL_DATA`, or else the user's cache folder.
-    as_frame : bool, default=True
-        Whether to return pandas objects, or else numpy arrays and column positions.
-    download_if_missing : bool, default=True
-        If False, raise an OSError instead of downloading.
+    {parameters}
 
     Returns
     -------
     Bunch
         With `data` (DataFrame of shape (2439, 28)), `target` (Series), `task_id`, `metadata`
-        (eleven names), `feature_names` (sixteen names) and `DESCR`. With `as_frame=False`,
-        `data` and `target` are arrays of floats, `task_id` and `metadata` are positions of
-        columns, task ids are 0, 1, ..., and there are `column_names`, `target_names` and
-        `task_names`.
+        (eleven names), `feature_names` (sixteen names) and `DESCR`.
+        {arrays}
 
     Notes
     -----
@@ -257,9 +237,7 @@ def fetch_water_quality(*, data_home=None, as_frame=True, download_if_missing=Tr
 
     References
     ----------
-    .. [1] O. Graffeuille, Y. S. Koh, J. Wicker and M. Lehmann, "Remote Sensing for Water
-       Quality: A Multi-Task, Metadata-Driven Hypernetwork Approach", IJCAI 2024.
-       https://github.com/OGraffeuille/Multi-Task-Hypernetworks
+    {paper}
     .. [2] M. K. Lehmann et al., "GLORIA - A globally representative hyperspectral in situ dataset
        for optical sensing of water quality", Scientific Data 10, 2023.
     .. [3] B. Lehner et al., "Global hydro-environmental lake characteristics at high spatial
@@ -275,21 +253,21 @@ def fetch_water_quality(*, data_home=None, as_frame=True, download_if_missing=Tr
     rows, tasks = read_files("water_quality", data_home, download_if_missing)
     shared = tasks["_task_name"].duplicated(keep=False)
     in_country = tasks["_task_name"] + " (" + tasks["_task_country"] + ")"
-    bunch = build_bunch(
-        _join(
-            rows.drop(columns=["task", "label"]).add_prefix("band_"),
-            rows["task"].rename("lake"),
-            tasks.drop(columns=[name for name in tasks if name.startswith("_")]),
-            names=tasks["_task_name"].mask(shared, in_country),
-        ),
-        rows["label"].rename("chlorophyll"),
-        task_id="lake",
-        source=fetch_water_quality,
+    table = _join(
+        rows.drop(columns=["task", "label"]).add_prefix("band_"),
+        rows["task"].rename("lake"),
+        tasks.drop(columns=[name for name in tasks if name.startswith("_")]),
+        names=tasks["_task_name"].mask(shared, in_country),
     )
+    return _bunch(table, rows["label"].rename("chlorophyll"), "lake", fetch_water_quality, as_frame)
+
+
+def _bunch(table, target, task_id, source, as_frame):
+    bunch = build_bunch(table, target, task_id=task_id, source=source)
     return bunch if as_frame else as_arrays(bunch)
 
 
 def _join(features, task, metadata, names=None):
-    """Put features, task ids and each row's metadata side by side, with names for numbers."""
+    """Join features, task ids and the metadata of each row, with names in place of numbers."""
     ids = task if names is None else task.map(names)
     return pd.concat([features, ids, metadata.loc[task].set_axis(task.index)], axis=1)

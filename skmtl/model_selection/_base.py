@@ -13,7 +13,14 @@ from sklearn.utils import check_consistent_length
 
 from skmtl._data.columns import as_table, find_columns
 from skmtl._data.task_ids import encode, labels_of
+from skmtl._docstrings import fill
 from skmtl._sklearn_compat import Interval, validate_parameter_constraints
+
+_TASK_ID = """
+task_id : str, int, or list of these
+    The column of X that says which task a row belongs to: a string is a label, an int a
+    position, negative from the end. With a list the task is the combination of the columns.
+"""
 
 
 class BaseTaskSplitter(BaseCrossValidator):
@@ -24,6 +31,10 @@ class BaseTaskSplitter(BaseCrossValidator):
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
     }
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        fill(cls, task_id=_TASK_ID)
 
     def _check_parameters(self):
         """Called by the constructors, as in scikit-learn's splitters."""

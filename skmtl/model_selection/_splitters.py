@@ -19,9 +19,7 @@ class TaskKFold(BaseTaskSplitter):
 
     Parameters
     ----------
-    task_id : str, int, or list of these
-        The column of X that says which task a row belongs to: a string is a label, an int a
-        position, negative from the end. With a list the task is the combination of the columns.
+    {task_id}
     n_splits : int, default=5
         Number of folds.
     shuffle : bool, default=False
@@ -112,9 +110,7 @@ class TaskShuffleSplit(BaseTaskSplitter):
 
     Parameters
     ----------
-    task_id : str, int, or list of these
-        The column of X that says which task a row belongs to: a string is a label, an int a
-        position, negative from the end. With a list the task is the combination of the columns.
+    {task_id}
     n_splits : int, default=10
         Number of splits.
     test_size : float, default=0.2
@@ -187,9 +183,7 @@ class LeaveTasksOut(BaseTaskSplitter):
 
     Parameters
     ----------
-    task_id : str, int, or list of these
-        The column of X that says which task a row belongs to: a string is a label, an int a
-        position, negative from the end. With a list the task is the combination of the columns.
+    {task_id}
     n_splits : int, default=5
         Number of folds; with the number of tasks, each task tests alone.
     shuffle : bool, default=True

@@ -19,9 +19,7 @@ class TaskTimeSeriesSplit(BaseTaskSplitter):
 
     Parameters
     ----------
-    task_id : str, int, or list of these
-        The column of X that says which task a row belongs to: a string is a label, an int a
-        position, negative from the end. With a list the task is the combination of the columns.
+    {task_id}
     n_splits : int, default=5
         Number of splits.
     time : str, int or None, default=None
