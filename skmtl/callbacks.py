@@ -1,6 +1,6 @@
-"""Callbacks that observe training: passed to the parameter ``callbacks`` of an estimator.
+"""Callbacks that observe training; pass them to the parameter ``callbacks`` of an estimator.
 
-Those of skorch may be passed, too, if they only observe.
+Callbacks of skorch can also be passed, if they only observe.
 """
 
 import numpy as np
@@ -14,26 +14,24 @@ __all__ = ["TaskLossRecorder"]
 
 
 class TaskLossRecorder(Callback):
-    """Records the loss of every task, epoch by epoch.
+    """Record the loss of each task, epoch by epoch.
 
-    On validation rows, where there are any, else on training rows. The losses are those of
-    ``history_`` before they are averaged over rows: in units of the loss, of targets of unit
-    variance.
+    Losses are means over validation rows if there are any, otherwise over training rows. As in
+    ``history_``, they refer to targets scaled to unit variance.
 
     Attributes
     ----------
     table_ : DataFrame
         One row for each member and epoch, one column for each task, numbered in the order of
-        ``tasks_``; NaN for a task without rows there.
+        ``tasks_``; NaN for a task without such rows.
 
     See Also
     --------
-    skmtl.display.LearningCurvesDisplay : Draws them with ``by_task=True``.
+    skmtl.display.LearningCurvesDisplay : Draw these losses with ``by_task=True``.
 
     Notes
     -----
-    An estimator copies its callbacks, and has the copies, which know what was seen, in
-    ``callbacks_``.
+    An estimator copies its callbacks; ``callbacks_`` holds the copies with the recorded losses.
 
     References
     ----------
@@ -54,14 +52,14 @@ class TaskLossRecorder(Callback):
     """
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Begin to record.
+        """Start recording.
 
         Parameters
         ----------
         net : NeuralNet
-            That trains.
+            The net that trains.
         X : tuple
-            Batches of training and validation rows.
+            Batches of training rows and of validation rows.
         y : None
             Not used.
         **kwargs : dict
@@ -69,8 +67,8 @@ class TaskLossRecorder(Callback):
         """
         if net.preferences is not None:
             raise TypeError(
-                "TaskLossRecorder records one loss of every task, but a ParetoHypernet has one "
-                "for every preference; see its pareto_front."
+                "TaskLossRecorder records one loss of each task, but a ParetoHypernet has one "
+                "for each preference; see its pareto_front."
             )
         train, valid = X
         self.n_tasks_ = train.table.n_tasks
@@ -87,11 +85,11 @@ class TaskLossRecorder(Callback):
         Parameters
         ----------
         net : NeuralNet
-            That trains.
+            The net that trains.
         batch : Batch
-            What was predicted.
+            The batch that was predicted.
         training : bool
-            Whether a step was made.
+            Whether this is a training step.
         y_pred : Tensor
             Predictions.
         **kwargs : dict
@@ -108,30 +106,30 @@ class TaskLossRecorder(Callback):
         self._sums, self._weights = self._sums + sums, self._weights + weights
 
     def on_epoch_end(self, net, **kwargs):
-        """Keep the means of the epoch.
+        """Store the means of the epoch.
 
         Parameters
         ----------
         net : NeuralNet
-            That trains.
+            The net that trains.
         **kwargs : dict
             Not used.
         """
         clock, epoch = net.clock_, len(net.history)
         means = (self._sums / self._weights).double().cpu().numpy()
         for member, means_of_tasks in zip(clock.members.tolist(), means, strict=True):
-            # the clock has ticked: whether the member was active is in its records
+            # members that had stopped are dropped at the end of training
             self.index_.append((member, epoch))
             self.rows_.append(means_of_tasks)
         self._clear()
 
     def on_train_end(self, net, X=None, y=None, **kwargs):
-        """Make the table, without epochs of members that had stopped.
+        """Create the table, without epochs of members that had stopped.
 
         Parameters
         ----------
         net : NeuralNet
-            That has trained.
+            The net that trained.
         X : tuple
             Not used.
         y : None

@@ -1,7 +1,4 @@
-"""Errors and warnings that callers may want to catch by name.
-
-All of them derive from what scikit-learn users already catch.
-"""
+"""Errors and warnings of this package, derived from standard ones."""
 
 from sklearn.exceptions import ConvergenceWarning
 
@@ -14,9 +11,9 @@ class DivergenceError(FloatingPointError, ValueError):
     Parameters
     ----------
     message : str
-        What happened and what to try.
+        Describes the problem and what to try.
     members : sequence of int
-        Members that diverged.
+        Numbers of the members that diverged.
     """
 
     def __init__(self, message, members=()):
@@ -25,8 +22,8 @@ class DivergenceError(FloatingPointError, ValueError):
 
 
 class ValidationWarning(ConvergenceWarning):
-    """No row could be set aside for early stopping."""
+    """No rows could be held out for early stopping."""
 
 
 class UnlabelledRowsWarning(UserWarning):
-    """Some rows have no label of any task, so that nothing is learned from them."""
+    """Rows without any label were ignored."""

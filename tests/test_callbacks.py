@@ -74,5 +74,5 @@ def test_wide_form_knows_missing_labels():
 def test_preferences_have_no_single_loss():
     X = np.random.default_rng(0).normal(size=(40, 2))
     model = ParetoHypernet(max_iter=1, callbacks=[TaskLossRecorder()])
-    with pytest.raises(TypeError, match="one for every preference"):
+    with pytest.raises(TypeError, match="one for each preference"):
         model.fit(X, X)

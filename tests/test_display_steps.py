@@ -203,7 +203,7 @@ def test_curves_are_sums_or_tasks(model, schools):
     assert [line.get_label() for line in shown.lines_] == list(model.tasks_)
     with pytest.raises(ValueError, match="candidate must be one of"):
         shown.plot(candidate="school 01")
-    with pytest.raises(ValueError, match="gradients at the representation are no step"):
+    with pytest.raises(ValueError, match="taken at the representation cannot be shown"):
         LossAlongStepsDisplay.from_estimator(model, *schools, candidates=["mgda-ub"])
     with pytest.raises(ValueError, match="solver must be one of"):
         LossAlongStepsDisplay.from_estimator(model, *schools, solver="lbfgs")
@@ -225,7 +225,7 @@ def test_a_surface_holds_the_lines(model, schools):
     assert shown.losses[first].loc[shown.minimum_[::-1]] == shown.losses[first].min()
     with pytest.raises(ValueError, match="'unknown' is not among the tasks"):
         shown.plot(task="unknown")
-    with pytest.raises(ValueError, match="a plane takes two directions"):
+    with pytest.raises(ValueError, match="a plane needs two directions"):
         LossSurfaceDisplay.from_estimator(model, *schools, directions=["equal"])
 
 

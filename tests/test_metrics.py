@@ -1364,7 +1364,7 @@ def test_per_task_score_names_the_task_of_an_error(wide_table):
 def test_what_per_task_score_refuses(wide_table, long_table):
     X, y = wide_table
     model = MeanOfTask().fit(X, y)
-    with says(TypeError, "no single scorer", "once for each"):
+    with says(TypeError, "is not a single scorer", "once for each"):
         per_task_score(model, X, y, scoring=["r2"])
     with says(ValueError, "'neg_root_mean_squared_error'", "'r3'"):
         per_task_score(model, X, y, scoring="r3")

@@ -75,7 +75,7 @@ def test_of_an_estimator():
 
 
 def test_what_cannot_be_shown():
-    with pytest.raises(ValueError, match="no trade-off"):
+    with pytest.raises(ValueError, match="at least two tasks"):
         ParetoFrontDisplay(front(1)).plot()
     with pytest.raises(TypeError, match="fit a ParetoHypernet"):
         ParetoFrontDisplay.from_estimator(MultiTaskHypernetRegressor(), None, None)

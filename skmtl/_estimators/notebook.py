@@ -1,4 +1,4 @@
-"""How a fitted estimator shows itself: a table for the eye and a drawing for notebooks."""
+"""Summary of a fitted estimator: a table, and HTML for notebooks."""
 
 from html import escape
 
@@ -11,17 +11,17 @@ _STYLES = {"train_loss": "stroke-dasharray='4 3' stroke-opacity='0.6'", "valid_l
 
 
 class ReportMixin:
-    """`summary` and the HTML of estimators."""
+    """Provide `summary` and the HTML of estimators."""
 
     def summary(self):
-        """Tell how each member was trained.
+        """Summarise the training of each member.
 
         Returns
         -------
         DataFrame
-            One row per member: the number of its ``epochs``, the ``best_epoch``, whose weights
-            are kept (the last one without validation rows), ``train_loss`` and ``valid_loss`` in
-            that epoch, and the number of ``parameters`` of the network.
+            One row per member: the number of ``epochs``, the ``best_epoch``, whose weights are kept
+            (the last epoch if there are no validation rows), ``train_loss`` and ``valid_loss``
+            in that epoch, and the number of ``parameters`` of the network.
         """
         check_is_fitted(self, "module_")
         history = self.history_
@@ -36,7 +36,7 @@ class ReportMixin:
         return pd.DataFrame(rows).set_index("member")
 
     def _n_parameters(self):
-        """Numbers that one member has learned."""
+        """Return the number of parameters of one member."""
         return sum(p[0].numel() for p in self.module_.parameters())
 
     def _html_repr(self):
@@ -44,12 +44,12 @@ class ReportMixin:
         return html + self._fitted_html() if hasattr(self, "module_") else html
 
     def _fitted_html(self):
-        """What was learned, below scikit-learn's diagram of the parameters."""
+        """Return a table of the fit, shown below scikit-learn's diagram of parameters."""
         tasks = [escape(str(task)) for task in self.tasks_[:8]]
         if len(self.tasks_) > len(tasks):
             tasks.append("&hellip;")
         table = self.summary()
-        facts = {
+        entries = {
             "tasks": f"{len(self.tasks_)} ({', '.join(tasks)})",
             "members": len(table),
             "parameters of a member": f"{table['parameters'].iloc[0]:,}",
@@ -61,7 +61,7 @@ class ReportMixin:
         rows = "".join(
             f"<tr><th style='text-align:left'>{name}</th>"
             f"<td style='text-align:left'>{value}</td></tr>"
-            for name, value in facts.items()
+            for name, value in entries.items()
         )
         return (
             "<details open><summary>Fitted</summary><table class='skmtl-fitted'>"
@@ -69,14 +69,14 @@ class ReportMixin:
         )
 
     def _curves_html(self):
-        """Losses over epochs, mean over the members that still train."""
+        """Return curves of losses over epochs, means over the members that still train."""
         history = self.history_.groupby("epoch").mean(numeric_only=True)
         curves = {name: history[name] for name in _STYLES if name in history}
         curves = {name: values for name, values in curves.items() if values.notna().any()}
         every = np.concatenate([values.dropna() for values in curves.values()])
         if len(history) < 2 or not np.isfinite(every).all():
             return ""
-        # on a logarithmic scale, where losses have one: most of what happens is in the beginning
+        # logarithmic if losses are positive, since they change most at the beginning
         scale = np.log if (every > 0).all() else np.asarray
         low, high = scale(every).min(), scale(every).max()
         lines = []

@@ -1,21 +1,21 @@
-"""What estimators show of themselves as tables: history, embeddings, importance of facts."""
+"""Tables of estimators: history, weights, affinity, embeddings, importance of metadata."""
 
 import numpy as np
 import pandas as pd
 
-# what the loop itself shows to callbacks
+# values that the loop passes to callbacks
 _RECORDED = ("train_loss", "valid_loss", "valid_loss_best", "best_loss", "n_members", "n_active")
 
 
 def history_table(records, extra=None):
-    """The history as a DataFrame, one row per member and epoch.
+    """Return the history, one row per member and epoch.
 
     Parameters
     ----------
     records : dict of str to ndarray
         Columns.
     extra : skorch History, optional
-        Epochs of one member; single numbers that callbacks recorded become columns too.
+        Epochs of one member; numbers that callbacks recorded become columns.
 
     Returns
     -------
@@ -23,7 +23,7 @@ def history_table(records, extra=None):
     """
     table = pd.DataFrame(records).sort_values(["member", "epoch"], ignore_index=True)
     for name in extra[0] if extra else ():
-        # by epoch: a callback that goes back to an earlier state takes the history with it
+        # by epoch: a callback that restores an earlier state also restores the history
         values = {row["epoch"]: row.get(name) for row in extra}
         numeric = all(isinstance(value, (int, float)) for value in values.values())
         if numeric and name not in ("epoch", *_RECORDED):
@@ -32,12 +32,12 @@ def history_table(records, extra=None):
 
 
 def weights_table(records, weights, tasks):
-    """Weights of the tasks as a DataFrame, one row per member and epoch, one column per task.
+    """Return the weights of the tasks, one row per member and epoch, one column per task.
 
     Parameters
     ----------
     records : dict of str to ndarray, or DataFrame
-        With the member and the epoch of each row.
+        Contains the member and the epoch of each row.
     weights : ndarray of shape (n, n_tasks or more), or float
     tasks : Index
 
@@ -54,7 +54,7 @@ def weights_table(records, weights, tasks):
 
 
 def affinity_table(values, tasks):
-    """Affinity as a DataFrame, one row for each member, epoch and task that steps.
+    """Return the affinity, one row for each member, epoch and task that steps.
 
     Parameters
     ----------
@@ -73,27 +73,27 @@ def affinity_table(values, tasks):
         [range(n_members), range(1, n_epochs + 1), tasks], names=["member", "epoch", "task"]
     )
     table = pd.DataFrame(values.reshape(-1, n_tasks), index=index, columns=tasks)
-    # epochs without a look, and those behind the end of a member
-    seen = np.repeat(~np.isnan(values).all(axis=(2, 3)).ravel(), n_tasks)
-    return table[seen]
+    # drop epochs without a measurement, and epochs after the end of a member
+    measured = np.repeat(~np.isnan(values).all(axis=(2, 3)).ravel(), n_tasks)
+    return table[measured]
 
 
 def choices_table(records, names):
-    """Total transference of IT-MTL's candidates as a DataFrame, and what was chosen.
+    """Return the total transference of IT-MTL's candidates, and its choices.
 
     Parameters
     ----------
     records : dict of str to ndarray
         See `IncreasedTransfer.finish`.
     names : list of str or None
-        Of the candidates; those without a name are of tasks that a model does not have.
+        Names of the candidates; None for tasks that a model does not have.
 
     Returns
     -------
     transferences : DataFrame
         One row per member, epoch and step, one column per candidate.
     choices : Categorical
-        What was chosen in each row.
+        The choice of each row.
     """
     index = pd.MultiIndex.from_arrays(
         [records[name] for name in ("member", "epoch", "step")], names=["member", "epoch", "step"]
@@ -108,7 +108,7 @@ def choices_table(records, names):
 
 
 def embeddings_table(values, tasks):
-    """Embeddings as a DataFrame, one row per task.
+    """Return the embeddings, one row per task.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def embeddings_table(values, tasks):
     Returns
     -------
     DataFrame
-        With several members the columns have two levels, member and dimension.
+        With several members, columns have two levels, member and dimension.
     """
     n_members, _, length = values.shape
     columns = pd.Index([f"e{k}" for k in range(length)])
@@ -130,12 +130,12 @@ def embeddings_table(values, tasks):
 
 
 def similarity_table(values, tasks):
-    """Cosine similarity of the embeddings of tasks, mean over members, as a DataFrame.
+    """Return the cosine similarity of the embeddings of tasks, averaged over members.
 
     Parameters
     ----------
     values : ndarray of shape (M, T, d_e)
-        A vector of zeros is like another one, and unlike all others.
+        Two vectors of zeros have similarity 1; with other vectors, their similarity is 0.
     tasks : Index
     """
     norms = np.linalg.norm(values, axis=2, keepdims=True)
@@ -145,16 +145,16 @@ def similarity_table(values, tasks):
     return pd.DataFrame(cosines.mean(axis=0), index=tasks, columns=tasks)
 
 
-def importance_table(falls, names):
-    """Importance of facts as a DataFrame, the most important one first.
+def importance_table(decreases, names):
+    """Return the importance of metadata columns, in decreasing order.
 
     Parameters
     ----------
-    falls : list of tuple
-        Mean and standard deviation of the fall of the score, for each fact.
+    decreases : list of tuple
+        Mean and standard deviation of the decrease of the score, for each column.
     names : list
-        Of the facts.
+        Names of the columns.
     """
     columns = ["importance_mean", "importance_std"]
-    table = pd.DataFrame(falls, index=pd.Index(names, name="metadata"), columns=columns)
+    table = pd.DataFrame(decreases, index=pd.Index(names, name="metadata"), columns=columns)
     return table.sort_values(columns[0], ascending=False)

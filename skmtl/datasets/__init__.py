@@ -1,7 +1,7 @@
 """Multi-task data sets: generated, read from an installed package, or downloaded.
 
-Every function returns a `sklearn.utils.Bunch` whose `task_id` and `metadata` go straight to the
-estimators' constructor parameters of the same names.
+Each function returns a `sklearn.utils.Bunch`, whose `task_id` and `metadata` can be passed to the
+estimators' parameters of the same names.
 """
 
 from skmtl.datasets._concave import make_concave_front

@@ -1,7 +1,7 @@
-"""The one form in which every data set is handed out.
+"""Bunches of all data sets in long form.
 
-Generators, loaders and downloads differ only in where their rows come from; what they promise
-about those rows is checked here, once.
+Generators, loaders and downloads only differ in the source of their rows; the rows are checked
+here.
 """
 
 import inspect
@@ -17,7 +17,7 @@ _SECTION = re.compile(r"\n\n(?=[A-Z][A-Za-z ]*\n-{3,}\n)")
 
 
 def build_bunch(table, target, *, task_id, source):
-    """Check what every data set promises, and wrap it up.
+    """Check a data set and return it as a Bunch.
 
     Parameters
     ----------
@@ -67,20 +67,20 @@ def as_bunch(task_id):
 
 
 def as_arrays(bunch):
-    """Return the same data set as numpy arrays, with columns given by position.
+    """Return the data set as numpy arrays, with columns given by position.
 
-    Task ids become the integers 0, 1, ... in the order in which tasks first appear, because an
-    array of floats cannot hold names; `task_names` translates them back.
+    Task ids become the integers 0, 1, ... in the order of appearance, because an array of floats
+    cannot hold names; `task_names` maps them back.
 
     Parameters
     ----------
     bunch : Bunch
-        What `build_bunch` returned.
+        Returned by `build_bunch`.
 
     Returns
     -------
     Bunch
-        With the additional `column_names`, `target_names` and `task_names`.
+        Has the additional `column_names`, `target_names` and `task_names`.
     """
     data = bunch.data.copy()
     codes, names = pd.factorize(data[bunch.task_id])
@@ -102,7 +102,7 @@ def as_arrays(bunch):
 
 
 def _check(data, target, task_id, features, metadata):
-    """Raise a ValueError if the source of a data set no longer holds what is documented."""
+    """Raise a ValueError if a data set is not as documented."""
     if len(target) != len(data):
         raise ValueError(f"There are {len(data)} rows but {len(target)} targets.")
     if data[task_id].isna().any():
@@ -116,7 +116,7 @@ def _check(data, target, task_id, features, metadata):
 
 
 def check_numbers(table, missing=False):
-    """Raise a ValueError if the source of a data set no longer holds what is documented."""
+    """Raise a ValueError if a data set is not as documented."""
     for name, column in table.items():
         if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
             raise ValueError(f"Column {name!r} is not numeric but {column.dtype}.")
@@ -129,7 +129,7 @@ def check_numbers(table, missing=False):
 
 
 def _description(source):
-    """Return what a docstring says about the data: its opening prose, notes and references."""
+    """Return the introduction, notes and references of a docstring."""
     # Docstrings are absent when Python runs with -OO.
     opening, *sections = _SECTION.split(inspect.getdoc(source) or "")
     kept = [section for section in sections if section.startswith(("Notes\n", "References\n"))]

@@ -1,4 +1,4 @@
-"""An optimisation problem with a concave front, whose best solutions are known."""
+"""An optimisation problem with a concave front and known Pareto set."""
 
 import numpy as np
 import torch
@@ -10,44 +10,45 @@ _SHAPES = ("straight", "sine")
 
 
 def make_concave_front(shape="sine", n_variables=20, n_points=1000):
-    r"""Make a problem of two losses whose front is concave: weighted sums find its ends only.
+    r"""Make a problem of two losses with a concave front, which weighted sums miss.
 
-    There are no rows: it is for solvers themselves. With ``shape="straight"`` it is the synthetic
+    Minimising a weighted sum only finds the ends of the front. The problem has no rows and is meant
+    for testing solvers. With ``shape="straight"`` it is the synthetic
     example of Pareto MTL [2]_,
 
     .. math:: f_{1,2}(x) = 1 - \exp\Bigl(-\sum_j (x_j \mp 1/\sqrt{n})^2\Bigr),
 
-    whose best solutions lie on a line; with ``shape="sine"``
+    whose Pareto set is a line; with ``shape="sine"``
 
     .. math::
         f_{1,2}(x) = 1 - \exp\Bigl(-(x_1 \mp 1)^2
         - \sum_{j \ge 2} (x_j - \sin \pi x_1)^2\Bigr),
 
-    whose best solutions lie on a sine curve. Both have the same front,
+    whose Pareto set is a sine curve. Both have the same front,
     :math:`1 - \exp(-(t \mp 1)^2)` for :math:`-1 \le t \le 1`.
 
     Parameters
     ----------
     shape : {"sine", "straight"}, default="sine"
-        Where the best solutions lie.
+        Shape of the Pareto set.
     n_variables : int, default=20
-        Length n of x, at least 2.
+        Dimension n of x, at least 2.
     n_points : int, default=1000
-        Points of the front and of the set.
+        Number of points of the front and of the set.
 
     Returns
     -------
     Bunch
-        With these attributes.
+        Has these attributes.
 
         losses : callable
             Maps x of shape (..., n_variables), a Tensor, to the two losses, (..., 2).
         pareto_set : ndarray of shape (n_points, n_variables)
-            Best solutions, evenly spaced in t.
+            Pareto-optimal solutions, evenly spaced in t.
         pareto_front : ndarray of shape (n_points, 2)
             Their losses.
         reference_point : ndarray of shape (2,)
-            (1, 1), which no loss exceeds.
+            (1, 1), an upper bound of the losses.
         DESCR : str
             A description of the problem.
 

@@ -1,6 +1,6 @@
-"""Files of the four data sets that were published with the paper on multi-task hypernetworks.
+"""Files of the four data sets published with the paper on multi-task hypernetworks.
 
-The package `pooch` downloads each file once, checks its SHA-256 sum and keeps it.
+The package `pooch` downloads each file once, verifies its SHA-256 checksum and caches it.
 """
 
 from pathlib import Path
@@ -38,27 +38,27 @@ REGISTRY = {
 
 
 def read_files(name, data_home, download_if_missing):
-    """Return the rows of a data set, and its tasks indexed by their numbers."""
+    """Return the rows of a data set, and its tasks indexed by number."""
     rows_path, tasks_path = (
         _local_file(f"{name}/{name}_{part}.csv", data_home, download_if_missing)
         for part in ("data", "metadata")
     )
-    # The robot arm's file ends in thousands of lines that hold nothing but commas.
+    # The robot arm's file ends in thousands of lines of commas only.
     rows = pd.read_csv(rows_path).dropna(how="all")
     # Those lines make pandas read the task numbers as floats.
     rows["task"] = rows["task"].astype(int)
-    # The task number decides which task a row belongs to: the names of the arms do not.
+    # Rows are joined by task number, not by the names of the arms.
     return rows, pd.read_csv(tasks_path).set_index("_task")
 
 
 def _local_file(file, data_home, download_if_missing):
-    """Return the path of a file of the registry, after downloading it if need be."""
+    """Return the path of a file of the registry, downloading it if necessary."""
     pooch = import_extra("pooch", "fetch")
     store = pooch.create(
         path=pooch.os_cache("skmtl") if data_home is None else data_home,
         base_url=BASE_URL,
         registry=REGISTRY,
-        # pooch lets the variable override the path; an explicit argument goes before both.
+        # In pooch the variable overrides the path, but an explicit data_home has priority.
         env="SKMTL_DATA" if data_home is None else None,
     )
     path = Path(store.abspath) / file

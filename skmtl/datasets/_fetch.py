@@ -1,6 +1,6 @@
-"""Data sets that were published with the paper on multi-task hypernetworks.
+"""Data sets published with the paper on multi-task hypernetworks.
 
-How their files get here is in `_download.py`; this file gives their columns names and meaning.
+`_download.py` reads their files; this file names and documents their columns.
 """
 
 import pandas as pd
@@ -12,10 +12,10 @@ from skmtl.datasets._download import read_files
 _documented = shared(
     parameters="""
 data_home : str or path, default=None
-    Folder in which the files are kept. None means the folder in the environment variable
-    `SKMTL_DATA`, or else the user's cache folder.
+    Folder of the files. By default the folder in the environment variable `SKMTL_DATA`, or else
+    the user's cache folder.
 as_frame : bool, default=True
-    Whether to return pandas objects, or else numpy arrays and column positions.
+    Whether to return pandas objects instead of numpy arrays and column positions.
 download_if_missing : bool, default=True
     If False, raise an OSError instead of downloading.
 """,
@@ -55,7 +55,7 @@ def fetch_cubic(*, data_home=None, as_frame=True, download_if_missing=True):
 
     See Also
     --------
-    make_cubic : As many such polynomials as you want, without a download.
+    make_cubic : Generate any number of such polynomials, without a download.
 
     Notes
     -----
@@ -102,7 +102,7 @@ def fetch_robot_arm(*, data_home=None, as_frame=True, download_if_missing=True):
 
     See Also
     --------
-    make_robot_arm : As many such arms as you want, without a download; it gives the formula.
+    make_robot_arm : Generate any number of such arms, without a download; documents the formula.
 
     Notes
     -----
@@ -137,14 +137,14 @@ def fetch_algorithms(*, data_home=None, as_frame=True, download_if_missing=True)
     """Fetch the results of 24 learning algorithms on the 22 data sets of the StatLog project.
 
     A row is one of 528 results, a task one of 24 algorithms with 22 results each. The target,
-    `performance`, lies between 0 and 9.4; lower is better as far as we can tell, since the
-    algorithm that always answers with the default class is among the highest. How it was
-    computed is not documented.
+    `performance`, lies between 0 and 9.4; it is not documented how it was
+    computed. Lower values seem to be better, since the algorithm that always predicts the default
+    class is among the highest.
 
     The 20 features measure the data set of the result (such as `N` and `c`, numbers of rows and
-    classes or their transforms); they keep the short names of the files, which do not explain
-    them. The task-id column is `algorithm`, a name such as "C4.5". Metadata are eight columns of
-    zeros and ones for the families to which the authors of the data assigned an algorithm:
+    classes or their transforms); they keep the short names of the files, which are not
+    documented. The task-id column is `algorithm`, a name such as "C4.5". Metadata are eight columns
+    of zeros and ones for the families to which the authors of the data assigned an algorithm:
     `kernel`, `tree`, `inductive_tree`, `neural_network`, `nonparametric_statistics`,
     `classical_statistics`, `bayesian_statistics` and `rule_classifier`.
 
@@ -202,7 +202,7 @@ def fetch_algorithms(*, data_home=None, as_frame=True, download_if_missing=True)
 
 @_documented
 def fetch_water_quality(*, data_home=None, as_frame=True, download_if_missing=True):
-    """Fetch chlorophyll in 88 lakes, to be estimated from the colour of their water.
+    """Fetch chlorophyll in 88 lakes, to be predicted from the colour of their water.
 
     A row is one of 2,439 measurements, a task one of 88 lakes with 5 to 510 measurements each,
     half of them with at most 16. The target, `chlorophyll`, measures the concentration of

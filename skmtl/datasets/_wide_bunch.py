@@ -1,7 +1,4 @@
-"""Wide form: the one form in which data sets with several labels per row are handed out.
-
-As `build_bunch` for long form; what is promised about the rows is checked here, once.
-"""
+"""Bunches of all data sets in wide form; see `_bunch` for long form."""
 
 from sklearn.utils import Bunch
 
@@ -9,15 +6,15 @@ from skmtl.datasets._bunch import _description, check_numbers
 
 
 def build_wide_bunch(features, target, *, source, metadata=None):
-    """Check what every data set in wide form promises, and wrap it up.
+    """Check a data set in wide form and return it as a Bunch.
 
     Parameters
     ----------
     features : DataFrame
         One row per example.
     target : DataFrame
-        The same rows, one column per task; NaN where a label is missing. Rows without any label
-        are dropped, from `features` too.
+        One column per task; NaN where a label is missing. Rows without any label are dropped, also
+        from `features`.
     source : callable
         The public function that returns the data set; its docstring becomes the description.
     metadata : DataFrame, optional

@@ -1,6 +1,6 @@
 """Displays in scikit-learn's style: ``from_estimator`` computes and plots, ``plot`` plots again.
 
-matplotlib is imported when something is plotted, and not before.
+matplotlib is only imported when a display is plotted.
 """
 
 from skmtl.display._affinity import AffinityDisplay

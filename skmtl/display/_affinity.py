@@ -1,4 +1,4 @@
-"""Affinity: what a step of each task does to the loss of each.
+"""Affinity: the effect of a step of each task on the loss of each task.
 
 Source: Fifty et al., "Measuring and harnessing transference in multi-task learning", 2020, whose
 figure 6 is the radar.
@@ -12,28 +12,28 @@ _KINDS = ("heatmap", "radar", "history")
 
 
 class AffinityDisplay(Display):
-    """What a step of each task does to the loss of each: as a heat map, a radar, or over training.
+    """Effect of a step of each task on the loss of each task, as heat map, radar or over epochs.
 
-    Recorded by ``record_affinity`` of an estimator.
+    An estimator records it with ``record_affinity=True``.
 
     Parameters
     ----------
     affinity : DataFrame of shape (n_tasks, n_tasks)
-        Rows step, columns are affected.
+        The row is the task that steps, the column the task that is affected.
     history : DataFrame, default=None
-        The same for every epoch: index levels epoch and task. Only ``kind="history"`` needs it.
+        The same for each epoch: index levels epoch and task. Only ``kind="history"`` needs it.
 
     Attributes
     ----------
     {axes}
     image_ : matplotlib AxesImage
-        The matrix, of ``kind="heatmap"``.
+        The matrix, with ``kind="heatmap"``.
     lines_ : list of matplotlib Line2D
-        The curves, of the other kinds.
+        The curves, with other kinds.
 
     See Also
     --------
-    TaskSimilarityDisplay : How similar what tasks use is.
+    TaskSimilarityDisplay : Similarity of the components that tasks use.
 
     Examples
     --------
@@ -60,7 +60,7 @@ class AffinityDisplay(Display):
     def from_estimator(
         cls, estimator, *, kind="heatmap", member=None, task=None, ax=None, **kwargs
     ):
-        """Show what an estimator has recorded.
+        """Draw the affinity that an estimator recorded.
 
         Parameters
         ----------
@@ -69,10 +69,10 @@ class AffinityDisplay(Display):
         kind : {"heatmap", "radar", "history"}, default="heatmap"
             What to draw; axes for a radar need ``projection="polar"``.
         member : int, optional
-            Which of its members; the mean over all by default.
+            Number of a member; the mean over members by default.
         task : task id, optional
-            Of ``kind="history"``: the task that is affected; by default all curves are means over
-            the tasks affected, that which steps left out.
+            With ``kind="history"``: the affected task. By default, curves are means over all tasks
+            other than the one that steps.
         {drawing}
         """
         check_shows(estimator, "affinity_", "fit an estimator of skmtl")
@@ -86,16 +86,15 @@ class AffinityDisplay(Display):
         return cls(affinity, history).plot(kind=kind, task=task, ax=ax, **kwargs)
 
     def plot(self, *, kind="heatmap", task=None, ax=None, **kwargs):
-        """Draw it.
+        """Draw the display.
 
         Parameters
         ----------
         kind : {"heatmap", "radar", "history"}, default="heatmap"
-            A heat map with values; a radar, in which every axis is a task that is affected, in
-            units of what its own step does, and every polygon a task that steps; or the course
-            over epochs.
+            A heat map with values; a radar with an axis for each affected task (in units of the
+            effect of its own step) and a polygon for each task that steps; or curves over epochs.
         task : task id, optional
-            Of ``kind="history"``: the task that is affected.
+            With ``kind="history"``: the affected task.
         {drawing}
         """
         if kind not in _KINDS:
@@ -137,8 +136,8 @@ class AffinityDisplay(Display):
             )
         ax = axes_for(self, ax, subplot_kw={"projection": "polar"})
         values = self.affinity.to_numpy(dtype=float)
-        own = np.diag(values)
-        share = values / np.where(own > 0, own, np.nan)
+        diagonal = np.diag(values)
+        share = values / np.where(diagonal > 0, diagonal, np.nan)
         angles = np.linspace(0, 2 * np.pi, n_tasks, endpoint=False)
         around = np.r_[angles, angles[0]]
         self.lines_ = []
@@ -151,24 +150,24 @@ class AffinityDisplay(Display):
         low = min(0.0, np.nanmin(share, initial=0.0))
         high = max(1.0, np.nanmax(share, initial=1.0))
         ax.set_ylim(low - 0.1 * (high - low), high * 1.05)
-        # between two axes, and away from their names
+        # between two axes, away from their labels
         ax.set_rlabel_position(np.degrees(np.pi / n_tasks))
-        ax.set_title("share of what a task's own step does for it", pad=18)
-        # beside the axes: inside there is no room
+        ax.set_title("effect relative to the task's own step", pad=18)
+        # outside of the axes: there is no room inside
         ax.legend(title="task that steps", loc="upper left", bbox_to_anchor=(1.12, 1.0))
         return self
 
     def _history(self, ax, task, kwargs):
         if self.history is None:
-            raise ValueError("kind='history' needs a history, which AffinityDisplay was not given.")
+            raise ValueError("kind='history' needs a history; pass one to AffinityDisplay.")
         tasks = self.affinity.columns
         if task is not None and task not in tasks:
             raise ValueError(f"task {task!r} is not among the tasks, {tasks.tolist()[:10]}.")
         ax = axes_for(self, ax)
         if task is None:
-            places = tasks.get_indexer(self.history.index.get_level_values("task"))
+            columns = tasks.get_indexer(self.history.index.get_level_values("task"))
             values = self.history.to_numpy(dtype=float, copy=True)
-            values[np.arange(len(values)), places] = np.nan
+            values[np.arange(len(values)), columns] = np.nan
             curves = self.history.assign(mean=_mean(values))["mean"]
         else:
             curves = self.history[task]
@@ -186,9 +185,9 @@ class AffinityDisplay(Display):
 
 
 def _mean(values):
-    """Mean of each row over what is there."""
-    there = ~np.isnan(values)
-    return np.where(there, values, 0.0).sum(1) / np.where(there.any(1), there.sum(1), np.nan)
+    """Return the mean of each row, without NaN."""
+    known = ~np.isnan(values)
+    return np.where(known, values, 0.0).sum(1) / np.where(known.any(1), known.sum(1), np.nan)
 
 
 def _are_long(names):

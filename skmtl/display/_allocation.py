@@ -1,4 +1,4 @@
-"""What a Gumbel-Matrix network has learned: the matrices of the paper's figures 5 and 6.
+"""Allocations of a Gumbel-Matrix network: the matrices of the paper's figures 5 and 6.
 
 Source: Maziarz et al., "Flexible multi-task networks by learning parameter allocation".
 """
@@ -10,9 +10,9 @@ from skmtl.display._axes import Display, check_shows, name_ticks, tables_of
 
 
 class AllocationDisplay(Display):
-    """Which task uses which component: the allocation matrix (the paper's figure 5).
+    """Allocation matrix: which task uses which component (the paper's figure 5).
 
-    One row per task, one column per component, the layers side by side.
+    One row per task, one column per component, layers next to each other.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class AllocationDisplay(Display):
 
     See Also
     --------
-    TaskSimilarityDisplay : How similar the rows are.
+    TaskSimilarityDisplay : Similarity of the rows.
 
     Examples
     --------
@@ -48,14 +48,14 @@ class AllocationDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, *, member=0, probabilities=False, ax=None, **kwargs):
-        """Show what an estimator has learned.
+        """Draw the allocations of an estimator.
 
         Parameters
         ----------
         estimator : GumbelMatrixRegressor or GumbelMatrixClassifier
             Fitted.
         member : int, default=0
-            Which of its members.
+            Number of a member.
         probabilities : bool, default=False
             Whether to show probabilities instead of 0 and 1.
         {drawing}
@@ -79,14 +79,14 @@ class AllocationDisplay(Display):
 
 
 class TaskSimilarityDisplay(Display):
-    """How similar the allocations of tasks are: cosines of their rows (the paper's figure 6).
+    """Cosine similarity of the allocations of tasks (the paper's figure 6).
 
-    The mean over the members of the estimator.
+    The similarities are means over the members of the estimator.
 
     Parameters
     ----------
     similarity : DataFrame of shape (n_tasks, n_tasks)
-        Of every pair of tasks, from 0 to 1.
+        Similarity of each pair of tasks, from 0 to 1.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ class TaskSimilarityDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, **kwargs):
-        """Show what an estimator has learned.
+        """Draw the similarity of the tasks of an estimator.
 
         Parameters
         ----------

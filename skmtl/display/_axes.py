@@ -9,7 +9,7 @@ from skmtl._docstrings import fill
 
 _AXES = """
 ax_ : matplotlib Axes
-    What was drawn on.
+    The axes drawn on.
 figure_ : matplotlib Figure
     The figure of the axes.
 """
@@ -27,10 +27,10 @@ Returns
 
 
 class Display:
-    """What all displays share: how they get their axes, and parts of their documentation.
+    """Base of all displays: it provides the axes and shared parts of the documentation.
 
-    A subclass says with which method of the axes it draws, and has `_draw(ax, kwargs)` or a `plot`
-    with more parameters.
+    A subclass sets `_draws_with`, the method of the axes that gets ``kwargs``, and defines
+    `_draw(ax, kwargs)`, or its own `plot` if that has more parameters.
     """
 
     _draws_with = "``plot``"
@@ -64,7 +64,7 @@ class Display:
 
 
 def axes_for(display, ax, **subplots):
-    """Return the caller's axes, or new ones, and remember them and their figure.
+    """Return the given axes, or new ones, and store them and their figure.
 
     Parameters
     ----------
@@ -99,9 +99,9 @@ def check_shows(estimator, needs, remedy="fit a GumbelMatrixRegressor or a Gumbe
     ----------
     estimator : estimator
     needs : str
-        The attribute that is shown.
+        The attribute that the display shows.
     remedy : str
-        What to do if estimators of its class do not have it.
+        Advice if estimators of this class do not have the attribute.
     """
     if not hasattr(type(estimator), needs):
         raise TypeError(
@@ -111,7 +111,7 @@ def check_shows(estimator, needs, remedy="fit a GumbelMatrixRegressor or a Gumbe
 
 
 def member_of(estimator, member):
-    """Number of a member, checked."""
+    """Check the number of a member, and return it."""
     n_members = estimator.module_.n_members
     if not isinstance(member, Integral) or not -n_members <= member < n_members:
         raise ValueError(f"member must be an int below {n_members}, got {member!r}.")
@@ -119,14 +119,16 @@ def member_of(estimator, member):
 
 
 def tables_of(estimator, tables, member):
-    """Tables of one member: with several, the first level of the columns is the member.
+    """Return the tables of one member.
+
+    With several members, the first level of the columns is the member.
 
     Parameters
     ----------
     estimator : estimator
         Fitted.
     tables : list of DataFrame
-        One a layer.
+        One for each layer.
     member : int
 
     Returns
@@ -138,16 +140,14 @@ def tables_of(estimator, tables, member):
 
 
 def name_ticks(axis, names, at_most=60):
-    """Write names beside an axis, unless there are too many to read."""
+    """Label an axis with names, unless there are too many to read."""
     if len(names) <= at_most:
         axis.set_ticks(range(len(names)), [str(name) for name in names])
 
 
 def name_points(ax, x, y, names, at_most=40):
-    """Write names beside points, unless there are too many to read."""
+    """Label points with names, unless there are too many to read."""
     if len(names) > at_most:
         return
-    for place in zip(x, y, names, strict=True):
-        ax.annotate(
-            str(place[2]), place[:2], xytext=(4, 4), textcoords="offset points", fontsize="small"
-        )
+    for *point, name in zip(x, y, names, strict=True):
+        ax.annotate(str(name), point, xytext=(4, 4), textcoords="offset points", fontsize="small")

@@ -1,10 +1,10 @@
-"""IT-MTL's choices over time."""
+"""Choices of IT-MTL over epochs."""
 
 from skmtl.display._axes import Display, check_shows, member_of
 
 
 class CandidateChoicesDisplay(Display):
-    """Which candidates IT-MTL chooses in the course of training.
+    """Share of steps in which IT-MTL chose each candidate, over epochs.
 
     One bar per epoch, divided among the candidates.
 
@@ -21,7 +21,7 @@ class CandidateChoicesDisplay(Display):
 
     See Also
     --------
-    LossAlongStepsDisplay : What the candidates' steps do to the losses.
+    LossAlongStepsDisplay : Losses along the steps of the candidates.
 
     Examples
     --------
@@ -45,14 +45,14 @@ class CandidateChoicesDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, *, member=None, ax=None, **kwargs):
-        """Show what an estimator has chosen.
+        """Draw the choices of an estimator.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted with ``task_weighting`` by ``ITMTL``.
+            Fitted with ``task_weighting="it-mtl"`` or an ``ITMTL``.
         member : int, optional
-            Which of its members; all by default.
+            Number of a member; all by default.
         {drawing}
         """
         check_shows(estimator, "candidate_choices_", "fit an estimator of skmtl")

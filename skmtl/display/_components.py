@@ -1,4 +1,4 @@
-"""How a Gumbel-Matrix network uses its components: over training (figure 8), and by layer.
+"""Use of components by a Gumbel-Matrix network: over epochs (figure 8), and by layer.
 
 Source: Maziarz et al., "Flexible multi-task networks by learning parameter allocation".
 """
@@ -9,7 +9,7 @@ from skmtl.display._axes import Display, check_shows, member_of, tables_of
 
 
 class AllocationHistoryDisplay(Display):
-    """Allocation probabilities of one task in the course of training (the paper's figure 8).
+    """Allocation probabilities of one task over epochs (the paper's figure 8).
 
     One curve per component of one layer.
 
@@ -26,7 +26,7 @@ class AllocationHistoryDisplay(Display):
 
     See Also
     --------
-    AllocationDisplay : Where the probabilities have ended.
+    AllocationDisplay : The allocations after training.
 
     Examples
     --------
@@ -46,32 +46,32 @@ class AllocationHistoryDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, *, task=None, layer=0, member=0, ax=None, **kwargs):
-        """Show how an estimator has learned.
+        """Draw the history of an estimator.
 
         Parameters
         ----------
         estimator : GumbelMatrixRegressor or GumbelMatrixClassifier
             Fitted.
         task : task id, optional
-            Which task; the first one by default.
+            The task to show; the first one by default.
         layer : int, default=0
-            Which layer.
+            Number of a layer.
         member : int, default=0
-            Which of its members.
+            Number of a member.
         {drawing}
         """
         check_shows(estimator, "allocation_history_")
         member = member_of(estimator, member)
         tasks = estimator.tasks_
         task = tasks[0] if task is None else task
-        place = tasks.get_indexer([task])[0]
-        if place < 0:
+        position = tasks.get_indexer([task])[0]
+        if position < 0:
             raise ValueError(f"task {task!r} is not among tasks_, {tasks.tolist()[:10]}.")
         n_layers = len(estimator.module_.sizes)
         if layer not in range(n_layers):
             raise ValueError(f"layer must be an int below {n_layers}, got {layer!r}.")
         table = estimator.allocation_history_.loc[member]
-        history = table.iloc[place :: len(tasks)][layer]
+        history = table.iloc[position :: len(tasks)][layer]
         history.index = history.index.get_level_values("epoch")
         return cls(history).plot(ax=ax, **kwargs)
 
@@ -85,15 +85,15 @@ class AllocationHistoryDisplay(Display):
 
 
 class ComponentUseDisplay(Display):
-    """How many tasks use each component, layer by layer.
+    """Share of tasks that use each component, layer by layer.
 
-    Layers whose bars differ are where tasks are processed differently; a component without a bar
-    is used by nobody.
+    In layers whose bars differ, tasks are processed differently; a component without a bar is not
+    used.
 
     Parameters
     ----------
     use : list of Series
-        For every layer the share of tasks that use each component.
+        For each layer, the share of tasks that use each component.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class ComponentUseDisplay(Display):
 
     See Also
     --------
-    AllocationDisplay : Which tasks they are.
+    AllocationDisplay : The tasks that use each component.
 
     Examples
     --------
@@ -124,14 +124,14 @@ class ComponentUseDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, *, member=0, ax=None, **kwargs):
-        """Show what an estimator has learned.
+        """Draw the use of components of an estimator.
 
         Parameters
         ----------
         estimator : GumbelMatrixRegressor or GumbelMatrixClassifier
             Fitted.
         member : int, default=0
-            Which of its members.
+            Number of a member.
         {drawing}
         """
         check_shows(estimator, "allocations_")
@@ -139,16 +139,14 @@ class ComponentUseDisplay(Display):
         return cls([table.mean() for table in tables]).plot(ax=ax, **kwargs)
 
     def _draw(self, ax, kwargs):
-        self.bars_, start, places, names = [], 0, [], []
+        self.bars_, start, positions, names = [], 0, [], []
         for layer, use in enumerate(self.use):
-            where = start + np.arange(len(use))
-            self.bars_.append(
-                ax.bar(where, use.to_numpy(), **{"label": f"layer {layer}", **kwargs})
-            )
-            places += where.tolist()
+            x = start + np.arange(len(use))
+            self.bars_.append(ax.bar(x, use.to_numpy(), **{"label": f"layer {layer}", **kwargs}))
+            positions += x.tolist()
             names += [str(name) for name in use.index]
             start += len(use) + 1
-        if len(places) <= 60:
-            ax.set_xticks(places, names)
+        if len(positions) <= 60:
+            ax.set_xticks(positions, names)
         ax.set(xlabel="component", ylabel="share of tasks", ylim=(0, 1.02))
         ax.legend()

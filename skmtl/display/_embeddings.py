@@ -8,9 +8,9 @@ from skmtl.display._axes import Display, check_shows, member_of, name_points
 
 
 class TaskEmbeddingDisplay(Display):
-    """Where tasks lie in relation to each other: their embeddings in two dimensions.
+    """Embeddings of tasks, projected to two dimensions.
 
-    More than two dimensions are brought down to the two along which embeddings differ most.
+    The axes are the first two principal components of the embeddings.
 
     Parameters
     ----------
@@ -19,15 +19,15 @@ class TaskEmbeddingDisplay(Display):
     explained : ndarray of shape (2,)
         Share of the embeddings' variance along each axis.
     color : array-like of shape (n_tasks,) or None, default=None
-        A number for each task, or a word.
+        A number or a category for each task.
     color_name : str, default=""
-        What it is.
+        Name of the color values.
 
     Attributes
     ----------
     {axes}
     points_ : list of matplotlib PathCollection
-        The dots: one collection, or one for each word.
+        The dots: one collection, or one for each category.
 
     See Also
     --------
@@ -55,22 +55,23 @@ class TaskEmbeddingDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, *, color=None, member=0, ax=None, **kwargs):
-        """Show the embeddings of an estimator.
+        """Draw the embeddings of an estimator.
 
         Parameters
         ----------
         estimator : estimator with ``task_embeddings_``
             Fitted.
         color : Series or str, optional
-            A value for each task, indexed by task id, or the name of a fact given as `metadata`.
+            A value for each task, indexed by task id, or the name of a metadata
+            column.
         member : int, default=0
-            Which of its members.
+            Number of a member.
         {drawing}
 
         Raises
         ------
         ValueError
-            If embeddings have no dimension, or a task has no value in `color`.
+            If embeddings have length 0, or a task has no value in `color`.
         """
         check_shows(
             estimator,
@@ -85,13 +86,13 @@ class TaskEmbeddingDisplay(Display):
             raise ValueError("embedding_dim=0: there are no embeddings to show.")
         n_axes = min(2, *values.shape)
         reduced = PCA(n_axes).fit(values)
-        places, explained = np.zeros((len(values), 2)), np.zeros(2)
-        places[:, :n_axes] = reduced.transform(values)
+        coordinates, explained = np.zeros((len(values), 2)), np.zeros(2)
+        coordinates[:, :n_axes] = reduced.transform(values)
         explained[:n_axes] = np.nan_to_num(reduced.explained_variance_ratio_)
-        positions = pd.DataFrame(places, index=table.index, columns=["first", "second"])
+        positions = pd.DataFrame(coordinates, index=table.index, columns=["first", "second"])
         name = ""
         if isinstance(color, str):
-            name, color = color, _fact(estimator, color)
+            name, color = color, _metadata_column(estimator, color)
         if color is not None:
             name = name or str(getattr(color, "name", "") or "")
             color = _by_task(color, table.index)
@@ -105,16 +106,16 @@ class TaskEmbeddingDisplay(Display):
             if self.color is not None:
                 self.figure_.colorbar(self.points_[0], ax=ax, label=self.color_name)
         else:
-            words = np.asarray(self.color, dtype=object)
+            categories = np.asarray(self.color, dtype=object)
             markers = "osD^v<>PX*"
             self.points_ = [
                 ax.scatter(
-                    x[words == word],
-                    y[words == word],
-                    label=str(word),
-                    **{"marker": markers[place % len(markers)], **options},
+                    x[categories == category],
+                    y[categories == category],
+                    label=str(category),
+                    **{"marker": markers[number % len(markers)], **options},
                 )
-                for place, word in enumerate(pd.unique(words))
+                for number, category in enumerate(pd.unique(categories))
             ]
             ax.legend(title=self.color_name or None)
         name_points(ax, x, y, self.positions.index)
@@ -124,8 +125,8 @@ class TaskEmbeddingDisplay(Display):
         )
 
 
-def _fact(estimator, name):
-    """A fact about the tasks that the estimator was given."""
+def _metadata_column(estimator, name):
+    """Return a metadata column that the estimator was fitted with."""
     tables = estimator._tables
     if name not in tables.metadata_names:
         raise ValueError(f"{name!r} is not among the metadata, {tables.metadata_names[:20]}.")
@@ -134,7 +135,7 @@ def _fact(estimator, name):
 
 
 def _by_task(color, tasks):
-    """Values in the order of the tasks."""
+    """Return the values in the order of the tasks."""
     color = pd.Series(color)
     missing = ~tasks.isin(color.index)
     if missing.any():

@@ -1,4 +1,4 @@
-"""What MTG-Net has learned: its predictions beside true gains, and how it encodes groups.
+"""MTG-Net: predicted against true gains, and encodings of groups.
 
 Source: Song et al., "Efficient and effective multi-task grouping via meta learning on task
 combinations", figure 4.
@@ -13,16 +13,16 @@ from skmtl.grouping._gain_tables import check_gains
 
 
 class GainPredictionDisplay(Display):
-    """Predicted against true gains, one dot for each task in each group.
+    """Predicted against true gains, with a dot for each task in each group.
 
-    What was measured should be left out: there prediction and truth are the same.
+    Leave out measured groups: their predictions are the measured gains.
 
     Parameters
     ----------
     true : ndarray of shape (n,)
         Measured gains.
     predicted : ndarray of shape (n,)
-        What was predicted.
+        Predicted gains.
     spearman : float
         Rank correlation of the two.
 
@@ -34,7 +34,7 @@ class GainPredictionDisplay(Display):
 
     See Also
     --------
-    GroupEncodingDisplay : How MTG-Net sees the groups.
+    GroupEncodingDisplay : Encodings of the groups.
 
     Examples
     --------
@@ -55,16 +55,16 @@ class GainPredictionDisplay(Display):
 
     @classmethod
     def from_tables(cls, true, predicted, *, rows=None, ax=None, **kwargs):
-        """Compare two tables of gains of the same groups.
+        """Draw two tables of gains of the same groups.
 
         Parameters
         ----------
         true : DataFrame of shape (n_groups, n_tasks)
             True gains.
         predicted : DataFrame of shape (n_groups, n_tasks)
-            Predicted ones, of the same rows and columns.
+            Predicted gains, with the same rows and columns.
         rows : array-like of shape (n_groups,) of bool, optional
-            Which to compare, such as those that were not measured; all by default.
+            The groups to compare, such as those that were not measured; all by default.
         {drawing}
         """
         one, two = np.asarray(true, dtype=float), np.asarray(predicted, dtype=float)
@@ -92,16 +92,16 @@ class GainPredictionDisplay(Display):
 
 
 class GroupEncodingDisplay(Display):
-    """How MTG-Net encodes the groups of one task, in two dimensions, coloured by gain (figure 4).
+    """Encodings of the groups of one task in two dimensions, coloured by gain (figure 4).
 
-    Groups in which the task gains alike should lie near each other.
+    Groups with similar gains of the task should be close to each other.
 
     Parameters
     ----------
     points : ndarray of shape (n, 2)
-        One for each group that has the task.
+        One point for each group with the task.
     gains : ndarray of shape (n,)
-        Gain of the task in it.
+        Gain of the task in each group.
     task : object
         Label of the task.
 
@@ -113,7 +113,7 @@ class GroupEncodingDisplay(Display):
 
     See Also
     --------
-    GainPredictionDisplay : How well gains were predicted.
+    GainPredictionDisplay : Predicted against true gains.
 
     Examples
     --------
@@ -135,18 +135,18 @@ class GroupEncodingDisplay(Display):
 
     @classmethod
     def from_net(cls, net, gains, task, *, random_state=None, ax=None, **kwargs):
-        """Show groups as a meta learner encodes them.
+        """Draw groups as a meta-learner encodes them.
 
         Parameters
         ----------
         net : MTGNet
             Fitted; ``gain_model_`` of a TaskGrouper.
         gains : DataFrame of shape (n_groups, n_tasks)
-            Gains of the groups to show, best true ones.
+            Gains of the groups to show, preferably true gains.
         task : label
             A column of `gains`.
         random_state : int, RandomState instance or None, default=None
-            Of the projection by t-SNE.
+            Determines the projection by t-SNE.
         {drawing}
         """
         values, tasks = check_gains(gains)
@@ -158,7 +158,7 @@ class GroupEncodingDisplay(Display):
         projection = TSNE(
             perplexity=min(30.0, (len(rows) - 1) / 3), init="pca", random_state=random_state
         )
-        # groups that are encoded alike would have no neighbours to tell apart
+        # float64, so that groups with nearly equal encodings stay apart
         points = projection.fit_transform(encoded.astype(np.float64))
         return cls(points, values[rows, number], task).plot(ax=ax, **kwargs)
 

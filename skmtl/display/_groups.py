@@ -1,4 +1,4 @@
-"""What task grouping has chosen: the groups, and the mean gain for every number of them.
+"""Selected groups of tasks, and the mean gain for each number of groups.
 
 Source: Song et al., "Efficient and effective multi-task grouping via meta learning on task
 combinations", figure 2.
@@ -20,15 +20,16 @@ def _check_grouper(estimator):
 
 
 class TaskGroupsDisplay(Display):
-    """Groups as a matrix of tasks and groups, coloured by gain; dots mark which group serves.
+    """Matrix of tasks and groups, coloured by gain.
 
-    Red is a gain, blue a loss, and gray is outside the group.
+    Dots mark the group that serves each task. Red is a positive gain, blue a negative gain, and
+    gray means that the task is not in the group.
 
     Parameters
     ----------
     gains : DataFrame of shape (n_groups, n_tasks)
-        One row for each selected group, its index the tuples of tasks; NaN where a task is not in
-        the group.
+        One row for each selected group, indexed by tuples of tasks; NaN where a task is not in the
+        group.
     assignment : Series
         The group that serves each task.
 
@@ -40,7 +41,7 @@ class TaskGroupsDisplay(Display):
 
     See Also
     --------
-    GroupBudgetDisplay : The mean gain for every number of groups.
+    GroupBudgetDisplay : The mean gain for each number of groups.
 
     Examples
     --------
@@ -65,7 +66,7 @@ class TaskGroupsDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, **kwargs):
-        """Show the groups of an estimator.
+        """Draw the groups of an estimator.
 
         Parameters
         ----------
@@ -83,7 +84,7 @@ class TaskGroupsDisplay(Display):
         largest = max(np.nanmax(np.abs(values)), 1e-12)
         options = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest, "aspect": "auto"}
         self.image_ = ax.imshow(values.T, **{**options, "interpolation": "nearest", **kwargs})
-        # a gain of 0 is white; a task that is not in a group is not
+        # to tell tasks outside a group from a gain of 0, which is white
         ax.set_facecolor("0.8")
         groups = self.gains.index.tolist()
         tasks = self.gains.columns
@@ -96,14 +97,14 @@ class TaskGroupsDisplay(Display):
 
 
 class GroupBudgetDisplay(Display):
-    """Mean gain of the best choice for every number of groups.
+    """Mean gain of the best selection for each number of groups.
 
-    It rises as long as more groups help.
+    The curve rises as long as more groups help.
 
     Parameters
     ----------
     mean_gains : Series
-        By number of groups; NaN where no choice serves every task.
+        By number of groups; NaN where no selection serves every task.
 
     Attributes
     ----------
@@ -113,7 +114,7 @@ class GroupBudgetDisplay(Display):
 
     See Also
     --------
-    TaskGroupsDisplay : The groups of one choice.
+    TaskGroupsDisplay : The groups of one selection.
 
     Examples
     --------
@@ -129,7 +130,7 @@ class GroupBudgetDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, **kwargs):
-        """Show what an estimator estimated.
+        """Draw the mean gains that an estimator estimated.
 
         Parameters
         ----------
@@ -142,14 +143,14 @@ class GroupBudgetDisplay(Display):
 
     @classmethod
     def from_table(cls, gains, *, true=None, ax=None, **kwargs):
-        """Select from a table of gains with every limit on the number of groups.
+        """Select groups from a table of gains for each limit, and draw the mean gains.
 
         Parameters
         ----------
         gains : DataFrame of shape (n_groups, n_tasks)
-            Gains that are selected by.
+            Gains by which groups are selected.
         true : DataFrame of shape (n_groups, n_tasks), optional
-            Gains of the same groups that are shown; `gains` by default.
+            Gains of the same groups to draw; `gains` by default.
         {drawing}
         """
         values, tasks = check_gains(gains)
@@ -164,7 +165,7 @@ class GroupBudgetDisplay(Display):
                 continue
             serving = parse_groups(assign_tasks(gains, groups).tolist(), tasks)
             rows = [np.flatnonzero((members == group).all(axis=1)) for group in serving]
-            best = [own[values[own, t].argmax()] for t, own in enumerate(rows)]
+            best = [equal[values[equal, t].argmax()] for t, equal in enumerate(rows)]
             means[limit] = shown[best, np.arange(len(tasks))].mean()
         series = pd.Series(means, name="mean gain").rename_axis("groups")
         return cls(series).plot(ax=ax, **kwargs)

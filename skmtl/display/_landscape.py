@@ -1,7 +1,4 @@
-"""Losses of a fitted estimator around its parameters: along steps, and in the plane of two.
-
-What the displays of losses show.
-"""
+"""Losses of a fitted estimator around its parameters, for the displays of losses."""
 
 import copy
 
@@ -22,19 +19,19 @@ SOLVERS = ("adam", "sgd")
 
 
 class Landscape:
-    """Losses of the tasks on some rows, as the shared parameters of one member move.
+    """Losses of the tasks on given rows, as the shared parameters of one member move.
 
     Parameters
     ----------
     estimator : estimator
         Fitted.
     X, y : as its ``fit`` takes them
-        The rows that losses are means over.
+        Rows over which losses are averaged.
     member : int
     solver : {"adam", "sgd"}
-        Whose first step a step is.
+        A step is the first step of this solver.
     learning_rate : float or None
-        None is that of the estimator.
+        None means that of the estimator.
     """
 
     def __init__(self, estimator, X, y, member=0, solver="adam", learning_rate=None):
@@ -62,7 +59,7 @@ class Landscape:
         return values if self.wide else sum_by(tasks, self.n_tasks, values)
 
     def steps(self, candidates):
-        """Steps of the shared parameters.
+        """Return the steps of the candidates.
 
         Parameters
         ----------
@@ -73,18 +70,20 @@ class Landscape:
         -------
         names : list of str
         moves : Tensor of shape (C, P)
-            Only those of tasks that have rows.
+            Candidates of tasks without rows are left out.
         """
         method, net, batch = ITMTL(candidates), self.net, self.batch
         state = method.init_state(1, self.n_tasks)
         methods = [m for m in method.methods() if m is not None]
         if any(m.at_representation for m in methods):
-            raise ValueError("gradients at the representation are no step of the parameters here.")
+            raise ValueError(
+                "candidates whose gradients are taken at the representation cannot be shown."
+            )
         shared = net.module_.shared_parameters()
         if not shared:
             raise ValueError(
-                f"{type(self.estimator).__name__} has no parameters that tasks share, and so no "
-                "steps to compare."
+                f"{type(self.estimator).__name__} has no parameters that tasks share, so there "
+                "are no steps to compare."
             )
         gradients = task_gradients(net.module_)
         _, tasks, slots, _ = batch.inputs
@@ -97,9 +96,9 @@ class Landscape:
             weights, eligible = method.candidate_weights(means, {False: gramian}, state)
             if not self.wide:
                 weights = weights.gather(2, tasks.unsqueeze(1).expand(-1, weights.shape[1], -1))
-            found = net.optimizer_.flat(gradients.combine_all(weights.transpose(0, 1)))
+            combined = net.optimizer_.flat(gradients.combine_all(weights.transpose(0, 1)))
             gradients.detach()
-            moves = net.optimizer_.after(found) - net.optimizer_.buffer
+            moves = net.optimizer_.after(combined) - net.optimizer_.buffer
             moves = torch.where(net.optimizer_.columns(shared), moves, 0.0)[:, 0]
         names = method.names(self.estimator.tasks_[: self.n_tasks], self.n_tasks)
         kept = eligible[0].tolist()
@@ -107,7 +106,7 @@ class Landscape:
         return names, moves[eligible[0]]
 
     def random_directions(self, n_directions, generator):
-        """Directions of the shared parameters, as long as these themselves; shape (C, P)."""
+        """Draw directions with the norm of the shared parameters; shape (C, P)."""
         optimizer = self.net.optimizer_
         columns = optimizer.columns(self.net.module_.shared_parameters())
         here = torch.where(columns, optimizer.buffer[0], 0.0)
@@ -116,12 +115,12 @@ class Landscape:
         return draws * here.norm() / draws.norm(dim=1, keepdim=True)
 
     def losses(self, moves):
-        """Mean losses of the tasks.
+        """Return the mean losses of the tasks.
 
         Parameters
         ----------
         moves : Tensor of shape (C, P)
-            From the parameters of the estimator.
+            Differences from the parameters of the estimator.
 
         Returns
         -------
@@ -130,7 +129,7 @@ class Landscape:
         """
         tasks = self.batch.inputs[1]
         with one_thread():
-            places = self.net.optimizer_.buffer + moves.unsqueeze(1)
-            found = self.lookahead.losses(places, self.batch)[:, 0]
-        found = self._by_task(found, tasks.expand(len(found), -1))
-        return (found / self.totals).double().cpu().numpy()
+            parameters = self.net.optimizer_.buffer + moves.unsqueeze(1)
+            losses = self.lookahead.losses(parameters, self.batch)[:, 0]
+        losses = self._by_task(losses, tasks.expand(len(losses), -1))
+        return (losses / self.totals).double().cpu().numpy()

@@ -1,4 +1,4 @@
-"""Losses along candidate steps, in one dimension and in two.
+"""Losses along the steps of candidates, in one and two dimensions.
 
 Source: Fifty et al., "Measuring and harnessing transference in multi-task learning", 2020, figures
 2, 3 and 7.
@@ -13,15 +13,15 @@ from skmtl.display._landscape import Landscape
 
 
 class LossAlongStepsDisplay(Display):
-    """The losses along the steps of several candidates (the paper's figures 2 and 7).
+    """Losses along the steps of several candidates (the paper's figures 2 and 7).
 
-    The step of a candidate ends at 1; the parameters are at 0.
+    The current parameters are at 0; the step of a candidate ends at 1.
 
     Parameters
     ----------
     losses : DataFrame
-        Mean losses. One row per place, indexed by the multiple of the step; columns with two
-        levels, candidate and task.
+        Mean losses. Rows are indexed by the multiple of the step; columns have the levels
+        candidate and task.
 
     Attributes
     ----------
@@ -67,37 +67,37 @@ class LossAlongStepsDisplay(Display):
         ax=None,
         **kwargs,
     ):
-        """Compute the losses, and show them.
+        """Compute the losses and draw them.
 
         Parameters
         ----------
         estimator : estimator
             Fitted.
         X, y : as ``fit`` takes them
-            The rows that gradients and losses are means over.
+            Rows over which gradients and losses are averaged.
         candidates : list, default=("equal", "tasks")
-            Whose steps to look at, as ``ITMTL`` takes them.
+            The candidates whose steps are shown, as in ``ITMTL``.
         candidate : str, optional
-            Show the loss of each task along the step of this one, instead of the sum of the losses
-            along each.
+            Show the loss of each task along the step of this candidate, instead of the sum of the
+            losses along each step.
         reach : float, default=3.0
-            How far to look, in steps.
+            Length of the curves, as a multiple of the step.
         n_points : int, default=61
             Points of a curve.
         solver : {"adam", "sgd"}, default="adam"
-            Whose first step, from no momentum, a step is.
+            A step is the first step of this solver, without momentum.
         learning_rate : float, optional
-            Its rate; that of the estimator by default.
+            Learning rate of the solver; by default that of the estimator.
         member : int, default=0
-            Which of its members.
+            Number of a member.
         {drawing}
         """
         landscape = _landscape(estimator, X, y, member, solver, learning_rate)
         names, moves = landscape.steps(list(candidates))
-        places = np.linspace(0.0, reach, n_points)
-        at = torch.as_tensor(places).to(moves)
+        multiples = np.linspace(0.0, reach, n_points)
+        scales = torch.as_tensor(multiples).to(moves).unsqueeze(1)
         tables = {
-            name: pd.DataFrame(landscape.losses(at.unsqueeze(1) * move), places, estimator.tasks_)
+            name: pd.DataFrame(landscape.losses(scales * move), multiples, estimator.tasks_)
             for name, move in zip(names, moves, strict=True)
         }
         losses = pd.concat(tables, axis=1, names=["candidate", "task"]).dropna(axis=1, how="all")
@@ -109,8 +109,8 @@ class LossAlongStepsDisplay(Display):
         Parameters
         ----------
         candidate : str, optional
-            Show the loss of each task along the step of this one, instead of the sum of the losses
-            along each.
+            Show the loss of each task along the step of this candidate, instead of the sum of the
+            losses along each step.
         {drawing}
         """
         names = self.losses.columns.get_level_values("candidate").unique()
@@ -126,7 +126,7 @@ class LossAlongStepsDisplay(Display):
         self.lines_ = []
         for name, values in curves.items():
             self.lines_ += ax.plot(curves.index, values, **{"label": str(name), **kwargs})
-        # where the step would end
+        # the end of the step
         ax.axvline(1.0, color="0.4", linewidth=0.8, linestyle="--")
         along = "" if candidate is None else f" of {candidate}"
         ax.set(xlabel=f"multiple of the step{along}", ylabel=label)
@@ -135,9 +135,9 @@ class LossAlongStepsDisplay(Display):
 
 
 class LossSurfaceDisplay(Display):
-    """The losses in the plane of two directions (the paper's figure 3).
+    """Losses in the plane of two directions (the paper's figure 3).
 
-    Steps of candidates, or random directions.
+    The directions are steps of candidates, or random.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class LossSurfaceDisplay(Display):
         Mean losses: the index has levels second and first, multiples of the two directions;
         columns are tasks.
     names : tuple of two str
-        What the directions are.
+        Names of the directions.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ class LossSurfaceDisplay(Display):
     contours_ : matplotlib QuadContourSet
         The surface.
     minimum_ : tuple of two floats
-        Where it is lowest: multiples of the first and the second direction.
+        The lowest point: multiples of the first and the second direction.
 
     See Also
     --------
@@ -197,31 +197,31 @@ class LossSurfaceDisplay(Display):
         ax=None,
         **kwargs,
     ):
-        """Compute the losses, and show them.
+        """Compute the losses and draw them.
 
         Parameters
         ----------
         estimator : estimator
             Fitted.
         X, y : as ``fit`` takes them
-            The rows that gradients and losses are means over.
+            Rows over which gradients and losses are averaged.
         directions : list of candidates, "tasks" or "random", default="tasks"
-            The first two steps of these candidates, see ``ITMTL``, or of single tasks; or, as in
-            the paper, two random directions as long as the shared parameters themselves.
+            Steps of the first two of these candidates (see ``ITMTL``), or of single tasks; or, as
+            in the paper, two random directions with the norm of the shared parameters.
         task : task id, optional
-            Whose loss to show; the sum over tasks by default.
+            The task whose loss is shown; the sum over tasks by default.
         reach : float, optional
-            How far to look to every side: 3 steps by default, or a tenth of a random direction.
+            Extent to each side: 3 steps by default, or a tenth of a random direction.
         n_points : int, default=31
             Points on each side of the plane.
         solver : {"adam", "sgd"}, default="adam"
-            Whose first step, from no momentum, a step is.
+            A step is the first step of this solver, without momentum.
         learning_rate : float, optional
-            Its rate; that of the estimator by default.
+            Learning rate of the solver; by default that of the estimator.
         member : int, default=0
-            Which of its members.
+            Number of a member.
         random_state : int, optional
-            Of random directions.
+            Determines the random directions.
         {drawing}
         """
         landscape = _landscape(estimator, X, y, member, solver, learning_rate)
@@ -240,21 +240,21 @@ class LossSurfaceDisplay(Display):
             names = [f"step of {name}" for name in names]
             reach = 3.0 if reach is None else reach
             if len(names) < 2:
-                raise ValueError(f"a plane takes two directions, got {names}.")
-        places = np.linspace(-reach, reach, n_points)
-        index = pd.MultiIndex.from_product([places, places], names=["second", "first"])
+                raise ValueError(f"a plane needs two directions, got {names}.")
+        multiples = np.linspace(-reach, reach, n_points)
+        index = pd.MultiIndex.from_product([multiples, multiples], names=["second", "first"])
         second, first = torch.as_tensor(np.array(index.to_list())).to(moves).T.unsqueeze(2)
         values = landscape.losses(first * moves[0] + second * moves[1])
         losses = pd.DataFrame(values, index, estimator.tasks_).dropna(axis=1, how="all")
         return cls(losses, tuple(names[:2])).plot(task=task, ax=ax, **kwargs)
 
     def plot(self, *, task=None, ax=None, **kwargs):
-        """Draw the surface; a dot is where the parameters are, a cross where it is lowest.
+        """Draw the surface, with a dot at the parameters and a cross at the lowest point.
 
         Parameters
         ----------
         task : task id, optional
-            Whose loss to show; the sum over tasks by default.
+            The task whose loss is shown; the sum over tasks by default.
         {drawing}
         """
         if task is not None and task not in self.losses.columns:

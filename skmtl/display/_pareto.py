@@ -1,4 +1,4 @@
-"""Fronts of trade-offs: two tasks as a curve, three on a triangle, more as parallel coordinates."""
+"""Pareto fronts: a curve for two tasks, a triangle for three, parallel coordinates for more."""
 
 import numpy as np
 
@@ -11,19 +11,19 @@ _CHOSEN = {"marker": "*", "s": 220, "color": "tab:red", "edgecolor": "black", "z
 
 
 class ParetoFrontDisplay(Display):
-    """Losses of all tasks for many preferences, with the one that was chosen.
+    """Losses of all tasks for many preferences, with the chosen preference marked.
 
-    With two tasks a curve in the plane of their losses, coloured by the weight of the first task.
-    With three tasks preferences are points of a triangle, coloured by the mean loss or by that of
-    one task. With more every preference is a line over the tasks. Points that another one dominates
-    are hollow, or faint.
+    With two tasks, it is a curve in the plane of their losses, coloured by the weight of the first
+    task. With three tasks, preferences are points in a triangle, coloured by the mean loss or the
+    loss of one task. With more tasks, each preference is a line over the tasks. Dominated points
+    are hollow, dominated lines faint.
 
     Parameters
     ----------
     front : DataFrame
         From ``pareto_front`` of a `ParetoHypernet`.
     chosen : array-like of shape (T,), dict or Series, default=None
-        A preference to mark; the nearest one of the front stands for it.
+        A preference; the nearest point of the front is marked.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class ParetoFrontDisplay(Display):
 
     See Also
     --------
-    skmtl.ParetoHypernet.choose_preference : Chooses a preference by limits.
+    skmtl.ParetoHypernet.choose_preference : Choose a preference by limits on losses.
 
     Examples
     --------
@@ -55,22 +55,22 @@ class ParetoFrontDisplay(Display):
     def from_estimator(
         cls, estimator, X, y, *, preferences=100, chosen=None, task=None, ax=None, **kwargs
     ):
-        """Show what an estimator reaches on some rows.
+        """Draw the front of an estimator on given rows.
 
         Parameters
         ----------
         estimator : ParetoHypernet
             Fitted.
         X : DataFrame or array of shape (n, n_columns)
-            Rows that were not trained on.
+            Rows that were held out.
         y : array-like
             Their labels.
         preferences : int or array-like of shape (P, T), default=100
             As in ``pareto_front``.
         chosen : array-like of shape (T,), dict or Series, default=None
-            A preference to mark; by default that of the estimator, if it has one.
+            A preference to mark; by default the preference of the estimator, if set.
         task : task, default=None
-            With three tasks, the one whose loss is shown; by default their mean.
+            With three tasks, the task whose loss is shown; the mean loss by default.
         {drawing}
         """
         check_shows(estimator, "pareto_front", "fit a ParetoHypernet")
@@ -84,7 +84,7 @@ class ParetoFrontDisplay(Display):
         return self.front["loss"].columns
 
     def _row_of_chosen(self):
-        """The row of the front that is nearest to the chosen preference; None without one."""
+        """Return the row of the front nearest to the chosen preference, or None."""
         if self.chosen is None:
             return None
         chosen = as_preferences(self.chosen, self.tasks)[0][0]
@@ -97,12 +97,12 @@ class ParetoFrontDisplay(Display):
         Parameters
         ----------
         task : task, default=None
-            With three tasks, the one whose loss is shown; by default their mean.
+            With three tasks, the task whose loss is shown; the mean loss by default.
         {drawing}
         """
         n_tasks = len(self.tasks)
         if n_tasks < 2:
-            raise ValueError("there is one task, so there is no trade-off to show.")
+            raise ValueError("a front needs at least two tasks; there is one.")
         ax = axes_for(self, ax)
         draw = {2: self._plane, 3: self._triangle}.get(n_tasks, self._lines)
         draw(ax, self._row_of_chosen(), task, kwargs)
@@ -126,14 +126,14 @@ class ParetoFrontDisplay(Display):
     def _triangle(self, ax, chosen, task, options):
         losses = self.front["loss"]
         shown = losses.mean(axis=1) if task is None else losses[task]
-        places = self.front["preference"].to_numpy() @ _CORNERS
+        positions = self.front["preference"].to_numpy() @ _CORNERS
         marked = self.front["dominated"].to_numpy()
         options = {"cmap": "viridis_r", "s": 60, **options}
-        points = ax.scatter(*places.T, c=shown, **options)
-        # a hole in the points that others dominate
-        ax.scatter(*places[marked].T, color="white", s=options["s"] / 6)
+        points = ax.scatter(*positions.T, c=shown, **options)
+        # a hole in dominated points
+        ax.scatter(*positions[marked].T, color="white", s=options["s"] / 6)
         if chosen is not None:
-            ax.scatter(*places[chosen], label="chosen", **_CHOSEN)
+            ax.scatter(*positions[chosen], label="chosen", **_CHOSEN)
             ax.legend()
         outline = np.vstack([_CORNERS, _CORNERS[:1]])
         ax.plot(*outline.T, color="grey", linewidth=1, zorder=0)
@@ -156,14 +156,14 @@ class ParetoFrontDisplay(Display):
     def _lines(self, ax, chosen, task, options):
         losses = self.front["loss"].to_numpy()
         marked = self.front["dominated"].to_numpy()
-        places = np.arange(losses.shape[1])
+        positions = np.arange(losses.shape[1])
         options = {"color": "tab:blue", "linewidth": 1, **options}
         for row in np.flatnonzero(marked):
-            ax.plot(places, losses[row], **{**options, "alpha": 0.1})
+            ax.plot(positions, losses[row], **{**options, "alpha": 0.1})
         for row in np.flatnonzero(~marked):
-            ax.plot(places, losses[row], **{"alpha": 0.5, **options})
+            ax.plot(positions, losses[row], **{"alpha": 0.5, **options})
         if chosen is not None:
-            ax.plot(places, losses[chosen], color="tab:red", linewidth=2.5, label="chosen")
+            ax.plot(positions, losses[chosen], color="tab:red", linewidth=2.5, label="chosen")
             ax.legend()
-        ax.set_xticks(places, [str(name) for name in self.tasks], rotation=45, ha="right")
+        ax.set_xticks(positions, [str(name) for name in self.tasks], rotation=45, ha="right")
         ax.set(ylabel="loss", xlabel="task")

@@ -1,4 +1,4 @@
-"""Two models compared task by task."""
+"""Comparison of two models, task by task."""
 
 import numpy as np
 
@@ -7,21 +7,21 @@ from skmtl.metrics import per_task_score
 
 
 class PerTaskScoreDisplay(Display):
-    """Scores of two models on every task.
+    """Scores of two models on each task.
 
-    One dot is a task; above the diagonal the second model is better.
+    Each dot is a task; above the diagonal, the second model is better.
 
     Parameters
     ----------
     first : Series
-        Scores of the first model by task, greater is better, as
-        :func:`skmtl.metrics.per_task_score` gives them.
+        Scores of the first model by task, greater is better; see
+        :func:`skmtl.metrics.per_task_score`.
     second : Series
         Scores of the second model.
     names : tuple of two str, default=("first model", "second model")
-        What the models are called.
+        Names of the models.
     score_name : str, default="score"
-        What the scores are.
+        Name of the scores.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class PerTaskScoreDisplay(Display):
 
     See Also
     --------
-    skmtl.metrics.per_task_score : The scores.
+    skmtl.metrics.per_task_score : Compute the scores.
 
     Examples
     --------
@@ -57,12 +57,12 @@ class PerTaskScoreDisplay(Display):
 
     @classmethod
     def from_estimators(cls, first, second, X, y, *, scoring=None, names=None, ax=None, **kwargs):
-        """Score two estimators and show them.
+        """Score two estimators and draw the scores.
 
         Parameters
         ----------
         first, second : estimators
-            Fitted; whatever :func:`skmtl.metrics.per_task_score` scores.
+            Fitted; any estimator that :func:`skmtl.metrics.per_task_score` can score.
         X : DataFrame or array-like of shape (n, n_columns)
             Rows to predict.
         y : array-like of shape (n,) or (n, T)
@@ -70,7 +70,7 @@ class PerTaskScoreDisplay(Display):
         scoring : str or callable, optional
             As for :func:`skmtl.metrics.per_task_score`.
         names : tuple of two str, optional
-            What the models are called; their classes by default.
+            Names of the models; their classes by default.
         {drawing}
         """
         scores = [per_task_score(one, X, y, scoring=scoring) for one in (first, second)]
@@ -81,7 +81,7 @@ class PerTaskScoreDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, baseline, **kwargs):
-        """Score an estimator against a baseline, and show them.
+        """Score an estimator and a baseline and draw the scores.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""How training went: losses of every member, epoch by epoch."""
+"""Learning curves: losses of each member, epoch by epoch."""
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -9,29 +9,29 @@ _STYLES = {"train_loss": ("training", "--"), "valid_loss": ("validation", "-")}
 
 
 class LearningCurvesDisplay(Display):
-    """Training and validation loss over the epochs, a colour for each member or each task.
+    """Training and validation loss over epochs, with a colour for each member or task.
 
-    A dot marks the epoch of least validation loss, whose weights are kept.
+    A dot marks the epoch with the lowest validation loss, whose weights are kept.
 
     Parameters
     ----------
     history : DataFrame
-        With the columns "member", "epoch", "train_loss" and perhaps "valid_loss", as the
+        Has the columns "member", "epoch", "train_loss" and possibly "valid_loss", as the
         attribute ``history_`` of an estimator.
     task_losses : DataFrame or None, default=None
-        Loss of every task, one row for each member and epoch, one column for each task; drawn
-        instead of the losses of all tasks together, as the mean over members.
+        Loss of each task: one row per member and epoch, one column per task. If given, the mean
+        over members is drawn for each task, instead of the losses in `history`.
 
     Attributes
     ----------
     {axes}
     lines_ : list of matplotlib Line2D
-        The curves, for each member training before validation.
+        The curves; for each member, training comes before validation.
 
     See Also
     --------
-    PerTaskScoreDisplay : What came of it, task by task.
-    skmtl.callbacks.TaskLossRecorder : Records the losses of tasks.
+    PerTaskScoreDisplay : Scores of two models, task by task.
+    skmtl.callbacks.TaskLossRecorder : Record the losses of tasks.
 
     Examples
     --------
@@ -51,17 +51,17 @@ class LearningCurvesDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, *, by_task=False, member=None, ax=None, **kwargs):
-        """Show how an estimator was trained.
+        """Draw the learning curves of an estimator.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted, one of this package.
+            A fitted estimator of this package.
         by_task : bool, default=False
-            Whether to draw a curve for every task; needs a
+            Whether to draw a curve for each task; needs a
             :class:`~skmtl.callbacks.TaskLossRecorder` among the ``callbacks`` of the fit.
         member : int, optional
-            Which of its members; all by default.
+            Number of a member; all by default.
         {drawing}
         """
         check_is_fitted(estimator, "history_")
@@ -77,14 +77,14 @@ class LearningCurvesDisplay(Display):
             self._draw_tasks(ax, kwargs)
             return
         members = self.history["member"].unique()
-        for place, member in enumerate(members):
+        for number, member in enumerate(members):
             rows = self.history[self.history["member"] == member]
             for column, (name, style) in _STYLES.items():
                 if column not in rows or rows[column].isna().all():
                     continue
-                # one member alone needs no colours to be told from others
+                # with one member, the label needs no number
                 label = name if len(members) == 1 else f"member {member}, {name}"
-                options = {"label": label, "linestyle": style, "color": f"C{place % 10}"}
+                options = {"label": label, "linestyle": style, "color": f"C{number % 10}"}
                 self.lines_ += ax.plot(rows["epoch"], rows[column], **{**options, **kwargs})
                 if column == "valid_loss":
                     best = rows.loc[rows[column].idxmin()]
@@ -103,7 +103,7 @@ class LearningCurvesDisplay(Display):
 
 
 def _task_losses(estimator, member):
-    """What a recorder has seen, with the tasks' names, of one member or all."""
+    """Return the recorded losses of one member or all, with the names of the tasks."""
     recorders = [c for c in estimator.callbacks_ if isinstance(c, TaskLossRecorder)]
     if not recorders:
         raise ValueError(

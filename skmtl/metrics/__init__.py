@@ -1,7 +1,7 @@
-"""Scores of many tasks: per task, their mean, and over all labels together.
+"""Score many tasks: each one, their mean, or all labels together.
 
 Labels may be missing. The functions take one column per task; scorers and `per_task_score` find
-the tasks of an estimator in long and in wide form.
+the tasks of an estimator, in long and in wide form.
 """
 
 from skmtl.metrics._classification import (

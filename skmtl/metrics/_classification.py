@@ -2,7 +2,7 @@
 
 from skmtl.metrics._documentation import documented
 from skmtl.metrics._metric import Accuracy, evaluate
-from skmtl.metrics._pieces import wide_pieces
+from skmtl.metrics._parts import wide_parts
 from skmtl.metrics._probabilities import AveragePrecision, LogLoss, RocAuc
 
 ACCURACY = Accuracy()
@@ -15,8 +15,7 @@ LOG_LOSS = LogLoss()
 def mt_accuracy_score(y_true, y_pred, *, sample_weight=None, average="macro"):
     """Accuracy over tasks.
 
-    Each task is a column of `y_true`, with classes of its own; missing labels are
-    skipped.
+    Each task is a column of `y_true` and has its own classes; missing labels are skipped.
 
     Parameters
     ----------
@@ -43,29 +42,28 @@ def mt_accuracy_score(y_true, y_pred, *, sample_weight=None, average="macro"):
     >>> mt_accuracy_score(y_true, y_pred, average="micro")
     0.6
     """
-    return evaluate(ACCURACY, *wide_pieces(y_true, y_pred, sample_weight, "labels"), average)
+    return evaluate(ACCURACY, *wide_parts(y_true, y_pred, sample_weight, "labels"), average)
 
 
 @documented
 def mt_roc_auc_score(y_true, y_pred, *, sample_weight=None, labels=None, average="macro"):
-    """Area under the curve of true against false positives, over tasks.
+    """Area under the ROC curve over tasks.
 
-    With more than two classes it is the mean over the classes, each against the rest. Classes of
-    which a task has no label are left out, and the probabilities of the others divided by their
-    sum.
+    With more than two classes, the scores of each class against the rest are averaged. Classes for
+    which a task has no label are left out, and the other probabilities are rescaled to sum to 1.
 
     Parameters
     ----------
     {probabilities}
     average : {"macro", "micro"} or None, default="macro"
-        "macro" is the mean over tasks; "micro" ranks all labels of all tasks together, of more
-        than two classes every pair of a row and a class; None gives one number per task.
+        "macro" is the mean over tasks; "micro" ranks all labels of all tasks together (with
+        more than two classes, each pair of a row and a class); None gives one number per task.
 
     Returns
     -------
     float or Series
-        Greater is better. A task whose labels are all of one class has no score: it counts as
-        NaN, is left out of the mean, and a warning names it.
+        Greater is better. A task whose labels all belong to one class has no score: it is NaN,
+        is left out of the mean, and a warning names it.
 
     {raises}
 
@@ -80,30 +78,29 @@ def mt_roc_auc_score(y_true, y_pred, *, sample_weight=None, labels=None, average
     >>> mt_roc_auc_score(y_true, y_pred)
     0.875
     """
-    pieces = wide_pieces(y_true, y_pred, sample_weight, "probabilities", labels)
-    return evaluate(ROC_AUC, *pieces, average)
+    parts = wide_parts(y_true, y_pred, sample_weight, "probabilities", labels)
+    return evaluate(ROC_AUC, *parts, average)
 
 
 @documented
 def mt_average_precision_score(y_true, y_pred, *, sample_weight=None, labels=None, average="macro"):
-    """Average precision over tasks: the mean precision over the recalls that are reached.
+    """Average precision over tasks: the mean of the precisions at each recall that is reached.
 
-    With more than two classes it is the mean over the classes, each against the rest. Classes of
-    which a task has no label are left out, and the probabilities of the others divided by their
-    sum.
+    With more than two classes, the scores of each class against the rest are averaged. Classes for
+    which a task has no label are left out, and the other probabilities are rescaled to sum to 1.
 
     Parameters
     ----------
     {probabilities}
     average : {"macro", "micro"} or None, default="macro"
-        "macro" is the mean over tasks; "micro" ranks all labels of all tasks together, of more
-        than two classes every pair of a row and a class; None gives one number per task.
+        "macro" is the mean over tasks; "micro" ranks all labels of all tasks together (with
+        more than two classes, each pair of a row and a class); None gives one number per task.
 
     Returns
     -------
     float or Series
-        Greater is better. A task without a positive label has no score: it counts as NaN, is left
-        out of the mean, and a warning names it.
+        Greater is better. A task without a positive label has no score: it is NaN, is left out of
+        the mean, and a warning names it.
 
     {raises}
 
@@ -116,15 +113,15 @@ def mt_average_precision_score(y_true, y_pred, *, sample_weight=None, labels=Non
     >>> mt_average_precision_score(y_true, y_pred, average=None).round(3).tolist()
     [0.833, 1.0]
     """
-    pieces = wide_pieces(y_true, y_pred, sample_weight, "probabilities", labels)
-    return evaluate(AVERAGE_PRECISION, *pieces, average)
+    parts = wide_parts(y_true, y_pred, sample_weight, "probabilities", labels)
+    return evaluate(AVERAGE_PRECISION, *parts, average)
 
 
 @documented
 def mt_log_loss(y_true, y_pred, *, sample_weight=None, labels=None, average="macro"):
-    """Log loss over tasks: minus the mean logarithm of the probability of the label.
+    """Log loss over tasks: the negative mean log-probability of the labels.
 
-    Probabilities of 0 are raised to the smallest number that counts, as in scikit-learn.
+    Probabilities of 0 are clipped to the smallest positive number, as in scikit-learn.
 
     Parameters
     ----------
@@ -150,5 +147,5 @@ def mt_log_loss(y_true, y_pred, *, sample_weight=None, labels=None, average="mac
     ripe      0.00
     dtype: float64
     """
-    pieces = wide_pieces(y_true, y_pred, sample_weight, "probabilities", labels)
-    return evaluate(LOG_LOSS, *pieces, average)
+    parts = wide_parts(y_true, y_pred, sample_weight, "probabilities", labels)
+    return evaluate(LOG_LOSS, *parts, average)

@@ -1,4 +1,4 @@
-"""What a fitted estimator says about its tasks: where their ids are, and their classes."""
+"""Find the task ids and the classes of the tasks of a fitted estimator."""
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,13 @@ _WRAPPED = ("best_estimator_", "estimator_", "regressor_", "estimator", "regress
 
 
 def _task_labels(estimator, X):
-    """The task of every row.
+    """Return the task of each row.
 
     Parameters
     ----------
     estimator : estimator
-        It, or what it wraps in a pipeline or a search, may have a parameter `task_id`.
+        It, or the estimator that it wraps (in a pipeline or a search), may have a parameter
+        `task_id`.
     X : table
 
     Returns
@@ -37,13 +38,13 @@ def _task_labels(estimator, X):
     table = as_table(X)
     names = getattr(chain[-1], "feature_names_in_", None)
     if isinstance(table, pd.DataFrame) and names is not None and set(table.columns) == set(names):
-        # positions are those of fit
+        # positions refer to the columns in fit
         table = table[list(names)]
     return labels_of(table, find_columns(table, task_id, "task_id"))
 
 
 def _chain(estimator):
-    """The estimator, what it wraps, and so on, down to one with `task_id` or to the last one."""
+    """Return the estimator, what it wraps, and so on, up to the first one with `task_id`."""
     chain = [estimator]
     while not hasattr(chain[-1], "task_id"):
         outer = chain[-1]
@@ -59,14 +60,14 @@ def _chain(estimator):
 
 
 def classes_by_task(estimator, y, y_pred):
-    """Kind and classes of each task in wide form.
+    """Return the classes and the kind of each task in wide form.
 
     Parameters
     ----------
     estimator : estimator
         Its `task_types_`, if there are any, are "regression" or other words by task. Its
-        `classes_per_task_` or `classes_` are a list or a dict of arrays, with None for tasks that
-        are no classification, or one array.
+        `classes_per_task_` or `classes_` are a list or a dict of arrays, with None for
+        regression tasks, or one array.
     y : table
         Labels.
     y_pred : as `predict` or `predict_proba` gives it
@@ -80,13 +81,13 @@ def classes_by_task(estimator, y, y_pred):
     """
     truth = columns_of(y, "y")
     n_tasks = len(truth.values)
-    types = _said_by(estimator, "task_types_")
-    classes = _said_by(estimator, "classes_per_task_", "classes_")
+    types = _attribute(estimator, "task_types_")
+    classes = _attribute(estimator, "classes_per_task_", "classes_")
     kinds = ["classification" if is_classifier(estimator) else "regression"] * n_tasks
     if classes is not None and not isinstance(classes, dict):
         if any(each is not None and np.ndim(each) == 0 for each in classes):
             return _shared(classes, y_pred, n_tasks), kinds
-        # in the order of fit, which predictions with names tell
+        # in the order of fit, which the names of predictions show
         named = isinstance(y_pred, (dict, pd.DataFrame)) and truth.is_table
         if named and len(y_pred.keys()) == len(classes):
             classes = dict(zip(y_pred.keys(), classes, strict=True))
@@ -99,8 +100,8 @@ def classes_by_task(estimator, y, y_pred):
     return classes, kinds
 
 
-def _said_by(estimator, *names):
-    """The first of some attributes of the estimator, or of what it wraps; None if there is none."""
+def _attribute(estimator, *names):
+    """Return the first of these attributes that the estimator, or what it wraps, has, or None."""
     for each in _chain(estimator):
         for name in names:
             value = getattr(each, name, None)
@@ -110,7 +111,7 @@ def _said_by(estimator, *names):
 
 
 def _shared(classes, y_pred, n_tasks):
-    """Repeat one array of classes for each task, if the probabilities are of so many classes."""
+    """Repeat one array of classes for each task, if the shapes of the probabilities match it."""
     if n_tasks == 1:
         return [classes]
     if not isinstance(y_pred, (dict, list, tuple)) and np.ndim(y_pred) < 3:

@@ -1,4 +1,4 @@
-"""What training tasks together gains over training each alone."""
+"""Gains of training tasks together over training each alone."""
 
 import numpy as np
 import pandas as pd
@@ -7,19 +7,19 @@ from skmtl.metrics._inputs import shortened
 
 
 def transfer_gain(multi, single, *, greater_is_better=False):
-    """Relative gain of each task from being trained together with others.
+    """Return the relative gain of each task from training with others.
 
-    With errors it is ``(single - multi) / single``: 0.1 means that the error is a tenth lower than
-    that of a model of the task alone, and a negative gain that the other tasks did harm. With
-    scores it is ``(multi - single) / abs(single)``.
+    The gain of an error is ``(single - multi) / single``: 0.1 means that the error is
+    10% lower than that of a model trained on the task alone; a negative gain means that the other
+    tasks did harm. The gain of a score is ``(multi - single) / abs(single)``.
 
     Parameters
     ----------
     multi : Series, dict or array-like of shape (T,)
-        Errors of the tasks, trained together.
+        Errors of the tasks when trained together.
     single : Series, dict or array-like of shape (T,)
-        Errors of the tasks, each trained alone. Tasks are matched by label if both are Series or
-        dicts, and by position otherwise.
+        Errors of the tasks when each is trained alone. Tasks are matched by label if both are
+        Series or dicts, and by position otherwise.
     greater_is_better : bool, default=False
         Whether the numbers are scores instead of errors.
 
@@ -62,8 +62,8 @@ def transfer_gain(multi, single, *, greater_is_better=False):
     multi, single = multi.to_numpy(), single.to_numpy()
     if not greater_is_better and ((multi < 0).any() or (single < 0).any()):
         raise ValueError(
-            "errors must not be negative. Numbers of which greater is better, such as those of a "
-            "scorer, need greater_is_better=True."
+            "errors must not be negative. If greater numbers are better, as for a scorer, pass "
+            "greater_is_better=True."
         )
     change = multi - single if greater_is_better else single - multi
     gain = np.full(len(index), np.nan)
@@ -73,7 +73,7 @@ def transfer_gain(multi, single, *, greater_is_better=False):
 
 
 def _as_series(values, name):
-    """A Series, and whether its labels are the caller's."""
+    """Return a Series, and whether the caller gave its labels."""
     has_labels = isinstance(values, (pd.Series, dict))
     if isinstance(values, dict):
         index = pd.Index(values, tupleize_cols=False)

@@ -1,37 +1,37 @@
-"""Hypervolume: how much of the space of losses a front leaves behind it."""
+"""Hypervolume: the volume that a front of losses dominates."""
 
 from importlib.util import find_spec
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-# of random points at once: bounds the memory
-_AT_ONCE = 2**16
+# bounds the memory
+_POINTS_PER_CHUNK = 2**16
 
 
 def hypervolume(
     points, reference, *, n_samples=100_000, return_error=False, method="auto", random_state=0
 ):
-    """Volume between a set of points and a reference point that they are better than.
+    """Return the volume that a set of points dominates, up to a reference point.
 
-    All objectives are losses: smaller is better. A set with a larger hypervolume is nearer to the
-    ideal, or covers more of the front.
+    All objectives are losses: smaller is better. A larger hypervolume means that the points are
+    closer to the ideal point or cover more of the front.
 
     Parameters
     ----------
     points : array-like of shape (n, T)
-        Losses. Those that are not better than the reference point in every task add nothing.
+        Losses. Points that are not better than the reference point in every task add nothing.
     reference : array-like of shape (T,)
-        The reference point. Volumes are comparable for the same one only.
+        The reference point. Only volumes with the same reference point are comparable.
     n_samples : int, default=100_000
         Random points of the Monte Carlo estimate.
     return_error : bool, default=False
-        Whether to return the standard error, too; it is 0 for exact volumes.
+        Whether to also return the standard error, which is 0 for exact volumes.
     method : {"auto", "exact", "monte carlo"}, default="auto"
         "auto" is exact for up to three objectives, and beyond if the package moocore is installed;
         otherwise a Monte Carlo estimate.
     random_state : int, RandomState instance or None, default=0
-        Of the estimate.
+        Determines the random points.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def hypervolume(
     ------
     ValueError
         If shapes do not fit, a number is not finite, or an exact volume of more than three
-        objectives is asked for without moocore.
+        objectives is requested but moocore is not installed.
 
     See Also
     --------
@@ -53,9 +53,9 @@ def hypervolume(
     Notes
     -----
     The measure of the union of the boxes between each point and the reference point [1]_: with two
-    objectives the sum over the sorted front, with three by slices along the third one. The estimate
-    draws points between the ideal point and the reference point, and its standard error is that
-    of a share.
+    objectives a sum over the sorted front, with three a sum over slices along the third one. The
+    estimate draws points between the ideal point and the reference point; its standard error is
+    that of a proportion.
 
     References
     ----------
@@ -107,30 +107,30 @@ def _checked(points, reference):
     return points, reference
 
 
-def _one(points, reference):
+def _length(points, reference):
     return float(reference[0] - points.min())
 
 
-def _two(points, reference):
+def _area(points, reference):
     points = points[np.lexsort((points[:, 1], points[:, 0]))]
-    # the best second loss of all points up to here: those in front of it are steps of a stair
+    # the best second loss of all points so far: the front is a staircase
     best = np.minimum.accumulate(points[:, 1])
     right = np.append(points[1:, 0], reference[0])
     return float((right - points[:, 0]) @ (reference[1] - best))
 
 
-def _three(points, reference):
+def _volume(points, reference):
     points = points[np.argsort(points[:, 2], kind="stable")]
     heights = np.append(points[:, 2], reference[2])
     volume = 0.0
     for k in range(len(points)):
         thickness = heights[k + 1] - heights[k]
         if thickness > 0:
-            volume += thickness * _two(points[: k + 1, :2], reference[:2])
+            volume += thickness * _area(points[: k + 1, :2], reference[:2])
     return float(volume)
 
 
-_EXACT = {1: _one, 2: _two, 3: _three}
+_EXACT = {1: _length, 2: _area, 3: _volume}
 
 
 def _estimate(points, reference, n_samples, random_state):
@@ -138,12 +138,12 @@ def _estimate(points, reference, n_samples, random_state):
     ideal = points.min(axis=0)
     box = float(np.prod(reference - ideal))
     inside = 0
-    for start in range(0, n_samples, _AT_ONCE):
-        size = min(_AT_ONCE, n_samples - start)
+    for start in range(0, n_samples, _POINTS_PER_CHUNK):
+        size = min(_POINTS_PER_CHUNK, n_samples - start)
         sample = generator.uniform(ideal, reference, size=(size, len(reference)))
-        beaten = np.zeros(size, dtype=bool)
+        dominated = np.zeros(size, dtype=bool)
         for point in points:
-            beaten |= (point <= sample).all(axis=1)
-        inside += int(beaten.sum())
+            dominated |= (point <= sample).all(axis=1)
+        inside += int(dominated.sum())
     share = inside / n_samples
     return box * share, box * float(np.sqrt(share * (1 - share) / n_samples))

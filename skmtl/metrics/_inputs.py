@@ -1,4 +1,4 @@
-"""Labels, predictions, probabilities and weights as lists of columns, in the order of the tasks."""
+"""Turn labels, predictions, probabilities and weights into lists of columns, one per task."""
 
 from typing import NamedTuple
 
@@ -45,7 +45,7 @@ def columns_of(table, what):
 
 
 def _plain(column):
-    """A Series as an array that numpy knows; missing values stay missing."""
+    """Return a Series as a plain numpy array; missing values stay missing."""
     extended = pd.api.types.is_extension_array_dtype(column.dtype)
     return column.to_numpy(dtype=object if extended else None)
 
@@ -54,7 +54,7 @@ def _as_array(table, what):
     if table is None or sparse.issparse(table):
         kind = "None" if table is None else "a sparse matrix"
         raise TypeError(f"{what} is {kind}; pass a DataFrame or an array.")
-    # a list may hold strings beside NaN, which numpy would make a string too
+    # in a list of strings and NaN, numpy would turn NaN into a string
     array = np.asarray(table, dtype=None if hasattr(table, "__array__") else object)
     if array.ndim == 1 and len(array) and isinstance(array[0], (list, tuple, np.ndarray)):
         raise ValueError(f"the rows of {what} differ in length; pass one value for each task.")
@@ -66,7 +66,7 @@ def _as_array(table, what):
 
 
 def in_order(columns, truth, what):
-    """Arrays of some columns in the order of those of `truth`, and with as many rows.
+    """Return columns in the order of the columns of `truth`, after checking their lengths.
 
     Parameters
     ----------
@@ -112,13 +112,13 @@ def _check_names(expected, names, what):
 
 
 def shortened(names):
-    """At most ten names, for a message."""
+    """Return at most ten names, for a message."""
     shown = ", ".join(map(repr, names[:10]))
     return f"[{shown}{', ...' if len(names) > 10 else ''}]"
 
 
 def by_task(given, truth, what):
-    """Values for each task, out of a dict or a list.
+    """Return one value for each task from a dict or a list.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def by_task(given, truth, what):
     Returns
     -------
     names : Index or None
-        Those of `truth`, or else the keys.
+        The names in `truth`, or else the keys.
     values : list
         None for tasks that are not in the dict.
     """
@@ -157,7 +157,7 @@ def by_task(given, truth, what):
 
 
 def probabilities_of(y_pred, truth):
-    """Probabilities of each task.
+    """Return the probabilities of each task.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def probabilities_of(y_pred, truth):
     names : Index or None
         Names of the tasks.
     values : list of ndarray or None
-        Each (n, n_classes), or (n,) for the positive class; None for a task that is not there.
+        Each (n, n_classes), or (n,) for the positive class; None for a missing task.
     """
     what = "y_pred"
     if isinstance(y_pred, dict) or _holds_arrays(y_pred):
@@ -191,14 +191,14 @@ def probabilities_of(y_pred, truth):
 
 
 def _holds_arrays(y_pred):
-    """Whether this is an array for each task, not a list of rows."""
+    """Return whether this holds an array for each task, not a list of rows."""
     if isinstance(y_pred, (list, tuple)):
         return any(getattr(value, "ndim", 0) for value in y_pred)
     return getattr(y_pred, "ndim", 0) == 3
 
 
 def weights_of(sample_weight, truth):
-    """Weights of each task, or None for each."""
+    """Return the weights of each task, or None for each."""
     n_tasks = len(truth.values)
     if sample_weight is None:
         return [None] * n_tasks

@@ -1,6 +1,6 @@
-"""How one number comes out of the labels of a task, and how the tasks' numbers become one.
+"""Metrics of one task, and their average over tasks.
 
-A metric sees pieces (`skmtl.metrics._pieces`); it knows neither tables nor estimators.
+A metric takes parts (`skmtl.metrics._parts`); it knows neither tables nor estimators.
 """
 
 import inspect
@@ -14,17 +14,17 @@ from sklearn.metrics import accuracy_score, r2_score
 from skmtl.metrics._inputs import shortened
 
 
-def evaluate(metric, tasks, pieces, average, stacklevel=3):
-    """One number, or one for each task.
+def evaluate(metric, tasks, parts, average, stacklevel=3):
+    """Return one number, or one for each task.
 
     Parameters
     ----------
     metric : Metric
     tasks : Index
-    pieces : list of Piece
+    parts : list of TaskPart
     average : {"macro", "micro", None}
     stacklevel : int, default=3
-        Of the warning, as seen from the caller of this function.
+        Stack level of the warning, counted from the caller of this function.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def evaluate(metric, tasks, pieces, average, stacklevel=3):
     """
     check_average(average)
     if average == "micro":
-        score = metric.of_all([piece for piece in pieces if len(piece.y_true)])
+        score = metric.of_all([part for part in parts if len(part.y_true)])
         if np.isnan(score):
             warnings.warn(
                 f"{metric.title} of all labels together is not defined: it needs {metric.needs}. "
@@ -41,7 +41,7 @@ def evaluate(metric, tasks, pieces, average, stacklevel=3):
                 stacklevel=stacklevel,
             )
         return score
-    scores = scores_by_task(metric, tasks, pieces)
+    scores = scores_by_task(metric, tasks, parts)
     undefined = scores.index[scores.isna()].tolist()
     if undefined:
         warnings.warn(
@@ -54,7 +54,7 @@ def evaluate(metric, tasks, pieces, average, stacklevel=3):
 
 
 def check_average(average):
-    """Raise an error if this is no way to average."""
+    """Raise an error if `average` is unknown."""
     if average is not None and average not in ("macro", "micro"):
         raise ValueError(
             f"average={average!r} is unknown; use 'macro' for the mean over tasks, 'micro' for all "
@@ -62,38 +62,38 @@ def check_average(average):
         )
 
 
-def scores_by_task(metric, tasks, pieces):
-    """One number for each task, the mean over its outputs; NaN where it is not defined."""
+def scores_by_task(metric, tasks, parts):
+    """Return the mean over the outputs of each task; NaN where it is not defined."""
     total, count = np.zeros(len(tasks)), np.zeros(len(tasks))
-    for piece in pieces:
+    for part in parts:
         try:
-            score = metric.of_task(piece) if metric.is_defined(piece) else np.nan
+            score = metric.of_task(part) if metric.is_defined(part) else np.nan
         except ValueError as error:
-            if repr(piece.task) in str(error):
+            if repr(part.task) in str(error):
                 raise
-            raise ValueError(f"{metric.title} of the task {piece.task!r}: {error}") from error
+            raise ValueError(f"{metric.title} of the task {part.task!r}: {error}") from error
         if not np.isnan(score):
-            total[piece.position] += score
-            count[piece.position] += 1
+            total[part.position] += score
+            count[part.position] += 1
     scores = np.full(len(tasks), np.nan)
     np.divide(total, count, out=scores, where=count > 0)
     return pd.Series(scores, index=tasks)
 
 
 class Metric:
-    """A mean of something over labels, computed by a function of scikit-learn.
+    """A metric that is a mean over labels, computed by a function of scikit-learn.
 
     Parameters
     ----------
     title : str
-        What messages call it.
+        Its name in messages.
     function : callable
         Called as ``function(y_true, y_pred, sample_weight=weight, **settings)``.
     settings : dict
     """
 
-    content = "numbers"  # what the predictions are
-    kind = "regression"  # of the tasks that it is for; None for all
+    content = "numbers"  # kind of predictions
+    kind = "regression"  # kind of tasks that it applies to; None for all
     greater_is_better = False
     needs = "at least one label"
 
@@ -102,22 +102,22 @@ class Metric:
         self.function = function
         self.settings = settings
 
-    def is_defined(self, piece):
-        """Whether the labels of the task are enough."""
-        return len(piece.y_true) > 0
+    def is_defined(self, part):
+        """Return whether the task has enough labels."""
+        return len(part.y_true) > 0
 
-    def of_task(self, piece):
-        """The number of one task."""
-        return self._call(piece.y_true, piece.y_pred, piece.weight)
+    def of_task(self, part):
+        """Return the value for one task."""
+        return self._call(part.y_true, part.y_pred, part.weight)
 
-    def of_all(self, pieces):
-        """The number of all labels together; NaN if it is not defined."""
-        if not pieces:
+    def of_all(self, parts):
+        """Return the value for all labels together; NaN if it is not defined."""
+        if not parts:
             return np.nan
         return self._call(
-            np.concatenate([piece.y_true for piece in pieces]),
-            np.concatenate([piece.y_pred for piece in pieces]),
-            joined_weights(pieces),
+            np.concatenate([part.y_true for part in parts]),
+            np.concatenate([part.y_pred for part in parts]),
+            joined_weights(parts),
         )
 
     def _call(self, y_true, y_pred, weight):
@@ -125,11 +125,11 @@ class Metric:
         return float(self.function(y_true, y_pred, **weights, **self.settings))
 
 
-def joined_weights(pieces):
-    """Weights of all labels, or None."""
-    if pieces[0].weight is None:
+def joined_weights(parts):
+    """Return the weights of all labels, or None."""
+    if parts[0].weight is None:
         return None
-    return np.concatenate([piece.weight for piece in pieces])
+    return np.concatenate([part.weight for part in parts])
 
 
 class R2(Metric):
@@ -141,26 +141,26 @@ class R2(Metric):
     def __init__(self):
         super().__init__("R2", r2_score)
 
-    def is_defined(self, piece):
-        return len(piece.y_true) > 1
+    def is_defined(self, part):
+        return len(part.y_true) > 1
 
-    def of_all(self, pieces):
-        if not any(map(self.is_defined, pieces)):
+    def of_all(self, parts):
+        if not any(map(self.is_defined, parts)):
             return np.nan
         residual = deviation = 0.0
-        for piece in pieces:
-            mean = np.average(piece.y_true, weights=piece.weight)
-            weight = 1.0 if piece.weight is None else piece.weight
-            residual += np.sum(weight * (piece.y_true - piece.y_pred) ** 2)
-            deviation += np.sum(weight * (piece.y_true - mean) ** 2)
+        for part in parts:
+            mean = np.average(part.y_true, weights=part.weight)
+            weight = 1.0 if part.weight is None else part.weight
+            residual += np.sum(weight * (part.y_true - part.y_pred) ** 2)
+            deviation += np.sum(weight * (part.y_true - mean) ** 2)
         if deviation == 0:
-            # as scikit-learn has it for constant labels
+            # as in scikit-learn for constant labels
             return float(residual == 0)
         return float(1 - residual / deviation)
 
 
 class Accuracy(Metric):
-    """Share of the labels that are predicted."""
+    """Share of correctly predicted labels."""
 
     content = "labels"
     kind = "classification"
@@ -169,23 +169,23 @@ class Accuracy(Metric):
     def __init__(self):
         super().__init__("accuracy", accuracy_score)
 
-    def of_task(self, piece):
-        return self._call(*self._hits(piece), piece.weight)
+    def of_task(self, part):
+        return self._call(*self._hits(part), part.weight)
 
-    def of_all(self, pieces):
-        if not pieces:
+    def of_all(self, parts):
+        if not parts:
             return np.nan
-        hits = [self._hits(piece) for piece in pieces]
-        return self._call(*map(np.concatenate, zip(*hits, strict=True)), joined_weights(pieces))
+        hits = [self._hits(part) for part in parts]
+        return self._call(*map(np.concatenate, zip(*hits, strict=True)), joined_weights(parts))
 
     @staticmethod
-    def _hits(piece):
-        """Labels and predictions as numbers, so that 1, 1.0 and True are the same."""
-        both = [piece.y_true, piece.y_pred]
+    def _hits(part):
+        """Return labels and predictions as codes, so that 1, 1.0 and True are the same."""
+        both = [part.y_true, part.y_pred]
         kinds = {pd.api.types.infer_dtype(values, skipna=False) for values in both}
         if "string" in kinds and any(values.dtype.kind in "biuf" for values in both):
             raise ValueError(
-                f"for the task {piece.task!r} the labels or the predictions are strings and the "
+                f"for the task {part.task!r} the labels or the predictions are strings and the "
                 "others are numbers; convert one of them."
             )
         return np.split(pd.factorize(np.concatenate(both))[0], 2)
@@ -209,5 +209,5 @@ class Function(Metric):
 
 
 def takes_weights(function):
-    """Whether a function has a parameter `sample_weight`."""
+    """Return whether a function has a parameter `sample_weight`."""
     return "sample_weight" in inspect.signature(function).parameters

@@ -1,6 +1,6 @@
-"""One column of a multi-output estimator's predictions, as an estimator of its own.
+"""Present one output of a multi-output estimator as an estimator.
 
-scikit-learn's scorers know estimators of one output only.
+scikit-learn's scorers only take estimators with one output.
 """
 
 import numpy as np
@@ -10,19 +10,19 @@ from sklearn.utils.metaestimators import available_if
 
 from skmtl._sklearn_compat import _num_samples
 from skmtl.metrics._inputs import columns_of, in_order, probabilities_of
-from skmtl.metrics._pieces import tidy
+from skmtl.metrics._parts import tidy
 from skmtl.metrics._probabilities import default_classes
 
 
 class Predictions:
-    """What a multi-output estimator predicts for a table, each method called once.
+    """Predictions of a multi-output estimator for a table; each method is called once.
 
     Parameters
     ----------
     estimator : estimator
     X : table
     truth : Columns
-        Labels, whose order the columns are brought into.
+        Labels; predictions are put in the order of their columns.
 
     Attributes
     ----------
@@ -43,13 +43,13 @@ class Predictions:
         self._known = {"predict": self._split("predict", self.raw, len(truth.values[0]))}
 
     def columns(self, method):
-        """Predictions for the table, a list of arrays."""
+        """Return predictions for the table, a list of arrays."""
         if method not in self._known:
             self._known[method] = self.columns_for(method, self._X)
         return self._known[method]
 
     def columns_for(self, method, X):
-        """Predictions for another table, a list of arrays."""
+        """Return predictions for another table, a list of arrays."""
         return self._split(method, getattr(self.estimator, method)(X), _num_samples(X))
 
     def _split(self, method, predictions, n_rows):
@@ -76,7 +76,7 @@ class OneColumn:
     column : int
         Which task.
     X : table
-        Rows that are known to `predictions`.
+        Rows of the table of `predictions`.
     rows : ndarray
         Their numbers.
     """
@@ -94,14 +94,14 @@ class OneColumn:
         Parameters
         ----------
         classes : ndarray or None
-            If None, they are those that occur.
+            If None, the classes that occur are used.
         y_true : ndarray
             Labels of the rows.
 
         Returns
         -------
         ndarray
-            The labels in the type of the classes: 1 instead of 1.0.
+            The labels with the type of the classes: 1 instead of 1.0.
         """
         codes, seen = pd.factorize(y_true)
         if classes is None:
@@ -116,16 +116,16 @@ class OneColumn:
     def _of(self, method, X):
         if X is self.X:
             return self._predictions.columns(method)[self._column][self._rows]
-        # a function may ask about other rows
+        # a scoring function may predict other rows
         return self._predictions.columns_for(method, X)[self._column]
 
     def predict(self, X):
-        """Predicted values of the task."""
+        """Return the predictions for the task."""
         return self._of("predict", X)
 
     @available_if(_classifies("predict_proba"))
     def predict_proba(self, X):
-        """Probabilities of the classes of the task."""
+        """Return the probabilities of the classes of the task."""
         probabilities = self._of("predict_proba", X)
         if probabilities.ndim == 2 and probabilities.shape[1] == 1 < len(self.classes_):
             probabilities = probabilities[:, 0]
@@ -135,11 +135,11 @@ class OneColumn:
 
     @available_if(_classifies("decision_function"))
     def decision_function(self, X):
-        """Decision values of the task."""
+        """Return the decision values of the task."""
         return self._of("decision_function", X)
 
     def fit(self, X, y):
-        """Do nothing: only what is fitted can be scored."""
+        """Do nothing; scorers need a method `fit`."""
         return self
 
     def __sklearn_is_fitted__(self):

@@ -1,4 +1,4 @@
-"""One score for each task."""
+"""Scores of single tasks."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from skmtl.metrics._estimators import _task_labels, classes_by_task
 from skmtl.metrics._inputs import columns_of, weights_of
 from skmtl.metrics._metric import evaluate
 from skmtl.metrics._one_column import OneColumn, Predictions
-from skmtl.metrics._pieces import labelled, rows_by_task, tidy, wide_pieces
+from skmtl.metrics._parts import labelled, rows_by_task, tidy, wide_parts
 from skmtl.metrics._regression import R2_SCORE
 from skmtl.metrics._scorers import MultiTaskScorer, mt_accuracy_scorer, mt_r2_scorer
 
@@ -25,24 +25,23 @@ def per_task_score(estimator, X, y, *, scoring=None, sample_weight=None):
     Parameters
     ----------
     estimator : estimator
-        A fitted one, perhaps in a pipeline or a search. In long form it has a parameter
-        `task_id`; in wide form any estimator of scikit-learn will do.
+        A fitted estimator, also in a pipeline or a search. In long form it needs a parameter
+        `task_id`; in wide form any estimator of scikit-learn works.
     X : DataFrame or array-like of shape (n, n_columns)
         Rows to predict.
     y : DataFrame or array-like of shape (n,) or (n, T)
         Labels, NaN where missing.
     scoring : str or callable, optional
-        A scorer of this module or of scikit-learn, the name of the latter, or a function
-        ``scoring(estimator, X, y)``. R2 for regression and accuracy for classification if not
-        given.
+        A scorer of this module or of scikit-learn, the name of a scikit-learn scorer, or a function
+        ``scoring(estimator, X, y)``. By default R2 for regression and accuracy for classification.
     sample_weight : array-like of shape (n,) or (n, T), optional
         Weights of the rows, or of each label in wide form.
 
     Returns
     -------
     Series
-        One score per task, NaN for a task without labels. Greater is better: errors have a minus
-        sign.
+        One score per task, NaN for a task without labels. Greater is better: errors are
+        negated.
 
     Raises
     ------
@@ -73,8 +72,9 @@ def per_task_score(estimator, X, y, *, scoring=None, sample_weight=None):
         return _default_scores(estimator, X, y, sample_weight, labels)
     if not (isinstance(scoring, str) or callable(scoring)):
         raise TypeError(
-            f"scoring={scoring!r} is no single scorer; pass the name of one of scikit-learn's or a "
-            "function scoring(estimator, X, y), and call per_task_score once for each."
+            f"scoring={scoring!r} is not a single scorer; pass the name of a scorer of "
+            "scikit-learn or a function scoring(estimator, X, y), and call per_task_score once "
+            "for each."
         )
     scorer = check_scoring(estimator, scoring=scoring)
     wide = labels is None and np.ndim(y) == 2
@@ -91,7 +91,7 @@ def per_task_score(estimator, X, y, *, scoring=None, sample_weight=None):
 
 
 def _default_scores(estimator, X, y, sample_weight, labels):
-    """R2 or accuracy of each task."""
+    """Return R2 or accuracy of each task."""
     if labels is not None:
         scorer = mt_accuracy_scorer if is_classifier(estimator) else mt_r2_scorer
         return scorer._by_task(estimator, X, y, sample_weight)
@@ -101,22 +101,20 @@ def _default_scores(estimator, X, y, sample_weight, labels):
 
 
 def _scores_by_kind(y_true, y_pred, kinds, sample_weight):
-    """R2 or accuracy of each column of the labels."""
+    """Return R2 or accuracy of each column of the labels."""
     regression = np.array([kind == "regression" for kind in kinds])
     scores, columns = [], []
     for metric, chosen in ((R2_SCORE, regression), (ACCURACY, ~regression)):
         chosen = np.flatnonzero(chosen)
         if len(chosen):
-            tasks, pieces = wide_pieces(
-                y_true, y_pred, sample_weight, metric.content, chosen=chosen
-            )
-            scores.append(evaluate(metric, tasks, pieces, None, stacklevel=5))
+            tasks, parts = wide_parts(y_true, y_pred, sample_weight, metric.content, chosen=chosen)
+            scores.append(evaluate(metric, tasks, parts, None, stacklevel=5))
             columns.extend(chosen)
     return pd.concat(scores).iloc[np.argsort(columns)]
 
 
 def _mean_task_score(y_true, y_pred, kinds, sample_weight=None):
-    """The mean over tasks of R2 for regression and accuracy for classification.
+    """Return the mean over tasks of R2 (regression) or accuracy (classification).
 
     Parameters
     ----------
@@ -171,7 +169,7 @@ def _score_columns(scorer, estimator, X, y, truth, weights):
 
 
 def _score(scorer, task, estimator, X, y, weight):
-    """The score of some rows; NaN if there are none."""
+    """Return the score of the rows; NaN if there are none."""
     if not len(y):
         return np.nan
     weights = {} if weight is None else {"sample_weight": weight}

@@ -8,27 +8,27 @@ from skmtl._data.task_ids import encode
 from skmtl.metrics._metric import Metric
 
 
-def encoded(piece):
-    """Labels as numbers of the columns of the probabilities.
+def encoded(part):
+    """Return labels as column numbers of the probabilities, and the probabilities.
 
     Returns
     -------
     codes : ndarray of shape (n,)
     probabilities : ndarray of shape (n, n_classes), or (n,) for the second of two classes
     """
-    probabilities = piece.y_pred
-    one_class = piece.classes is not None and len(piece.classes) == 1
+    probabilities = part.y_pred
+    one_class = part.classes is not None and len(part.classes) == 1
     if one_class:
-        probabilities = probabilities.reshape(len(piece.y_true), -1)
+        probabilities = probabilities.reshape(len(part.y_true), -1)
     elif probabilities.ndim == 2 and probabilities.shape[1] == 1:
         probabilities = probabilities[:, 0]
     n_classes = 2 if probabilities.ndim == 1 else probabilities.shape[1]
-    numbers, seen = pd.factorize(piece.y_true)
-    classes = default_classes(seen, n_classes) if piece.classes is None else piece.classes
+    numbers, seen = pd.factorize(part.y_true)
+    classes = default_classes(seen, n_classes) if part.classes is None else part.classes
     if len(classes) != n_classes:
-        what = f"the labels {seen.tolist()}" if piece.classes is None else f"{len(classes)} classes"
+        what = f"the labels {seen.tolist()}" if part.classes is None else f"{len(classes)} classes"
         raise ValueError(
-            f"the task {piece.task!r} has {what}, but y_pred has probabilities of {n_classes} "
+            f"the task {part.task!r} has {what}, but y_pred has probabilities of {n_classes} "
             "classes. Pass labels= with the classes of each task, in the order of the columns of "
             "its probabilities."
         )
@@ -36,7 +36,7 @@ def encoded(piece):
     unknown = [label for label in seen.tolist() if label not in column_of]
     if unknown:
         raise ValueError(
-            f"y_true of the task {piece.task!r} has labels for which there are no probabilities: "
+            f"y_true of the task {part.task!r} has labels for which there are no probabilities: "
             f"{unknown}. Its classes are {list(column_of)}; check labels=, or make sure that each "
             "class is among the training rows, for example with stratified folds."
         )
@@ -45,7 +45,7 @@ def encoded(piece):
 
 
 def default_classes(seen, n_classes):
-    """Sorted labels; of a single one that is usual for two classes, both."""
+    """Return the sorted labels, or both usual labels of two classes if only one occurs."""
     if len(seen) == 1 and n_classes == 2:
         for pair in ([0, 1], [-1, 1]):
             if seen[0] in pair:
@@ -54,7 +54,7 @@ def default_classes(seen, n_classes):
 
 
 def _narrowed(codes, probabilities):
-    """Leave out classes without labels; what remains sums to one again.
+    """Leave out classes without labels, and rescale the other probabilities to sum to 1.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def _narrowed(codes, probabilities):
     if n_classes > 2 and len(present) < n_classes:
         codes, probabilities = np.searchsorted(present, codes), probabilities[:, present]
         total = probabilities.sum(axis=1, keepdims=True)
-        # nothing is left of some rows: all classes are equally likely
+        # where all other probabilities are 0, all classes are equally likely
         probabilities = np.where(total > 0, probabilities, 1.0) / np.where(
             total > 0, total, len(present)
         )
@@ -76,14 +76,14 @@ def _narrowed(codes, probabilities):
 
 
 class Ranking(Metric):
-    """A metric that looks at how the rows are ordered by the probability of a class."""
+    """A metric of the order of rows by the probability of a class."""
 
     content = "probabilities"
     kind = "classification"
     greater_is_better = True
 
-    def of_all(self, pieces):
-        pooled = [_flags(piece) for piece in pieces]
+    def of_all(self, parts):
+        pooled = [_flags(part) for part in parts]
         if not pooled:
             return np.nan
         flags, scores, weights = map(np.concatenate, zip(*pooled, strict=True))
@@ -92,14 +92,14 @@ class Ranking(Metric):
         return float(self.function(flags, scores, sample_weight=weights))
 
 
-def _flags(piece):
-    """Of all pairs of a row and a class: whether it is the row's, probability and weight.
+def _flags(part):
+    """Return, for each pair of a row and a class, whether it is the label, probability and weight.
 
-    Of two classes only the second counts. Classes of which the task knows nothing, such as those
-    of other tasks in long form, are left out.
+    With two classes, only the second one is used. Classes without labels and probabilities in the
+    task, such as classes of other tasks in long form, are left out.
     """
-    codes, probabilities = encoded(piece)
-    weight = np.ones(len(codes)) if piece.weight is None else piece.weight
+    codes, probabilities = encoded(part)
+    weight = np.ones(len(codes)) if part.weight is None else part.weight
     if probabilities.ndim == 2 and probabilities.shape[1] == 2:
         probabilities = probabilities[:, 1]
     if probabilities.ndim == 1:
@@ -111,19 +111,19 @@ def _flags(piece):
 
 
 class RocAuc(Ranking):
-    """Area under the curve of true against false positives."""
+    """Area under the ROC curve."""
 
     needs = "labels of at least two classes"
 
     def __init__(self):
         super().__init__("ROC AUC", roc_auc_score)
 
-    def is_defined(self, piece):
-        return len(pd.unique(piece.y_true)) > 1
+    def is_defined(self, part):
+        return len(pd.unique(part.y_true)) > 1
 
-    def of_task(self, piece):
-        codes, probabilities = _narrowed(*encoded(piece))
-        settings = {"sample_weight": piece.weight}
+    def of_task(self, part):
+        codes, probabilities = _narrowed(*encoded(part))
+        settings = {"sample_weight": part.weight}
         if probabilities.ndim == 2:
             settings |= {"multi_class": "ovr", "labels": np.arange(probabilities.shape[1])}
         return float(roc_auc_score(codes, probabilities, **settings))
@@ -134,24 +134,24 @@ class RocAuc(Ranking):
 
 
 class AveragePrecision(Ranking):
-    """Mean precision over the recalls that are reached."""
+    """Mean of the precisions at each recall that is reached."""
 
     needs = "a label of the positive class, or of two classes if there are more than two"
 
     def __init__(self):
         super().__init__("average precision", average_precision_score)
 
-    def is_defined(self, piece):
-        if not len(piece.y_true):
+    def is_defined(self, part):
+        if not len(part.y_true):
             return False
-        codes, probabilities = _narrowed(*encoded(piece))
+        codes, probabilities = _narrowed(*encoded(part))
         return (codes == 1).any() if probabilities.ndim == 1 else probabilities.shape[1] > 1
 
-    def of_task(self, piece):
-        codes, probabilities = _narrowed(*encoded(piece))
+    def of_task(self, part):
+        codes, probabilities = _narrowed(*encoded(part))
         if probabilities.ndim == 2:
             codes = codes[:, None] == np.arange(probabilities.shape[1])
-        return float(average_precision_score(codes, probabilities, sample_weight=piece.weight))
+        return float(average_precision_score(codes, probabilities, sample_weight=part.weight))
 
     @staticmethod
     def _flags_are_enough(flags):
@@ -159,7 +159,7 @@ class AveragePrecision(Ranking):
 
 
 class LogLoss(Metric):
-    """Mean of minus the logarithm of the probability of the label."""
+    """Negative mean log-probability of the labels."""
 
     content = "probabilities"
     kind = "classification"
@@ -167,25 +167,23 @@ class LogLoss(Metric):
     def __init__(self):
         super().__init__("log loss", log_loss)
 
-    def of_task(self, piece):
-        codes, probabilities = encoded(piece)
+    def of_task(self, part):
+        codes, probabilities = encoded(part)
         if probabilities.ndim == 1:
             probabilities = np.column_stack([1 - probabilities, probabilities])
         n_classes = probabilities.shape[1]
         if n_classes == 1:
-            return 0.0  # the only class there is has probability 1
+            return 0.0  # the only class has probability 1
         total = probabilities.sum(axis=1, keepdims=True)
         if np.allclose(total, 1, rtol=0, atol=1e-5):
-            # single precision is no mistake; scikit-learn warns about anything larger
+            # allow for single precision; scikit-learn warns about larger deviations
             probabilities = probabilities / total
         return float(
-            log_loss(codes, probabilities, sample_weight=piece.weight, labels=np.arange(n_classes))
+            log_loss(codes, probabilities, sample_weight=part.weight, labels=np.arange(n_classes))
         )
 
-    def of_all(self, pieces):
-        if not pieces:
+    def of_all(self, parts):
+        if not parts:
             return np.nan
-        weights = [
-            len(piece.y_true) if piece.weight is None else piece.weight.sum() for piece in pieces
-        ]
-        return float(np.average([self.of_task(piece) for piece in pieces], weights=weights))
+        weights = [len(part.y_true) if part.weight is None else part.weight.sum() for part in parts]
+        return float(np.average([self.of_task(part) for part in parts], weights=weights))

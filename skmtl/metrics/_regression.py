@@ -4,7 +4,7 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error, root_mean_s
 
 from skmtl.metrics._documentation import documented
 from skmtl.metrics._metric import R2, Metric, evaluate
-from skmtl.metrics._pieces import wide_pieces
+from skmtl.metrics._parts import wide_parts
 
 MSE = Metric("mean squared error", mean_squared_error)
 RMSE = Metric("root mean squared error", root_mean_squared_error)
@@ -43,15 +43,15 @@ def mt_mean_squared_error(y_true, y_pred, *, sample_weight=None, average="macro"
     >>> mt_mean_squared_error(y_true, y_pred, average=None).tolist()
     [0.0, 1.0]
     """
-    return evaluate(MSE, *wide_pieces(y_true, y_pred, sample_weight, MSE.content), average)
+    return evaluate(MSE, *wide_parts(y_true, y_pred, sample_weight, MSE.content), average)
 
 
 @documented
 def mt_root_mean_squared_error(y_true, y_pred, *, sample_weight=None, average="macro"):
     """Root mean squared error over tasks.
 
-    The mean over tasks is that of the roots. "micro" is the root of the mean squared error of all
-    labels, which large tasks and large errors decide.
+    "macro" takes the root of each task before it averages. "micro" is the root of the mean squared
+    error of all labels, which large tasks and large errors dominate.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def mt_root_mean_squared_error(y_true, y_pred, *, sample_weight=None, average="m
     >>> mt_root_mean_squared_error(y_true, y_pred)
     2.0
     """
-    return evaluate(RMSE, *wide_pieces(y_true, y_pred, sample_weight, RMSE.content), average)
+    return evaluate(RMSE, *wide_parts(y_true, y_pred, sample_weight, RMSE.content), average)
 
 
 @documented
@@ -107,7 +107,7 @@ def mt_mean_absolute_error(y_true, y_pred, *, sample_weight=None, average="macro
     >>> mt_mean_absolute_error(y_true, np.full((3, 2), 2.0), average=None).round(2).tolist()
     [0.67, 3.0]
     """
-    return evaluate(MAE, *wide_pieces(y_true, y_pred, sample_weight, MAE.content), average)
+    return evaluate(MAE, *wide_parts(y_true, y_pred, sample_weight, MAE.content), average)
 
 
 @documented
@@ -116,7 +116,7 @@ def mt_r2_score(y_true, y_pred, *, sample_weight=None, average="macro"):
 
     The score of a task is 0 for the mean of its labels and 1 for perfect predictions. "micro" is 1
     minus the sum of all squared residuals over the sum of all squared deviations, each deviation
-    from the mean of its own task: differences between the levels of tasks explain nothing.
+    taken from the mean of its task, so that differences between task means explain nothing.
 
     Parameters
     ----------
@@ -126,8 +126,8 @@ def mt_r2_score(y_true, y_pred, *, sample_weight=None, average="macro"):
     Returns
     -------
     float or Series
-        Greater is better. A task with fewer than two labels has no score: it counts as NaN, is
-        left out of the mean, and a warning names it.
+        Greater is better. A task with fewer than two labels has no score: it is NaN, is left out
+        of the mean, and a warning names it.
 
     {raises}
 
@@ -144,5 +144,5 @@ def mt_r2_score(y_true, y_pred, *, sample_weight=None, average="macro"):
     >>> round(mt_r2_score(y_true, y_pred, average="micro"), 3)
     0.01
     """
-    pieces = wide_pieces(y_true, y_pred, sample_weight, R2_SCORE.content)
-    return evaluate(R2_SCORE, *pieces, average)
+    parts = wide_parts(y_true, y_pred, sample_weight, R2_SCORE.content)
+    return evaluate(R2_SCORE, *parts, average)

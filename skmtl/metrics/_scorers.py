@@ -1,4 +1,4 @@
-"""Scorers of all tasks together, for ``scoring=`` in scikit-learn's tools."""
+"""Scorers over tasks, for ``scoring=`` in scikit-learn's tools."""
 
 import numpy as np
 from sklearn import get_config
@@ -16,7 +16,7 @@ from skmtl.metrics._classification import (
 )
 from skmtl.metrics._estimators import _task_labels, classes_by_task
 from skmtl.metrics._metric import Function, check_average, evaluate, takes_weights
-from skmtl.metrics._pieces import long_pieces, wide_pieces
+from skmtl.metrics._parts import long_parts, wide_parts
 from skmtl.metrics._regression import (
     MAE,
     MSE,
@@ -43,13 +43,14 @@ _METRICS = {
 class MultiTaskScorer:
     """Score an estimator over tasks; greater is better.
 
-    In long form the tasks are those in the task column of X, which is found by the estimator's
-    parameter `task_id`, in wide form they are the columns of y. Labels may be missing.
+    In long form, tasks come from the column of X that the estimator's parameter `task_id` names; in
+    wide form, they are the columns of y. Missing labels are skipped; other labels in the same row
+    still count.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted one, perhaps in a pipeline or a search.
+        A fitted estimator, also in a pipeline or a search.
     X : DataFrame or array-like of shape (n, n_columns)
         Rows to predict.
     y : DataFrame or array-like of shape (n,) or (n, T)
@@ -60,7 +61,7 @@ class MultiTaskScorer:
     Returns
     -------
     float
-        Greater is better: errors have a minus sign.
+        Greater is better: errors are negated.
 
     Raises
     ------
@@ -69,7 +70,7 @@ class MultiTaskScorer:
 
     See Also
     --------
-    make_mt_scorer : Makes other ones.
+    make_mt_scorer : Make scorers of other metrics.
 
     Examples
     --------
@@ -89,19 +90,19 @@ class MultiTaskScorer:
         self._weight_request = None
 
     def __call__(self, estimator, X, y, sample_weight=None):
-        tasks, pieces = self._pieces(estimator, X, y, sample_weight)
-        return self._sign * evaluate(self._metric, tasks, pieces, self._average)
+        tasks, parts = self._parts(estimator, X, y, sample_weight)
+        return self._sign * evaluate(self._metric, tasks, parts, self._average)
 
     def _by_task(self, estimator, X, y, sample_weight):
-        """One score for each task; greater is better."""
-        tasks, pieces = self._pieces(estimator, X, y, sample_weight)
-        return self._sign * evaluate(self._metric, tasks, pieces, None, stacklevel=4)
+        """Return one score for each task; greater is better."""
+        tasks, parts = self._parts(estimator, X, y, sample_weight)
+        return self._sign * evaluate(self._metric, tasks, parts, None, stacklevel=4)
 
     @property
     def _sign(self):
         return 1 if self._metric.greater_is_better else -1
 
-    def _pieces(self, estimator, X, y, sample_weight):
+    def _parts(self, estimator, X, y, sample_weight):
         if y is None:
             raise ValueError(f"{self!r} compares predictions with labels; pass y.")
         if sample_weight is not None and not self._accept_sample_weight():
@@ -121,21 +122,21 @@ class MultiTaskScorer:
         y_pred = predict(X)
         if labels is not None:
             classes = getattr(estimator, "classes_", None)
-            return long_pieces(labels, y, y_pred, sample_weight, content, classes)
+            return long_parts(labels, y, y_pred, sample_weight, content, classes)
         classes, kinds = classes_by_task(estimator, y, y_pred)
         chosen = None
         if self._metric.kind and len(set(kinds)) > 1:
             chosen = np.flatnonzero([kind == self._metric.kind for kind in kinds])
-        return wide_pieces(y, y_pred, sample_weight, content, classes, chosen)
+        return wide_parts(y, y_pred, sample_weight, content, classes, chosen)
 
-    # what scikit-learn's tools ask of a scorer
+    # the protocol of scikit-learn's scorers
 
     def _accept_sample_weight(self):
-        """Whether weights may be passed."""
+        """Return whether weights may be passed."""
         return takes_weights(self._function)
 
     def set_score_request(self, *, sample_weight=UNCHANGED):
-        """Say whether metadata routing passes weights to this scorer.
+        """Set whether metadata routing passes weights to this scorer.
 
         Parameters
         ----------
@@ -163,7 +164,7 @@ class MultiTaskScorer:
         return self
 
     def get_metadata_routing(self):
-        """Tell scikit-learn which metadata to pass.
+        """Return which metadata scikit-learn passes.
 
         Returns
         -------
@@ -194,9 +195,9 @@ class MultiTaskScorer:
 def make_mt_scorer(
     metric, *, average="macro", greater_is_better=None, response_method=None, **settings
 ):
-    """Make a scorer of all tasks together.
+    """Make a scorer over tasks.
 
-    It can be used as ``scoring=`` wherever scikit-learn takes a scorer, in long and in wide form.
+    It works as ``scoring=`` wherever scikit-learn takes a scorer, in long and in wide form.
 
     Parameters
     ----------
@@ -206,24 +207,23 @@ def make_mt_scorer(
     average : {"macro", "micro"}, default="macro"
         "macro" is the mean over tasks, "micro" takes all labels together.
     greater_is_better : bool, optional
-        Whether larger numbers of the function are better; if not, the score has a minus sign.
-        True if not given. Known for the functions of this module.
+        Whether larger numbers of the function are better; if not, the score is negated. True by
+        default. Known for the functions of this module.
     response_method : {"predict", "predict_proba"}, optional
-        What the function is given: predictions, which is the default, or probabilities. Of two
-        classes these are the probabilities of the second one. Known for the functions of this
-        module.
+        Whether the function takes predictions (the default) or probabilities, with two classes
+        those of the second one. Known for the functions of this module.
     **settings : dict
-        Further arguments of the function.
+        Additional arguments of the function.
 
     Returns
     -------
     callable
-        To be called as ``scorer(estimator, X, y, sample_weight=None)``; greater is better.
+        A scorer ``scorer(estimator, X, y, sample_weight=None)``; greater is better.
 
     Raises
     ------
     ValueError, TypeError
-        If this is no such function, or `average` is unknown.
+        If `metric` is not such a function, or `average` is unknown.
 
     Examples
     --------
@@ -248,8 +248,7 @@ def make_mt_scorer(
     if metric in _METRICS:
         if settings or greater_is_better is not None or response_method is not None:
             raise ValueError(
-                f"all there is to choose for a scorer of {metric.__name__} is average; leave the "
-                "other arguments out."
+                f"a scorer of {metric.__name__} only takes average; leave the other arguments out."
             )
         return MultiTaskScorer(metric, _METRICS[metric], average)
     contents = {None: "labels", "predict": "labels", "predict_proba": "probabilities"}
@@ -258,8 +257,8 @@ def make_mt_scorer(
             f"response_method={response_method!r} is unknown; use 'predict' or 'predict_proba'."
         )
     better = True if greater_is_better is None else greater_is_better
-    own = Function(metric, better, contents[response_method], settings)
-    return MultiTaskScorer(metric, own, average)
+    custom = Function(metric, better, contents[response_method], settings)
+    return MultiTaskScorer(metric, custom, average)
 
 
 mt_r2_scorer = make_mt_scorer(mt_r2_score)

@@ -1,6 +1,6 @@
-"""Cross-validation: splitters that know about tasks, and searches that train side by side.
+"""Cross-validation: splitters that take tasks into account, and batched searches.
 
-Splitters read the task id from X, so that they can be given as `cv` to scikit-learn's functions.
+Splitters read the task id from X, so they can be passed as `cv` to scikit-learn's functions.
 """
 
 from skmtl.model_selection._batched import BatchedGridSearchCV, BatchedRandomizedSearchCV

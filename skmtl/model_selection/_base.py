@@ -1,7 +1,4 @@
-"""What all splitters share: from X to the number of each row's task, and back to positions.
-
-What lies between is arithmetic on these numbers.
-"""
+"""Base of all splitters: it encodes the task ids in X and turns masks into positions."""
 
 import warnings
 from abc import abstractmethod
@@ -24,7 +21,7 @@ task_id : str, int, or list of these
 
 
 class BaseTaskSplitter(BaseCrossValidator):
-    """What all splitters share; a subclass has its parameters and `_masks`."""
+    """Base of all splitters; a subclass defines its parameters and `_masks`."""
 
     _parameter_constraints = {
         "n_splits": [Interval(Integral, 2, None, closed="left")],
@@ -37,7 +34,7 @@ class BaseTaskSplitter(BaseCrossValidator):
         fill(cls, task_id=_TASK_ID)
 
     def _check_parameters(self):
-        """Called by the constructors, as in scikit-learn's splitters."""
+        """Check the parameters; constructors call it, as in scikit-learn's splitters."""
         validate_parameter_constraints(
             self._parameter_constraints, vars(self), caller_name=type(self).__name__
         )
@@ -80,7 +77,7 @@ class BaseTaskSplitter(BaseCrossValidator):
         y : array-like of length n, optional
             Ignored; classes are not stratified.
         groups : array-like of length n, optional
-            Ignored with a warning, since X says what the groups are.
+            Ignored with a warning, since X contains the task ids.
 
         Yields
         ------
@@ -92,8 +89,8 @@ class BaseTaskSplitter(BaseCrossValidator):
         Raises
         ------
         ValueError, TypeError
-            If X has no such columns, if an id is missing, or if the rows cannot be split in this
-            way; the message says what to change.
+            If X lacks the columns, if an id is missing, or if the rows cannot be split; the message
+            explains what to change.
         """
         if groups is not None:
             name = type(self).__name__
@@ -112,14 +109,14 @@ class BaseTaskSplitter(BaseCrossValidator):
         ----------
         table : DataFrame or ndarray
         codes : ndarray of int
-            Number of each row's task, without gaps.
+            Number of the task of each row: 0, 1, ...
         """
 
 
-def places(codes, order):
-    """Place of every row within its task (0, 1, ...) if the rows are taken in this order."""
+def positions_in_tasks(codes, order):
+    """Return the position of each row within its task (0, 1, ...) when rows are in this order."""
     counts = np.bincount(codes)
     by_task = order[np.argsort(codes[order], kind="stable")]
-    place = np.empty(len(codes), dtype=np.int64)
-    place[by_task] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return place
+    positions = np.empty(len(codes), dtype=np.int64)
+    positions[by_task] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return positions

@@ -1,4 +1,4 @@
-"""`BatchedGridSearchCV` and `BatchedRandomizedSearchCV`: their parameters and documentation."""
+"""Parameters and documentation of `BatchedGridSearchCV` and `BatchedRandomizedSearchCV`."""
 
 from numbers import Integral
 
@@ -19,20 +19,20 @@ _MAX_MEMBERS = {"max_members": [Interval(Integral, 1, None, closed="left"), StrO
 
 @document
 class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
-    """Search over a grid of parameters, all candidates and folds training side by side.
+    """Grid search that trains all candidates and folds in batches.
 
-    As :class:`sklearn.model_selection.GridSearchCV`, with the same scores, but candidates and folds
-    are members of one training run, which is faster for small networks.
+    It gives the same scores as :class:`sklearn.model_selection.GridSearchCV`, but trains candidates
+    and folds as members of one run, which is faster for small networks.
 
     Parameters
     ----------
     estimator : estimator
-        One of this package, or a Pipeline that ends in one; the steps before it are fitted once for
-        every fold.
+        An estimator of this package, or a Pipeline that ends in one; earlier steps are fitted once
+        for each fold.
     param_grid : dict or list of dict
-        Values of parameters. `learning_rate_init`, `alpha`, `weight_averaging`, `embedding_alpha`,
+        Values to try. `learning_rate_init`, `alpha`, `weight_averaging`, `embedding_alpha`,
         `interaction_alpha` and `random_state` may differ within a run; candidates that differ in
-        others train in separate ones.
+        other parameters train in separate runs.
     {parameters}
 
     Attributes
@@ -41,13 +41,13 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
 
     See Also
     --------
-    BatchedRandomizedSearchCV : Draws candidates instead.
-    sklearn.model_selection.GridSearchCV : One fit after the other, for every estimator.
+    BatchedRandomizedSearchCV : Draw candidates from distributions.
+    sklearn.model_selection.GridSearchCV : Fit candidates of any estimator one by one.
 
     Notes
     -----
-    The scores are those of fits one by one, up to rounding: a member of a run does not notice the
-    others. ``random_state=None`` draws other numbers for every fit, here as there.
+    Scores equal those of separate fits up to rounding, since members of a run do not influence each
+    other. As in scikit-learn, ``random_state=None`` gives each fit a different seed.
 
     Examples
     --------
@@ -100,24 +100,24 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
 
 @document
 class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
-    """Search over drawn parameters, all candidates and folds training side by side.
+    """Randomized search that trains all candidates and folds in batches.
 
-    As :class:`sklearn.model_selection.RandomizedSearchCV`, with the same candidates and scores.
+    It gives the same candidates and scores as :class:`sklearn.model_selection.RandomizedSearchCV`.
 
     Parameters
     ----------
     estimator : estimator
-        One of this package, or a Pipeline that ends in one; the steps before it are fitted once for
-        every fold.
+        An estimator of this package, or a Pipeline that ends in one; earlier steps are fitted once
+        for each fold.
     param_distributions : dict or list of dict
         Lists of values, or distributions with a method ``rvs``. `learning_rate_init`, `alpha`,
         `weight_averaging`, `embedding_alpha`, `interaction_alpha` and `random_state` may differ
-        within a run; candidates that differ in others train in separate ones.
+        within a run; candidates that differ in other parameters train in separate runs.
     n_iter : int, default=10
-        Candidates to draw.
+        Number of candidates to draw.
     {parameters}
     random_state : int, RandomState instance or None, default=None
-        Decides what is drawn.
+        Determines which candidates are drawn.
 
     Attributes
     ----------
@@ -125,7 +125,7 @@ class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
 
     See Also
     --------
-    BatchedGridSearchCV : Tries all values; its notes hold here too.
+    BatchedGridSearchCV : Try all values; its notes also apply here.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""Fits of a search: many candidates on many splits, trained side by side where shapes allow.
+"""Fits of a search: candidates on splits, trained as members of one module if shapes agree.
 
-What scikit-learn does for one candidate on one split, for a block of them.
+`run_block` does for a block what scikit-learn does for one candidate on one split.
 """
 
 import time
@@ -28,7 +28,7 @@ from skmtl.model_selection._pipelines import check_model, digest, last_step, tra
 
 @dataclass
 class Settings:
-    """What all fits of a search have in common.
+    """Settings that all fits of a search share.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Settings:
     return_train_score : bool
     error_score : "raise" or number
     n_workers : int
-        Blocks that share the memory.
+        Number of blocks that share the memory.
     """
 
     scorer: object
@@ -50,7 +50,7 @@ class Settings:
 
 @dataclass
 class Fit:
-    """One candidate on one split.
+    """Fit of one candidate on one split.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class Fit:
 
 
 def structure(model, parameters):
-    """What fits must have in common to be in one block: all that changes shapes.
+    """Return what fits must have in common to be in one block: all that changes shapes.
 
     Returns
     -------
@@ -86,21 +86,21 @@ def structure(model, parameters):
 
 
 def run_block(model, X, y, fits, settings):
-    """Train and score some fits.
+    """Train and score fits.
 
     Parameters
     ----------
     model : estimator
         Unfitted.
     X, y : table and labels
-        Of all rows.
+        All rows.
     fits : list of Fit
     settings : Settings
 
     Returns
     -------
     list of dict
-        As scikit-learn's searches take them, in the order of `fits`.
+        Results as in scikit-learn's searches, in the order of `fits`.
     """
     prepared, transformed = {}, {}
     for fit in fits:
@@ -115,17 +115,17 @@ def run_block(model, X, y, fits, settings):
         if fit.error is None:
             groups.setdefault(digest(fit.job.key), []).append(fit)
     for group in groups.values():
-        most = _side_by_side(group[0].job, settings)
-        for begin in range(0, len(group), most):
-            some, start = group[begin : begin + most], time.perf_counter()
-            _train(some)
-            for fit in some:
-                fit.fit_time += (time.perf_counter() - start) / len(some)
+        size = _batch_size(group[0].job, settings)
+        for begin in range(0, len(group), size):
+            batch, start = group[begin : begin + size], time.perf_counter()
+            _train(batch)
+            for fit in batch:
+                fit.fit_time += (time.perf_counter() - start) / len(batch)
     return [_result(fit, X, y, settings) for fit in fits]
 
 
 def _prepare(fit, model, X, y, settings, prepared, transformed):
-    """Fit the steps before the last, and check and encode what the last one trains on."""
+    """Fit the steps before the last one, and check and encode its training rows."""
     fit.model = clone(model).set_params(**clone(fit.parameters, safe=False))
     estimator = last_step(fit.model)
     params = _check_method_params(X, params=settings.fit_params, indices=fit.train)
@@ -136,7 +136,7 @@ def _prepare(fit, model, X, y, settings, prepared, transformed):
         table = id(X_train)
     key = fit.split, table, structure(estimator, {}), _seed_key(estimator)
     if key in prepared:
-        # the rows of this split, checked, encoded and set aside as before
+        # reuse the checked and encoded rows of this split
         job, donor = prepared[key]
         estimator._validate_params()
         seeds = estimator._member_seeds(estimator.n_members)
@@ -151,25 +151,25 @@ def _prepare(fit, model, X, y, settings, prepared, transformed):
 
 
 def _seed_key(estimator):
-    """What decides which rows validate; None if that is different every time."""
+    """Return what determines the validation rows; None if each fit draws them anew."""
     if not estimator.early_stopping:
         return "none validate"
     return estimator.random_state if isinstance(estimator.random_state, Integral) else None
 
 
-def _side_by_side(job, settings):
-    """How many fits train at once."""
+def _batch_size(job, settings):
+    """Return how many fits train at once."""
     try:
         return max(1, members_in_memory(job, settings.n_workers) // len(job.seeds))
     except Exception:
-        # there is no such network: training says why
+        # the network cannot be built: training reports why
         return 1
 
 
 def _train(fits):
     """Train fits of equal shapes as members of one module.
 
-    Where that fails, halves are tried, so that an error is noted where it belongs.
+    If that fails, halves are tried, so that an error is assigned to its fit.
     """
     jobs, net = [fit.job for fit in fits], None
     try:
@@ -194,14 +194,14 @@ def _train(fits):
 
 
 def _as_alone(error, member, job, net):
-    """The error that the fit raises alone, where its members have other numbers."""
-    there = f"member {error.members[0]} of {len(net.seeds)}"
-    here = f"member {member} of {len(job.seeds)}"
-    return type(error)(str(error).replace(there, here), [member])
+    """Return the error that the fit raises alone, with its own member numbers."""
+    in_batch = f"member {error.members[0]} of {len(net.seeds)}"
+    alone = f"member {member} of {len(job.seeds)}"
+    return type(error)(str(error).replace(in_batch, alone), [member])
 
 
 def _result(fit, X, y, settings):
-    """Score a fit; what scikit-learn's `_fit_and_score` returns."""
+    """Score a fit, and return the same as scikit-learn's `_fit_and_score`."""
     X_test, y_test = _safe_split(fit.model, X, y, fit.test, fit.train)
     start = time.perf_counter()
     result = {"fit_error": None}
@@ -233,6 +233,6 @@ def _error_scores(settings):
     return settings.error_score
 
 
-def _scores(fit, X_some, y_some, rows, X, settings):
+def _scores(fit, X_rows, y_rows, rows, X, settings):
     params = _check_method_params(X, params=settings.score_params, indices=rows)
-    return _score(fit.model, X_some, y_some, settings.scorer, params, settings.error_score)
+    return _score(fit.model, X_rows, y_rows, settings.scorer, params, settings.error_score)

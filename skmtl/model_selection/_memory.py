@@ -1,4 +1,4 @@
-"""How many members train at once: as many as pay, and no more than memory holds."""
+"""Number of members that train at once: as many as save time and fit in memory."""
 
 import os
 from numbers import Integral
@@ -8,18 +8,18 @@ import torch
 from skmtl._estimators.plan import build_module
 from skmtl.training._device import resolve_device
 
-# more members than this hardly get cheaper each
+# with more members, the time per member hardly falls
 MEMBERS_PER_CORE = 32
 MEMBERS_PER_GPU = 4096
-# parameters, gradients, two moments, averages, best ones, and what a step computes on the way
+# parameters, gradients, two moments, averages, best parameters, and temporaries of a step
 _COPIES_OF_PARAMETERS = 16
-# of the numbers that pass through a network: outputs, their gradients, and temporary ones
+# outputs of layers, their gradients, and temporaries
 _COPIES_OF_ACTIVATIONS = 8
 _UNKNOWN = 4 * 2**30
 
 
 def on_gpu(estimator):
-    """Whether an estimator trains on a GPU; a device that does not exist is none."""
+    """Return whether an estimator trains on a GPU; False if its device does not exist."""
     try:
         return resolve_device(estimator.device).type != "cpu"
     except ValueError:
@@ -27,7 +27,7 @@ def on_gpu(estimator):
 
 
 def fits_in_block(estimator, max_members):
-    """Fits that are to train together, before their memory is known.
+    """Return how many fits may train together, before their memory is known.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ def fits_in_block(estimator, max_members):
     try:
         estimator._validate_params()
     except ValueError:
-        # each of them will fail, and say why
+        # each fit will fail and report why
         return max_members
     return max(1, max_members // estimator.n_members)
 
 
 def members_in_memory(job, n_workers):
-    """Members that half of the free memory holds, when `n_workers` share it.
+    """Return how many members fit in half of the free memory, shared by `n_workers`.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def members_in_memory(job, n_workers):
 
 
 def bytes_per_member(job):
-    """About what a member takes in training.
+    """Estimate the memory of a member in training.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def bytes_per_member(job):
     sizes = [parameter[0].numel() for parameter in module.parameters()]
     n_tasks, n_rows = len(job.tables.tasks), job.batch_rows()
     n_examples = n_rows * (n_tasks if job.targets.wide else 1)
-    # every task of a batch has weights of its own, at most as many as the parameters
+    # each task of a batch has its own weights
     n_networks = min(n_tasks, n_examples)
     widths = sum(parameter.shape[-1] for parameter in module.parameters())
     generated = sum(a * b for a, b in getattr(module, "shapes", ()))
@@ -92,7 +92,7 @@ def bytes_per_member(job):
 
 
 def free_memory(device):
-    """Bytes that are free.
+    """Return the free memory in bytes.
 
     Parameters
     ----------
@@ -106,10 +106,10 @@ def free_memory(device):
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + held
     try:
-        # what the system holds for files only counts as free here, but not in sysconf
+        # counts the page cache as free, unlike sysconf
         with open("/proc/meminfo") as file:
-            facts = dict(line.split(":") for line in file)
-        return 1024 * int(facts["MemAvailable"].split()[0])
+            entries = dict(line.split(":") for line in file)
+        return 1024 * int(entries["MemAvailable"].split()[0])
     except (OSError, KeyError, ValueError):
         pass
     try:

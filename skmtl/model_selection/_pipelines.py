@@ -1,4 +1,4 @@
-"""What a batched search trains: an estimator, or a Pipeline that ends in one."""
+"""Models of a batched search: an estimator, or a Pipeline that ends in one."""
 
 from pickle import PicklingError
 
@@ -10,12 +10,12 @@ from skmtl._estimators.base import BaseMultiTaskEstimator
 
 
 def last_step(model):
-    """The estimator that trains networks: the model itself, or the last step of a Pipeline."""
+    """Return the estimator that trains networks: the model or the last step of a Pipeline."""
     return model.steps[-1][1] if isinstance(model, Pipeline) else model
 
 
 def check_model(model):
-    """Refuse what cannot be searched in batches."""
+    """Raise an error if a model cannot be searched in batches."""
     if not isinstance(last_step(model), BaseMultiTaskEstimator):
         raise TypeError(
             "a batched search trains estimators of skmtl, or a Pipeline that ends in one; got "
@@ -25,7 +25,7 @@ def check_model(model):
 
 
 def digest(hashed):
-    """What `hashed` returns; something unique if what it hashes cannot be, such as a lambda."""
+    """Return `hashed()`, or a unique object if hashing fails, as for a lambda."""
     try:
         return hashed()
     except (AttributeError, PicklingError, TypeError):
@@ -33,25 +33,25 @@ def digest(hashed):
 
 
 def transform(fit, X, y, params, transformed):
-    """Fit the steps before the last one, once for every split and setting of theirs.
+    """Fit the steps before the last one, once for each split and each of their settings.
 
     Parameters
     ----------
     fit : Fit
-        Its Pipeline gets the fitted steps.
+        The fitted steps are stored in its Pipeline.
     X, y : table and labels
         Training rows.
     params : dict
-        Those of the fit of the Pipeline.
+        Parameters of the fit of the Pipeline.
     transformed : dict
-        What was done before; grows.
+        Results of earlier calls; this call adds to it.
 
     Returns
     -------
     X : table
-        As the last step gets it.
+        Input of the last step.
     params : dict
-        Those of its fit.
+        Parameters of its fit.
     """
     steps, (name, estimator) = fit.model.steps[:-1], fit.model.steps[-1]
     key = fit.split, digest(lambda: joblib.hash(steps))
@@ -59,7 +59,7 @@ def transform(fit, X, y, params, transformed):
         last = _LastStep(estimator)
         fit.model.steps[-1] = name, last
         fit.model.fit(X, y, **params)
-        # kept as long as the table, so that no other one gets its id
+        # keeps the table alive, so that no other table gets its id
         transformed[key] = fit.model.steps[:-1], last.table_, last.params_
     steps, X, params = transformed[key]
     fit.model.steps = [*steps, (name, estimator)]
@@ -67,7 +67,7 @@ def transform(fit, X, y, params, transformed):
 
 
 class _LastStep(BaseEstimator):
-    """Stands for the last step of a Pipeline while the others are fitted, and keeps what it gets.
+    """Placeholder of the last step of a Pipeline that stores the input it gets.
 
     Parameters
     ----------
@@ -79,10 +79,10 @@ class _LastStep(BaseEstimator):
         self.estimator = estimator
 
     def get_metadata_routing(self):
-        """What the last step asks for."""
+        """Return the routing of the last step."""
         return self.estimator.get_metadata_routing()
 
     def fit(self, X, y, **params):
-        """Keep the table and the parameters of fit."""
+        """Store the table and the parameters of fit."""
         self.table_, self.params_ = X, params
         return self

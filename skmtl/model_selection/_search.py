@@ -1,6 +1,6 @@
-"""What a search does whose candidates and folds train side by side.
+"""The fit of batched searches.
 
-Which fits train together is decided here; how, in `_fits`.
+This file divides fits into blocks; `_fits` trains them.
 """
 
 import time
@@ -27,7 +27,7 @@ from skmtl.model_selection._pipelines import check_model, last_step
 
 
 class BatchedSearch:
-    """What both searches do instead of fitting candidates one by one."""
+    """Base of both searches: train candidates and folds in blocks."""
 
     def fit(self, X, y=None, **params):
         """Train all candidates on all splits, and the best one on all rows.
@@ -35,7 +35,7 @@ class BatchedSearch:
         Parameters
         ----------
         X : DataFrame or array of shape (n, n_columns)
-            As the estimator takes it.
+            Input of the estimator.
         y : array-like of shape (n,), (n, n_outputs) or (n, n_tasks)
             Labels.
         **params : dict
@@ -99,13 +99,13 @@ class BatchedSearch:
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
     def _evaluate(self, X, y, candidates, splits, settings):
-        """Results of all candidates on all splits, in scikit-learn's order."""
+        """Return the results of all candidates on all splits, in scikit-learn's order."""
         fits = [
             Fit(parameters, split, train, test)
             for parameters, (split, (train, test)) in product(candidates, enumerate(splits))
         ]
         if not fits:
-            raise ValueError("No fits were performed: there are no candidates, or no splits.")
+            raise ValueError("No fits were performed: there are no candidates or no splits.")
         keys = [structure(self.estimator, parameters) for parameters in candidates]
         groups = {}
         for number, fit in enumerate(fits):
@@ -117,8 +117,8 @@ class BatchedSearch:
         finished = parallel(
             delayed(_numbered)(clone(self.estimator), X, y, block, settings) for block in blocks
         )
-        shown = None if self.verbose else True
-        with tqdm(total=len(fits), desc=type(self).__name__, unit="fit", disable=shown) as bar:
+        disable = None if self.verbose else True
+        with tqdm(total=len(fits), desc=type(self).__name__, unit="fit", disable=disable) as bar:
             for numbers, results in finished:
                 for number, result in zip(numbers, results, strict=True):
                     out[number] = result
@@ -126,36 +126,36 @@ class BatchedSearch:
         return out
 
     def _workers(self):
-        """Something that calls functions side by side, and how many at a time.
+        """Return a Parallel and its number of workers.
 
-        Without `n_jobs` these are threads of this process, as many as torch would use: its
-        operations on many members leave Python to other threads. A GPU is fed by one of them.
+        Without `n_jobs`, workers are threads of this process, as many as torch would use: its
+        operations on many members release the GIL. A GPU gets one thread.
         """
         n_workers = joblib.effective_n_jobs(self.n_jobs)
         if n_workers > 1:
-            # Ray and multiprocessing give all results at the end
-            generates = get_active_backend()[0].supports_return_generator
+            # Ray and multiprocessing return all results at the end
+            supports_generator = get_active_backend()[0].supports_return_generator
             settings = {"pre_dispatch": self.pre_dispatch}
-            settings["return_as"] = "generator" if generates else "list"
+            settings["return_as"] = "generator" if supports_generator else "list"
             return Parallel(n_jobs=self.n_jobs, **settings), n_workers
         n_workers = 1 if on_gpu(last_step(self.estimator)) else torch.get_num_threads()
         return Parallel(n_jobs=n_workers, backend="threading", return_as="generator"), n_workers
 
     def _blocks(self, group, n_workers):
-        """Deal the fits of a group to blocks that are about equal."""
+        """Divide the fits of a group into blocks of about equal size."""
         model = clone(self.estimator).set_params(**clone(group[0][1].parameters, safe=False))
         most = fits_in_block(last_step(model), self.max_members)
         n_blocks = -(-len(group) // most)
         if len(group) > n_workers:
-            # a multiple of the workers, so that none of them waits for the last block
+            # a multiple of the workers, so that none is idle during the last blocks
             n_blocks = -(-n_blocks // n_workers) * n_workers
-        # fits of the same split next to each other, for they share their rows
+        # fits of one split share their rows, so keep them together
         group = sorted(group, key=lambda item: item[1].split)
         cuts = np.linspace(0, len(group), min(n_blocks, len(group)) + 1).astype(int)
         return [group[a:b] for a, b in pairwise(cuts.tolist())]
 
 
 def _numbered(model, X, y, block, settings):
-    """Run a block, and say which results are whose."""
+    """Run a block, and return the numbers of its fits and their results."""
     numbers, fits = zip(*block, strict=True)
     return numbers, run_block(model, X, y, fits, settings)

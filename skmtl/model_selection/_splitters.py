@@ -1,4 +1,4 @@
-"""The splitters that do not look at the time."""
+"""Splitters that do not depend on time."""
 
 from numbers import Integral, Real
 
@@ -7,15 +7,14 @@ from sklearn.model_selection import GroupKFold
 from sklearn.utils import check_random_state
 
 from skmtl._sklearn_compat import Interval
-from skmtl.model_selection._base import BaseTaskSplitter, places
+from skmtl.model_selection._base import BaseTaskSplitter, positions_in_tasks
 
 
 class TaskKFold(BaseTaskSplitter):
-    """K folds with rows of every task in training.
+    """K folds with rows of each task in training.
 
-    The rows of each task are dealt evenly over the folds, and each fold tests once while the
-    others train. The question it answers: how well are further rows of known tasks predicted?
-    Classes are not stratified.
+    The rows of each task are divided evenly among the folds, and each fold is the test set once.
+    Use it to estimate how well new rows of known tasks are predicted. Classes are not stratified.
 
     Parameters
     ----------
@@ -23,31 +22,30 @@ class TaskKFold(BaseTaskSplitter):
     n_splits : int, default=5
         Number of folds.
     shuffle : bool, default=False
-        Whether the rows of each task are shuffled first. Otherwise each fold gets rows that follow
-        each other in X, as in scikit-learn's `KFold`.
+        Whether the rows of each task are shuffled first. Otherwise each fold gets consecutive rows
+        of X, as in scikit-learn's `KFold`.
     random_state : int, RandomState instance or None, default=None
-        Decides how rows are shuffled; pass an int for the same folds in every call.
+        Determines how rows are shuffled; pass an int for the same folds in every call.
 
     Raises
     ------
     ValueError
-        If a parameter has no meaning. In `split`, if no task has two rows or if there are too few
-        rows for so many folds.
+        If a parameter is invalid. In `split`, if no task has two rows or if there are fewer
+        rows than folds.
 
     See Also
     --------
-    TaskShuffleSplit : Random splits in any number and any proportion.
-    LeaveTasksOut : Whole tasks test.
-    sklearn.model_selection.KFold : The same for one task.
+    TaskShuffleSplit : Any number of random splits of any size.
+    LeaveTasksOut : Test sets of whole tasks.
+    sklearn.model_selection.KFold : K folds for one task.
 
     Notes
     -----
-    The folds of one task differ by at most one row, and so do the folds as a whole. A task with
-    fewer rows than there are folds is tested in as many splits as it has rows, and trains in all.
+    The sizes of folds differ by at most one row, for each task and in total. A task with fewer rows
+    than folds is tested in as many splits as it has rows, and is in all training sets.
 
-    A task with one row always trains and never tests, since nothing would be left to train on.
-    `cross_val_predict` refuses to work then, because it needs every row in some test fold. Drop
-    these tasks before, if it is needed.
+    A task with one row is always in the training set and never tested. `cross_val_predict` then
+    raises an error, because it needs each row in a test set; drop such tasks first.
 
     Examples
     --------
@@ -73,7 +71,7 @@ class TaskKFold(BaseTaskSplitter):
             yield fold != number, fold == number
 
     def _deal(self, codes):
-        """Number of each row's fold, -1 for rows that never test."""
+        """Return the fold of each row, -1 for rows that are never tested."""
         counts = np.bincount(codes)
         rows = np.flatnonzero(counts[codes] > 1)
         if len(rows) == 0:
@@ -93,20 +91,19 @@ class TaskKFold(BaseTaskSplitter):
             rows = random_state.permutation(rows)
             turn = random_state.permutation(turn)
         rows = rows[np.argsort(turn[codes[rows]], kind="stable")]
-        # Dealt like cards, each task from where the one before it ended: sizes are even.
-        cards = np.arange(len(rows)) % self.n_splits
+        # Folds are dealt in turn, continuing from task to task, so that sizes are even.
+        dealt = np.arange(len(rows)) % self.n_splits
         fold = np.full(len(codes), -1)
-        # Sorted within each task, so that rows which follow each other stay together.
-        fold[rows] = cards[np.lexsort((cards, turn[codes[rows]]))]
+        # Sorted within each task, so that consecutive rows stay together.
+        fold[rows] = dealt[np.lexsort((dealt, turn[codes[rows]]))]
         return fold
 
 
 class TaskShuffleSplit(BaseTaskSplitter):
-    """Random splits with rows of every task on both sides.
+    """Random splits with rows of each task in both sets.
 
-    Each split draws test rows from each task, in proportion to its size, anew. The question it
-    answers is that of `TaskKFold`: how well are further rows of known tasks predicted? Classes
-    are not stratified.
+    Each split draws test rows from each task, in proportion to its size. Use it, like `TaskKFold`,
+    to estimate how well new rows of known tasks are predicted. Classes are not stratified.
 
     Parameters
     ----------
@@ -114,26 +111,26 @@ class TaskShuffleSplit(BaseTaskSplitter):
     n_splits : int, default=10
         Number of splits.
     test_size : float, default=0.2
-        Share of the rows of each task that test, between 0 and 1.
+        Share of test rows in each task, between 0 and 1.
     random_state : int, RandomState instance or None, default=None
-        Decides which rows test; pass an int for the same splits in every call.
+        Determines the test rows; pass an int for the same splits in every call.
 
     Raises
     ------
     ValueError
-        If a parameter has no meaning. In `split`, if no task has two rows.
+        If a parameter is invalid. In `split`, if no task has two rows.
 
     See Also
     --------
-    TaskKFold : Every row tests once.
-    LeaveTasksOut : Whole tasks test.
-    sklearn.model_selection.ShuffleSplit : Random splits that know no tasks.
+    TaskKFold : Each row is tested once.
+    LeaveTasksOut : Test sets of whole tasks.
+    sklearn.model_selection.ShuffleSplit : Random splits without tasks.
 
     Notes
     -----
-    Of a task with n rows ``round(test_size * n)`` rows test, but at least 1 and at most n - 1. If
-    there are many small tasks, more rows test than `test_size` says: of two rows always one.
-    A task with one row always trains and never tests.
+    A task with n rows has ``round(test_size * n)`` test rows, but at least 1 and at most n - 1.
+    With many small tasks, the overall share of test rows exceeds `test_size`. A task with one row
+    is always in the training set and never tested.
 
     Examples
     --------
@@ -162,7 +159,7 @@ class TaskShuffleSplit(BaseTaskSplitter):
 
     def _masks(self, table, codes):
         counts = np.bincount(codes)
-        # A bound from above beats one from below: of a single row, none tests.
+        # The upper bound has priority: a single row is never tested.
         n_test = np.clip(np.rint(self.test_size * counts), 1, counts - 1)
         if not n_test.any():
             raise ValueError(
@@ -171,36 +168,38 @@ class TaskShuffleSplit(BaseTaskSplitter):
             )
         random_state = check_random_state(self.random_state)
         for _ in range(self.n_splits):
-            test = places(codes, random_state.permutation(len(codes))) < n_test[codes]
+            positions = positions_in_tasks(codes, random_state.permutation(len(codes)))
+            test = positions < n_test[codes]
             yield ~test, test
 
 
 class LeaveTasksOut(BaseTaskSplitter):
-    """K folds of whole tasks: no task is on both sides of a split.
+    """K folds of whole tasks: no task is in both sets of a split.
 
-    Every task tests once, while it has no rows in training. The question it answers: how well are
-    tasks predicted that were never seen?
+    Each task is in the test set once, without rows in the training set. Use it to estimate how well
+    unseen tasks are predicted.
 
     Parameters
     ----------
     {task_id}
     n_splits : int, default=5
-        Number of folds; with the number of tasks, each task tests alone.
+        Number of folds; with as many folds as tasks, each task is tested alone.
     shuffle : bool, default=True
-        Whether tasks are drawn at random, about as many for each fold. Otherwise the folds get
-        about as many rows: the largest tasks come first, and each goes to the smallest fold.
+        Whether tasks are assigned at random, with about the same number for each fold. Otherwise
+        folds have about the same number of rows: tasks are assigned from the largest to the
+        smallest, each to the smallest fold.
     random_state : int, RandomState instance or None, default=None
-        Decides how tasks are shuffled; pass an int for the same folds in every call.
+        Determines how tasks are shuffled; pass an int for the same folds in every call.
 
     Raises
     ------
     ValueError
-        If a parameter has no meaning. In `split`, if there are fewer tasks than folds.
+        If a parameter is invalid. In `split`, if there are fewer tasks than folds.
 
     See Also
     --------
-    TaskKFold : Every task trains in every split.
-    sklearn.model_selection.GroupKFold : The same, with the ids given as `groups`.
+    TaskKFold : Each task is in each training set.
+    sklearn.model_selection.GroupKFold : The same with ids passed as `groups`.
 
     Examples
     --------

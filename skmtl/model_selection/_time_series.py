@@ -1,4 +1,4 @@
-"""The splitter that looks at the time."""
+"""A splitter that depends on time."""
 
 from numbers import Integral
 
@@ -7,15 +7,15 @@ import pandas as pd
 
 from skmtl._data.columns import column_names, find_columns
 from skmtl._sklearn_compat import Interval
-from skmtl.model_selection._base import BaseTaskSplitter, places
+from skmtl.model_selection._base import BaseTaskSplitter, positions_in_tasks
 
 
 class TaskTimeSeriesSplit(BaseTaskSplitter):
-    """The past of every task predicts its future.
+    """Splits in which the past of each task predicts its future.
 
-    The rows of each task are put in the order of time. The last rows are cut into `n_splits` parts
-    of one size; each tests once, and the rows of the task before it train. The question it
-    answers: how well is the future of known tasks predicted? Classes are not stratified.
+    The rows of each task are sorted by time. The last rows are divided into `n_splits` parts of
+    equal size; each part is the test set once, and earlier rows of the task train. Use it to
+    estimate how well the future of known tasks is predicted. Classes are not stratified.
 
     Parameters
     ----------
@@ -36,27 +36,25 @@ class TaskTimeSeriesSplit(BaseTaskSplitter):
     Raises
     ------
     ValueError
-        If a parameter has no meaning. In `split`, if a time is missing, or if no task has enough
+        If a parameter is invalid. In `split`, if a time is missing, or if no task has enough
         rows for the first split.
     TypeError
         In `split`, if the times cannot be sorted or are strings.
 
     See Also
     --------
-    TaskKFold : For rows without an order in time.
-    sklearn.model_selection.TimeSeriesSplit : The same for one task.
+    TaskKFold : K folds of rows without an order in time.
+    sklearn.model_selection.TimeSeriesSplit : Splits by time for one task.
 
     Notes
     -----
-    Every task has a time line of its own: the split is at the same share of each task's rows, not
-    at the same date. Rows of one task with the same time keep the order that they have in X, and
-    may be on both sides of a split.
+    Each task has its own time line: splits are at the same share of its rows, not at the same date.
+    Rows of one task with the same time keep their order in X, and may be in both sets of a split.
 
-    A task tests only in splits where it has rows to train on. Where it has none yet, it is left
-    out of the split. A task with so few rows that its `test_size` is 0 always trains and never
-    tests; no gap is left in it.
+    A task is left out of splits in which it has no earlier rows to train on. A task with so few
+    rows that its test part is empty is always in the training set, without a gap.
 
-    Since the first rows never test, `cross_val_predict` cannot be used.
+    Since the first rows are never tested, `cross_val_predict` cannot be used.
 
     Examples
     --------
@@ -88,7 +86,7 @@ class TaskTimeSeriesSplit(BaseTaskSplitter):
         self._check_parameters()
 
     def _masks(self, table, codes):
-        place = places(codes, self._order(table))
+        position = positions_in_tasks(codes, self._order(table))
         counts = np.bincount(codes)
         sizes = counts // (self.n_splits + 1)
         if self.test_size is not None:
@@ -97,7 +95,7 @@ class TaskTimeSeriesSplit(BaseTaskSplitter):
         starts = counts - np.arange(self.n_splits, 0, -1)[:, None] * sizes
         ends = starts - np.where(sizes > 0, self.gap, 0)
         tested = (sizes > 0) & (ends > 0)
-        # later splits have more rows to train on
+        # later splits have more training rows
         if not tested[0].any():
             raise ValueError(
                 f"the first of n_splits={self.n_splits} splits would have no test row: the longest "
@@ -108,11 +106,11 @@ class TaskTimeSeriesSplit(BaseTaskSplitter):
         for start, end, has_test in zip(starts, ends, tested, strict=True):
             stop = np.where(has_test, start + sizes, start)
             first = 0 if self.max_train_size is None else end - self.max_train_size
-            train = (place < end[codes]) & (place >= np.broadcast_to(first, end.shape)[codes])
-            yield train, (place >= start[codes]) & (place < stop[codes])
+            train = (position < end[codes]) & (position >= np.broadcast_to(first, end.shape)[codes])
+            yield train, (position >= start[codes]) & (position < stop[codes])
 
     def _order(self, table):
-        """Positions of the rows in the order of time; equal times stay in the order of X."""
+        """Return the positions of the rows sorted by time; ties stay in the order of X."""
         if self.time is None:
             return np.arange(len(table))
         positions = find_columns(table, self.time, "time")

@@ -1,6 +1,6 @@
-"""Labels and predictions of each task: wide form is cut by columns, long form by rows.
+"""Split labels and predictions by task: wide form by columns, long form by rows.
 
-What comes after this file does not know which form it was.
+Metrics only see the parts and do not know the form of the table.
 """
 
 from typing import Any, NamedTuple
@@ -19,10 +19,10 @@ from skmtl.metrics._inputs import (
 )
 
 
-class Piece(NamedTuple):
-    """Labels of a task, or of one of its outputs in long form, and what was predicted for them.
+class TaskPart(NamedTuple):
+    """Labels and predictions of a task, or of one of its outputs in long form.
 
-    Rows whose label is missing, or whose weight is 0, are not in it.
+    Rows with a missing label or with weight 0 are left out.
     """
 
     position: int  # of the task
@@ -33,21 +33,21 @@ class Piece(NamedTuple):
     classes: np.ndarray | None  # in the order of the columns of y_pred
 
 
-def wide_pieces(y_true, y_pred, sample_weight, content, labels=None, chosen=None):
-    """Cut tables that have one column per task.
+def wide_parts(y_true, y_pred, sample_weight, content, labels=None, chosen=None):
+    """Split tables that have one column per task.
 
     Parameters
     ----------
     y_true, y_pred, sample_weight, labels : as the public functions take them
     content : {"numbers", "labels", "probabilities"}
-        What `y_pred` holds.
+        Kind of predictions in `y_pred`.
     chosen : collection of int, optional
         Numbers of the columns to use; all if not given.
 
     Returns
     -------
     tasks : Index
-    pieces : list of Piece
+    parts : list of TaskPart
         One for each task, even if it has no label.
     """
     truth, predictions = _aligned(y_true, y_pred, content)
@@ -64,10 +64,10 @@ def wide_pieces(y_true, y_pred, sample_weight, content, labels=None, chosen=None
     weights = weights_of(sample_weight, truth)
     classes = _classes_of(labels, truth)
     rows = np.arange(len(truth.values[0]))
-    pieces = []
+    parts = []
     for position, (t, task) in enumerate(zip(chosen, tasks.tolist(), strict=True)):
-        pieces.append(
-            _piece(
+        parts.append(
+            _part(
                 content,
                 rows,
                 position=position,
@@ -78,11 +78,11 @@ def wide_pieces(y_true, y_pred, sample_weight, content, labels=None, chosen=None
                 classes=classes[t],
             )
         )
-    return tasks, pieces
+    return tasks, parts
 
 
-def long_pieces(labels, y_true, y_pred, sample_weight, content, classes=None):
-    """Cut tables in which each row is about one task.
+def long_parts(labels, y_true, y_pred, sample_weight, content, classes=None):
+    """Split tables in which each row belongs to one task.
 
     Parameters
     ----------
@@ -97,17 +97,17 @@ def long_pieces(labels, y_true, y_pred, sample_weight, content, classes=None):
     Returns
     -------
     tasks : Index
-    pieces : list of Piece
+    parts : list of TaskPart
         One for each task and output.
     """
     truth, predictions = _aligned(y_true, y_pred, content)
     weights = weights_of(sample_weight, truth)
     tasks, rows_of = rows_by_task(labels, truth)
-    pieces = []
+    parts = []
     for position, (task, rows) in enumerate(zip(tasks.tolist(), rows_of, strict=True)):
         for y_true, y_pred, weight in zip(truth.values, predictions, weights, strict=True):
-            pieces.append(
-                _piece(
+            parts.append(
+                _part(
                     content,
                     rows,
                     position=position,
@@ -118,11 +118,11 @@ def long_pieces(labels, y_true, y_pred, sample_weight, content, classes=None):
                     classes=classes,
                 )
             )
-    return tasks, pieces
+    return tasks, parts
 
 
 def rows_by_task(labels, truth):
-    """The distinct task ids, sorted if they can be, and the numbers of the rows of each."""
+    """Return the distinct task ids, sorted if possible, and the rows of each."""
     n_rows = len(truth.values[0])
     if n_rows != len(labels):
         raise ValueError(f"X has {len(labels)} rows, but y has {n_rows}; pass a label for each.")
@@ -132,7 +132,7 @@ def rows_by_task(labels, truth):
 
 
 def _aligned(y_true, y_pred, content):
-    """Labels as named columns, and a list of predictions in their order."""
+    """Return labels as named columns, and a list of predictions in the same order."""
     truth = columns_of(y_true, "y_true")
     names = truth.names
     if content == "probabilities":
@@ -148,12 +148,12 @@ def _aligned(y_true, y_pred, content):
 
 
 def _classes_of(labels, truth):
-    """Classes of each task; None where they are not given."""
+    """Return the classes of each task; None where they are not given."""
     n_tasks = len(truth.values)
     if labels is None:
         return [None] * n_tasks
     if n_tasks == 1 and not isinstance(labels, dict) and np.ndim(labels[0]) == 0:
-        labels = [labels]  # the classes of the one task
+        labels = [labels]  # the classes of the only task
     _, classes = by_task(labels, truth._replace(is_table=True), "labels")
     if any(each is not None and np.ndim(each) != 1 for each in classes):
         raise ValueError(
@@ -164,7 +164,7 @@ def _classes_of(labels, truth):
 
 
 def labelled(task, rows, y_true, weight):
-    """Those of the rows that have a label and a weight above 0, and their weights."""
+    """Return the rows that have a label and a weight above 0, and their weights."""
     rows = rows[~pd.isna(y_true[rows])]
     if weight is None:
         return rows, None
@@ -179,13 +179,13 @@ def labelled(task, rows, y_true, weight):
 
 
 def tidy(values):
-    """Values in the plainest type that holds them all; strings are objects."""
+    """Return values in the simplest type that holds them all; strings become objects."""
     if values.dtype.kind not in "OUS":
         return values
     return pd.Series(values, dtype=object).infer_objects().to_numpy()
 
 
-def _piece(content, rows, *, position, task, y_true, y_pred, weight, classes):
+def _part(content, rows, *, position, task, y_true, y_pred, weight, classes):
     rows, weight = labelled(task, rows, y_true, weight)
     y_true, y_pred = tidy(y_true[rows]), y_pred[rows]
     if content == "labels":
@@ -207,4 +207,4 @@ def _piece(content, rows, *, position, task, y_true, y_pred, weight, classes):
             )
     elif content == "labels":
         y_pred = tidy(y_pred)
-    return Piece(position, task, y_true, y_pred, weight, classes)
+    return TaskPart(position, task, y_true, y_pred, weight, classes)
