@@ -16,7 +16,6 @@ LAYERS = {
     "display": "draws what everything below has learned, recorded or measured",
     "grouping": "trains and scores groups of tasks with the tools for searches",
     "model_selection": "trains estimators of this package in batches",
-    "baselines": "are estimators, each with one network of nn",
     "_estimators": "join tables, networks, training and metrics",
     "metrics": "find the tasks of an estimator in its table",
     "_data": "scales targets with the constants of the losses that are trained",
