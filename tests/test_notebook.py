@@ -71,7 +71,9 @@ def test_summary_without_validation_rows_is_about_the_last_epoch():
 def test_parameters_are_counted_for_one_member():
     cubic = make_cubic(3, 12, random_state=0)
     settings = {"hidden_layer_sizes": (5,), "max_iter": 2, "one_hot": True, "n_members": 2}
-    model = build("SingleNetwork", "task", **settings).fit(cubic.data[["x", "task"]], cubic.target)
+    model = build("SingleNetwork", task_id="task", **settings).fit(
+        cubic.data[["x", "task"]], cubic.target
+    )
     # x and three indicators to five units, five units to one output
     assert model.summary()["parameters"].tolist() == [(4 + 1) * 5 + (5 + 1)] * 2
 
