@@ -206,8 +206,8 @@ def test_embeddings_keep_their_distances(cubic_models):
         (display.positions.to_numpy() ** 2).sum(axis=0), variance[:2], rtol=1e-6
     )
     np.testing.assert_array_equal(display.points_[0].get_array(), display.color)
-    facts = cubic_models[0].data.groupby("task")["d"].first()
-    np.testing.assert_allclose(display.color, facts)
+    constant = cubic_models[0].data.groupby("task")["d"].first()
+    np.testing.assert_allclose(display.color, constant)
     # the dots, and the bar that explains their colours
     assert [text.get_text() for text in display.ax_.texts] == [str(task) for task in model.tasks_]
     assert len(display.figure_.axes) == 2

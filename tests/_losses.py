@@ -1,0 +1,19 @@
+"""Models and labels that tests of the parameter `loss` share."""
+
+import numpy as np
+import pandas as pd
+
+from tests._tables import quick_model
+
+LOSSES = ["squared_error", "absolute_error", "huber", "poisson", "pinball"]
+
+
+def fast_model(**changes):
+    """A model that takes fewer steps than most, too few and too large ones for a strong pull."""
+    return quick_model(**{"batch_size": 64, "interaction_alpha": 0.0, **changes})
+
+
+def counts_of(X, scale=1.0, random_state=0):
+    """Counts whose logarithmic rate follows from the metadata of the school and the status of a pupil."""
+    rate = scale * np.exp(0.3 * (X["size"] - 4) + 0.5 * (2 * X["sector"] - 1) * X["status"])
+    return pd.Series(np.random.default_rng(random_state).poisson(rate).astype(float)), rate

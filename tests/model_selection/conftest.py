@@ -1,0 +1,35 @@
+"""Tables that tests of searches share, and a log of what trains."""
+
+import pytest
+import torch
+
+from skmtl.model_selection import _fits
+from tests._tables import double_precision, make_schools
+
+
+@pytest.fixture(scope="module")
+def schools():
+    return make_schools(n_schools=4, n_rows=12)
+
+
+@pytest.fixture
+def in_double():
+    with double_precision():
+        yield
+
+
+@pytest.fixture
+def groups_trained(monkeypatch):
+    """Log how many fits and members trained together, on one thread."""
+    sizes = []
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+
+    def train(jobs, module, **settings):
+        sizes.append((len(jobs), sum(len(job.seeds) for job in jobs)))
+        return trained(jobs, module, **settings)
+
+    trained = _fits.train
+    monkeypatch.setattr(_fits, "train", train)
+    yield sizes
+    torch.set_num_threads(before)
