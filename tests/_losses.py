@@ -14,6 +14,6 @@ def fast_model(**changes):
 
 
 def counts_of(X, scale=1.0, random_state=0):
-    """Counts whose logarithmic rate follows from the metadata of the school and the status of a pupil."""
+    """Counts whose log rate follows from metadata of the school and the status of a pupil."""
     rate = scale * np.exp(0.3 * (X["size"] - 4) + 0.5 * (2 * X["sector"] - 1) * X["status"])
     return pd.Series(np.random.default_rng(random_state).poisson(rate).astype(float)), rate
