@@ -45,7 +45,7 @@ class Landscape:
         examples = Examples(features, tasks, *rows)
         tables, targets = estimator._tables, estimator._targets
         table = Job(estimator, tables, targets, [(examples, None)], np.zeros(1)).rows(examples)
-        self.estimator, self.n_tasks, self.wide = estimator, table.n_tasks, table.tasks is None
+        self.estimator, self.n_tasks, self.wide = estimator, table.n_tasks, table.shared_rows
         module = copy.deepcopy(estimator.module_).cpu().part([member]).train()
         rate = estimator.learning_rate_init if learning_rate is None else learning_rate
         self.net = MemberNet(
@@ -54,7 +54,7 @@ class Landscape:
         every = [torch.arange(len(table))]
         self.batch = next(iter(MemberBatches(table, every, len(table))))
         self.lookahead = Lookahead(self.net, "a display of losses", ratios=False)
-        _, tasks, slots, _ = self.batch.inputs
+        tasks, slots = self.batch.inputs.tasks, self.batch.inputs.slots
         totals = sum_by(slots, tasks.shape[1], self.batch.weights.sum(2))
         self.totals = self._by_task(totals, tasks)
 
@@ -87,7 +87,7 @@ class Landscape:
                 "steps to compare."
             )
         gradients = task_gradients(net.module_)
-        _, tasks, slots, _ = batch.inputs
+        tasks, slots = batch.inputs.tasks, batch.inputs.slots
         losses = sum_by(slots, tasks.shape[1], net.evaluate(batch)[1].sum(2)) / batch.counts
         gradients.differentiate(losses, slots)
         with torch.no_grad():
@@ -128,7 +128,7 @@ class Landscape:
         ndarray of shape (C, T)
             NaN for tasks without rows.
         """
-        tasks = self.batch.inputs[1]
+        tasks = self.batch.inputs.tasks
         with one_thread():
             places = self.net.optimizer_.buffer + moves.unsqueeze(1)
             found = self.lookahead.losses(places, self.batch)[:, 0]
