@@ -269,8 +269,8 @@ def test_the_sign_of_the_labels_does_not_matter_but_for_quartiles(schools, loss)
         settings = {"linear_skip": False, **FULL_BATCH}
         model = fast_model(loss=loss, **settings).fit(X, y)
         other = fast_model(loss=loss, **settings).fit(X, -y)
-    assert model._targets.outcomes[0].shift == pytest.approx(-other._targets.outcomes[0].shift)
-    sizes = [m._targets.outcomes[0].size.item() for m in (model, other)]
+    assert model._targets.parts[0].shift == pytest.approx(-other._targets.parts[0].shift)
+    sizes = [m._targets.parts[0].size.item() for m in (model, other)]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.02)
 
 
@@ -334,9 +334,9 @@ def test_scales_of_weighted_rows_are_those_of_repeated_ones(schools, loss):
     weights = np.random.default_rng(0).integers(1, 4, len(X))
     model = fast_model(loss=loss, early_stopping=False).fit(X, y, sample_weight=weights)
     low, middle, high = np.quantile(np.repeat(y, weights), [0.25, 0.5, 0.75], method="inverted_cdf")
-    outcome = model._targets.outcomes[0]
-    assert outcome.shift.item() == middle
-    assert outcome.size.item() == pytest.approx((high - low) / (2 * stats.norm.ppf(0.75)))
+    target = model._targets.parts[0]
+    assert target.shift.item() == middle
+    assert target.size.item() == pytest.approx((high - low) / (2 * stats.norm.ppf(0.75)))
 
 
 # labels that cannot be

@@ -8,7 +8,7 @@ import copy
 import numpy as np
 import torch
 
-from skmtl._data.rows import Examples
+from skmtl._data.rows import TrainingRows
 from skmtl._estimators.plan import Job
 from skmtl.nn import task_gradients
 from skmtl.nn._slots import matrix_by, sum_by
@@ -40,11 +40,11 @@ class Landscape:
     def __init__(self, estimator, X, y, member=0, solver="adam", learning_rate=None):
         if solver not in SOLVERS:
             raise ValueError(f"solver must be one of {SOLVERS}, got {solver!r}.")
-        features, *rows = estimator._check_rows(X, y, None, estimator._targets)
+        features, *labels = estimator._check_rows(X, y, None, estimator._targets.transform)
         features, tasks = estimator._tables.known(features, estimator)
-        examples = Examples(features, tasks, *rows)
+        rows = TrainingRows(features, tasks, *labels)
         tables, targets = estimator._tables, estimator._targets
-        table = Job(estimator, tables, targets, [(examples, None)], np.zeros(1)).rows(examples)
+        table = Job(estimator, tables, targets, [(rows, None)], np.zeros(1)).rows(rows)
         self.estimator, self.n_tasks, self.wide = estimator, table.n_tasks, table.shared_rows
         module = copy.deepcopy(estimator.module_).cpu().part([member]).train()
         rate = estimator.learning_rate_init if learning_rate is None else learning_rate
