@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skmtl.datasets import make_cubic
-from skmtl.nn import TaskHypernetwork
+from skmtl.nn import ModuleInputs, TaskHypernetwork
 from skmtl.training import MemberNet, TaskRows
 from skmtl.training._batches import Batch, MemberBatches
 from skmtl.training._optimizer import MemberAdam
@@ -100,7 +100,7 @@ class SimpleBatches:
                 values[rows].unsqueeze(0).unsqueeze(2)
                 for values in (table.features, table.targets, table.weights)
             )
-            inputs = features, self.all_tasks, slots, table.metadata
+            inputs = ModuleInputs(features, self.all_tasks, slots, table.metadata)
             yield Batch(inputs, targets, weights, len(rows), None)
 
 

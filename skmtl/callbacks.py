@@ -97,7 +97,7 @@ class TaskLossRecorder(Callback):
         """
         if training == self.validates_:
             return
-        _, tasks, slots, _ = batch.inputs
+        tasks, slots = batch.inputs.tasks, batch.inputs.slots
         n_slots = tasks.shape[1]
         with torch.no_grad():
             losses = net.criterion_(y_pred, batch.targets, tasks, slots) * batch.weights

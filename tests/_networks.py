@@ -123,7 +123,9 @@ def assert_is_formula(module, slow, n_features=3):
     n_members, n_tasks = module.trained.shape
     everyone = torch.arange(n_tasks).expand(n_members, -1)
     rows = x[:, :1].expand(-1, n_tasks, -1, -1)
-    got = module(rows, everyone, everyone).detach().numpy()
+    shared = module(rows, everyone, everyone, shared_rows=True)
+    torch.testing.assert_close(shared, module(rows, everyone, everyone))
+    got = shared.detach().numpy()
     for m in range(n_members):
         values = member_values(module, m)
         for task in range(n_tasks):

@@ -498,7 +498,7 @@ def test_metadata_table_with_columns_of_the_same_name(schools):
 def test_metadata_without_task_id(schools):
     X, y = schools
     for metadata in (METADATA, metadata_table(X)):
-        with says(ValueError, "facts about tasks", "task_id=None", "task_id='...'"):
+        with says(ValueError, "describes tasks", "task_id=None", "task_id='...'"):
             quick_model(task_id=None, metadata=metadata).fit(X.drop(columns="school"), y)
 
 

@@ -108,7 +108,7 @@ def test_an_easy_problem(n_classes):
     assert abs(sure.mean() - right.mean()) < 0.06
 
 
-def test_a_task_never_seen_is_classified_by_its_facts():
+def test_a_task_never_seen_is_classified_by_its_metadata():
     X, y = make_classes(n_schools=40, n_rows=15)
     new = X["school"] >= "school 32"
     model = quick_classifier(**LEARNS).fit(X[~new], y[~new])
@@ -818,7 +818,7 @@ def test_pipeline_with_column_transformer(two):
         [
             ("scaled", StandardScaler(), FEATURES),
             ("encoded", OneHotEncoder(sparse_output=False), ["colour"]),
-            ("facts", "passthrough", METADATA),
+            ("metadata", "passthrough", METADATA),
             ("task", "passthrough", ["school"]),
         ]
     )
@@ -868,8 +868,8 @@ def test_importance_of_metadata(two, table):
     X, y = two
     X = X.assign(luck=X["school"].str[-2:].astype(int) * 7 % 5)
     metadata = [*METADATA, "luck"]
-    facts = X[["school", *metadata]].drop_duplicates().set_index("school")
-    model = quick_classifier(metadata=facts if table else metadata, **LEARNS)
+    described = X[["school", *metadata]].drop_duplicates().set_index("school")
+    model = quick_classifier(metadata=described if table else metadata, **LEARNS)
     X = X.drop(columns=metadata) if table else X
     model.fit(X, y)
     for scoring in (None, "neg_log_loss", "roc_auc"):

@@ -173,7 +173,8 @@ def test_losses_along_a_step_by_hand(candidate):
     rows = torch.as_tensor(model._tables.scale(np.asarray(X)), dtype=torch.float32)
     n_tasks = Y.shape[1]
     tasks = torch.arange(n_tasks).unsqueeze(0)
-    outputs = module(rows.expand(1, n_tasks, -1, -1), tasks, tasks)[0, :, :, 0]
+    rows = rows.expand(1, n_tasks, -1, -1)
+    outputs = module(rows, tasks, tasks, shared_rows=True)[0, :, :, 0]
     Z = (np.asarray(Y) - np.nanmean(np.asarray(Y), axis=0)) / np.nanstd(np.asarray(Y), axis=0)
     labelled = torch.as_tensor(~np.isnan(Z.T))
     errors = (outputs - torch.as_tensor(np.nan_to_num(Z.T))).square() * labelled

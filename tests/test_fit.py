@@ -26,7 +26,7 @@ from skorch.callbacks import (
     LRScheduler,
 )
 
-from skmtl._data.rows import Examples
+from skmtl._data.rows import TrainingRows
 from skmtl.datasets import load_chem97
 from skmtl.exceptions import ValidationWarning
 from tests._tables import METADATA, make_schools, make_wide, quick_model
@@ -109,7 +109,7 @@ def test_each_task_gives_its_share_rounded_down_and_small_ones_together(counts, 
     tasks = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
     rows = np.arange(n, dtype=float)
     ones = np.ones(n, dtype=np.int64)
-    examples = Examples(rows[:, None], tasks, rows[:, None], rows + 1, ones)
+    examples = TrainingRows(rows[:, None], tasks, rows[:, None], rows + 1, ones)
     train, valid = examples.split(percent / 100, torch.Generator().manual_seed(seed))
     # in whole numbers, where nothing is rounded
     counts = np.array(counts)

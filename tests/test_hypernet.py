@@ -389,10 +389,10 @@ def test_the_pull_of_adapt_is_that_of_the_loss_that_is_left(schools, which):
     )
     assert model._noise().tolist() == ([1.0, 0.5] if best else [7.0, 5.0])
     # what is left of other losses has another likelihood
-    outcome = model._targets.outcomes[0]
-    outcome.loss = "absolute_error"
+    target = model._targets.parts[0]
+    target.loss = "absolute_error"
     assert model._noise().tolist() == ([0.5, 0.25] if best else [3.5, 2.5])
-    outcome.loss, outcome.size = "poisson", np.array([4.0])
+    target.loss, target.size = "poisson", np.array([4.0])
     assert model._noise().tolist() == [0.125, 0.125]
 
 

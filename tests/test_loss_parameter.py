@@ -226,6 +226,6 @@ def test_the_sign_of_the_labels_does_not_matter_but_for_quartiles(schools, loss)
         settings = {"linear_skip": False, **FULL_BATCH}
         model = fast_model(loss=loss, **settings).fit(X, y)
         other = fast_model(loss=loss, **settings).fit(X, -y)
-    assert model._targets.outcomes[0].shift == pytest.approx(-other._targets.outcomes[0].shift)
-    sizes = [m._targets.outcomes[0].size.item() for m in (model, other)]
+    assert model._targets.parts[0].shift == pytest.approx(-other._targets.parts[0].shift)
+    sizes = [m._targets.parts[0].size.item() for m in (model, other)]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.02)

@@ -20,7 +20,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cross_val_score
 
-from skmtl._data.rows import Examples
+from skmtl._data.rows import TrainingRows
 from skmtl.exceptions import UnlabelledRowsWarning
 from tests._asserts import says
 from tests._tables import (
@@ -77,12 +77,12 @@ def with_quartiles(Y):
 
 
 @pytest.mark.usefixtures("in_double")
-@pytest.mark.parametrize("facts", [False, True], ids=["", "metadata"])
+@pytest.mark.parametrize("described", [False, True], ids=["", "metadata"])
 @pytest.mark.parametrize("changes", [{}, {"n_members": 2, "embedding_alpha": 3.0, "alpha": 0.1}])
-def test_numbers_learn_what_long_form_learns(table, facts, changes):
+def test_numbers_learn_what_long_form_learns(table, described, changes):
     X, Y = table
     Y = standardised(Y)
-    metadata = pd.DataFrame({"fact": [1.0, -2.0, 4.0]}, index=Y.columns) if facts else None
+    metadata = pd.DataFrame({"size": [1.0, -2.0, 4.0]}, index=Y.columns) if described else None
     settings = {"metadata": metadata, **FULL_BATCH, **changes}
     model = wide_model(**settings).fit(X, Y)
     long = quick_model(task_id="task", **settings).fit(*exploded(X, Y))
@@ -376,7 +376,7 @@ def test_no_task_gives_more_than_its_share_of_labels(
     rows = np.arange(n_rows, dtype=float)
     targets = np.where(weights > 0, rows[:, None], np.nan)
     copies = generator.integers(1, most_copies + 1, n_rows)
-    examples = Examples(rows[:, None], None, targets, weights, copies)
+    examples = TrainingRows(rows[:, None], None, targets, weights, copies)
     kept = generator.random(n_rows) < 0.3 if some_kept else None
     train, valid = examples.split(percent / 100, torch.Generator().manual_seed(seed), kept)
     given_away = (valid.weights > 0).T @ valid.copies
@@ -565,52 +565,54 @@ def test_validation_labels_that_fit_did_not_see(table):
         wide_classifier().fit(X, C, X_val=X, y_val=odd)
 
 
-# facts about tasks
+# metadata of tasks
 
 
 @pytest.fixture
-def facts():
+def metadata():
     return pd.DataFrame({"size": [1.0, 2.0, 5.0], "luck": [0, 1, 0]}, index=["t0", "t1", "t2"])
 
 
-def test_metadata_are_looked_up_by_column(table, facts):
+def test_metadata_are_looked_up_by_column(table, metadata):
     X, Y = table
-    model = wide_model(metadata=facts).fit(X, Y)
-    shuffled = pd.concat([facts, facts.set_axis(["u", "v", "w"])]).sample(frac=1, random_state=0)
+    model = wide_model(metadata=metadata).fit(X, Y)
+    shuffled = pd.concat([metadata, metadata.set_axis(["u", "v", "w"])]).sample(
+        frac=1, random_state=0
+    )
     assert_same_model(wide_model(metadata=shuffled).fit(X, Y), model)
-    swapped = facts.set_axis(["t1", "t0", "t2"])
+    swapped = metadata.set_axis(["t1", "t0", "t2"])
     other = wide_model(metadata=swapped).fit(X, Y)
     assert not np.allclose(other.predict(X), model.predict(X))
 
 
-def test_metadata_by_position_for_an_array(table, facts):
+def test_metadata_by_position_for_an_array(table, metadata):
     X, Y = table
-    model = wide_model(metadata=facts).fit(X, Y)
-    array = wide_model(metadata=facts.set_axis([0, 1, 2])).fit(X, Y.to_numpy())
+    model = wide_model(metadata=metadata).fit(X, Y)
+    array = wide_model(metadata=metadata.set_axis([0, 1, 2])).fit(X, Y.to_numpy())
     assert_array_equal(array.predict(X), model.predict(X))
 
 
-def test_tasks_that_only_their_facts_tell_apart(table, facts):
+def test_tasks_that_only_their_metadata_tell_apart(table, metadata):
     X, Y = table
-    model = wide_model(metadata=facts[["size"]], embedding_dim=0, **LEARNS).fit(X, Y)
+    model = wide_model(metadata=metadata[["size"]], embedding_dim=0, **LEARNS).fit(X, Y)
     assert model.score(X, Y) > 0.5
     with says(ValueError, "embedding_dim=0", "metadata="):
         wide_model(embedding_dim=0).fit(X, Y)
 
 
-def test_importance_of_metadata(table, facts):
+def test_importance_of_metadata(table, metadata):
     X, Y = table
-    model = wide_model(metadata=facts, embedding_dim=0, **LEARNS).fit(X, Y)
+    model = wide_model(metadata=metadata, embedding_dim=0, **LEARNS).fit(X, Y)
     found = model.metadata_importance(X, Y, random_state=0)
     assert sorted(found.index) == ["luck", "size"]
     assert found["importance_mean"]["size"] > 0.02
-    assert model.metadata.equals(facts)
+    assert model.metadata.equals(metadata)
 
 
-def test_metadata_that_do_not_fit(table, facts):
+def test_metadata_that_do_not_fit(table, metadata):
     X, Y = table
     with says(ValueError, r"no row for 1 task\(s\)", "'t1'"):
-        wide_model(metadata=facts.drop("t1")).fit(X, Y)
+        wide_model(metadata=metadata.drop("t1")).fit(X, Y)
     for metadata in (["x0"], "x0"):
         with says(ValueError, "wide form", "DataFrame", "columns of y"):
             wide_model(metadata=metadata).fit(X, Y)

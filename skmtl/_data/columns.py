@@ -1,6 +1,6 @@
-"""Finding columns in a table and turning blocks of them into numbers.
+"""Columns of a table: finding them, and converting them to numbers.
 
-Every error here names the column and says what to change.
+Errors name the column and say what to change.
 """
 
 import numbers
@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 from sklearn.utils import check_array
 
-# of what is scaled: single precision ends at 3e38, and networks square
+# largest scaled value: single precision ends at 3e38, and networks square
 LARGEST = 1e15
 _TRANSFORMER_HINT = (
     "If X comes out of a ColumnTransformer: its default output is an array without names, and its "
@@ -59,12 +59,12 @@ def check_unique_columns(table, what):
 
 
 def column_names(table):
-    """Labels of the columns of a DataFrame, positions of an array."""
+    """Return the labels of the columns of a DataFrame, or the positions of an array."""
     return list(table.columns) if isinstance(table, pd.DataFrame) else list(range(table.shape[1]))
 
 
 def find_columns(table, spec, parameter):
-    """Positions of the columns that a constructor parameter names.
+    """Find the columns that a constructor parameter names.
 
     Parameters
     ----------
@@ -116,14 +116,14 @@ def _find_column(table, item, parameter):
 
 
 def numbers_of(table, positions, what, estimator):
-    """Turn some columns into float64 numbers.
+    """Convert columns to float64 numbers.
 
     Parameters
     ----------
     table : DataFrame or ndarray
     positions : list of int
     what : {"features", "metadata"}
-        What the columns are, for the errors.
+        Role of the columns, for the errors.
     estimator : estimator
         Named in the errors.
 
@@ -156,7 +156,7 @@ def numbers_of(table, positions, what, estimator):
     values = check_array(
         block, dtype=np.float64, ensure_all_finite=False, estimator=estimator, ensure_min_features=0
     )
-    # the sum is finite only if every value is, unless it overflows: a cheap first look
+    # a cheap test first: the sum is finite only if every value is
     with np.errstate(over="ignore", invalid="ignore"):
         looks_finite = np.isfinite(values.sum())
     if not looks_finite:
@@ -171,7 +171,7 @@ def numbers_of(table, positions, what, estimator):
 
 
 def _not_numeric(bad, what, estimator):
-    """What to do about columns that are not numeric; scikit-learn's words are part of it."""
+    """Build the error for columns that are not numeric; scikit-learn checks parts of its text."""
     hint = ""
     if what == "features" and getattr(estimator, "task_id", 0) is None:
         hint = (

@@ -1,6 +1,6 @@
-"""Facts about tasks, from columns that are constant within each task or from a table of their own.
+"""Metadata of tasks, from columns that are constant within each task or from a table by task id.
 
-Everything here raises errors that name the column or the tasks and say what to change.
+Errors name the column or the tasks and say what to change.
 """
 
 from numbers import Integral
@@ -13,11 +13,11 @@ from skmtl._data.task_ids import first_rows
 
 
 def check_metadata(metadata):
-    """The caller's `metadata`, as None, a DataFrame, or a list of columns of X."""
+    """Return the caller's `metadata` as None, a DataFrame or a list of columns of X."""
     if isinstance(metadata, pd.Series):
         raise ValueError(
             "metadata must be a list of columns of X or a DataFrame with one row per task, not "
-            "a Series; use metadata.to_frame() for one fact."
+            "a Series; use metadata.to_frame() for one column."
         )
     if isinstance(metadata, pd.DataFrame):
         check_unique_columns(metadata, "metadata")
@@ -35,10 +35,10 @@ def check_metadata(metadata):
 
 
 def check_without_id(metadata, wide):
-    """Refuse facts that no row can be told to be about."""
+    """Refuse metadata that cannot be assigned to tasks without a column of task ids."""
     if not wide:
         raise ValueError(
-            "metadata are facts about tasks, but task_id=None means that there is only one "
+            "metadata describes tasks, but task_id=None means that there is only one "
             "task. Name the column that says which task a row belongs to: task_id='...'."
         )
     if not isinstance(metadata, pd.DataFrame):
@@ -48,16 +48,17 @@ def check_without_id(metadata, wide):
         )
 
 
-def constant_facts(codes, metadata, names, tasks):
-    """Facts of every task, from columns that must not vary within one.
+def metadata_of_rows(codes, values, names, tasks):
+    """Return the metadata of every task, from columns that must not vary within one.
 
     Parameters
     ----------
     codes : ndarray of shape (n,) of int
         Task numbers, each of which occurs.
-    metadata : ndarray of shape (n, d_m)
+    values : ndarray of shape (n, d_m)
+        Metadata of every row.
     names : list
-        Of the columns.
+        Names of the columns.
     tasks : Index
         Labels of the tasks.
 
@@ -65,27 +66,27 @@ def constant_facts(codes, metadata, names, tasks):
     -------
     ndarray of shape (T, d_m)
     """
-    facts = metadata[first_rows(codes)]
-    differs = metadata != facts[codes]
+    by_task = values[first_rows(codes)]
+    differs = values != by_task[codes]
     if differs.any():
         row, column = np.argwhere(differs)[0]
         raise ValueError(
             f"metadata must be constant within a task, but {names[column]!r} "
             f"varies within the task {tasks[codes[row]]!r}: it is "
-            f"{facts[codes[row], column]:g} in one row and {metadata[row, column]:g} in "
+            f"{by_task[codes[row], column]:g} in one row and {values[row, column]:g} in "
             "another. Leave it out of metadata to use it as a feature."
         )
-    return facts
+    return by_task
 
 
-def look_up(tasks, names, estimator):
-    """Facts of the given tasks, from the estimator's table, which may have grown since ``fit``.
+def metadata_of_table(tasks, names, estimator):
+    """Return the metadata of tasks from the estimator's table, which may have grown since ``fit``.
 
     Parameters
     ----------
     tasks : Index
     names : list
-        Columns that the table had in ``fit``.
+        Columns of the table in ``fit``.
     estimator : estimator
         Has the table, and is named in the errors.
 
@@ -93,45 +94,45 @@ def look_up(tasks, names, estimator):
     -------
     ndarray of shape (len(tasks), d_m)
     """
-    facts = estimator.metadata
-    if not isinstance(facts, pd.DataFrame):
+    table = estimator.metadata
+    if not isinstance(table, pd.DataFrame):
         raise ValueError(
             "metadata was a DataFrame in fit and must be one now, with one row per task; it is "
-            f"{facts!r}."
+            f"{table!r}."
         )
-    if list(facts.columns) != names or not facts.columns.is_unique:
+    if list(table.columns) != names or not table.columns.is_unique:
         raise ValueError(
             f"metadata must have the columns of fit, each once: {names}; it has "
-            f"{list(facts.columns)}."
+            f"{list(table.columns)}."
         )
-    if not facts.index.is_unique:
-        repeated = facts.index[facts.index.duplicated()].unique()[:5].tolist()
+    if not table.index.is_unique:
+        repeated = table.index[table.index.duplicated()].unique()[:5].tolist()
         raise ValueError(f"metadata has several rows for the same task: {repeated}.")
-    rows = facts.index.get_indexer(tasks)
+    rows = table.index.get_indexer(tasks)
     if (rows < 0).any():
         missing = tasks[rows < 0]
         raise ValueError(
             f"metadata has no row for {len(missing)} task(s): {missing[:10].tolist()}. It "
             "needs one row per task, indexed by task id."
         )
-    return numbers_of(facts.iloc[rows], list(range(facts.shape[1])), "metadata", estimator)
+    return numbers_of(table.iloc[rows], list(range(table.shape[1])), "metadata", estimator)
 
 
-def permuted_table(metadata, tasks, column, generator):
-    """A table of facts in which `tasks` have swapped what stands in one column."""
-    rows = metadata.index.get_indexer(tasks)
-    facts = metadata.iloc[:, column].to_numpy().copy()
-    facts[rows] = generator.permutation(facts[rows])
-    metadata = metadata.copy()
-    metadata.isetitem(column, facts)
-    return metadata
+def permute_table(table, tasks, column, generator):
+    """Return a table of metadata with one column permuted between `tasks`."""
+    rows = table.index.get_indexer(tasks)
+    values = table.iloc[:, column].to_numpy().copy()
+    values[rows] = generator.permutation(values[rows])
+    table = table.copy()
+    table.isetitem(column, values)
+    return table
 
 
 def permute_column(table, codes, position, generator):
-    """Let the tasks of a table, which is changed, swap what stands in one column."""
+    """Permute one column of a table of rows between tasks, in place."""
     first = first_rows(codes)
     if not isinstance(table, pd.DataFrame):
         table[:, position] = generator.permutation(table[first, position])[codes]
         return
-    facts = table.iloc[first, position].to_numpy()
-    table.isetitem(position, generator.permutation(facts)[codes])
+    values = table.iloc[first, position].to_numpy()
+    table.isetitem(position, generator.permutation(values)[codes])

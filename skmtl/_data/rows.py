@@ -1,7 +1,4 @@
-"""Rows as arrays: checked and encoded, to train on or to predict.
-
-What the tables give to the estimators.
-"""
+"""Rows as checked and encoded arrays, for training and for prediction."""
 
 from dataclasses import dataclass
 
@@ -9,23 +6,23 @@ import numpy as np
 import pandas as pd
 import torch
 
-# mean of whole sample weights up to which they count rows
+# largest mean of whole sample weights that count as numbers of rows
 _LARGEST_COUNT = 20
 
 
 @dataclass
-class Examples:
-    """Rows ready to train on: scaled later, checked and encoded already.
+class TrainingRows:
+    """Rows for training or validation, encoded but not yet scaled.
 
     Attributes
     ----------
     features : ndarray of shape (n, d)
-    tasks : ndarray of shape (n,) of int64, or None in wide form
-    targets : ndarray of shape (n, o), or (n, T) in wide form
-    weights : ndarray of shape (n,), or (n, T) in wide form
+    tasks : ndarray of shape (n,) of int64, or None if all tasks share the rows
+    targets : ndarray of shape (n, o), or (n, T) if tasks share the rows
+    weights : ndarray of shape (n,), or (n, T) if tasks share the rows
         Zero where a label is missing.
     copies : ndarray of shape (n,) of int64
-        How many rows of the caller's table each row stands for.
+        Number of rows of the caller's table that each row represents.
     """
 
     features: np.ndarray
@@ -38,16 +35,21 @@ class Examples:
         return len(self.features)
 
     @property
+    def shared_rows(self):
+        """Whether every row is an example of every task (wide form)."""
+        return self.tasks is None
+
+    @property
     def row_weights(self):
-        """Weights of the rows; in wide form those of all their labels."""
-        return self.weights if self.tasks is not None else self.weights.sum(axis=1)
+        """Weights of the rows, summed over their labels."""
+        return self.weights.sum(axis=1) if self.shared_rows else self.weights
 
     @property
     def n_labels(self):
-        """Labels of the caller's table that these rows stand for."""
-        if self.tasks is not None:
-            return int(self.copies.sum())
-        return int((self.weights > 0).sum(axis=1) @ self.copies)
+        """Number of labels of the caller's table that these rows represent."""
+        if self.shared_rows:
+            return int((self.weights > 0).sum(axis=1) @ self.copies)
+        return int(self.copies.sum())
 
     @property
     def mean_weight(self):
@@ -55,39 +57,39 @@ class Examples:
         return self.weights[self.weights > 0].mean()
 
     def take(self, rows):
-        """Some of the rows."""
-        return Examples(*(None if v is None else v[rows] for v in vars(self).values()))
+        """Select rows by number."""
+        return TrainingRows(*(None if v is None else v[rows] for v in vars(self).values()))
 
     def split(self, fraction, generator, kept=None):
-        """Set rows of every task aside: floor(fraction * its rows), drawn at random.
+        """Draw floor(fraction * its rows) rows of every task for validation.
 
-        Tasks of several rows that are too small for one give their share together: some of them
-        give a row. In wide form floor(fraction * its labels) is the most labels of any task that
-        are set aside with the rows. A row that stands for several may be on both sides, with its
-        share of the weight.
+        Tasks too small to give a row, but with several rows, give their share together: some of
+        them, drawn at random, give one row. Where tasks share rows, floor(fraction * its labels)
+        bounds the labels of every task in the rows drawn. A row that represents several may be in
+        both parts, with a share of the weight.
 
         Parameters
         ----------
         fraction : float
         generator : torch.Generator
         kept : ndarray of shape (n,) of bool, optional
-            Rows of which a copy stays behind.
+            Rows of which one copy must stay in `train`.
 
         Returns
         -------
-        train, valid : Examples
+        train, valid : TrainingRows
         """
         rows = np.repeat(np.arange(len(self)), self.copies)
         draw = torch.rand(len(rows), generator=generator, dtype=torch.float64).numpy()
         if kept is not None:
             draw[(np.cumsum(self.copies) - self.copies)[kept]] = np.inf
-        aside = self._aside_wide if self.tasks is None else self._aside_long
-        aside = aside(rows, draw, fraction) & np.isfinite(draw)
+        choose = self._choose_shared if self.shared_rows else self._choose_by_task
+        aside = choose(rows, draw, fraction) & np.isfinite(draw)
         n_aside = np.bincount(rows[aside], minlength=len(self))
         return self._part(self.copies - n_aside), self._part(n_aside)
 
     def _part(self, copies):
-        """These rows with fewer copies of each."""
+        """Return these rows with fewer copies of each."""
         rows = np.flatnonzero(copies)
         part = self.take(rows)
         share = copies[rows] / part.copies
@@ -95,7 +97,8 @@ class Examples:
         part.copies = copies[rows]
         return part
 
-    def _aside_long(self, rows, draw, fraction):
+    def _choose_by_task(self, rows, draw, fraction):
+        """Choose the rows with the smallest draws of every task."""
         tasks = self.tasks[rows]
         order = np.lexsort((draw, tasks))
         counts = np.bincount(tasks)
@@ -109,8 +112,8 @@ class Examples:
         share[small[np.argsort(first, kind="stable")[:n_more]]] = 1
         return rank < share[tasks]
 
-    def _aside_wide(self, rows, draw, fraction):
-        """Go through the rows in order; take those that no task has had enough of."""
+    def _choose_shared(self, rows, draw, fraction):
+        """Choose rows in order of their draws, without those of tasks that have enough."""
         labelled = (self.weights > 0)[rows]
         left = _share(fraction, labelled.sum(axis=0))
         aside = np.zeros(len(draw), dtype=bool)
@@ -118,7 +121,7 @@ class Examples:
         rows = rows[np.isfinite(draw[rows])]
         while len(rows):
             rows = rows[~labelled[np.ix_(rows, left <= 0)].any(axis=1)]
-            # all rows up to the one with which a task has had enough
+            # all rows up to the one with which a task has enough
             enough = (np.cumsum(labelled[rows], axis=0) >= left) & (left > 0)
             stop = np.flatnonzero(enough.any(axis=1))
             taken = rows[: stop[0] + 1] if len(stop) else rows
@@ -129,25 +132,24 @@ class Examples:
 
     @staticmethod
     def concatenate(first, second):
-        """The rows of both."""
+        """Return the rows of both."""
         pairs = zip(vars(first).values(), vars(second).values(), strict=True)
-        return Examples(*(None if pair[0] is None else np.concatenate(pair) for pair in pairs))
+        return TrainingRows(*(None if pair[0] is None else np.concatenate(pair) for pair in pairs))
 
     def canonical(self):
-        """The same examples whatever the order of the rows, repeated ones merged.
+        """Sort the rows, merge repeated ones and drop those of weight 0.
 
-        A row of weight 2 and the same row twice become one and the same thing, a row of weight 0
-        disappears, and the result of ``fit`` does not depend on how the caller sorted the table.
-        How many rows were merged is remembered in `copies`.
+        A row of weight 2 then equals the same row twice, and the result of ``fit`` does not depend
+        on the order of the caller's rows. The number of merged rows is added up in `copies`.
         """
         labelled = self.weights > 0
         kept = self.take(np.flatnonzero(labelled if labelled.ndim == 1 else labelled.any(axis=1)))
-        tasks = [] if kept.tasks is None else [kept.tasks]
+        tasks = [] if kept.shared_rows else [kept.tasks]
         columns = np.column_stack([*tasks, kept.targets, kept.features])
         keys = pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy()
         order = np.argsort(keys, kind="stable")
         kept, keys, columns = kept.take(order), keys[order], columns[order]
-        # compared in full only where the hashes agree; a missing label is equal to another
+        # full comparison only where hashes agree; missing labels are equal to each other
         new = np.ones(len(keys), dtype=bool)
         same = np.flatnonzero(keys[1:] == keys[:-1]) + 1
         one, other = columns[same], columns[same - 1]
@@ -160,7 +162,7 @@ class Examples:
 
 
 def row_counts(sample_weight, n_rows):
-    """How many rows each row stands for: whole weights are counts, unless they are large.
+    """Count the rows that each row represents: whole weights are counts, unless they are large.
 
     Returns
     -------
@@ -172,7 +174,7 @@ def row_counts(sample_weight, n_rows):
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.shape != (n_rows,) or not np.array_equal(weights, np.floor(weights)):
         return ones
-    # those of a survey, say, are no counts: a person is not thousands of rows
+    # weights of a survey, for example, are no counts: a person is not thousands of rows
     counted = weights[weights > 0]
     return weights.astype(np.int64) if counted.mean() <= _LARGEST_COUNT else ones
 
@@ -183,24 +185,27 @@ def _share(fraction, counts):
 
 
 @dataclass
-class Query:
-    """Rows to predict: every row names one of a few distinct networks.
-
-    In wide form every network predicts every row.
+class PredictionRows:
+    """Rows to predict, each by one of a few distinct networks, or by all of them.
 
     Attributes
     ----------
     features : ndarray of shape (n, d)
         Scaled.
-    networks : ndarray of shape (n,) of int64, or None in wide form
-        Which network predicts a row.
+    networks : ndarray of shape (n,) of int64, or None if all tasks share the rows
+        Network that predicts a row; None: every network predicts every row.
     tasks : ndarray of shape (n_networks,) of int64
-        Task of each network; -1 if it was never seen.
+        Task of each network; -1 if it is unseen.
     metadata : ndarray of shape (n_networks, d_m) or None
-        Scaled facts of each network's task.
+        Scaled metadata of each network's task.
     """
 
     features: np.ndarray
-    networks: np.ndarray
+    networks: np.ndarray | None
     tasks: np.ndarray
     metadata: np.ndarray | None
+
+    @property
+    def shared_rows(self):
+        """Whether every row is an example of every task (wide form)."""
+        return self.networks is None

@@ -1,4 +1,4 @@
-"""Scaled features, and the values among them that are too far out to be learned from."""
+"""Scaling of features, with errors for values too extreme to learn from."""
 
 import numpy as np
 
@@ -6,14 +6,14 @@ from skmtl._data.columns import LARGEST
 
 
 def scaled_features(features, scaler, names):
-    """Features as `scaler` has learned to scale them.
+    """Scale features, and refuse values that are too extreme.
 
     Parameters
     ----------
     features : ndarray of shape (n, d)
     scaler : StandardScaler
     names : list
-        Of the features.
+        Names of the features.
 
     Returns
     -------
@@ -22,15 +22,16 @@ def scaled_features(features, scaler, names):
     Raises
     ------
     ValueError
-        If a value is so far from the others that squares of it overflow.
+        If a value is so far from the others that its square overflows, or that the others
+        cannot be distinguished after scaling.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = scaler.transform(features)
         broken = ~np.isfinite(scaler.scale_) & (np.abs(features) > LARGEST)
         bad = np.argwhere(~(np.abs(scaled) < LARGEST) | broken)
-    bad = bad if len(bad) else _alone(features, scaled)
+    bad = bad if len(bad) else _single_outliers(features, scaled)
     if len(bad):
-        # one value can break the scale of all
+        # one value can make the scale useless for all
         values, name = features[:, bad[0][1]], names[bad[0][1]]
         furthest = values[np.abs(values - np.median(values)).argmax()]
         raise ValueError(
@@ -41,8 +42,8 @@ def scaled_features(features, scaler, names):
     return scaled
 
 
-def _alone(features, scaled):
-    """Values so far out that the others of their column can no longer be told apart.
+def _single_outliers(features, scaled):
+    """Find values so extreme that the others of their column become equal in single precision.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ def _alone(features, scaled):
     if n_rows < 3:
         return np.empty((0, 2), dtype=np.int64)
     furthest = np.abs(scaled).argmax(axis=0)
-    # such a value has nearly all of the variance of its column
+    # such a value contributes nearly all variance of its column
     size = np.abs(scaled[furthest, np.arange(scaled.shape[1])])
     bad = []
     for column in np.flatnonzero(2 * size**2 > n_rows):

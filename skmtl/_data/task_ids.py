@@ -1,4 +1,4 @@
-"""Task ids: found in a table, checked and numbered.
+"""Task ids: read from a table, checked and numbered.
 
 A task id is any label; a combination of columns is a label with several levels.
 """
@@ -10,7 +10,7 @@ from skmtl._data.columns import column_names
 
 
 def labels_of(table, positions):
-    """Task ids as an Index, the combination of several columns as a MultiIndex.
+    """Return task ids as an Index, those of several columns as a MultiIndex.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def labels_of(table, positions):
             else pd.Series(table[:, position])
         )
         if isinstance(column.dtype, pd.CategoricalDtype):
-            # which categories exist is an accident of the frame; the ids are what counts
+            # unused categories must not matter
             column = column.astype(column.cat.categories.dtype)
         missing = np.flatnonzero(column.isna().to_numpy())
         if len(missing):
@@ -43,20 +43,20 @@ def labels_of(table, positions):
     )
 
 
-def check_types(asked, known):
-    """Refuse ids that are new only because they are of another type, as "3" beside 3.
+def check_types(ids, known):
+    """Refuse ids that are new only because of another type, such as "3" instead of 3.
 
     Parameters
     ----------
-    asked, known : Index
-        Ids of which those in `asked` that are not in `known` may be new.
+    ids, known : Index
+        Ids to check, and ids of ``fit``.
 
     Raises
     ------
     ValueError
-        If an id prints as one of `known`.
+        If an id has the text of one of `known`.
     """
-    new = asked[~asked.isin(known)]
+    new = ids[~ids.isin(known)]
     if not len(new):
         return
     by_text = {_text(label): label for label in known}
@@ -75,7 +75,7 @@ def _text(label):
 
 
 def encode(labels):
-    """Number the labels: sorted where they can be, else by type and by how they print.
+    """Number labels in sorted order; in order of type and text if they cannot be sorted.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def encode(labels):
 
 
 def first_rows(codes):
-    """Number of the first row of every code."""
+    """Return the number of the first row of every code."""
     first = np.empty(codes.max() + 1, dtype=np.int64)
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     return first
@@ -108,7 +108,7 @@ def distinct(codes, metadata):
     Returns
     -------
     pairs : ndarray of shape (n,)
-        Number of every row's pair.
+        Number of the pair of every row.
     first : ndarray
         A row of every pair.
     """

@@ -1,7 +1,4 @@
-"""Wide form: y has a column for every task, and each may hold something else.
-
-Reading such a table, and building it again from predictions.
-"""
+"""Tables in wide form, with a column of labels for every task: reading y, writing predictions."""
 
 import numpy as np
 import pandas as pd
@@ -9,21 +6,20 @@ from scipy import sparse
 from sklearn.utils import check_array
 
 from skmtl._data.columns import check_unique_columns, is_numeric
-from skmtl._data.outcomes import ClassOutcome, NumberOutcome
 from skmtl._sklearn_compat import _check_sample_weight
 
 TASK_TYPES = ("regression", "classification", "binary", "multiclass")
 
 
 def as_labels(y):
-    """Return y as a Series, a DataFrame or an array; lists keep the types of what they hold."""
+    """Return y as a Series, a DataFrame or an array; lists keep the types of their items."""
     if isinstance(y, (pd.DataFrame, pd.Series)):
         return y
     if sparse.issparse(y):
         raise TypeError("y is sparse, which is not supported; pass y.toarray().")
     array = np.asarray(y)
     if array.ndim == 2 and array.dtype.kind in "US" and isinstance(y, (list, tuple)):
-        # of lists of strings and numbers NumPy makes strings
+        # NumPy would convert lists of strings and numbers to strings
         return np.asarray(y, dtype=object)
     return array
 
@@ -35,9 +31,9 @@ def labels_frame(y, tasks, from_frame):
     ----------
     y : DataFrame or array-like of shape (n, T)
     tasks : Index or None
-        Columns that it must have; None learns them.
+        Columns that y must have; None accepts any.
     from_frame : bool
-        Whether the y of ``fit`` was a DataFrame, so that columns are told apart by name.
+        Whether the y of ``fit`` was a DataFrame, so that columns are identified by name.
     """
     if isinstance(y, pd.DataFrame):
         check_unique_columns(y, "y")
@@ -58,7 +54,7 @@ def labels_frame(y, tasks, from_frame):
 
 
 def check_finite(frame):
-    """Refuse infinite labels, whatever the column holds."""
+    """Refuse infinite labels."""
     for task in frame.columns:
         column = frame[task]
         if not is_numeric(column):
@@ -72,7 +68,7 @@ def check_finite(frame):
 
 
 def check_weight_columns(class_weight, tasks):
-    """Refuse a `class_weight` that is no dict by column of y."""
+    """Refuse a dict of class weights whose keys are not columns of y."""
     unknown = [name for name in class_weight or () if name not in tasks]
     if isinstance(class_weight, dict) and unknown:
         raise ValueError(
@@ -82,7 +78,7 @@ def check_weight_columns(class_weight, tasks):
 
 
 def weights_by_task(sample_weight, labelled, tasks):
-    """Weights of shape (n, T), zero where a label is missing."""
+    """Return weights of shape (n, T), zero where a label is missing."""
     n_rows, n_tasks = labelled.shape
     if sample_weight is None:
         return labelled.astype(np.float64)
@@ -112,7 +108,7 @@ def weights_by_task(sample_weight, labelled, tasks):
 
 
 def read_task_types(task_types, tasks):
-    """What the caller says of some columns.
+    """Check the caller's types of columns.
 
     Returns
     -------
@@ -137,17 +133,17 @@ def read_task_types(task_types, tasks):
 
 
 def column_kind(column, default):
-    """Tell classes from numbers.
+    """Infer whether a column holds classes or numbers.
 
-    What is not a number is a class, and so are numbers that are all 0 or 1. Of other numbers, whole
-    ones are classes to a classifier and numbers to a regressor.
+    Labels that are not numbers are classes, and so are the numbers 0 and 1 alone. Other whole
+    numbers are classes for a classifier and numbers for a regressor.
 
     Parameters
     ----------
     column : Series
         Labels, none missing.
     default : {"regression", "classification"}
-        What the estimator is for.
+        Kind of the estimator.
 
     Returns
     -------
@@ -168,50 +164,20 @@ def column_kind(column, default):
     return "regression"
 
 
-def outcome_of(kind, column, task, targets):
-    """Make the outcome of one column and learn its classes.
-
-    Parameters
-    ----------
-    kind : one of TASK_TYPES
-    column : Series
-        Labels, none missing.
-    task : label
-        Name of the column.
-    targets : Targets
-        Has the settings.
-    """
-    weight = targets.class_weight
-    if isinstance(weight, dict):
-        weight = weight.get(task)
-        if weight is not None and kind == "regression":
-            raise ValueError(f"class_weight names the column {task!r} of y, which has no classes.")
-    if kind == "regression":
-        return NumberOutcome(targets.loss, targets.quantile)
-    outcome = ClassOutcome(weight)
-    outcome.learn_classes(column.to_numpy(), f"the column {task!r} of y")
-    if kind == "binary" and len(outcome.classes) != 2:
-        raise ValueError(
-            f"task_types says that the column {task!r} of y is binary, but it has "
-            f"{len(outcome.classes)} classes: {outcome.classes[:20].tolist()}."
-        )
-    return outcome
-
-
 def wide_table(columns, tasks, index, from_frame):
-    """One table of the predictions of all tasks.
+    """Combine the predictions of all tasks in one table.
 
     Parameters
     ----------
     columns : list of ndarray of shape (n,)
     tasks : Index
     index : Index or None
-        Of the rows of X, if it has one.
+        Index of X, if it has one.
     from_frame : bool
-        Whether the y of ``fit`` was a DataFrame, so that a DataFrame comes back.
+        Whether to return a DataFrame, as the y of ``fit`` was one.
     """
     if from_frame:
-        # labels that are not numbers stay objects, whatever strings would be inferred to be
+        # keep the dtype of labels: pandas would infer one for strings
         series = {t: pd.Series(column, dtype=column.dtype) for t, column in enumerate(columns)}
         frame = pd.DataFrame(series).set_axis(tasks, axis=1)
         return frame if index is None else frame.set_axis(index, axis=0)

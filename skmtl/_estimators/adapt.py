@@ -1,11 +1,9 @@
 """Learning new tasks from a few rows: their embeddings are trained, everything else is frozen."""
 
-import copy
-
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._data.rows import Examples
+from skmtl._data.rows import TrainingRows
 from skmtl._estimators.plan import Job, train
 
 # of Adam, at most: a handful of numbers per task is learned by then
@@ -37,14 +35,13 @@ def adapt(estimator, X, y, sample_weight=None):
             "adapt learns how new tasks differ from how those of fit do, but fit saw one task "
             "only; call fit with the rows of several tasks."
         )
-    targets = copy.copy(estimator._targets)
-    X, *rows = estimator._check_rows(X, y, sample_weight, targets)
-    new, features, tasks = estimator._tables.of_new_tasks(X, estimator)
-    examples = Examples(features, tasks, *rows).canonical()
-    targets.learn_task_classes(examples, len(new.tasks))
+    X, *labels = estimator._check_rows(X, y, sample_weight, estimator._targets.transform)
+    new, features, tasks = estimator._tables.for_new_tasks(X, estimator)
+    rows = TrainingRows(features, tasks, *labels).canonical()
+    targets = estimator._targets.for_new_tasks(rows, len(new.tasks))
     seeds = estimator._member_seeds(module.n_members)
     extended = module.for_new_tasks(len(new.tasks), _noise(estimator))
-    job = Job(estimator, new, targets, [(examples, None)], seeds)
+    job = Job(estimator, new, targets, [(rows, None)], seeds)
     net = train([job], extended, max_steps=_MAX_STEPS, with_callbacks=False, weighted=False)
     module.add_tasks(net.module_)
     estimator._tables = estimator._tables.joined(new)
@@ -57,4 +54,4 @@ def _noise(estimator):
     losses = estimator.history_.groupby("member")
     left = losses["valid_loss"].min().fillna(losses["train_loss"].last())
     left = torch.as_tensor(left.to_numpy(copy=True), dtype=torch.get_default_dtype())
-    return estimator._targets.outcomes[0].noise(left)
+    return estimator._targets.parts[0].noise(left)

@@ -15,9 +15,9 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.columns import as_table
-from skmtl._data.rows import Examples, row_counts
+from skmtl._data.rows import TrainingRows, row_counts
 from skmtl._data.tables import TaskTables
-from skmtl._data.targets import Targets
+from skmtl._data.targets import make_targets
 from skmtl._estimators.notebook import ReportMixin
 from skmtl._estimators.plan import Job, build_module, train
 from skmtl._estimators.record import RecordedMixin
@@ -94,7 +94,7 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
 
     @abstractmethod
     def _target_settings(self):
-        """Parameters that say what y holds, as arguments of `Targets`."""
+        """Return the parameters that say what y holds, a dict of `TargetSettings`."""
 
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Train one network per task, all together.
@@ -150,40 +150,48 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
         return self
 
     def _job(self, X, y, sample_weight=None, X_val=None, y_val=None):
-        """Check everything, and return what to train on."""
+        """Check parameters and tables, and return what to train on."""
         self._validate_params()
         get_weighting(self.task_weighting)
         get_affinity(self.record_affinity)
         tables = TaskTables(self.task_id, self.metadata)
-        targets = Targets(task_id=self.task_id, **self._target_settings())
+        targets = make_targets(y, self.task_id, **self._target_settings())
         warm = self.warm_start and hasattr(self, "module_")
-        X, *rows = self._check_rows(X, y, sample_weight, targets, learn=True)
+        X, *labels = self._check_rows(X, y, sample_weight, targets.fit_transform)
         order = None
         if warm:
             X, order = self._tables.ordered(X), self._tables.tasks
         features, tasks = tables.fit(X, self, targets.tasks, order)
-        examples = Examples(features, tasks, *rows).canonical()
-        targets.learn_task_classes(examples, len(tables.tasks))
+        rows = TrainingRows(features, tasks, *labels).canonical()
         valid = self._check_validation(tables, targets, X_val, y_val)
         seeds = self._member_seeds(self.n_members)
-        splits = self._splits(examples, valid, targets, seeds)
+        splits = self._splits(rows, valid, targets, seeds)
         held_out = X_val is None and splits[0][1] is not None
-        refit = examples if held_out and self.early_stopping == "refit" else None
+        refit = rows if held_out and self.early_stopping == "refit" else None
+        train_rows = splits[0][0] if refit is None else refit
+        targets.fit_rows(train_rows, len(tables.tasks))
+        if valid is not None:
+            targets.check_rows(valid, tables.tasks)
         if warm:
             tables, targets = self._tables.resumed(tables), self._targets.resumed(targets)
         else:
-            scaled_by = splits[0][0] if refit is None else refit
-            tables.fit_scalers(scaled_by)
-            targets.fit_scale(scaled_by)
+            tables.fit_rows(train_rows)
         return Job(self, tables, targets, splits, seeds, refit)
 
-    def _check_rows(self, X, y, sample_weight, targets, learn=False):
-        """Check y and weights, and drop rows that have none before X is looked at.
+    def _check_rows(self, X, y, sample_weight, encode):
+        """Check y and weights, and drop rows without weight, whose features may be anything.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in ``fit``.
+        encode : callable
+            `Targets.fit_transform` or `Targets.transform`.
 
         Returns
         -------
         X, targets, weights, copies
-            The latter three as in `Examples`.
+            The latter three as in `TrainingRows`.
         """
         if y is None:
             raise ValueError(
@@ -192,36 +200,34 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
             )
         X = as_table(X)
         check_consistent_length(X, y)
-        y, weights = targets.encode(y, sample_weight, learn)
+        y, weights = encode(y, sample_weight)
         kept = np.flatnonzero(weights if weights.ndim == 1 else weights.any(axis=1))
         copies = row_counts(sample_weight, len(y))
         return _safe_indexing(X, kept), y[kept], weights[kept], copies[kept]
 
     def _check_validation(self, tables, targets, X_val, y_val):
-        """The caller's own validation rows, or None."""
+        """Return the caller's own validation rows, or None."""
         if X_val is None and y_val is None:
             return None
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be given together.")
         if not self.early_stopping:
             raise ValueError("X_val is only used for early stopping; pass early_stopping=True.")
-        X_val, *rows = self._check_rows(X_val, y_val, None, targets)
+        X_val, *labels = self._check_rows(X_val, y_val, None, targets.transform)
         features, tasks = tables.known(X_val, self)
-        examples = Examples(features, tasks, *rows)
-        targets.check_task_classes(examples, tables.tasks)
-        return examples
+        return TrainingRows(features, tasks, *labels)
 
-    def _splits(self, examples, valid, targets, seeds):
-        """Training and validation rows: one pair for all members, or one for each.
+    def _splits(self, rows, valid, targets, seeds):
+        """Return pairs of training and validation rows: one for all members, or one for each.
 
-        The latter are None if there are none.
+        Validation rows are None if there are none.
         """
         if valid is not None or not self.early_stopping:
-            return [(examples, valid)]
-        # members that set different rows aside have, together, trained on all of them
-        kept = targets.rare(examples)
+            return [(rows, valid)]
+        # members set different rows aside, so that together they train on all rows
+        kept = targets.rows_to_keep(rows)
         splits = [
-            examples.split(self.validation_fraction, generator, kept=kept)
+            rows.split(self.validation_fraction, generator, kept=kept)
             for generator in member_generators(seeds, "validation")
         ]
         if all(len(held_out) for _, held_out in splits):
@@ -233,7 +239,7 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
             ValidationWarning,
             stacklevel=4,
         )
-        return [(examples, None)]
+        return [(rows, None)]
 
     def _member_seeds(self, n_members):
         """One seed per member; those of the first members do not depend on how many there are."""
@@ -284,7 +290,7 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
         return self.module_
 
     def _predict(self, X, each_member=False, module=None):
-        """What every outcome makes of the outputs for X.
+        """Predict X, for each of the `parts` of the targets.
 
         Parameters
         ----------
@@ -297,31 +303,31 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
         Returns
         -------
         list of ndarray of shape ([M,] n, ...)
-            One per outcome: numbers in the caller's units, or logarithms of probabilities.
+            Numbers in the caller's units, or logarithms of probabilities.
         """
         check_is_fitted(self, "module_")
         targets, module = self._targets, self._networks() if module is None else module
-        query = self._tables.query(X, self.unseen_tasks, self)
+        query = self._tables.prediction_rows(X, self.unseen_tasks, self)
         n_rows = len(query.features)
-        results = [None] * len(targets.outcomes)
+        results = [None] * len(targets.parts)
 
         def put(k, rows, outputs, allowed=None):
-            outcome = targets.outcomes[k]
-            values = outcome.members(outputs, allowed)
+            part = targets.parts[k]
+            values = part.members(outputs, allowed)
             if not each_member:
-                values = outcome.mean(values)
+                values = part.mean(values)
             if results[k] is None:
                 results[k] = np.empty((*values.shape[:-2], n_rows, values.shape[-1]))
             results[k][..., rows, :] = values
 
         rows_to_predict = query.features, query.tasks, query.metadata
         with one_thread():
-            if query.networks is None:
+            if query.shared_rows:
                 for rows, outputs in predict_every_task(module, *rows_to_predict):
                     for k in range(len(results)):
                         put(k, rows, outputs[:, k])
                 return results
-            allowed = targets.allowed_of(query.tasks)
+            allowed = targets.allowed_classes(query.tasks)
             for rows, outputs in predict_rows(module, query.networks, *rows_to_predict):
                 put(0, rows, outputs, None if allowed is None else allowed[query.networks[rows]])
         return results
@@ -339,8 +345,7 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
         if not self._targets.wide:
             raise AttributeError("task_types_ is for wide form; here all tasks are of one type.")
         return {
-            task: outcome.kind
-            for task, outcome in zip(self.tasks_, self._targets.outcomes, strict=True)
+            task: part.kind for task, part in zip(self.tasks_, self._targets.parts, strict=True)
         }
 
     def __getstate__(self):

@@ -79,7 +79,7 @@ class BaseClassifier(ClassifierMixin, MultiTaskPredictor):
         check_is_fitted(self, "module_")
         targets = self._targets
         if not targets.wide or targets.multi_label:
-            return targets.outcomes[0].classes
+            return targets.parts[0].classes
         return self.classes_per_task_
 
     @property

@@ -24,7 +24,7 @@ class Front:
     def losses(self, X, y, preferences, sample_weight=None):
         """Return the loss of every task for every preference over its scale, shape (P, T)."""
         model, targets = self.model, self.model._targets
-        X, labels, weights, _ = model._check_rows(X, y, sample_weight, targets)
+        X, labels, weights, _ = model._check_rows(X, y, sample_weight, targets.transform)
         answers = model._view(preferences)._predict(X)
         n_preferences, n_tasks = preferences.shape
         losses = np.full((n_preferences, n_tasks), np.nan)
@@ -40,7 +40,7 @@ class Front:
             values = labels[rows, t : t + 1] if targets.wide else labels[rows]
             shares = weights[rows, t] if targets.wide else weights[rows]
             answer = answers[k].reshape(n_preferences, -1, answers[k].shape[-1])[:, rows]
-            losses[:, t] = targets.outcomes[k].losses(answer, values) @ (shares / shares.sum())
+            losses[:, t] = targets.parts[k].losses(answer, values) @ (shares / shares.sum())
         return losses / model._loss_scales
 
     def _candidates(self, preferences):

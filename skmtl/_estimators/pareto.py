@@ -220,13 +220,13 @@ class ParetoHypernet(PreferencePredictor):
     def classes_(self):
         """Sorted classes; in wide form a dict of them by task that has any."""
         check_is_fitted(self, "module_")
-        outcomes = self._targets.outcomes
-        if all(outcome.classes is None for outcome in outcomes):
+        parts = self._targets.parts
+        if all(part.classes is None for part in parts):
             raise AttributeError("no task of this model has classes.")
         if not self._targets.wide or self._targets.multi_label:
-            return outcomes[0].classes
-        pairs = zip(self.tasks_, outcomes, strict=True)
-        return {task: outcome.classes for task, outcome in pairs if outcome.classes is not None}
+            return parts[0].classes
+        pairs = zip(self.tasks_, parts, strict=True)
+        return {task: part.classes for task, part in pairs if part.classes is not None}
 
     def score(self, X, y, sample_weight=None):
         """Compute the coefficient of determination of numbers, the accuracy of classes.
@@ -246,7 +246,7 @@ class ParetoHypernet(PreferencePredictor):
             In wide form the mean over tasks, each over the rows that have its label.
         """
         check_is_fitted(self, "module_")
-        if not self._targets.wide and self._targets.outcomes[0].classes is not None:
+        if not self._targets.wide and self._targets.parts[0].classes is not None:
             return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
         return super().score(X, y, sample_weight)
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from skmtl._data.rows import Examples
+from skmtl._data.rows import TrainingRows
 from skmtl._data.tables import TaskTables
 from skmtl._data.targets import Targets
 from skmtl.architectures import NetworkShape
@@ -36,10 +36,10 @@ class Job:
         Has the settings.
     tables : TaskTables
     targets : Targets
-    splits : list of tuples of two Examples
+    splits : list of tuples of two TrainingRows
         What trains and what validates, the latter perhaps None: of every member, or one for all.
     seeds : ndarray of shape (n_members,)
-    refit : Examples, optional
+    refit : TrainingRows, optional
         What to train on again, once validation rows have said for how long.
     """
 
@@ -48,7 +48,7 @@ class Job:
     targets: Targets
     splits: list
     seeds: np.ndarray
-    refit: Examples | None = None
+    refit: TrainingRows | None = None
 
     @cached_property
     def architecture(self):
@@ -73,10 +73,10 @@ class Job:
     def key(self):
         """What jobs must have in common to train side by side: settings and shapes."""
         settings = common_settings(self.estimator)
-        outcomes = [(o.kind, o.n_outputs) for o in self.targets.outcomes]
+        parts = [(part.kind, part.n_outputs) for part in self.targets.parts]
         by_task = self.targets.wide or self.architecture.fixed_tasks
         n_tasks = by_task and len(self.tables.tasks)
-        shapes = self.train.features.shape[1], len(self.tables.metadata_names), outcomes, n_tasks
+        shapes = self.train.features.shape[1], len(self.tables.metadata_names), parts, n_tasks
         return joblib.hash((settings, shapes, self.valid is None, self.refit is None))
 
     def batch_rows(self, train=None):
@@ -91,13 +91,13 @@ class Job:
     def rows(self, train, valid=None):
         """Training rows, then validation rows, as scaled tensors."""
         dtype = torch.get_default_dtype()
-        rows = train if valid is None else Examples.concatenate(train, valid)
+        rows = train if valid is None else TrainingRows.concatenate(train, valid)
         metadata = self.tables.scaled_metadata()
         if metadata is not None:
             metadata = torch.as_tensor(metadata, dtype=dtype).unsqueeze(0)
         return TaskRows(
             features=torch.as_tensor(self.tables.scale(rows.features), dtype=dtype),
-            tasks=None if rows.tasks is None else torch.as_tensor(rows.tasks),
+            tasks=None if rows.shared_rows else torch.as_tensor(rows.tasks),
             targets=torch.as_tensor(self.targets.scale(rows.targets), dtype=dtype),
             # of mean 1, so that the loss of a batch does not depend on their unit
             weights=torch.as_tensor(rows.weights / train.mean_weight, dtype=dtype),
@@ -362,7 +362,7 @@ def _stacked_rows(jobs):
         metadata = torch.cat([pad(m, (0, 0, 0, n_tasks - m.shape[1])) for m in metadata])
     together = TaskRows(
         features=torch.cat([table.features for table in tables]),
-        tasks=None if tables[0].tasks is None else torch.cat([table.tasks for table in tables]),
+        tasks=None if tables[0].shared_rows else torch.cat([table.tasks for table in tables]),
         targets=torch.cat([table.targets for table in tables]),
         weights=torch.cat([table.weights for table in tables]),
         n_tasks=n_tasks,

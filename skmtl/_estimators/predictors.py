@@ -26,7 +26,7 @@ def has_classes(estimator):
     if isinstance(estimator, ClassifierMixin) and not hasattr(estimator, "module_"):
         return True
     check_is_fitted(estimator, "module_")
-    if not any(outcome.classes is not None for outcome in estimator._targets.outcomes):
+    if not any(part.classes is not None for part in estimator._targets.parts):
         raise AttributeError("no task of this model has classes, so there are no probabilities.")
     return True
 
@@ -75,9 +75,9 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
         """
         if not return_std:
             return self._table_of(X, self._predict(X), self._labels_of)
-        outcomes = self._check_spread()
+        parts = self._check_spread()
         members = self._predict(X, each_member=True)
-        means = [o.mean(values) for o, values in zip(outcomes, members, strict=True)]
+        means = [o.mean(values) for o, values in zip(parts, members, strict=True)]
         spreads = [values.std(axis=0, ddof=1) for values in members]
         return (
             self._table_of(X, means, self._labels_of),
@@ -85,36 +85,36 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
         )
 
     def _check_spread(self):
-        """The outcomes, some of whose members' predictions have a standard deviation."""
+        """Return the parts, some of whose members' predictions have a standard deviation."""
         check_is_fitted(self, "module_")
         if self.module_.n_members < 2:
             raise ValueError(
                 "return_std=True needs several members to be apart: fit with n_members=8, say."
             )
-        outcomes = self._targets.outcomes
-        if all(outcome.classes is not None for outcome in outcomes):
+        parts = self._targets.parts
+        if all(part.classes is not None for part in parts):
             raise ValueError(
                 "classes have no standard deviation; predict_members gives the probabilities of "
                 "every member."
             )
-        return outcomes
+        return parts
 
     @staticmethod
-    def _labels_of(outcome, answer):
-        if outcome.classes is not None:
-            return outcome.classes[answer.argmax(axis=1)]
+    def _labels_of(part, answer):
+        if part.classes is not None:
+            return part.classes[answer.argmax(axis=1)]
         return _single(answer)
 
     @staticmethod
-    def _spread_of(outcome, spread):
-        if outcome.classes is not None:
+    def _spread_of(part, spread):
+        if part.classes is not None:
             return np.full(len(spread), np.nan)
         return _single(spread)
 
-    def _table_of(self, X, answers, of_outcome):
+    def _table_of(self, X, answers, of_part):
         """What `predict` returns: one array, or in wide form a table of them."""
-        pairs = zip(self._targets.outcomes, answers, strict=True)
-        columns = [of_outcome(outcome, answer) for outcome, answer in pairs]
+        pairs = zip(self._targets.parts, answers, strict=True)
+        columns = [of_part(part, answer) for part, answer in pairs]
         if not self._targets.wide:
             return columns[0]
         index = X.index if isinstance(X, pd.DataFrame) else None
@@ -136,8 +136,8 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
         """
         members = self._predict(X, each_member=True)
         results = []
-        for outcome, values in zip(self._targets.outcomes, members, strict=True):
-            results.append(_single(values) if outcome.classes is None else np.exp(values))
+        for part, values in zip(self._targets.parts, members, strict=True):
+            results.append(_single(values) if part.classes is None else np.exp(values))
         if not self._targets.wide:
             return results[0]
         return dict(zip(self.tasks_, results, strict=True))
@@ -193,8 +193,8 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
             return np.column_stack([of_labels(logs) for logs in answers])
         return {
             task: of_classes(logs)
-            for task, outcome, logs in zip(self.tasks_, targets.outcomes, answers, strict=True)
-            if outcome.classes is not None
+            for task, part, logs in zip(self.tasks_, targets.parts, answers, strict=True)
+            if part.classes is not None
         }
 
     def _wide_score(self, X, y, sample_weight):

@@ -29,7 +29,7 @@ class PreferencePredictor(BaseRegressor):
     def loss_scales_(self):
         """What losses of the tasks are divided by: those of the best constants, in units of y."""
         check_is_fitted(self, "module_")
-        units = np.array([outcome.loss_unit for outcome in self._targets.outcomes])
+        units = np.array([part.loss_unit for part in self._targets.parts])
         return pd.Series(self._loss_scales * units, index=self.tasks_, name="loss_scale")
 
     def __getstate__(self):
@@ -82,12 +82,12 @@ class PreferencePredictor(BaseRegressor):
         results = [np.concatenate(parts, axis=1) for parts in zip(*results, strict=True)]
         if each_member:
             return results
-        pairs = zip(self._targets.outcomes, results, strict=True)
-        return [outcome.mean(values) for outcome, values in pairs]
+        pairs = zip(self._targets.parts, results, strict=True)
+        return [part.mean(values) for part, values in pairs]
 
-    def _table_of(self, X, answers, of_outcome):
+    def _table_of(self, X, answers, of_part):
         one = self._written is None or len(self._written[0]) == 1
-        return super()._table_of(X if one else None, answers, of_outcome)
+        return super()._table_of(X if one else None, answers, of_part)
 
     def _ask(self, method, X, preference, *arguments, axis=0):
         """What a method of all estimators answers for one or for several preferences."""

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import torch
 
-from skmtl._data.rows import Examples
+from skmtl._data.rows import TrainingRows
 from skmtl._estimators.plan import Job
 from skmtl.nn import task_gradients
 from skmtl.nn._slots import matrix_by, sum_by
@@ -37,12 +37,12 @@ class Landscape:
     def __init__(self, estimator, X, y, member=0, solver="adam", learning_rate=None):
         if solver not in SOLVERS:
             raise ValueError(f"solver must be one of {SOLVERS}, got {solver!r}.")
-        features, *rows = estimator._check_rows(X, y, None, estimator._targets)
+        features, *labels = estimator._check_rows(X, y, None, estimator._targets.transform)
         features, tasks = estimator._tables.known(features, estimator)
-        examples = Examples(features, tasks, *rows)
+        rows = TrainingRows(features, tasks, *labels)
         tables, targets = estimator._tables, estimator._targets
-        table = Job(estimator, tables, targets, [(examples, None)], np.zeros(1)).rows(examples)
-        self.estimator, self.n_tasks, self.wide = estimator, table.n_tasks, table.tasks is None
+        table = Job(estimator, tables, targets, [(rows, None)], np.zeros(1)).rows(rows)
+        self.estimator, self.n_tasks, self.wide = estimator, table.n_tasks, table.shared_rows
         module = copy.deepcopy(estimator.module_).cpu().part([member]).train()
         rate = estimator.learning_rate_init if learning_rate is None else learning_rate
         self.net = MemberNet(
@@ -51,7 +51,7 @@ class Landscape:
         every = [torch.arange(len(table))]
         self.batch = next(iter(MemberBatches(table, every, len(table))))
         self.lookahead = Lookahead(self.net, "a display of losses", ratios=False)
-        _, tasks, slots, _ = self.batch.inputs
+        tasks, slots = self.batch.inputs.tasks, self.batch.inputs.slots
         totals = sum_by(slots, tasks.shape[1], self.batch.weights.sum(2))
         self.totals = self._by_task(totals, tasks)
 
@@ -86,7 +86,7 @@ class Landscape:
                 "are no steps to compare."
             )
         gradients = task_gradients(net.module_)
-        _, tasks, slots, _ = batch.inputs
+        tasks, slots = batch.inputs.tasks, batch.inputs.slots
         losses = sum_by(slots, tasks.shape[1], net.evaluate(batch)[1].sum(2)) / batch.counts
         gradients.differentiate(losses, slots)
         with torch.no_grad():
@@ -127,7 +127,7 @@ class Landscape:
         ndarray of shape (C, T)
             NaN for tasks without rows.
         """
-        tasks = self.batch.inputs[1]
+        tasks = self.batch.inputs.tasks
         with one_thread():
             parameters = self.net.optimizer_.buffer + moves.unsqueeze(1)
             losses = self.lookahead.losses(parameters, self.batch)[:, 0]

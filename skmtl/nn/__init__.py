@@ -6,6 +6,7 @@ Nothing here knows pandas or scikit-learn.
 from skmtl.nn._experts import ExtractionNetwork, MixtureNetwork
 from skmtl.nn._gumbel import GumbelNetwork
 from skmtl.nn._hypernet import TaskHypernetwork
+from skmtl.nn._inputs import ModuleInputs
 from skmtl.nn._members import ACTIVATIONS, MemberModule, member_generators
 from skmtl.nn._pareto import ParetoNetwork
 from skmtl.nn._relations import RelationNetwork
@@ -23,6 +24,7 @@ __all__ = [
     "GumbelNetwork",
     "MemberModule",
     "MixtureNetwork",
+    "ModuleInputs",
     "ParetoNetwork",
     "RelationNetwork",
     "RoamingNetwork",

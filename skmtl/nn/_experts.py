@@ -5,7 +5,7 @@ from torch import nn
 
 from skmtl.nn._columns import in_pieces, own_columns
 from skmtl.nn._members import member_generators
-from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule, distinct_rows
+from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule
 
 
 class MixtureNetwork(TaskModule):
@@ -58,8 +58,7 @@ class MixtureNetwork(TaskModule):
 
     def outputs(self, x, tasks):
         """Outputs of every block, see `TaskModule`."""
-        rows = distinct_rows(x)
-        experts = self.experts(rows.flatten(1, 2).unsqueeze(1)).unflatten(2, rows.shape[1:3])
+        experts = self.experts(x.flatten(1, 2).unsqueeze(1)).unflatten(2, x.shape[1:3])
         gates = self.gates(x, tasks).softmax(3)
         # (M, E, K, b, w) by (M, E, K, b, 1)
         mixed = (experts * gates.permute(0, 3, 1, 2).unsqueeze(4)).sum(1)
@@ -126,10 +125,10 @@ class ExtractionLevel(nn.Module):
 
         Parameters
         ----------
-        x : Tensor of shape (M, K, b, d)
-            What the tasks read.
+        x : Tensor of shape (M, 1 or K, b, d)
+            Inputs of the tasks; one block if all share its rows.
         shared : Tensor of shape (M, 1 or K, b, d)
-            What the shared experts read; one block if it is the same for all.
+            Inputs of the shared experts; one block if all share its rows.
         tasks : Tensor of shape (M, K) of int64
             The task of each block.
 
@@ -250,15 +249,14 @@ class ExtractionNetwork(TaskModule):
         """Outputs of every block, see `TaskModule`."""
         if self.training or len(self.levels) == 1:
             return self._outputs(x, tasks)
-        numbers = x.shape[0] * x.shape[1] * self._numbers
+        numbers = tasks.numel() * self._numbers
         return in_pieces(lambda piece: self._outputs(piece, tasks), x, numbers)
 
     def _outputs(self, x, tasks):
-        rows = distinct_rows(x)
         if len(self.levels) == 1:
-            return self.heads(self.levels[0](x, rows, tasks), tasks)
-        n_blocks = rows.shape[1]
-        shared = rows.flatten(1, 2)
+            return self.heads(self.levels[0](x, x, tasks), tasks)
+        n_blocks = x.shape[1]
+        shared = x.flatten(1, 2)
         columns = shared.unsqueeze(1)
         for level in self.levels[:-1]:
             columns, shared = level.with_shared(columns, shared, self.trained)

@@ -24,18 +24,18 @@ _WORTH_GROUPING = 2**22
 
 
 class GumbelNetwork(MemberModule):
-    """M modular networks side by side.
+    """M modular networks, batched.
 
     Parameters
     ----------
     n_tasks, n_features, n_metadata, n_outputs : int
-        Tasks, features of a row, facts about a task and outputs of a row.
+        Tasks, features of a row, metadata of a task and outputs of a row.
     seeds : sequence of M ints
-        One per member; they decide initial weights and noise.
+        One per member; they determine initial weights and noise.
     components : list of lists
         For every layer its components, see `ModularLayer`.
     activation : str
-        Of dense components, behind hidden layers and outputs.
+        Of dense components, after hidden layers and outputs.
     heads : {"own", "shared", "none"}
         A linear head for each task, one for all, or none: then components of the last layer end
         in a linear layer to the outputs.
@@ -107,7 +107,7 @@ class GumbelNetwork(MemberModule):
         self.own_heads = self.own_biases = None
         if heads == "own":
             bound = kaiming_bound(width)
-            # one draw for all tasks: they differ as far as their rows ask for
+            # one draw for all tasks: training makes them differ
             draw = uniform(generators, 1, width, n_outputs, bound=bound).detach()
             self.own_heads = torch.nn.Parameter(draw.repeat(1, n_tasks, 1, 1))
             self.own_biases = uniform(generators, n_tasks, 1, n_outputs, bound=0.0)
@@ -115,7 +115,7 @@ class GumbelNetwork(MemberModule):
         self._slots = None
 
     def keep_tasks(self, n_tasks):
-        """Forget all but the first tasks."""
+        """Keep the first tasks only."""
         self.allocation.keep_tasks(n_tasks)
         if self.own_heads is not None:
             self.own_heads = torch.nn.Parameter(self.own_heads.data[:, :n_tasks].clone())
@@ -135,11 +135,11 @@ class GumbelNetwork(MemberModule):
         self._slots = None
 
     def after_epoch(self, active):
-        """Remember the probabilities."""
+        """Record the probabilities."""
         self.allocation.after_epoch(active)
 
     def learning_rate_factors(self):
-        """Allocation logits, and the network that writes them, have a rate of their own."""
+        """Return the factors of allocation logits and of the network that writes them."""
         factors = self.allocation.rate_factors()
         if bool((factors == 1).all()):
             return {}
@@ -147,7 +147,7 @@ class GumbelNetwork(MemberModule):
         return {name: factors for name in names if name.startswith("allocation.")}
 
     def decayed_parameters(self):
-        """Weights of components and heads: logits and biases are left alone."""
+        """Return the names of the weights of components and heads: no logits, no biases."""
         return [
             name
             for name, _ in self.named_parameters()
@@ -155,16 +155,16 @@ class GumbelNetwork(MemberModule):
         ]
 
     def shared_parameters(self):
-        """Components, and a head that all tasks have."""
+        """Return the names of components and of a head that all tasks share."""
         own = ("own_", "allocation.logits")
         return [name for name, _ in self.named_parameters() if not name.startswith(own)]
 
     def step_penalty(self):
-        """Budget penalty of the tasks in the batch."""
+        """Return the budget penalty of the tasks in the batch."""
         return self.allocation.step_penalty()
 
     def full(self, values):
-        """Values of routed components, shape (..., C'), with ones for those always on."""
+        """Extend values of routed components, shape (..., C'), by ones for those always on."""
         if len(self.routed) == sum(self.sizes):
             return values
         full = values.new_ones(*values.shape[:-1], sum(self.sizes))
@@ -177,7 +177,7 @@ class GumbelNetwork(MemberModule):
         Parameters
         ----------
         seeds : list of M ints
-            They decide what is drawn, the same in every call.
+            They determine the draws, which are the same in every call.
 
         Returns
         -------
@@ -189,19 +189,13 @@ class GumbelNetwork(MemberModule):
         view._modules = {**self._modules, "allocation": router}
         return view
 
-    def forward(self, x, tasks, slots, metadata=None):
+    def forward(self, x, tasks, slots, metadata=None, shared_rows=False):
         """Evaluate every block of rows with the components and the head of its task.
 
         Parameters
         ----------
-        x : Tensor of shape (M, K, b, n_features)
-            K blocks of b rows, each of one task.
-        tasks : Tensor of shape (M, S) of int64
-            Distinct tasks; -1 for a task never seen, outside training.
-        slots : Tensor of shape (M, K) of int64
-            For every block, where its task stands in `tasks`.
-        metadata : Tensor of shape (M, S, n_metadata), optional
-            Standardised facts about `tasks`.
+        x, tasks, slots, metadata, shared_rows
+            See `ModuleInputs`.
 
         Returns
         -------
@@ -210,25 +204,26 @@ class GumbelNetwork(MemberModule):
         on = self.full(self.allocation(tasks, slots, metadata))
         if self.training:
             self._slots = slots
-        # in wide form all blocks hold the same rows
-        same_rows = x.shape[1] > 1 and x.stride(1) == 0
-        n_rows = x.shape[2] * (1 if same_rows else x.shape[1])
+        n_blocks = x.shape[1]
+        if shared_rows:
+            x = x[:, :1]
+        n_rows = x.shape[1] * x.shape[2]
         cost = n_rows * sum(layer.cost for layer in self.layers)
         if self.training or cost < _WORTH_GROUPING:
-            hidden = self._together(x[:, :1] if same_rows else x, on, slots)
+            hidden = self._together(x, on, slots)
         else:
-            hidden = self._by_pattern(x, on, slots, same_rows)
+            hidden = self._by_pattern(x, on, slots, n_blocks)
         return self._headed(hidden, take_members(tasks.unsqueeze(2), slots).squeeze(2))
 
     def _together(self, x, on, slots):
-        """All components on all rows."""
+        """Evaluate all components on all rows."""
         for layer, z in zip(self.layers, on.split(self.sizes, dim=2), strict=True):
             weights = z / z.sum(2, keepdim=True).clamp(min=1)
             x = layer(x, take_members(weights, slots))
         return x
 
-    def _by_pattern(self, x, on, slots, same_rows):
-        """Blocks whose tasks use the same components go through those, and nothing else."""
+    def _by_pattern(self, x, on, slots, n_blocks):
+        """Evaluate the components in use only, for all blocks whose tasks use the same ones."""
         parts = []
         for m in range(len(x)):
             patterns, which = on[m].unique(dim=0, return_inverse=True)
@@ -237,18 +232,18 @@ class GumbelNetwork(MemberModule):
                 blocks = (which == number).nonzero().squeeze(1)
                 if not len(blocks):
                     continue
-                rows = x[m, :1] if same_rows else x[m, blocks]
+                rows = x[m] if x.shape[1] < n_blocks else x[m, blocks]
                 shape, rows = rows.shape[:2], rows.flatten(0, 1)
                 for layer, z in zip(self.layers, pattern.split(self.sizes), strict=True):
                     rows = layer.of_pattern(rows, m, (z > 0).tolist())
                 if hidden is None:
-                    hidden = rows.new_empty(x.shape[1], x.shape[2], rows.shape[1])
+                    hidden = rows.new_empty(n_blocks, x.shape[2], rows.shape[1])
                 hidden[blocks] = rows.unflatten(0, shape)
             parts.append(hidden)
         return torch.stack(parts)
 
     def _headed(self, hidden, tasks):
-        """Outputs of blocks (M, K, b, w), whose tasks have shape (M, K)."""
+        """Apply the heads of the tasks (M, K) to blocks (M, K, b, w)."""
         if self.heads == "none":
             return hidden
         if self.head is not None:

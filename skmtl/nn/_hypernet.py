@@ -27,14 +27,14 @@ from skmtl.nn._members import (
 
 
 class TaskHypernetwork(MemberModule):
-    """M hypernetworks side by side.
+    """M hypernetworks, batched.
 
     Parameters
     ----------
     n_tasks, n_features, n_metadata, n_outputs : int
-        Tasks, features of a row, facts about a task and outputs of a row.
+        Tasks, features of a row, metadata of a task and outputs of a row.
     seeds : sequence of M ints
-        One per member; they decide the initial weights.
+        One per member; they determine the initial weights.
     embedding_dim : int
         Length of a task's learned vector; 0 for metadata only.
     hidden_layer_sizes : tuple of int
@@ -76,9 +76,9 @@ class TaskHypernetwork(MemberModule):
 
     resumed_buffers = ("origin",)
     gradient_form = "slots"
-    # backward passes written by hand have memory of their own, of which vmap knows nothing
+    # hand-written backward passes manage their own memory, which vmap does not know
     batched_passes = False
-    # how many look at what is written: networks are then written out for few rows, too
+    # number of hooks that read written networks: then they are written out for few rows, too
     readers = 0
 
     def __init__(
@@ -167,30 +167,30 @@ class TaskHypernetwork(MemberModule):
         weight[:, :embedding_dim, -1] = 0.3 * direction / direction.norm(dim=1, keepdim=True)
 
     def keep_tasks(self, n_tasks):
-        """Forget all but the first tasks."""
+        """Keep the first tasks only."""
         self.embeddings = nn.Parameter(self.embeddings.data[:, :n_tasks].clone())
         self.trained = self.trained[:, :n_tasks].clone()
 
     def mark_trained(self, trained):
-        """Tasks without rows do not count in the mean embedding."""
+        """Leave tasks without rows out of the mean embedding."""
         self.trained = trained
 
     def decayed_parameters(self):
-        """All but biases and embeddings; those have a pull of their own."""
+        """Return all but biases and embeddings; the latter have a penalty of their own."""
         return [name for name in super().decayed_parameters() if name != "embeddings"]
 
     def shared_parameters(self):
-        """All but the embeddings, which the loss of one task alone reaches."""
+        """Return all but the embeddings, which belong to one task each."""
         return [name for name in super().shared_parameters() if name != "embeddings"]
 
     def mean_embedding(self):
-        """Mean embedding of the tasks trained on, shape ``(M, 1, embedding_dim)``."""
+        """Return the mean embedding of the trained tasks, shape ``(M, 1, embedding_dim)``."""
         if self.centre is not None:
             return self.centre
         return trained_shares(self.trained, self.embeddings).unsqueeze(1) @ self.embeddings
 
     def penalty(self):
-        """Squared distance of the embeddings from their mean, and squares of the interactions.
+        """Sum squared distances of the embeddings from their mean, and squares of the interactions.
 
         Times ``embedding_alpha`` and ``interaction_alpha``; None if neither is pulled.
         """
@@ -203,10 +203,10 @@ class TaskHypernetwork(MemberModule):
         return sum(terms) if terms else None
 
     def interactions(self):
-        """Slopes of the linear path by metadata, shape (M, n_metadata, n_features, n_outputs)."""
-        facts = self.skip.weight[:, self.embeddings.shape[2] :]
+        """Return slopes of the linear path by metadata: (M, n_metadata, n_features, n_outputs)."""
+        weights = self.skip.weight[:, self.embeddings.shape[2] :]
         # the last ones are intercepts, which may depend on metadata freely
-        return facts.unflatten(2, (-1, self.n_outputs))[:, :, :-1]
+        return weights.unflatten(2, (-1, self.n_outputs))[:, :, :-1]
 
     def use_smooth_operations(self):
         """Write networks out, by operations that can be differentiated twice."""
@@ -215,7 +215,7 @@ class TaskHypernetwork(MemberModule):
             layer.by_hand = False
 
     def reads_by_row(self, n_rows, n_tasks):
-        """Whether so few rows of so many tasks pass without networks being written out."""
+        """Tell whether rows are so few that no task's network is written out."""
         return n_rows <= FEW_ROWS * n_tasks and not self.readers
 
     @torch.no_grad()
@@ -256,15 +256,15 @@ class TaskHypernetwork(MemberModule):
         self.trained = torch.cat([self.trained, torch.zeros_like(module.trained)], dim=1)
 
     def representations(self, tasks, metadata=None):
-        """What the hypernetwork is told about tasks: embedding, then metadata.
+        """Return the inputs of the hypernetwork: embedding, then metadata.
 
         Parameters
         ----------
         tasks : Tensor of shape (M, S) of int64
-            Task numbers; outside training -1 stands for a task never seen, which gets the mean
+            Task numbers; outside training -1 stands for an unseen task, which gets the mean
             embedding.
         metadata : Tensor of shape (M, S, n_metadata), optional
-            Standardised facts.
+            Standardised.
 
         Returns
         -------
@@ -275,19 +275,13 @@ class TaskHypernetwork(MemberModule):
             z = torch.where(tasks.unsqueeze(-1) < 0, self.mean_embedding(), z)
         return z if metadata is None else torch.cat([z, metadata], dim=2)
 
-    def forward(self, x, tasks, slots, metadata=None):
+    def forward(self, x, tasks, slots, metadata=None, shared_rows=False):
         """Evaluate every block of rows with the network of its task.
 
         Parameters
         ----------
-        x : Tensor of shape (M, K, b, n_features)
-            K blocks of b rows, each of one task.
-        tasks : Tensor of shape (M, S) of int64
-            Distinct tasks; -1 for a task never seen, outside training.
-        slots : Tensor of shape (M, K) of int64
-            For every block, where its task stands in `tasks`.
-        metadata : Tensor of shape (M, S, n_metadata), optional
-            Standardised facts about `tasks`.
+        x, tasks, slots, metadata, shared_rows
+            See `ModuleInputs`.
 
         Returns
         -------
@@ -315,7 +309,7 @@ class TaskHypernetwork(MemberModule):
         ----------
         x : Tensor of shape (M * K, b, n_features)
         h, moved : Tensors of shape (M, S, ...)
-            What generators and linear path are told about every task.
+            Inputs of the generators and of the linear path, for every task.
         slots : Tensor of shape (M, K)
 
         Returns

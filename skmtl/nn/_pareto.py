@@ -26,7 +26,7 @@ _INITIAL_SPREAD = 0.2
 
 
 def chunk_plan(size, n_tasks, width=None):
-    """How many chunks a network is written in, and how wide the small network before them is.
+    """Choose the number of chunks of a network and the width of the small network before them.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class ParetoNetwork(MemberModule):
         return [n for n in super().decayed_parameters() if n != "chunk_embeddings"]
 
     def mark_trained(self, trained):
-        """Tasks without rows have no say about tasks that were never seen."""
+        """Leave tasks without rows out of the mean for unseen tasks."""
         self.trained = trained
 
     def own_parameters(self):
@@ -202,14 +202,14 @@ class ParetoNetwork(MemberModule):
         coefficients = self.layers(rays, parameters)[-1]
         return self.from_coefficients(coefficients, parameters)
 
-    def evaluate(self, written, x, tasks, slots, metadata=None):
+    def evaluate(self, written, x, tasks, slots, metadata=None, shared_rows=False):
         """Evaluate the networks of all preferences on blocks of rows.
 
         Parameters
         ----------
         written : Tensor of shape (M, P, N)
-        x, tasks, slots, metadata
-            As for `TaskModule.forward`.
+        x, tasks, slots, metadata, shared_rows
+            See `ModuleInputs`.
 
         Returns
         -------
@@ -224,10 +224,9 @@ class ParetoNetwork(MemberModule):
                 return values.expand(n_preferences, *values.shape[1:])
             return values.repeat_interleave(n_preferences, dim=0)
 
-        n_blocks = x.shape[1]
-        if x.stride(1) == 0:
-            # blocks that are the same rows stay one in memory
-            x = repeated(x[:, :1]).expand(-1, n_blocks, -1, -1)
+        if shared_rows:
+            # one block in memory
+            x = repeated(x[:, :1]).expand(-1, x.shape[1], -1, -1)
         else:
             x = repeated(x)
         outputs = self.network(
@@ -238,17 +237,18 @@ class ParetoNetwork(MemberModule):
             repeated(tasks),
             repeated(slots),
             repeated(metadata),
+            shared_rows,
         )
         return outputs.unflatten(0, (n_members, n_preferences))
 
-    def evaluate_copies(self, written, x, tasks, slots, metadata=None):
+    def evaluate_copies(self, written, x, tasks, slots, metadata=None, shared_rows=False):
         """Evaluate every block with a copy of the network.
 
         Parameters
         ----------
         written : Tensor of shape (M, P, K, N)
-        x, tasks, slots, metadata
-            As for `TaskModule.forward`; block k is that of slot k.
+        x, tasks, slots, metadata, shared_rows
+            See `ModuleInputs`; block k is that of slot k.
 
         Returns
         -------
@@ -273,12 +273,13 @@ class ParetoNetwork(MemberModule):
         )
         return outputs.unflatten(0, lead).squeeze(3)
 
-    def forward(self, x, tasks, slots, metadata=None, rays=None):
+    def forward(self, x, tasks, slots, metadata=None, shared_rows=False, rays=None):
         """Evaluate blocks of rows, see `evaluate`; without rays by equal ones, (M, K, b, o)."""
+        inputs = x, tasks, slots, metadata, shared_rows
         if rays is None:
             rays = x.new_full((len(x), 1, self.n_tasks), 1 / self.n_tasks)
-            return self.evaluate(self.write(rays), x, tasks, slots, metadata).squeeze(1)
-        return self.evaluate(self.write(rays), x, tasks, slots, metadata)
+            return self.evaluate(self.write(rays), *inputs).squeeze(1)
+        return self.evaluate(self.write(rays), *inputs)
 
     @torch.no_grad()
     def at(self, rays):
@@ -318,7 +319,7 @@ class FixedNetworks(MemberModule):
         self.written = nn.Parameter(written.clone())
         self.register_buffer("trained", trained)
 
-    def forward(self, x, tasks, slots, metadata=None):
+    def forward(self, x, tasks, slots, metadata=None, shared_rows=False):
         """Evaluate blocks of rows, see `TaskModule.forward`."""
         values = self.written, self.trained, self.training
-        return self.network(*values, x, tasks, slots, metadata)
+        return self.network(*values, x, tasks, slots, metadata, shared_rows)

@@ -9,7 +9,6 @@ from torch import nn
 
 from skmtl.nn._members import ACTIVATIONS, member_generators, take_members
 from skmtl.nn._shared import SharedBottomNetwork
-from skmtl.nn._stacks import distinct_rows
 
 _NEVER = 2**31 - 1
 
@@ -142,9 +141,9 @@ class RoamingNetwork(SharedBottomNetwork):
         return masks
 
     def features(self, x, tasks):
-        """What the heads read, shape (M, K, b, width)."""
-        y = distinct_rows(x)
+        """Compute the inputs of the heads, shape (M, K, b, width)."""
+        y = x
         for layer, mask in zip(self.trunk.layers, self.masks(), strict=True):
             y = layer(y.flatten(1, 2)).unflatten(1, y.shape[1:3])
             y = ACTIVATIONS[self.activation](y) * take_members(mask, tasks).unsqueeze(2)
-        return y.expand(-1, x.shape[1], -1, -1)
+        return y

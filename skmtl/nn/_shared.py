@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from skmtl.nn._members import ACTIVATIONS, member_generators
-from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule, distinct_rows
+from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule
 
 
 class SingleTaskNetwork(TaskModule):
@@ -18,21 +18,21 @@ class SingleTaskNetwork(TaskModule):
     Parameters
     ----------
     n_tasks, n_features, n_outputs : int
-        Tasks, features of a row (facts included) and outputs of a row.
+        Tasks, features of a row (metadata included) and outputs of a row.
     seeds : sequence of M ints
-        One per member; they decide the initial weights.
+        One per member; they determine the initial weights.
     hidden_layer_sizes : tuple of int
         Hidden layers.
     activation : str
         Of the hidden layers.
     one_hot : bool
-        Whether the network is told the task, as one indicator per task beside the features.
+        Whether one indicator per task is appended to the features.
 
     Notes
     -----
-    A linear layer of features and indicators adds, for each task, one row of weights to what it
-    makes of the features. That row is what is kept here; it starts as weights of one more input,
-    since one indicator only is not zero.
+    A linear layer of features and indicators adds, for each task, one row of weights to its
+    outputs for the features. Only these rows are stored; they are initialised as the weights of
+    one more input, since only one indicator is not zero.
     """
 
     def __init__(
@@ -54,22 +54,23 @@ class SingleTaskNetwork(TaskModule):
             self.task_only = ("codes",)
 
     def mean_outputs(self, x):
-        """Mean over the tasks trained on of their outputs."""
+        """Average the outputs of all trained tasks."""
         if self.codes is None:
             return self.outputs(x, None)
         return super().mean_outputs(x)
 
     def outputs(self, x, tasks):
-        """Outputs of every block, see `TaskModule`."""
+        """Compute the outputs of every block, see `TaskModule`."""
         last = len(self.layers) - 1
-        y = distinct_rows(x)
+        n_blocks = x.shape[1] if tasks is None else tasks.shape[1]
+        y = x
         for n, layer in enumerate(self.layers):
             y = layer(y.flatten(1, 2)).unflatten(1, y.shape[1:3])
             if n == 0 and self.codes is not None:
                 y = y + self.codes(y.new_ones(*tasks.shape, 1, 1), tasks)
             if n < last:
                 y = ACTIVATIONS[self.activation](y)
-        return y.expand(-1, x.shape[1], -1, -1)
+        return y.expand(-1, n_blocks, -1, -1)
 
 
 class SharedBottomNetwork(TaskModule):
@@ -81,9 +82,9 @@ class SharedBottomNetwork(TaskModule):
     Parameters
     ----------
     n_tasks, n_features, n_outputs : int
-        Tasks, features of a row (facts included) and outputs of a row.
+        Tasks, features of a row (metadata included) and outputs of a row.
     seeds : sequence of M ints
-        One per member; they decide the initial weights.
+        One per member; they determine the initial weights.
     hidden_layer_sizes : tuple of int
         Layers of the trunk.
     head_layer_sizes : tuple of int
@@ -115,11 +116,11 @@ class SharedBottomNetwork(TaskModule):
         self.heads = StackMLP((n_tasks,), widths, generators, activation, per_task=True)
 
     def features(self, x, tasks):
-        """What the heads read, shape (M, K, b, width)."""
-        rows = distinct_rows(x)
-        hidden = self.trunk(rows.flatten(1, 2)).unflatten(1, rows.shape[1:3])
-        return hidden.expand(-1, x.shape[1], -1, -1)
+        """Compute the inputs of the heads, shape (M, K or 1, b, width)."""
+        hidden = self.trunk(x.flatten(1, 2)).unflatten(1, x.shape[1:3])
+        # in training every task reads a view of its own: its gradient there is the task's gradient
+        return hidden.expand(-1, tasks.shape[1], -1, -1) if torch.is_grad_enabled() else hidden
 
     def outputs(self, x, tasks):
-        """Outputs of every block, see `TaskModule`."""
+        """Compute the outputs of every block, see `TaskModule`."""
         return self.heads(self.features(x, tasks), tasks)

@@ -1,6 +1,6 @@
-"""Stacks of networks beside the member axis: one per task, one per expert, or one for all.
+"""Stacks of networks besides the member axis: one per task, one per expert, or one for all.
 
-What the architectures of `skmtl.architectures` are made of.
+The building blocks of most architectures.
 """
 
 from functools import partial
@@ -20,33 +20,35 @@ from skmtl.nn._members import (
 
 
 def task_uniform(generators, n_tasks, *shape, bound, alike=False):
-    """Parameter of shape ``(M, n_tasks, *shape)`` from U(-bound, bound), if `alike` for all tasks.
+    """Draw a parameter of shape ``(M, n_tasks, *shape)`` from U(-bound, bound).
 
-    The first tasks get the same numbers however many there are, and so does what is drawn after
-    them: a member may train beside others that know more tasks.
+    With `alike`, all tasks get the same numbers. The first tasks, and whatever is drawn after
+    them, get the same numbers for any number of tasks: a member may train in parallel with others
+    that know more tasks.
     """
-    own = []
+    task_generators = []
     for generator in generators:
         seed = torch.randint(2**31 - 1, (1,), generator=generator).item()
-        own.append(torch.Generator().manual_seed(seed))
+        task_generators.append(torch.Generator().manual_seed(seed))
     if not alike:
-        return uniform(own, n_tasks, *shape, bound=bound)
-    return nn.Parameter(uniform(own, 1, *shape, bound=bound).data.repeat_interleave(n_tasks, 1))
+        return uniform(task_generators, n_tasks, *shape, bound=bound)
+    draw = uniform(task_generators, 1, *shape, bound=bound).data
+    return nn.Parameter(draw.repeat_interleave(n_tasks, 1))
 
 
 class StackLinear(MemberModule):
-    """Linear layers side by side.
+    """Linear layers, batched.
 
     Parameters
     ----------
     stack : tuple of int
-        How many there are, besides members: ``()`` for one layer for all rows.
+        Number of layers besides members: ``()`` for one layer for all rows.
     n_inputs, n_outputs : int
         Widths.
     generators : list of torch.Generator
         One per member.
     per_task : bool, default=False
-        Whether the first axis of the stack is that of the tasks.
+        Whether the first axis of the stack is the axis of tasks.
     alike : bool, default=False
         Whether all tasks start with the same numbers.
     bias : bool, default=True
@@ -56,7 +58,7 @@ class StackLinear(MemberModule):
     ----------
     weight : Parameter of shape (M, *stack, n_inputs, n_outputs)
     bias : Parameter of shape (M, *stack, 1, n_outputs), or None
-        Both start as torch's ``Linear``.
+        Both are initialised as torch's ``Linear``.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class StackLinear(MemberModule):
         self.bias = draw(generators, *stack, 1, n_outputs, bound=bound) if bias else None
 
     def keep_tasks(self, n_tasks):
-        """Forget the layers of all but the first tasks."""
+        """Keep the layers of the first tasks only."""
         if not self.per_task:
             return
         self.weight = nn.Parameter(self.weight.data[:, :n_tasks].clone())
@@ -78,25 +80,27 @@ class StackLinear(MemberModule):
             self.bias = nn.Parameter(self.bias.data[:, :n_tasks].clone())
 
     def forward(self, x, tasks=None):
-        """Apply every layer, or those of some tasks.
+        """Apply every layer, or those of the given tasks.
 
         Parameters
         ----------
         x : Tensor of shape (M, *stack, n, n_inputs)
-            Axes of the stack may have length 1. With `tasks`, K blocks of rows take the place of
-            the tasks: (M, K, ..., b, n_inputs).
+            Axes of the stack may have length 1. With `tasks`, the axis of tasks is replaced by
+            one of K blocks of rows, (M, K, ..., b, n_inputs), or of one block that all tasks share.
         tasks : Tensor of shape (M, K) of int64, optional
             The task of each block.
 
         Returns
         -------
         Tensor of shape (M, *stack, n, n_outputs)
+            With `tasks`, (M, K, ..., b, n_outputs).
         """
         weight, bias = self.weight, self.bias
         if tasks is not None:
             weight = take_members(weight, tasks)
             bias = None if bias is None else take_members(bias, tasks)
-        if tasks is not None and not torch.is_grad_enabled() and _same_blocks(x):
+        one_block = tasks is not None and x.ndim == 4 and x.shape[1] < tasks.shape[1]
+        if one_block and not torch.is_grad_enabled():
             # one product for all tasks, for which the rows need not be copied
             y = x[:, 0] @ weight.transpose(1, 2).flatten(2)
             y = y.unflatten(2, weight.shape[1::2]).transpose(1, 2)
@@ -105,18 +109,13 @@ class StackLinear(MemberModule):
         return y if bias is None else y + bias
 
 
-def _same_blocks(x):
-    """Whether all blocks of (M, K, b, d) hold the same rows, in the same memory."""
-    return x.ndim == 4 and x.shape[1] > 1 and x.stride(1) == 0
-
-
 class StackMLP(MemberModule):
-    """Networks side by side.
+    """Networks, batched.
 
     Parameters
     ----------
     stack : tuple of int
-        How many there are, besides members.
+        Number of networks besides members.
     widths : sequence of int
         Inputs, then the width of every layer.
     generators : list of torch.Generator
@@ -124,9 +123,9 @@ class StackMLP(MemberModule):
     activation : str
         Key of `ACTIVATIONS`.
     per_task, alike : bool, default=False
-        As of `StackLinear`.
+        See `StackLinear`.
     linear_output : bool, default=True
-        Whether there is no activation behind the last layer.
+        Whether the last layer has no activation.
     """
 
     def __init__(
@@ -149,7 +148,7 @@ class StackMLP(MemberModule):
         )
 
     def forward(self, x, tasks=None):
-        """As `StackLinear.forward`, through all layers."""
+        """Apply all layers, see `StackLinear.forward`."""
         last = len(self.layers) - 1
         for n, layer in enumerate(self.layers):
             x = layer(x, tasks)
@@ -158,25 +157,11 @@ class StackMLP(MemberModule):
         return x
 
 
-def distinct_rows(x):
-    """The first block alone if all blocks are the same rows, as in wide form without metadata.
-
-    Parameters
-    ----------
-    x : Tensor of shape (M, K, b, d)
-
-    Returns
-    -------
-    Tensor of shape (M, K or 1, b, d)
-    """
-    return x[:, :1] if x.stride(1) == 0 else x
-
-
 class TaskModule(MemberModule):
-    """Base class of architectures that read a task's facts as features.
+    """Base class of architectures that read a task's metadata as features.
 
-    A subclass implements `outputs`. A task that was never seen gets the mean of the outputs that
-    the networks of the tasks trained on have for its rows, its own facts included.
+    A subclass implements `outputs`. For an unseen task, the outputs of the networks of all trained
+    tasks are averaged; these networks read its rows with its own metadata.
 
     Parameters
     ----------
@@ -188,7 +173,7 @@ class TaskModule(MemberModule):
         Tasks that each member has trained on.
     """
 
-    # parameters, or modules that hold them, that the loss of one task alone reaches
+    # names of parameters, or of modules that hold them, which belong to one task each
     task_only = ()
 
     def __init__(self, n_members, n_tasks):
@@ -201,31 +186,31 @@ class TaskModule(MemberModule):
         return self.trained.shape[1]
 
     def keep_tasks(self, n_tasks):
-        """Forget all but the first tasks."""
+        """Keep the first tasks only."""
         self.trained = self.trained[:, :n_tasks].clone()
         for module in self.modules():
             if isinstance(module, StackLinear):
                 module.keep_tasks(n_tasks)
 
     def mark_trained(self, trained):
-        """Tasks without rows have no say about tasks that were never seen."""
+        """Leave tasks without rows out of the mean for unseen tasks."""
         self.trained = trained
 
     def shared_parameters(self):
-        """Names of the parameters that the losses of several tasks reach."""
+        """Return the names of the parameters that several tasks share."""
         return [
             name
             for name, _ in self.named_parameters()
-            if not any(name == own or name.startswith(own + ".") for own in self.task_only)
+            if not any(name == part or name.startswith(part + ".") for part in self.task_only)
         ]
 
     def outputs(self, x, tasks):
-        """Outputs of every block.
+        """Compute the outputs of every block.
 
         Parameters
         ----------
-        x : Tensor of shape (M, K, b, d)
-            Blocks of rows, facts included.
+        x : Tensor of shape (M, K, b, d) or (M, 1, b, d)
+            Blocks of rows, metadata included; a single block if all tasks share its rows.
         tasks : Tensor of shape (M, K) of int64
             The task of each block.
 
@@ -236,7 +221,7 @@ class TaskModule(MemberModule):
         raise NotImplementedError
 
     def mean_outputs(self, x):
-        """Mean over the tasks trained on of their outputs, for rows of a task never seen."""
+        """Average the outputs of all trained tasks, for rows of an unseen task."""
         share = self.task_shares()
         total = 0
         for task in range(self.n_tasks):
@@ -245,37 +230,33 @@ class TaskModule(MemberModule):
         return total
 
     def task_shares(self):
-        """Share of each task in the mean over those trained on, shape (M, T)."""
+        """Return the share of each task in a mean over the trained ones, shape (M, T)."""
         return trained_shares(self.trained, next(self.parameters()))
 
-    def forward(self, x, tasks, slots, metadata=None):
+    def forward(self, x, tasks, slots, metadata=None, shared_rows=False):
         """Evaluate every block of rows with the network of its task.
 
         Parameters
         ----------
-        x : Tensor of shape (M, K, b, n_features)
-            K blocks of b rows, each of one task.
-        tasks : Tensor of shape (M, S) of int64
-            Distinct tasks; -1 for a task never seen, outside training.
-        slots : Tensor of shape (M, K) of int64
-            For every block, where its task stands in `tasks`.
-        metadata : Tensor of shape (M, S, n_metadata), optional
-            Standardised facts about `tasks`, appended to the features.
+        x, tasks, slots, metadata, shared_rows
+            See `ModuleInputs`. Metadata is appended to the features.
 
         Returns
         -------
         Tensor of shape (M, K, b, n_outputs)
         """
         if metadata is not None:
-            facts = take_members(metadata, slots).unsqueeze(2)
-            x = torch.cat([x, facts.expand(-1, -1, x.shape[2], -1)], dim=3)
+            metadata = take_members(metadata, slots).unsqueeze(2)
+            x = torch.cat([x, metadata.expand(-1, -1, x.shape[2], -1)], dim=3)
+        elif shared_rows:
+            x = x[:, :1]
         tasks = tasks.gather(1, slots)
         if self.training:
             return self.outputs(x, tasks)
         unseen = tasks < 0
         y = self.outputs(x, tasks.clamp(min=0))
-        some = unseen.any(0)
-        if bool(some.any()):
-            mean = self.mean_outputs(x[:, some])
-            y[:, some] = torch.where(unseen[:, some, None, None], mean, y[:, some])
+        blocks = unseen.any(0)
+        if bool(blocks.any()):
+            mean = self.mean_outputs(x if x.shape[1] < len(blocks) else x[:, blocks])
+            y[:, blocks] = torch.where(unseen[:, blocks, None, None], mean, y[:, blocks])
         return y

@@ -10,7 +10,7 @@ from torch import nn
 
 from skmtl.nn._columns import in_pieces, own_columns
 from skmtl.nn._members import ACTIVATIONS, MemberModule, member_generators
-from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule, distinct_rows
+from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule
 
 
 def stitch_start(trained, n_subspaces, self_weight):
@@ -180,16 +180,16 @@ class StitchedNetwork(TaskModule):
 
     def outputs(self, x, tasks):
         """Outputs of every block, see `TaskModule`."""
-        return self._in_pieces(lambda piece: self._outputs(piece, tasks), x)
+        return self._in_pieces(lambda piece: self._outputs(piece, tasks), x, tasks.shape[1])
 
     def mean_outputs(self, x):
         """Mean over the tasks trained on of their outputs."""
-        return self._in_pieces(self._mean_outputs, x)
+        return self._in_pieces(self._mean_outputs, x, x.shape[1])
 
-    def _in_pieces(self, function, x):
+    def _in_pieces(self, function, x, n_blocks):
         if self.training:
             return function(x)
-        return in_pieces(function, x, x.shape[0] * x.shape[1] * self.n_tasks * self._width)
+        return in_pieces(function, x, len(x) * n_blocks * self.n_tasks * self._width)
 
     def _columns(self, rows):
         """Every hidden layer of every task: list of (M, T, R, w)."""
@@ -208,8 +208,7 @@ class StitchedNetwork(TaskModule):
         return sum(weights[:, :, n] * layer for n, layer in enumerate(layers))
 
     def _outputs(self, x, tasks):
-        rows = distinct_rows(x)
-        return self.heads(own_columns(self._read(self._columns(rows)), rows.shape[1], tasks), tasks)
+        return self.heads(own_columns(self._read(self._columns(x)), x.shape[1], tasks), tasks)
 
     def _mean_outputs(self, x):
         every = self.heads(self._read(self._columns(x)))

@@ -3,6 +3,7 @@
 import torch
 
 from skmtl.nn._gradients import TaskGradients
+from skmtl.nn._inputs import ModuleInputs
 from skmtl.nn._members import ACTIVATIONS
 from skmtl.nn._slot_gradients import SlotGradients
 from skmtl.nn._slots import matrix_by
@@ -10,15 +11,15 @@ from skmtl.nn._workspace import product
 
 
 class TrunkGradients(TaskGradients):
-    """For a trunk of linear layers, shared by heads of which each has a task of its own.
+    """Gradients in a trunk of linear layers, shared by one head per task.
 
     One backward pass through the heads gives the gradients at the representation. From there,
 
-    - if tasks have rows of their own (long form, or facts appended to the features), one more pass
-      gives the slopes at every layer, row by row. A task's gradient with respect to a layer is the
-      sum over its rows of outer products, so that inner products of gradients are sums of products
-      of inner products;
-    - if they share rows, T passes through the trunk side by side, none of them through the heads.
+    - if tasks have rows of their own (long form, or metadata appended to the features), one more
+      pass gives the slopes at every layer, row by row. A task's gradient with respect to a layer is
+      the sum over its rows of outer products, so that inner products of gradients are sums of
+      products of inner products;
+    - if they share rows, T passes through the trunk in one batch, none of them through the heads.
     """
 
     def __init__(self, module):
@@ -26,16 +27,24 @@ class TrunkGradients(TaskGradients):
         self._seen = []
 
     def can_watch(self, inputs):
-        """Always, see `TaskGradients.can_watch`."""
+        """Return True, see `TaskGradients.can_watch`."""
         return True
 
     def attach(self, watching=False):
-        """Look at trunk and heads, see `TaskGradients.attach`."""
+        """Attach hooks to trunk and heads, see `TaskGradients.attach`."""
         module, self._watching = self.module, watching
         self._hooks = [layer.register_forward_hook(self._remember) for layer in module.trunk.layers]
+        self._hooks.append(
+            module.register_forward_pre_hook(self._remember_inputs, with_kwargs=True)
+        )
         self._hooks.append(module.trunk.register_forward_hook(self._remember_representation))
         self._hooks.append(module.trunk.register_forward_pre_hook(self._forget))
         self._hooks.append(module.heads.register_forward_pre_hook(self._remember_heads))
+
+    def _remember_inputs(self, module, inputs, keywords):
+        features, _, _, metadata, shared_rows = ModuleInputs(*inputs, **keywords)
+        # a single block is like one that no other shares, and appended metadata differs by task
+        self.tasks_share_rows = shared_rows and metadata is None and features.shape[1] > 1
 
     def _forget(self, part, inputs):
         self._seen = []
@@ -55,20 +64,20 @@ class TrunkGradients(TaskGradients):
             self._read.retain_grad()
 
     def detach(self):
-        """Take the hooks off the module."""
+        """Remove the hooks from the module."""
         for hook in self._hooks:
             hook.remove()
         self.release()
 
     def release(self):
-        """Let go of the graph, see `TaskGradients.release`."""
+        """Release the graph, see `TaskGradients.release`."""
         super().release()
         self._seen, self._representation, self._read = [], None, None
         self._slopes = self.at_representation = None
 
     def differentiate(self, losses, slots):
-        """Look at the gradients of the losses, see `TaskGradients.differentiate`."""
-        self._place(losses.shape[1], slots)
+        """Differentiate the losses, see `TaskGradients.differentiate`."""
+        self._set_slots(losses.shape[1], slots)
         # where tasks share rows, block k is that of task k, and the rows of all blocks are the same
         layers = [] if self.tasks_share_rows else [output for _, output in self._seen]
         wanted = {**self.own, "": self._read, **dict(enumerate(layers))}
@@ -78,14 +87,12 @@ class TrunkGradients(TaskGradients):
         self._slopes = [gradients[n] for n in range(len(layers))]
         self.rows = None
 
-    def _place(self, n_slots, slots):
+    def _set_slots(self, n_slots, slots):
         self._n_slots, self._slots = n_slots, slots
-        n_blocks, length = self._read.shape[1:3]
-        self.tasks_share_rows = self._representation.shape[1] < n_blocks * length
 
     def collect(self, scales, slots):
-        """Look at what a backward pass has left behind, see `TaskGradients.collect`."""
-        self._place(scales.shape[1], slots)
+        """Collect gradients of a backward pass, see `TaskGradients.collect`."""
+        self._set_slots(scales.shape[1], slots)
         scales = scales.gather(1, slots)[:, :, None, None]
         self.at_representation = self._read.grad * scales
         self.rows = None
@@ -94,12 +101,12 @@ class TrunkGradients(TaskGradients):
             self._slopes = [(slope * scales).flatten(1, 2) for slope in slopes]
 
     def gramian_at_representation(self):
-        """Inner products of the tasks' gradients at the representation that they share."""
+        """Compute inner products of the tasks' gradients at the shared representation."""
         flat = self.at_representation.flatten(2)
         return flat @ flat.mT
 
     def gramian(self):
-        """Inner products of the tasks' gradients, shape (M, S, S)."""
+        """Compute inner products of the tasks' gradients, shape (M, S, S)."""
         if self.tasks_share_rows:
             self._compute_rows()
             return super().gramian()
@@ -128,7 +135,7 @@ class TrunkGradients(TaskGradients):
         return total
 
     def _filled(self):
-        """Places of the rows that have a slope, shape (M, n): blocks of one length are padded."""
+        """Return positions of the rows that have a slope, shape (M, n): blocks are padded."""
         # sums are faster than truth values; what is not a number stays
         filled = (self.at_representation.abs().sum(3) != 0).flatten(1)
         most = int(filled.sum(1).max())
@@ -136,10 +143,10 @@ class TrunkGradients(TaskGradients):
         return filled.to(torch.uint8).sort(dim=1, descending=True, stable=True).indices[:, :most]
 
     def _compute_rows(self):
-        """T passes through the trunk side by side, if they are still to be made."""
+        """Make T batched passes through the trunk, unless they were made before."""
         if self.rows is not None:
             return
-        trunk, found = self.module.trunk, {}
+        trunk, gradients = self.module.trunk, {}
         # rows before tasks: what all tasks read is then multiplied with all their slopes at once
         slope = self.at_representation.transpose(1, 2)
         n_rows, n_tasks = slope.shape[1:3]
@@ -147,15 +154,15 @@ class TrunkGradients(TaskGradients):
             read, output = self._seen[n]
             slope = slope * _derivative(ACTIVATIONS[trunk.activation], output).unsqueeze(2)
             product = (read.mT @ slope.flatten(2)).unflatten(2, (n_tasks, -1))
-            found[f"trunk.layers.{n}.weight"] = product.transpose(1, 2).flatten(2)
-            found[f"trunk.layers.{n}.bias"] = slope.sum(1)
+            gradients[f"trunk.layers.{n}.weight"] = product.transpose(1, 2).flatten(2)
+            gradients[f"trunk.layers.{n}.bias"] = slope.sum(1)
             if n:
                 back = slope.flatten(1, 2) @ trunk.layers[n].weight.detach().mT
                 slope = back.unflatten(1, (n_rows, n_tasks))
-        self.rows = torch.cat([found[name] for name in self.shared], dim=2)
+        self.rows = torch.cat([gradients[name] for name in self.shared], dim=2)
 
     def each(self):
-        """Gradients of every slot by itself, see `TaskGradients.each`."""
+        """Return the gradients of every slot, see `TaskGradients.each`."""
         if self.tasks_share_rows:
             self._compute_rows()
             return super().each()
@@ -168,7 +175,7 @@ class TrunkGradients(TaskGradients):
         return gradients
 
     def combine_all(self, weights):
-        """Weighted sums for several sets of weights, see `TaskGradients.combine_all`."""
+        """Combine gradients by several sets of weights, see `TaskGradients.combine_all`."""
         if self.tasks_share_rows:
             if self.rows is None and len(weights) < self._n_slots:
                 return self._combine_each(weights)
@@ -185,7 +192,7 @@ class TrunkGradients(TaskGradients):
         return gradients
 
     def _by_slot(self, by_block):
-        """Sums of (M, K, ...) over the blocks of each slot."""
+        """Sum (M, K, ...) over the blocks of each slot."""
         n_members = len(self._slots)
         first = torch.arange(n_members, device=self._slots.device).unsqueeze(1) * self._n_slots
         places = (self._slots + first).flatten()
@@ -193,7 +200,7 @@ class TrunkGradients(TaskGradients):
         return empty.index_add(0, places, by_block.flatten(0, 1)).unflatten(0, (n_members, -1))
 
     def combine(self, weights):
-        """Weighted sums of the tasks' gradients, see `TaskGradients.combine`."""
+        """Combine the tasks' gradients, see `TaskGradients.combine`."""
         if self.tasks_share_rows:
             if self.rows is not None:
                 return super().combine(weights)
@@ -201,12 +208,12 @@ class TrunkGradients(TaskGradients):
             read = self._representation
             slope = (weights.unsqueeze(1) @ self.at_representation.flatten(2)).view_as(read)
             return self.pull_back(read, self.shared, slope)
-        found = self.combine_all(weights.unsqueeze(0))
-        return {name: gradient.squeeze(0) for name, gradient in found.items()}
+        gradients = self.combine_all(weights.unsqueeze(0))
+        return {name: gradient.squeeze(0) for name, gradient in gradients.items()}
 
 
 def rows_at(places, values):
-    """Rows (M, n, d) at the places (M, n) among the values (M, N, d)."""
+    """Select rows (M, n, d) by their positions (M, n) from values (M, N, d)."""
     n_members, n_values = values.shape[:2]
     first = torch.arange(0, n_members * n_values, n_values, device=values.device).unsqueeze(1)
     rows = values.flatten(0, 1).index_select(0, (places + first).flatten())
@@ -214,14 +221,14 @@ def rows_at(places, values):
 
 
 def _derivative(activation, values):
-    """Derivative of an activation at some values."""
+    """Compute the derivative of an activation."""
     with torch.enable_grad():
         values = values.detach().requires_grad_()
         return torch.autograd.grad(activation(values).sum(), values)[0]
 
 
 def task_gradients(module, form="auto"):
-    """How the gradients of the tasks of a module are computed.
+    """Choose how the gradients of the tasks of a module are computed.
 
     Parameters
     ----------

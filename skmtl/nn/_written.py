@@ -11,11 +11,10 @@ from torch.func import functional_call
 
 from skmtl.nn._members import member_generators
 from skmtl.nn._shared import SharedBottomNetwork
-from skmtl.nn._stacks import distinct_rows
 
 
 def _on_meta(module):
-    """A copy of a module without numbers: its shapes and what it does."""
+    """Copy a module without its numbers: shapes and structure only."""
     memo = {}
     for tensor in [*module.parameters(), *module.buffers()]:
         empty = tensor.detach().to("meta")
@@ -26,26 +25,26 @@ def _on_meta(module):
 
 
 def _same_structure(module):
-    """A copy of a module that has the same tensors; much faster than `copy.deepcopy`."""
+    """Copy a module but share its tensors; much faster than `copy.deepcopy`."""
     copied = copy.copy(module)
     copied._parameters, copied._buffers = dict(module._parameters), dict(module._buffers)
     copied._modules = {name: _same_structure(part) for name, part in module._modules.items()}
     return copied
 
 
-def _place(module, name):
-    """The part of a module that has a tensor, and what it is called there."""
-    parent, _, own = name.rpartition(".")
-    return module.get_submodule(parent), own
+def _owner(module, name):
+    """Return the submodule that holds a tensor, and the name of the tensor in it."""
+    parent, _, attribute = name.rpartition(".")
+    return module.get_submodule(parent), attribute
 
 
 def _flat(parameters, lead):
-    """Parameters in one row for each of what the first `lead` axes number."""
+    """Flatten parameters into one row, keeping the first `lead` axes."""
     return torch.cat([p.detach().flatten(lead) for p in parameters], dim=-1)
 
 
 class WrittenNetwork:
-    """What a written network computes, apart from its parameters.
+    """A network without its parameters.
 
     Attributes
     ----------
@@ -54,23 +53,23 @@ class WrittenNetwork:
     initial : Tensor of shape (M, N), or None
         A well-initialised network for every member, until `start` is called.
     side_by_side : bool
-        Whether many are evaluated at once, so that more of them cost little more time.
+        Whether many networks are evaluated at once, so that more of them cost little more time.
     """
 
     side_by_side = False
 
     def start(self):
-        """Give the initial parameters away; they are not needed again."""
+        """Return the initial parameters and forget them."""
         initial, self.initial = self.initial, None
         return initial
 
     @property
     def size(self):
-        """Parameters of one network."""
+        """Number of parameters of one network."""
         return sum(shape.numel() for shape in self.shapes.values())
 
     def _pieces(self, written):
-        """The parameters by name, from a tensor of shape (B, N) or (N,)."""
+        """Split a tensor of shape (B, N) or (N,) into parameters by name."""
         sizes = [shape.numel() for shape in self.shapes.values()]
         return {
             name: piece.unflatten(-1, shape) if shape else piece.squeeze(-1)
@@ -86,9 +85,9 @@ class WrittenSharedBottom(WrittenNetwork):
     Parameters
     ----------
     n_tasks, n_features, n_outputs : int
-        Tasks, features of a row (facts included) and outputs of a row.
+        Tasks, features of a row (metadata included) and outputs of a row.
     seeds : sequence of M ints
-        One per member; they decide the initial weights.
+        One per member; they determine the initial weights.
     hidden_layer_sizes : tuple of int
         Layers of the encoder; heads are linear.
     activation : str
@@ -110,9 +109,11 @@ class WrittenSharedBottom(WrittenNetwork):
         self.shapes = {name: p.shape[1:] for name, p in named.items()}
         self.initial = _flat(named.values(), 1)
         self.network = _on_meta(network)
-        self._places = {name: _place(self.network, name) for name in [*self.shapes, "trained"]}
+        self._owners = {name: _owner(self.network, name) for name in [*self.shapes, "trained"]}
 
-    def __call__(self, written, trained, training, x, tasks, slots, metadata=None):
+    def __call__(
+        self, written, trained, training, x, tasks, slots, metadata=None, shared_rows=False
+    ):
         """Evaluate every network on blocks of its own.
 
         Parameters
@@ -121,8 +122,8 @@ class WrittenSharedBottom(WrittenNetwork):
         trained : Tensor of shape (B, T) of bool
             Tasks that its member has trained on.
         training : bool
-        x, tasks, slots, metadata
-            As for `TaskModule.forward`, with B members.
+        x, tasks, slots, metadata, shared_rows
+            See `ModuleInputs`, with B members.
 
         Returns
         -------
@@ -135,19 +136,19 @@ class WrittenSharedBottom(WrittenNetwork):
         # in the dictionary of an instance hides its parameters
         try:
             for name, value in values.items():
-                module, own = self._places[name]
-                module.__dict__[own] = value
-            return self.network(x, tasks, slots, metadata)
+                module, attribute = self._owners[name]
+                module.__dict__[attribute] = value
+            return self.network(x, tasks, slots, metadata, shared_rows)
         finally:
-            for module, own in self._places.values():
-                module.__dict__.pop(own, None)
+            for module, attribute in self._owners.values():
+                module.__dict__.pop(attribute, None)
 
     def plain(self, written, trained):
-        """A module with the parameters as its own."""
+        """Return a module that owns the parameters."""
         module = _same_structure(self.network)
         for name, piece in self._pieces(written.detach()).items():
-            part, own = _place(module, name)
-            setattr(part, own, nn.Parameter(piece.contiguous()))
+            part, attribute = _owner(module, name)
+            setattr(part, attribute, nn.Parameter(piece.contiguous()))
         module.trained = trained.clone()
         return module
 
@@ -164,7 +165,7 @@ class WrittenModule(WrittenNetwork):
     n_tasks, n_features, n_outputs : int
         Tasks, features of a row and outputs of a row.
     seeds : sequence of M ints
-        One per member; they decide the initial weights.
+        One per member; they determine the initial weights.
 
     Raises
     ------
@@ -195,7 +196,7 @@ class WrittenModule(WrittenNetwork):
         self.network = network
 
     def _check(self, network, n_features):
-        """Refuse what cannot be written, or gives the same row different outputs."""
+        """Refuse a network that cannot be written, or is not deterministic."""
         buffers = {name: b.clone() for name, b in network.named_buffers()}
         x = torch.randn(4, n_features, generator=torch.Generator().manual_seed(0))
         network.train()
@@ -224,14 +225,16 @@ class WrittenModule(WrittenNetwork):
                 "would not be decided by random_state; use alpha= and early stopping instead."
             )
 
-    def __call__(self, written, trained, training, x, tasks, slots, metadata=None):
+    def __call__(
+        self, written, trained, training, x, tasks, slots, metadata=None, shared_rows=False
+    ):
         """Evaluate network after network, see `WrittenSharedBottom.__call__`."""
         self.network.train(training)
         if metadata is not None:
             raise ValueError("network= reads rows only: metadata= needs the built-in network.")
         n_blocks, length = x.shape[1:3]
-        rows = distinct_rows(x)
-        asked = tasks.gather(1, slots)
+        rows = x[:, :1] if shared_rows else x
+        tasks = tasks.gather(1, slots)
         constants = {
             name: buffer.to(written if buffer.is_floating_point() else written.device)
             for name, buffer in self.network.named_buffers()
@@ -241,17 +244,17 @@ class WrittenModule(WrittenNetwork):
             values = {**self._pieces(written[b]), **constants}
             outputs = functional_call(self.network, values, (rows[b].flatten(0, 1),))
             outputs = outputs.reshape(rows.shape[1], length, self.n_tasks, self.n_outputs)
-            if not training and bool((asked[b] < 0).any()):
+            if not training and bool((tasks[b] < 0).any()):
                 share = trained[b].to(outputs.dtype) / trained[b].sum()
                 mean = (outputs * share[:, None]).sum(2, keepdim=True)
                 outputs = torch.cat([outputs, mean], dim=2)
-            # block k is answered by the head of its task
+            # the head of its task evaluates block k
             outputs = outputs.expand(n_blocks, -1, -1, -1)
-            place = asked[b] % outputs.shape[2]
-            place = place.view(-1, 1, 1, 1).expand(-1, length, 1, self.n_outputs)
-            results.append(outputs.gather(2, place).squeeze(2))
+            head = tasks[b] % outputs.shape[2]
+            head = head.view(-1, 1, 1, 1).expand(-1, length, 1, self.n_outputs)
+            results.append(outputs.gather(2, head).squeeze(2))
         return torch.stack(results)
 
     def plain(self, written, trained):
-        """None: there is no module of several members."""
+        """Return None: there is no module of several members."""
         return None

@@ -76,7 +76,7 @@ class AffinityRecorder:
             Weighted losses whose backward pass was watched; the parameters have their gradients,
             and keep them. By default another pass is made here.
         """
-        _, tasks, slots, _ = batch.inputs
+        tasks, slots = batch.inputs.tasks, batch.inputs.slots
         n_slots = tasks.shape[1]
         totals = sum_by(slots, n_slots, batch.weights.sum(2))
         present = totals > 0

@@ -13,25 +13,23 @@ from skmtl.nn._members import FEW_ROWS
 
 @dataclass
 class TaskRows:
-    """A table on the device: one row is one example of one task, everything already scaled.
-
-    In wide form one row is an example of every task.
+    """A table on the device, already scaled: a row is an example of one task, or of every task.
 
     Attributes
     ----------
     features : Tensor of shape (n, d)
-    tasks : Tensor of shape (n,) of int64, or None in wide form
+    tasks : Tensor of shape (n,) of int64, or None if all tasks share the rows
         Task number of every row.
-    targets : Tensor of shape (n, o), or (n, n_tasks) in wide form
-    weights : Tensor of shape (n,), or (n, n_tasks) in wide form
-        Sample weights; in wide form zero where a label is missing.
+    targets : Tensor of shape (n, o), or (n, n_tasks) if tasks share the rows
+    weights : Tensor of shape (n,), or (n, n_tasks) if tasks share the rows
+        Sample weights; zero where a label is missing.
     n_tasks : int
     metadata : Tensor of shape (M or 1, n_tasks, d_m), optional
-        Facts about every task.
+        Metadata of every task.
     """
 
     features: torch.Tensor
-    tasks: torch.Tensor
+    tasks: torch.Tensor | None
     targets: torch.Tensor
     weights: torch.Tensor
     n_tasks: int
@@ -40,8 +38,13 @@ class TaskRows:
     def __len__(self):
         return len(self.features)
 
+    @property
+    def shared_rows(self):
+        """Whether every row is an example of every task (wide form)."""
+        return self.tasks is None
+
     def to(self, device):
-        """Copy of the table on `device`."""
+        """Copy the table to `device`."""
         values = vars(self).items()
         return TaskRows(
             **{k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in values}
@@ -49,16 +52,16 @@ class TaskRows:
 
 
 class TaskBlocks(NamedTuple):
-    """Row numbers grouped by task: K blocks of b places each.
+    """Row numbers grouped by task: K blocks of length b.
 
     Attributes
     ----------
     rows : Tensor of shape (..., K, b)
-        Row number in the table; -1 where a place is empty.
+        Row number in the table; -1 for padding.
     tasks : Tensor of shape (..., S)
         The distinct tasks of the batch, then zeros.
     slots : Tensor of shape (..., K)
-        For every block, where its task stands in ``tasks``.
+        For every block, the position of its task in ``tasks``.
     """
 
     rows: torch.Tensor
@@ -69,8 +72,8 @@ class TaskBlocks(NamedTuple):
 def block_shape(n_rows, task_counts, overhead=6.0):
     """Choose the block length that makes a batch cheapest.
 
-    Every batch of `n_rows` rows fits into the shape returned, whichever rows are drawn, so that
-    shapes depend neither on the draw nor on the other members.
+    Every batch of `n_rows` rows fits into the returned shape, so that shapes depend neither on the
+    rows drawn nor on the other members.
 
     Parameters
     ----------
@@ -84,7 +87,7 @@ def block_shape(n_rows, task_counts, overhead=6.0):
     Returns
     -------
     n_blocks, block_length, n_slots : int
-        Blocks in a batch, places in a block, distinct tasks in a batch at most.
+        Blocks in a batch, length of a block, and the maximum of distinct tasks in a batch.
     """
     n_slots = int(min((task_counts > 0).sum(), n_rows))
     if n_rows <= FEW_ROWS * n_slots:
@@ -92,7 +95,7 @@ def block_shape(n_rows, task_counts, overhead=6.0):
     best = None
     length = 1
     while True:
-        # every task may leave its last block all but empty; a task never fills more than it has
+        # the last block of every task may be almost empty; a task has no more than its own rows
         bound = (n_rows + n_slots * (length - 1)) // length
         n_blocks = min(bound, int(((task_counts + length - 1) // length).sum()))
         cost = n_blocks * (length + overhead)
@@ -109,11 +112,11 @@ def pack_blocks(rows, tasks, shape):
     Parameters
     ----------
     rows : Tensor of shape (R, B)
-        Row numbers of R batches; -1 for an empty place.
+        Row numbers of R batches; -1 for padding.
     tasks : Tensor of shape (n,)
         Task of every row of the table.
     shape : tuple of three ints
-        What `block_shape` returned.
+        See `block_shape`.
 
     Returns
     -------
@@ -128,23 +131,23 @@ def pack_blocks(rows, tasks, shape):
     position = torch.arange(rows.shape[1], device=rows.device).expand_as(rows)
     opens_task = filled.clone()
     opens_task[:, 1:] &= codes[:, 1:] != codes[:, :-1]
-    # place of a row among the rows of its task
+    # position of a row among the rows of its task
     rank = position - torch.where(opens_task, position, 0).cummax(1).values
     slot = opens_task.cumsum(1) - 1
     block = (filled & (rank % block_length == 0)).cumsum(1) - 1
 
     batch = torch.arange(len(rows), device=rows.device).unsqueeze(1).expand_as(rows)
-    # places that are not filled are written to one more place at the end, which is cut off
+    # padding is written to one more position at the end, which is cut off
     n_batches = len(rows)
 
-    def scattered(values, places, at, size, default):
+    def scattered(values, positions, kept, size, default):
         flat = values.new_full((n_batches * size + 1,), default)
-        at = torch.where(at, places, n_batches * size)
-        return flat.scatter_(0, at.flatten(), values.flatten())[:-1]
+        positions = torch.where(kept, positions, n_batches * size)
+        return flat.scatter_(0, positions.flatten(), values.flatten())[:-1]
 
-    place = (batch * n_blocks + block) * block_length + rank % block_length
+    target = (batch * n_blocks + block) * block_length + rank % block_length
     return TaskBlocks(
-        scattered(rows, place, filled, n_blocks * block_length, -1).view(
+        scattered(rows, target, filled, n_blocks * block_length, -1).view(
             -1, n_blocks, block_length
         ),
         scattered(codes, batch * n_slots + slot, opens_task, n_slots, 0).view(-1, n_slots),

@@ -31,7 +31,7 @@ def constant_losses(criterion, table, rows):
 def _constant_loss(criterion, table, rows, task):
     """As `constant_losses`, of one member and task."""
     targets, weights = table.targets[rows], table.weights[rows]
-    if table.tasks is None:
+    if table.shared_rows:
         targets, weights = targets[:, task : task + 1], weights[:, task]
     else:
         weights = weights * (table.tasks[rows] == task)

@@ -106,8 +106,8 @@ class Lookahead:
 
     def _at_once(self, batch):
         """Candidates that are evaluated together."""
-        features = batch.inputs[0]
-        blocks = 1 if features.stride(1) == 0 else features.shape[1]
+        features = batch.inputs.features
+        blocks = 1 if batch.shared_rows else features.shape[1]
         return max(1, _ROWS_AT_ONCE // (len(features) * blocks * features.shape[2]))
 
     def _at(self, some):
@@ -141,15 +141,14 @@ class Lookahead:
     def _evaluate(self, module, some, batch):
         """Summed losses of some candidates (c, M, P) by slot, shape (c, M, S)."""
         n = len(some)
-        features, tasks, slots, metadata = batch.inputs
-        shared = features.stride(1) == 0
+        features, tasks, slots, metadata, shared_rows = batch.inputs
         n_blocks = features.shape[1]
-        features = _repeated(features[:, :1] if shared else features, n)
-        if shared:
+        features = _repeated(features[:, :1] if shared_rows else features, n)
+        if shared_rows:
             features = features.expand(-1, n_blocks, -1, -1)
         tasks, slots = _repeated(tasks, n), _repeated(slots, n)
         metadata = None if metadata is None else _repeated(metadata, n)
-        outputs = module(features, tasks, slots, metadata)
+        outputs = module(features, tasks, slots, metadata, shared_rows)
         criterion = self.net.criterion_
         if hasattr(criterion, "select"):
             criterion = copy.deepcopy(criterion)

@@ -1,52 +1,52 @@
-"""Losses of single labels, over the member axis: numbers, classes, and tasks of both kinds at once.
+"""Losses of single labels, over the member axis: numbers, classes, and tasks of both kinds.
 
-They know how a network's outputs are read, and nothing of the caller's units or labels.
+They know how to read the outputs of a network, but not the caller's units or labels.
 """
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-# of Huber's loss, in (robust) standard deviations of y: efficient where errors are normal
+# threshold of Huber's loss, in (robust) standard deviations of y: efficient for normal errors
 HUBER_THRESHOLD = 1.35
-# of Poisson's loss, in multiples of the mean of y
+# logarithm of the largest rate of Poisson's loss, in multiples of the mean of y
 LARGEST_LOG_RATE = 30.0
-# the logit of a class that a task does not have: finite, since zero weight times it must be zero
+# logit of a class that a task does not have: finite, so that it is zero after weighting by zero
 _IMPOSSIBLE = -1e30
 
 
 def squared_error(outputs, targets):
-    """Squared difference."""
+    """Compute squared differences."""
     return (outputs - targets).square()
 
 
 def absolute_error(outputs, targets):
-    """Absolute difference."""
+    """Compute absolute differences."""
     return (outputs - targets).abs()
 
 
 def huber(outputs, targets):
-    """Half the squared difference up to a threshold, linear beyond it."""
+    """Compute half the squared difference up to a threshold, linear beyond it."""
     return F.huber_loss(outputs, targets, reduction="none", delta=HUBER_THRESHOLD)
 
 
 def poisson(outputs, targets):
-    """Negative log likelihood of a count, but for constants; the output is its log rate."""
-    # linear from there on, so that nothing overflows, whatever a row is like
+    """Compute the negative log likelihood of counts from log rates, without constant terms."""
+    # linear beyond it, so that no row overflows
     rate = outputs.clamp(max=LARGEST_LOG_RATE).exp()
     rate = rate * (1 + (outputs - LARGEST_LOG_RATE).clamp(min=0))
     return rate - targets * outputs
 
 
 class NumberLoss(nn.Module):
-    """Loss of numbers, mean over the outputs of a row.
+    """Loss of numbers, averaged over the outputs of a row.
 
     Parameters
     ----------
     name : {"squared_error", "absolute_error", "huber", "poisson", "pinball"}
     quantile : float
-        Of the pinball loss: an output above the label costs ``1 - quantile``, one below it
-        ``quantile`` per unit (Koenker and Bassett, "Regression quantiles", 1978).
+        Quantile of the pinball loss: an output above the label costs ``1 - quantile`` per unit, one
+        below it ``quantile`` (Koenker and Bassett, "Regression quantiles", 1978).
     """
 
     def __init__(self, name="squared_error", quantile=0.5):
@@ -77,19 +77,18 @@ class BinaryLoss(nn.Module):
     def forward(self, outputs, targets, tasks=None, slots=None):
         """Map outputs (M, K, b, o) and class numbers (M, K, b, 1) to losses (M, K, b)."""
         logit, label = outputs[..., 0], targets[..., 0]
-        # as softplus, in operations that give a number the same bits wherever it stands
+        # softplus, by operations whose result does not depend on the position in the tensor
         above = torch.maximum(logit, torch.zeros_like(logit))
         return above + torch.log1p(torch.exp(-logit.abs())) - label * logit
 
 
 class ClassLoss(nn.Module):
-    """Negative log likelihood of several classes, of which each task may have its own.
+    """Negative log likelihood of several classes, which may differ between tasks.
 
     Parameters
     ----------
     allowed : Tensor of shape (T, C) or (M, T, C) of bool
-        Classes that each task has, for all members or for each; the logits of the others are not
-        looked at.
+        Classes of each task, for all members or for each; the logits of other classes are ignored.
     """
 
     def __init__(self, allowed):
@@ -108,7 +107,7 @@ class ClassLoss(nn.Module):
         ----------
         tasks : Tensor of shape (M, S) of int64
         slots : Tensor of shape (M, K) of int64
-            For every block, where its task stands in `tasks`.
+            For every block, the position of its task in `tasks`.
         """
         members = torch.arange(len(self.allowed), device=tasks.device).unsqueeze(1)
         allowed = self.allowed[members, tasks.gather(1, slots)].unsqueeze(2)
@@ -118,13 +117,13 @@ class ClassLoss(nn.Module):
 
 
 class JointLoss(nn.Module):
-    """Losses of tasks of different kinds, in wide form, where block t holds the rows of task t.
+    """Losses of tasks of different kinds that share rows, so that block t is that of task t.
 
     Parameters
     ----------
     losses : list of Modules
     blocks : list of lists of int
-        Tasks of each loss; every task has one.
+        Tasks of each loss; every task is in one list.
     """
 
     def __init__(self, losses, blocks):
@@ -134,7 +133,7 @@ class JointLoss(nn.Module):
         self.order = torch.cat(self.blocks).argsort()
 
     def of_task(self, task):
-        """The loss of one task."""
+        """Return the loss of one task."""
         pairs = zip(self.losses, self.blocks, strict=True)
         return next(loss for loss, block in pairs if task in block.tolist())
 
@@ -143,8 +142,8 @@ class JointLoss(nn.Module):
         parts = []
         for loss, block in zip(self.losses, self.blocks, strict=True):
             block = block.to(outputs.device)
-            some = outputs[:, block]
+            selected = outputs[:, block]
             if not isinstance(loss, ClassLoss):
-                some = some[..., :1]
-            parts.append(loss(some, targets[:, block], tasks, slots[:, block]))
+                selected = selected[..., :1]
+            parts.append(loss(selected, targets[:, block], tasks, slots[:, block]))
         return torch.cat(parts, dim=1)[:, self.order.to(outputs.device)]

@@ -242,7 +242,7 @@ class MemberNet(NeuralNet):
                 self.task_weighting,
                 self.seeds,
                 table.n_tasks,
-                table.tasks is None,
+                table.shared_rows,
                 form=self.gradient_form,
                 state=weighting_state,
             )
@@ -352,7 +352,7 @@ class MemberNet(NeuralNet):
     def evaluate(self, batch):
         """Predictions, and the weighted losses of all labels, shape (M, K, b)."""
         y_pred = self.module_(*batch.inputs)
-        _, tasks, slots, _ = batch.inputs
+        tasks, slots = batch.inputs.tasks, batch.inputs.slots
         return y_pred, self.criterion_(y_pred, batch.targets, tasks, slots) * batch.weights
 
     def train_step(self, batch, **fit_params):

@@ -1,40 +1,41 @@
 """Evaluate a trained stack of members on many rows, a chunk at a time.
 
-In double precision, so that a row's prediction does not depend on the rows beside it.
+In double precision, so that a row's prediction does not depend on the other rows of a chunk.
 """
 
 import copy
 
 import torch
 
+from skmtl.nn import ModuleInputs
 from skmtl.training._blocks import block_shape, pack_blocks
 
-# of all members and tasks together, in one chunk
+# maxima of a chunk, over all members and tasks
 _ROWS = 2**15
 _NETWORKS = 2**10
 
 
 @torch.no_grad()
 def predict_rows(module, networks, features, tasks, metadata=None):
-    """Evaluate rows, each by one of several networks.
+    """Predict every row with one of several networks.
 
     Parameters
     ----------
     module : MemberModule
         Trained; left as it is.
     networks : ndarray of shape (n,) of int64
-        For every row, where its network stands in `tasks`.
+        For every row, the position of its network in `tasks`.
     features : ndarray of shape (n, d)
         Scaled.
     tasks : ndarray of shape (n_networks,) of int64
-        Task of every network; -1 for a task never seen.
+        Task of every network; -1 for an unseen task.
     metadata : ndarray of shape (n_networks, d_m), optional
-        Scaled facts of every network's task.
+        Scaled metadata of every network's task.
 
     Yields
     ------
     rows : ndarray of shape (k,)
-        Numbers of some of the rows; all are given once.
+        Numbers of the rows in a chunk; every row is in one chunk.
     outputs : ndarray of shape (M, k, n_outputs)
         Their predictions, still scaled.
     """
@@ -46,28 +47,26 @@ def predict_rows(module, networks, features, tasks, metadata=None):
     packed = pack_blocks(
         torch.arange(len(networks)).unsqueeze(0), networks, block_shape(len(networks), counts)
     )
-    rows, asked, slots = packed.rows[0], packed.tasks[0].numpy(), packed.slots[0]
+    rows, distinct, slots = packed.rows[0], packed.tasks[0].numpy(), packed.slots[0]
     at_once = max(1, min(_ROWS // rows.shape[1], _NETWORKS) // n_members)
     for block, slot in zip(rows.split(at_once), slots.split(at_once), strict=True):
-        # blocks are sorted by network: those of a chunk stand next to each other
-        some = asked[slot[0] : slot[-1] + 1]
+        # blocks are sorted by network: the networks of a chunk are adjacent
+        chunk = distinct[slot[0] : slot[-1] + 1]
         filled = block >= 0
         x = torch.from_numpy(features[block.clamp(min=0).numpy()]).to(device)
-        facts = None
-        if metadata is not None:
-            facts = torch.from_numpy(metadata[some]).to(device).expand(n_members, -1, -1)
-        outputs = module(
+        inputs = ModuleInputs(
             x.expand(n_members, -1, -1, -1),
-            torch.from_numpy(tasks[some]).to(device).expand(n_members, -1),
+            torch.from_numpy(tasks[chunk]).to(device).expand(n_members, -1),
             (slot - slot[0]).to(device).expand(n_members, -1),
-            facts,
+            None if metadata is None else _for_members(metadata[chunk], n_members, device),
         )
+        outputs = module(*inputs)
         yield block[filled].numpy(), outputs[:, filled.to(device)].cpu().numpy()
 
 
 @torch.no_grad()
 def predict_every_task(module, features, tasks, metadata=None):
-    """Evaluate every row by the network of every task, as wide form asks for.
+    """Predict every row with the network of every task, as wide form needs it.
 
     Parameters
     ----------
@@ -77,12 +76,12 @@ def predict_every_task(module, features, tasks, metadata=None):
         Scaled.
     tasks : ndarray of shape (T,) of int64
     metadata : ndarray of shape (T, d_m), optional
-        Scaled facts of the tasks.
+        Scaled metadata of the tasks.
 
     Yields
     ------
     rows : slice
-        Some of the rows; all are given once, in their order.
+        Rows of a chunk; every row is in one chunk, in order.
     outputs : ndarray of shape (M, T, k, n_outputs)
         Their predictions, still scaled.
     """
@@ -91,12 +90,16 @@ def predict_every_task(module, features, tasks, metadata=None):
     n_members, n_tasks = module.n_members, len(tasks)
     tasks = torch.from_numpy(tasks).to(device).expand(n_members, -1)
     slots = torch.arange(n_tasks, device=device).expand(n_members, -1)
-    facts = None
     if metadata is not None:
-        facts = torch.from_numpy(metadata).to(device).expand(n_members, -1, -1)
+        metadata = _for_members(metadata, n_members, device)
     at_once = max(1, _ROWS // (n_members * n_tasks))
     for start in range(0, len(features), at_once):
         rows = slice(start, start + at_once)
         x = torch.from_numpy(features[rows]).to(device)
-        outputs = module(x.expand(n_members, n_tasks, -1, -1), tasks, slots, facts)
+        x = x.expand(n_members, n_tasks, -1, -1)
+        outputs = module(*ModuleInputs(x, tasks, slots, metadata, shared_rows=True))
         yield rows, outputs.cpu().numpy()
+
+
+def _for_members(metadata, n_members, device):
+    return torch.from_numpy(metadata).to(device).expand(n_members, -1, -1)

@@ -199,8 +199,7 @@ class PreferenceSteps:
         y_pred : Tensor of shape (M, P, K, b, o)
         """
         n_tasks, module = self.n_tasks, self.module
-        _, tasks, slots, _ = batch.inputs
-        if module.network.side_by_side and slots is tasks:
+        if module.network.side_by_side and batch.shared_rows:
             # a copy of each network for every task: one pass backwards instead of T
             leaf = written.unsqueeze(2).repeat(1, 1, n_tasks, 1).requires_grad_()
             y_pred = module.evaluate_copies(leaf, *batch.inputs)
@@ -238,7 +237,7 @@ class PreferenceSteps:
 
     def label_losses(self, y_pred, batch):
         """Loss of every label, shape (M, P, K, b)."""
-        _, tasks, slots, _ = batch.inputs
+        tasks, slots = batch.inputs.tasks, batch.inputs.slots
         n_preferences = y_pred.shape[1]
         # preferences are more rows of the same block: so every loss can be asked
         rows = y_pred.transpose(1, 2).flatten(2, 3)
@@ -248,9 +247,9 @@ class PreferenceSteps:
 
     def _by_task(self, by_block, batch):
         """Sums of (M, P, K) over the blocks of each task."""
-        _, tasks, slots, _ = batch.inputs
-        if by_block.shape[2] == self.n_tasks and slots is tasks:
+        if batch.shared_rows:
             return by_block
+        tasks, slots = batch.inputs.tasks, batch.inputs.slots
         return sum_by(tasks.gather(1, slots), self.n_tasks, by_block)
 
     def _weights(self, losses, gramian, drawn, present):

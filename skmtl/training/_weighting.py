@@ -145,7 +145,7 @@ class WeightedSteps:
         y_pred : Tensor
         """
         y_pred, by_label = net.evaluate(batch)
-        _, tasks, slots, _ = batch.inputs
+        tasks, slots = batch.inputs.tasks, batch.inputs.slots
         if self.second is None and not self._by_slot and not self.wide:
             # blocks go to tasks at once
             slots = tasks.gather(1, slots)

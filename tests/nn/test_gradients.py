@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skmtl.nn import task_gradients
+from skmtl.nn import ModuleInputs, task_gradients
 from skmtl.nn._gradients import TaskGradients
 from skmtl.nn._slot_gradients import SlotGradients
 from skmtl.nn._trunk_gradients import TrunkGradients
@@ -35,12 +35,13 @@ def wide_blocks(module, n_features, length=3, seed=0):
     n_members, n_tasks = module.trained.shape
     rows = torch.randn(n_members, 1, length, n_features, generator=generator).double()
     tasks = torch.arange(n_tasks).expand(n_members, -1)
-    return rows.expand(-1, n_tasks, -1, -1), tasks, tasks
+    return ModuleInputs(rows.expand(-1, n_tasks, -1, -1), tasks, tasks, shared_rows=True)
 
 
-def losses_of(module, x, tasks, slots, facts=None):
-    """A loss for every slot; the last block is a place that nobody fills."""
-    y = module(x, tasks, slots, facts)
+def losses_of(module, *inputs):
+    """Compute a loss for every slot."""
+    y = module(*inputs)
+    _, tasks, slots, *_ = inputs
     by_block = (y - torch.linspace(-1, 1, y.numel()).view_as(y)).square().sum((2, 3))
     return by_block.new_zeros(tasks.shape).scatter_add(1, slots, by_block)
 
@@ -152,9 +153,9 @@ def test_baselines(name, wide, form):
 @pytest.mark.parametrize("name", HYPERNETS)
 def test_hypernetworks(name, wide, form):
     module = hypernet(**HYPERNETS[name])
-    x, tasks, slots = wide_blocks(module, 2) if wide else random_blocks(module, 2)
-    facts = torch.linspace(-1, 1, 2 * tasks.shape[1] * 2).double().view(2, -1, 2)
-    gradients = check(module, (x, tasks, slots, facts), form)
+    inputs = wide_blocks(module, 2) if wide else ModuleInputs(*random_blocks(module, 2))
+    metadata = torch.linspace(-1, 1, 2 * inputs.tasks.shape[1] * 2).double().view(2, -1, 2)
+    gradients = check(module, inputs._replace(metadata=metadata), form)
     assert type(gradients) is (SlotGradients if form == "auto" else TaskGradients)
 
 
@@ -163,9 +164,9 @@ def test_many_rows_of_hypernetworks(name):
     # networks are written out anyway
     module = hypernet(**HYPERNETS[name])
     x, tasks, slots = random_blocks(module, 2, n_blocks=9, length=20)
-    facts = torch.linspace(-1, 1, 2 * tasks.shape[1] * 2).double().view(2, -1, 2)
+    metadata = torch.linspace(-1, 1, 2 * tasks.shape[1] * 2).double().view(2, -1, 2)
     assert not module.reads_by_row(9 * 20, tasks.shape[1])
-    check(module, (x, tasks, slots, facts), "auto")
+    check(module, (x, tasks, slots, metadata), "auto")
 
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "relu", "tanh"])
@@ -211,19 +212,19 @@ def test_gradients_that_are_no_numbers_are_not_taken_for_empty_places():
     gradients.detach()
 
 
-def test_facts_in_wide_form_give_tasks_rows_of_their_own():
+def test_metadata_in_wide_form_give_tasks_rows_of_their_own():
     module = randomised(network("shared bottom", n_features=5))
-    x, tasks, slots = wide_blocks(module, 3)
-    facts = torch.linspace(-1, 1, 16).double().view(2, 4, 2)
-    gradients = check(module, (x, tasks, slots, facts), "auto")
+    metadata = torch.linspace(-1, 1, 16).double().view(2, 4, 2)
+    gradients = check(module, wide_blocks(module, 3)._replace(metadata=metadata), "auto")
     assert not gradients.tasks_share_rows
 
 
 def test_gradients_at_the_representation():
     module = randomised(network("shared bottom"))
-    x, tasks, slots = wide_blocks(module, 3)
+    inputs = wide_blocks(module, 3)
+    x, tasks, slots = inputs[:3]
     gradients = task_gradients(module)
-    losses = losses_of(module, x, tasks, slots)
+    losses = losses_of(module, *inputs)
     gradients.differentiate(losses, slots)
     read = module.features(x[:, :1], tasks[:, :1]).detach().requires_grad_()
     outputs = module.heads(read.expand(-1, 4, -1, -1), tasks)

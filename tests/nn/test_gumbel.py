@@ -167,7 +167,8 @@ def test_wide_form_is_the_same_as_long_form(grouping, monkeypatch):
     x, tasks, slots = whole_task_blocks(module)
     rows = x[:, :1].expand(-1, 4, -1, -1)
     expected = module(rows.contiguous(), tasks, slots)
-    torch.testing.assert_close(module(rows, tasks, slots), expected, rtol=1e-12, atol=1e-12)
+    got = module(rows, tasks, slots, shared_rows=True)
+    torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_all_off_gives_the_bias_of_the_head_whatever_the_row():

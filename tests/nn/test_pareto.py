@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from skmtl.nn import ParetoNetwork, SharedBottomNetwork, WrittenModule, WrittenSharedBottom
+from skmtl.nn import (
+    ModuleInputs,
+    ParetoNetwork,
+    SharedBottomNetwork,
+    WrittenModule,
+    WrittenSharedBottom,
+)
 
 SEEDS = [3, 14]
 
@@ -37,7 +43,7 @@ def wide_inputs(n_members, n_tasks, n_features, n_rows=6, seed=0):
     rng = np.random.default_rng(seed)
     x = torch.from_numpy(rng.normal(size=(n_members, 1, n_rows, n_features)))
     tasks = torch.arange(n_tasks).expand(n_members, -1)
-    return x.expand(-1, n_tasks, -1, -1), tasks, tasks
+    return ModuleInputs(x.expand(-1, n_tasks, -1, -1), tasks, tasks, shared_rows=True)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +155,8 @@ def test_a_plain_module_with_these_parameters_is_the_same_network():
     assert together.shape == (2, 4, 3, 6, 1)
     plain = module.at(rays)
     assert isinstance(plain, SharedBottomNetwork)
-    x, tasks, slots = (v.repeat_interleave(4, 0) for v in inputs)
-    torch.testing.assert_close(plain(x, tasks, slots).unflatten(0, (2, 4)), together)
+    inputs = (v.repeat_interleave(4, 0) for v in inputs[:3])
+    torch.testing.assert_close(plain(*inputs, shared_rows=True).unflatten(0, (2, 4)), together)
 
 
 def test_long_form_blocks():
@@ -164,7 +170,7 @@ def test_long_form_blocks():
     everyone = torch.arange(3).expand(2, -1)
     for k in range(5):
         rows = x[:, k : k + 1].expand(-1, 3, -1, -1)
-        all_tasks = module(rows, everyone, everyone, rays=rays).detach()
+        all_tasks = module(rows, everyone, everyone, None, True, rays=rays).detach()
         for m in range(2):
             task = tasks[m, slots[m, k]]
             torch.testing.assert_close(together[m, :, k], all_tasks[m, :, task])
@@ -189,14 +195,14 @@ def test_networks_in_a_loop():
     assert written.size == 4 * 5 + 5 + 1 + 5 * 6 + 6
     module = ParetoNetwork(written, 3, seeds=SEEDS, hypernet_width=4).double().eval()
     rays = rays_of(2, 2, 3)
-    x, tasks, slots = wide_inputs(2, 3, 4)
-    outputs = module(x, tasks, slots, rays=rays)
+    inputs = wide_inputs(2, 3, 4)
+    outputs = module(*inputs, rays=rays)
     numbers = module.write(rays).detach()
     for m in range(2):
         for p in range(2):
             network = OneByOne(4, 6).double()
             nn.utils.vector_to_parameters(numbers[m, p], network.parameters())
-            expected = network(x[m, 0]).unflatten(1, (3, 2)).transpose(0, 1)
+            expected = network(inputs.features[m, 0]).unflatten(1, (3, 2)).transpose(0, 1)
             torch.testing.assert_close(outputs[m, p], expected)
     plain = module.at(rays[0])
     assert plain.n_members == 4

@@ -98,7 +98,11 @@ def test_a_look_ahead_by_hand(heads_first):
     x = table.features.expand(1, 4, -1, -1)
 
     def losses(network_):
-        return (network_(x, tasks, tasks)[0, :, :, 0] - table.targets.T).square().mean(1)
+        return (
+            (network_(x, tasks, tasks, shared_rows=True)[0, :, :, 0] - table.targets.T)
+            .square()
+            .mean(1)
+        )
 
     def stepped(which, names):
         moved = copy.deepcopy(module).train()
@@ -157,7 +161,9 @@ def test_every_step_is_that_of_torchs_optimizer(solver, heads_first):
     x = table.features.expand(1, 4, -1, -1)
 
     def losses(network_):
-        errors = (network_(x, tasks, tasks)[0, :, :, 0] - table.targets.T).square()
+        errors = (
+            network_(x, tasks, tasks, shared_rows=True)[0, :, :, 0] - table.targets.T
+        ).square()
         return (errors * table.weights.T).sum(1)
 
     totals = table.weights.sum(0)

@@ -26,7 +26,9 @@ def slow_step(module, optimizer, table, candidates, first, order):
     totals = table.weights.sum(0)
 
     def losses(network_):
-        errors = (network_(x, tasks, tasks)[0, :, :, 0] - table.targets.T).square()
+        errors = (
+            network_(x, tasks, tasks, shared_rows=True)[0, :, :, 0] - table.targets.T
+        ).square()
         return (errors * table.weights.T).sum(1)
 
     before = losses(module)
@@ -118,7 +120,7 @@ class Watch(Callback):
 
     @torch.no_grad()
     def losses(self, net, batch):
-        _, tasks, slots, _ = batch.inputs
+        tasks, slots = batch.inputs.tasks, batch.inputs.slots
         sums = net.evaluate(batch)[1].sum(2)
         return sums.new_zeros(tasks.shape).scatter_add(1, slots, sums)
 

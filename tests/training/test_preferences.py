@@ -83,7 +83,7 @@ def test_losses_and_gramians_of_every_preference_and_task(
     # the slow way: one backward pass for each
     outputs = module(*batch.inputs, rays=rays)
     torch.testing.assert_close(y_pred, outputs)
-    _, tasks, slots, _ = batch.inputs
+    tasks, slots = batch.inputs.tasks, batch.inputs.slots
     for m in range(2):
         for p in range(4):
             rows = []
@@ -182,7 +182,7 @@ def test_validation_is_the_mean_loss_weighted_by_fixed_preferences():
     rays = torch.from_numpy(solver.rays(preferences)).expand(2, -1, -1)
     x = table.features[valid].expand(2, 2, -1, -1)
     tasks = torch.arange(2).expand(2, -1)
-    outputs = net.module_.eval()(x, tasks, tasks, rays=rays).detach()
+    outputs = net.module_.eval()(x, tasks, tasks, shared_rows=True, rays=rays).detach()
     w = table.weights[valid].T
     y = table.targets[valid].T
     losses = ((outputs[..., 0] - y).square() * w).sum(3) / w.sum(1)

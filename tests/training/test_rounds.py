@@ -46,7 +46,7 @@ def test_long_form(sampling):
         epoch = list(batches)
         assert len(epoch) == len(batches) == max(batches.n_batches_per_member)
         for number, batch in enumerate(epoch):
-            x, tasks, _, _ = batch.inputs
+            x, tasks = batch.inputs[:2]
             assert x.shape[1] == tasks.shape[1] == 1
             assert x.shape[2] <= 8
             for m in range(2):

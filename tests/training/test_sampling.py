@@ -71,7 +71,7 @@ def batches_of(table, sampling, rows=None, batch_size=7, seeds=(3,)):
 
 def labels_in(batch, member=0):
     """Row number, task and weight of every label of a batch."""
-    x, tasks, slots, _ = batch.inputs
+    x, tasks, slots = batch.inputs[:3]
     of_block = tasks[member][slots[member]].unsqueeze(1).expand(batch.weights[member].shape)
     filled = batch.weights[member] > 0
     return (

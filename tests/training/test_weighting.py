@@ -75,7 +75,7 @@ class Gradients(Callback):
 
 def losses_by_hand(module, table, batch):
     """What every task adds to the loss of a batch, and its mean loss, shape (M, T)."""
-    _, tasks, slots, _ = batch.inputs
+    tasks, slots = batch.inputs.tasks, batch.inputs.slots
     outputs = module(*batch.inputs)
     losses = (outputs - batch.targets).square().squeeze(3) * batch.weights
     task_of = tasks.gather(1, slots)

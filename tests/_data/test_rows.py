@@ -1,6 +1,6 @@
-"""Rows that are equal: merged to train on, and told apart when some are set aside for validation.
+"""Equal rows: merged for training, and counted one by one when validation rows are drawn.
 
-What the caller's table would give if nothing were merged is counted by hand.
+Expected values are counted by hand in the table before rows are merged.
 """
 
 import warnings
@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from skorch.callbacks import Callback
 
-from skmtl._data.rows import Examples, row_counts
+from skmtl._data.rows import TrainingRows, row_counts
 from skmtl.exceptions import ValidationWarning
 from tests._tables import QUICK, assert_same_model, make_schools, quick_classifier, quick_model
 
 STOPS_EARLY = {"max_iter": 60, "learning_rate_init": 0.05, "n_iter_no_change": 3}
 
 
-def examples_of(tasks, features, targets, weights=None, copies=None):
-    """Rows of one feature and one target, each of which stands for itself."""
+def make_rows(tasks, features, targets, weights=None, copies=None):
+    """Rows of one feature and one target, each of which represents itself."""
     ones = np.ones(len(tasks))
-    return Examples(
+    return TrainingRows(
         np.asarray(features, dtype=float).reshape(-1, 1),
         np.asarray(tasks, dtype=np.int64),
         np.asarray(targets, dtype=float).reshape(-1, 1),
@@ -33,14 +33,14 @@ def examples_of(tasks, features, targets, weights=None, copies=None):
     )
 
 
-def totals(examples, name):
+def totals(table, name):
     """Weights or copies of every distinct row."""
     frame = pd.DataFrame(
         {
-            "task": examples.tasks,
-            "x": examples.features[:, 0],
-            "y": examples.targets[:, 0],
-            "value": getattr(examples, name).astype(float),
+            "task": table.tasks,
+            "x": table.features[:, 0],
+            "y": table.targets[:, 0],
+            "value": getattr(table, name).astype(float),
         }
     )
     return frame.groupby(["task", "x", "y"])["value"].sum()
@@ -91,7 +91,7 @@ def seen_by(model, X, y, **kwargs):
 def test_equal_rows_are_counted_one_by_one():
     random = np.random.default_rng(0)
     tasks = np.repeat(np.arange(20), 100)
-    original = examples_of(tasks, random.integers(0, 3, 2_000), random.integers(0, 2, 2_000))
+    original = make_rows(tasks, random.integers(0, 3, 2_000), random.integers(0, 2, 2_000))
     merged = original.canonical()
     assert len(merged) <= 20 * 6
     for fraction in (0.2, 0.29):
@@ -118,7 +118,7 @@ def test_both_sides_together_are_the_table(rows, percent, counts, seed):
     tasks, features, targets, weights = np.array(rows).T
     # whole weights that count rows, or others
     weights, copies = (weights, weights) if counts else (weights / 3, np.ones_like(weights))
-    original = examples_of(tasks, features, targets, weights, copies)
+    original = make_rows(tasks, features, targets, weights, copies)
     merged = original.canonical()
     assert len(merged) == len(totals(merged, "copies"))
     pd.testing.assert_series_equal(totals(merged, "copies"), totals(original, "copies"))
@@ -132,7 +132,7 @@ def test_both_sides_together_are_the_table(rows, percent, counts, seed):
     assert_array_equal(n_aside[~small], expected[~small])
     assert (n_aside[small] <= 1).all()
     assert n_aside[small].sum() == percent * sizes[small].sum() // 100
-    both = Examples.concatenate(train, valid)
+    both = TrainingRows.concatenate(train, valid)
     pd.testing.assert_series_equal(totals(both, "copies"), totals(original, "copies"))
     pd.testing.assert_series_equal(totals(both, "weights"), totals(original, "weights"))
     # each side has its share of the weight of a row
@@ -144,7 +144,7 @@ def test_both_sides_together_are_the_table(rows, percent, counts, seed):
 
 def test_copies_of_a_row_are_drawn_one_by_one():
     # half of 40 equal rows and of 40 others: about 20 of each, not all of one
-    merged = examples_of(np.zeros(80), np.repeat([0, 1], 40), np.zeros(80)).canonical()
+    merged = make_rows(np.zeros(80), np.repeat([0, 1], 40), np.zeros(80)).canonical()
     drawn = [merged.split(0.5, generator(seed))[1].copies.tolist() for seed in range(40)]
     drawn = np.array(drawn)
     assert drawn.shape == (40, 2)
@@ -156,24 +156,24 @@ def test_copies_of_a_row_are_drawn_one_by_one():
 def test_without_equal_rows_those_with_the_smallest_draws_are_set_aside():
     random = np.random.default_rng(0)
     tasks = np.sort(random.integers(0, 5, 90))
-    examples = examples_of(tasks, random.normal(size=90), random.normal(size=90)).canonical()
-    assert (examples.copies == 1).all()
+    table = make_rows(tasks, random.normal(size=90), random.normal(size=90)).canonical()
+    assert (table.copies == 1).all()
     draw = torch.rand(90, generator=generator(3), dtype=torch.float64).numpy()
     expected = []
     for task in range(5):
-        rows = np.flatnonzero(examples.tasks == task)
+        rows = np.flatnonzero(table.tasks == task)
         expected += rows[np.argsort(draw[rows])][: len(rows) * 3 // 10].tolist()
-    train, valid = examples.split(0.3, generator(3))
-    assert_array_equal(valid.features, examples.features[sorted(expected)])
+    train, valid = table.split(0.3, generator(3))
+    assert_array_equal(valid.features, table.features[sorted(expected)])
     rest = np.setdiff1d(np.arange(90), expected)
-    assert_array_equal(train.features, examples.features[rest])
+    assert_array_equal(train.features, table.features[rest])
     for part in (train, valid):
         assert (part.weights == 1).all()
         assert (part.copies == 1).all()
 
 
 def test_the_number_of_labels_is_that_of_the_table():
-    merged = examples_of([0, 0, 0, 1], [1, 1, 2, 1], [0, 0, 0, 0]).canonical()
+    merged = make_rows([0, 0, 0, 1], [1, 1, 2, 1], [0, 0, 0, 0]).canonical()
     assert len(merged) == 3
     assert merged.n_labels == 4
     train, valid = merged.split(0.4, generator())

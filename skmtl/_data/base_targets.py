@@ -1,0 +1,239 @@
+"""The contract of targets in long and wide form: labels in, numbers to train on out."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.exceptions import NotFittedError
+
+from skmtl._data.column_target import ColumnTarget
+from skmtl._data.rows import TrainingRows
+
+
+@dataclass(frozen=True)
+class TargetSettings:
+    """Parameters of an estimator that say what y holds.
+
+    Attributes
+    ----------
+    kind : {"regression", "classification"}
+        What columns of y hold by default.
+    loss, quantile : as in the regressors
+    class_weight, task_classes : as in the classifiers
+    task_types : as in the estimators
+    """
+
+    kind: str
+    loss: str = "squared_error"
+    quantile: float = 0.5
+    class_weight: Any = None
+    task_classes: str = "seen"
+    task_types: Any = "infer"
+
+
+class Targets(ABC):
+    """Encodes the labels of all rows, and scales those of training rows.
+
+    It is fitted in two steps: `fit_transform` learns from all of y which labels there are, and
+    `fit_rows` learns from training rows, after validation rows are set aside, scales and the
+    classes of each task. Methods that need a step raise an error before it.
+
+    Parameters
+    ----------
+    settings : TargetSettings
+
+    Attributes
+    ----------
+    wide : bool
+        Whether every column of y is a task, so that tasks share rows.
+    tasks : Index or None
+        In wide form the names of the columns of y.
+    from_frame : bool
+        Whether predictions are returned as a DataFrame.
+    parts : list of ColumnTarget
+        In wide form one for each column of y; in long form one for all of y.
+    """
+
+    wide: ClassVar[bool]
+
+    def __init__(self, settings: TargetSettings) -> None:
+        self.settings = settings
+        self.tasks: pd.Index | None = None
+        self.from_frame = False
+        self.parts: list[ColumnTarget] | None = None
+        self._rows_fitted = False
+
+    # the first step: all of y
+
+    def fit(self, y: Any, sample_weight: Any = None) -> Self:
+        """Learn which labels there are, see `fit_transform`."""
+        self.fit_transform(y, sample_weight)
+        return self
+
+    def fit_transform(self, y: Any, sample_weight: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Learn which labels there are, and encode them.
+
+        Parameters
+        ----------
+        y : array-like of shape (n,), (n, o) or (n, T)
+            Labels.
+        sample_weight : array-like of shape (n,), or (n, T) in wide form, optional
+            Sample weights.
+
+        Returns
+        -------
+        values : ndarray of shape (n, o) or (n, T)
+            Encoded labels; NaN where one is missing, which only wide form allows.
+        weights : ndarray of shape (n,) or (n, T)
+            Sample weights times class weights; zero where a label is missing.
+        """
+        self.tasks, self.parts, self._rows_fitted = None, None, False
+        labels, weights = self._read(y, sample_weight)
+        self._learn(labels, weights)
+        return self._encode(labels, weights)
+
+    def transform(self, y: Any, sample_weight: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Encode other labels, see `fit_transform`."""
+        self._check_fitted()
+        return self._encode(*self._read(y, sample_weight))
+
+    @abstractmethod
+    def _read(self, y: Any, sample_weight: Any) -> tuple[Any, np.ndarray]:
+        """Check labels and weights as far as possible without knowing the labels of fit."""
+
+    @abstractmethod
+    def _learn(self, labels: Any, weights: np.ndarray) -> None:
+        """Set `parts` and what else describes y."""
+
+    @abstractmethod
+    def _encode(self, labels: Any, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Encode labels that were read."""
+
+    # the second step: training rows
+
+    def fit_rows(self, rows: TrainingRows, n_tasks: int) -> Self:
+        """Learn scales and the classes of each task.
+
+        Parameters
+        ----------
+        rows : TrainingRows
+            Without validation rows, but with those that `rows_to_keep` marks.
+        n_tasks : int
+        """
+        self._check_fitted()
+        self._learn_rows(rows, n_tasks)
+        self._rows_fitted = True
+        return self
+
+    @abstractmethod
+    def _learn_rows(self, rows: TrainingRows, n_tasks: int) -> None:
+        """Fit the scales of `parts`, and learn the classes of each task."""
+
+    def scale(self, values: np.ndarray) -> np.ndarray:
+        """Scale encoded labels for training; missing ones become zero."""
+        self._check_rows_fitted()
+        return self._scale(values)
+
+    @abstractmethod
+    def _scale(self, values: np.ndarray) -> np.ndarray:
+        """Scale encoded labels."""
+
+    def criterion(self) -> torch.nn.Module:
+        """Return the training loss of the outputs of a module."""
+        self._check_rows_fitted()
+        return self._criterion()
+
+    @abstractmethod
+    def _criterion(self) -> torch.nn.Module:
+        """Return the training loss."""
+
+    def check_rows(self, rows: TrainingRows, tasks: pd.Index) -> None:
+        """Refuse validation rows with labels that are impossible for their task.
+
+        Parameters
+        ----------
+        rows : TrainingRows
+        tasks : Index
+            Labels of the tasks, for the error.
+        """
+        self._check_rows_fitted()
+
+    def resumed(self, new: Self) -> Self:
+        """Return new targets for a fit that continues the one of these, with its scales.
+
+        Raises
+        ------
+        ValueError
+            If `new` holds other classes or another kind or number of labels.
+        """
+        same = type(self) is type(new) and len(self.parts) == len(new.parts)
+        if same:
+            pairs = zip(self.parts, new.parts, strict=True)
+            same = all(part.resume(previous) for previous, part in pairs)
+        if not same:
+            raise ValueError(
+                "warm_start=True continues the previous fit, but y holds other classes, other "
+                "kinds of labels or another number of them than then; set warm_start=False to "
+                "start afresh."
+            )
+        return new
+
+    # what others ask
+
+    def rows_to_keep(self, rows: TrainingRows) -> np.ndarray | None:
+        """Mark one row of every class of every task: such rows never validate.
+
+        Returns
+        -------
+        ndarray of shape (n,) of bool, or None without classes
+        """
+        self._check_fitted()
+        if all(part.classes is None for part in self.parts):
+            return None
+        keep = np.zeros(len(rows), dtype=bool)
+        for k, part in enumerate(self.parts):
+            if part.classes is not None:
+                codes = self._codes(rows, k)
+                labelled = np.flatnonzero(~np.isnan(codes))
+                keep[labelled[np.unique(codes[labelled], return_index=True)[1]]] = True
+        return keep
+
+    @abstractmethod
+    def _codes(self, rows: TrainingRows, k: int) -> np.ndarray:
+        """Number the pairs of task and class that `parts[k]` has in the rows."""
+
+    def allowed_classes(self, tasks: np.ndarray) -> np.ndarray | None:
+        """Return the possible classes of tasks by number; all are for an unseen task, -1.
+
+        Returns
+        -------
+        ndarray of shape (k, C) of bool, or None if all classes are possible
+        """
+        return None
+
+    def classes_by_task(self) -> list[np.ndarray | None]:
+        """Return the classes of each task; None where labels are numbers."""
+        return [part.classes for part in self.parts]
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs that a module needs."""
+        return max(part.n_outputs for part in self.parts)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether y is an array of 0 and 1 only, which scikit-learn calls multi-label."""
+        return False
+
+    def _check_fitted(self) -> None:
+        if self.parts is None:
+            raise NotFittedError(f"call fit or fit_transform of {type(self).__name__} first.")
+
+    def _check_rows_fitted(self) -> None:
+        if not self._rows_fitted:
+            raise NotFittedError(
+                f"call fit_rows of {type(self).__name__} first, with the training rows."
+            )

@@ -1,0 +1,151 @@
+"""Targets that are classes."""
+
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import log_expit, log_softmax, logsumexp
+from sklearn.utils.class_weight import compute_class_weight
+
+from skmtl._data.column_target import ColumnTarget
+from skmtl.training import BinaryLoss
+
+
+class ClassTarget(ColumnTarget):
+    """One of two or more classes.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+
+    Attributes
+    ----------
+    classes : ndarray of shape (C,)
+        Sorted.
+    """
+
+    loss_unit = 1.0
+
+    def __init__(self, class_weight=None):
+        self.class_weight = class_weight
+
+    @property
+    def kind(self):
+        """Either "binary" or "multiclass"."""
+        return "binary" if len(self.classes) == 2 else "multiclass"
+
+    @property
+    def n_outputs(self):
+        """1, a logit, for two classes; otherwise the number of classes."""
+        return 1 if len(self.classes) == 2 else len(self.classes)
+
+    def fit_classes(self, labels, where):
+        """Learn the classes.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n,)
+            Labels, none missing.
+        where : str
+            Name of the column in error messages.
+        """
+        try:
+            self.classes = np.unique(labels)
+        except TypeError as error:
+            types = sorted({type(label).__name__ for label in labels})
+            raise ValueError(
+                f"{where} mixes labels of the types {types}, which cannot be sorted; make them "
+                "all strings or all numbers."
+            ) from error
+
+    def encode(self, column, where):
+        """Convert labels to class numbers, see `ColumnTarget.encode`."""
+        missing = column.isna().to_numpy()
+        labels = column.to_numpy()
+        codes = np.full(len(labels), np.nan)
+        known = pd.Index(self.classes).get_indexer(pd.Index(labels[~missing]))
+        if (known < 0).any():
+            row = np.flatnonzero(~missing)[known < 0][0]
+            raise ValueError(
+                f"{where} has the label {labels[row]!r} in row {column.index[row]}, which fit did "
+                f"not see; it knows {self.classes[:20].tolist()}."
+            )
+        codes[~missing] = known
+        return codes
+
+    def fit_weights(self, codes, weights):
+        """Learn the weights of the classes.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n,) of int
+            Class numbers.
+        weights : ndarray of shape (n,)
+            Sample weights.
+        """
+        if self.class_weight == "balanced":
+            totals = np.bincount(codes, weights=weights, minlength=len(self.classes))
+            self.weights = totals.sum() / (len(self.classes) * totals)
+        else:
+            self._check_class_weight()
+            self.weights = compute_class_weight(
+                self.class_weight, classes=self.classes, y=self.classes[codes]
+            )
+
+    def _check_class_weight(self):
+        if self.class_weight is None:
+            return
+        if not isinstance(self.class_weight, dict):
+            raise ValueError(
+                f"class_weight must be None, 'balanced' or a dict, got {self.class_weight!r}."
+            )
+        unknown = [label for label in self.class_weight if label not in self.classes]
+        if unknown:
+            raise ValueError(
+                f"class_weight names {unknown}, but the classes are {self.classes[:20].tolist()}."
+            )
+        for label, weight in self.class_weight.items():
+            if not (isinstance(weight, Real) and 0 <= weight < np.inf):
+                raise ValueError(f"class_weight must be at least 0, got {weight!r} for {label!r}.")
+
+    def fit_scale(self, values, weights):
+        """Do nothing: classes have no scale."""
+
+    def scale(self, values):
+        """Return class numbers unchanged."""
+        return values
+
+    def members(self, outputs, allowed=None):
+        """Convert outputs to log probabilities, see `ColumnTarget.members`."""
+        if self.kind == "binary":
+            logit = outputs[..., 0]
+            return np.stack([log_expit(-logit), log_expit(logit)], axis=-1)
+        logits = outputs[..., : self.n_outputs]
+        if allowed is not None:
+            logits = np.where(allowed, logits, -np.inf)
+        return log_softmax(logits, axis=-1)
+
+    @staticmethod
+    def mean(members):
+        """Average the members' probabilities, given and returned as logarithms."""
+        if len(members) == 1:
+            return members[0]
+        with np.errstate(divide="ignore"):
+            return logsumexp(members, axis=0) - np.log(len(members))
+
+    def criterion(self):
+        """Return the training loss of two classes; `Targets` builds that of several."""
+        return BinaryLoss()
+
+    def losses(self, predicted, labels):
+        """Compute negative log likelihoods, see `ColumnTarget.losses`."""
+        return -predicted[..., np.arange(len(labels)), labels[:, 0].astype(np.int64)]
+
+    def resume(self, previous):
+        """Compare kind and classes with those of an earlier fit, see `ColumnTarget.resume`."""
+        return previous.kind == self.kind and np.array_equal(previous.classes, self.classes)
+
+    def noise(self, losses):
+        """Return the strength of a prior: a log likelihood needs no scale."""
+        return torch.full_like(losses, 0.5)
