@@ -228,7 +228,7 @@ def test_embeddings_by_words(cubic_models):
 def test_embeddings_that_are_not_there(cubic_models):
     cubic, models = cubic_models
     without = build("SingleNetwork", task_id="task", max_iter=1).fit(cubic.data, cubic.target)
-    with pytest.raises(TypeError, match="fit a MultiTaskHypernetRegressor"):
+    with pytest.raises(AttributeError, match="SingleNetwork learns no embeddings"):
         TaskEmbeddingDisplay.from_estimator(without)
     none = clone(models[0]).set_params(embedding_dim=0, max_iter=1)
     with pytest.raises(ValueError, match="embedding_dim=0"):

@@ -103,13 +103,11 @@ def check_shows(estimator, needs, remedy="fit a GumbelMatrixRegressor or a Gumbe
     remedy : str
         Advice if estimators of this class do not have the attribute.
     """
-    if hasattr(type(estimator), needs):
-        check_is_fitted(estimator, "module_")
-    # it may depend on the architecture whether a fitted estimator has the attribute
-    if not hasattr(estimator, needs):
+    if not hasattr(type(estimator), needs):
         raise TypeError(
             f"this display shows {needs}, which {type(estimator).__name__} does not have; {remedy}."
         )
+    check_is_fitted(estimator, "module_")
 
 
 def member_of(estimator, member):
