@@ -42,6 +42,9 @@ NOT_NEEDED = {
         "EX01": "nobody raises it on purpose",
         "SA01": "the API page lists them together",
     },
+    "architecture": {
+        "SA01": "its base class refers to the estimators, and the guide compares them all",
+    },
 }
 MODULES = [
     skmtl,
@@ -66,7 +69,7 @@ def public_names():
             if not inspect.isclass(obj):
                 yield full, "function"
                 continue
-            yield full, "exception" if issubclass(obj, Exception) else "class"
+            yield full, kind_of(obj)
             if issubclass(obj, Exception):
                 continue
             for method, function in inspect.getmembers(obj, inspect.isfunction):
@@ -74,6 +77,16 @@ def public_names():
                 ours = not method.startswith("_") and function.__module__.startswith("skmtl")
                 if ours and not inherits_docstring(obj, method):
                     yield f"{full}.{method}", "method"
+
+
+def kind_of(cls):
+    if issubclass(cls, Exception):
+        return "exception"
+    return "architecture" if module_of(cls) == "skmtl.architectures" else "class"
+
+
+def module_of(cls):
+    return ".".join(cls.__module__.split(".")[:2])
 
 
 def inherits_docstring(cls, method):
@@ -84,7 +97,7 @@ def inherits_docstring(cls, method):
 
 
 def public_classes():
-    return [full for full, kind in public_names() if kind == "class"]
+    return [full for full, kind in public_names() if kind in ("class", "architecture")]
 
 
 def resolve(full):

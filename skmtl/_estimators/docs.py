@@ -14,89 +14,84 @@ task_id : str, int, list of these, or None, default=None
     With None all rows belong to one task, or, if y has several columns, every column is a task
     of its own (wide form).
 metadata : list of str or int, DataFrame, or None, default=None
-    Facts about tasks: columns of X that are constant within each task, or a table with one
-    row per task, indexed by task id; in wide form by column of y.
+    Features of tasks: columns of X that are constant within each task, or a table with one row per
+    task, indexed by task id; in wide form by column of y.
 task_types : "infer" or dict, default="infer"
     In wide form what each column of y holds: a dict of column to "regression", "classification",
-    "binary" or "multiclass"; columns that it does not name are inferred. What is not a number is
-    a class, and so are numbers that are all 0 or 1; of other numbers whole ones are classes to a
-    classifier and numbers to a regressor.
+    "binary" or "multiclass"; columns that it does not name are inferred. Labels that
+    are not numbers are classes, and so are numbers that are all 0 or 1; other whole numbers are
+    classes for a classifier and numbers for a regressor.
 loss : {"squared_error", "absolute_error", "huber", "poisson", "pinball"}, default="squared_error"
-    What training minimises. Predicted is the mean, the median, something between the two that
-    errors beyond 1.35 standard deviations bend little, the mean of counts (as the exponential of
-    the network), or the `quantile`.
+    What training minimises, and so what is predicted. squared_error: the mean. absolute_error: the
+    median. huber: close to the mean, robust to outliers beyond 1.35 standard deviations. poisson:
+    the mean of counts, as the exponential of the network. pinball: the `quantile`.
 quantile : float, default=0.5
-    Of ``loss="pinball"``: the share of labels that should lie below the predictions.
+    For ``loss="pinball"``: the share of labels that should lie below the predictions.
 class_weight : dict, "balanced" or None, default=None
-    Weights of the classes, by which sample weights are multiplied; "balanced" makes all classes
-    weigh the same. In wide form one of these for all columns of classes, or a dict of them by
-    column.
+    Weights of the classes, multiplied with the sample weights; "balanced" gives all classes the
+    same total weight. In wide form one of these for all columns of classes, or a dict by column.
 task_classes : {"seen", "all"}, default="seen"
     Classes that a task can have in long form: those that it has in ``fit``, so that the
-    probabilities of others are exactly 0 and tasks may differ in their classes altogether; or all.
-    A task of which ``fit`` sees one class only can have all.
+    probabilities of all others are exactly 0; or all classes. A task with only one class in ``fit``
+    can have all.
 task_sampling : {"rows", "tasks", "sqrt"}, default="rows"
-    How often a task is drawn: as often as it has rows, all tasks equally often, or by the square
-    root of their rows. An epoch is about as long as the table, and every task that has training
-    rows is in it. In wide form, where tasks share rows, their losses are weighted accordingly.
+    How often a task is drawn: in proportion to its rows, all tasks equally often, or in proportion
+    to the square root of its rows. An epoch is about as long as the table and includes every task
+    that has training rows. In wide form, where tasks share rows, losses are weighted accordingly.
 task_weighting : str, object, tuple or TorchJD Weighting, default="equal"
     How the losses or gradients of the tasks become one step: the name or an object of a method in
     :mod:`skmtl.weighting`, a tuple of a method for losses and one for gradients, such as
-    ``("uncertainty", "pcgrad")``, or a ``Weighting`` of the library TorchJD. It acts beside
+    ``("uncertainty", "pcgrad")``, or a ``Weighting`` of the library TorchJD. It acts in addition to
     `task_sampling`.
 record_affinity : bool, int or Affinity, default=False
-    Whether to record what a step of each task alone would do to the losses of the others, in
-    ``affinity_``: at every step, or once in so many, or as :class:`skmtl.weighting.Affinity` says.
-    Training is the same, to the bit, and takes longer by about one forward pass per task and look.
+    Whether to record, in ``affinity_``, what a step of each task alone would do to the losses of the
+    others: at every step, every so many steps, or as :class:`skmtl.weighting.Affinity` says. The
+    trained model is bitwise identical; each record costs about one forward pass per task.
 alpha : float, default=1e-4
     Decoupled weight decay: each step shrinks weights by ``learning_rate_init * alpha`` of
     their size; biases and embeddings are left alone.
 batch_size : int or "auto", default="auto"
-    Rows in a batch. Batches are dealt evenly, so that they may be a little smaller. "auto" is
-    a tenth of the training rows, at least 16 and at most 256.
+    Rows in a batch, at most: batches of an epoch are about equally large. "auto" is a tenth of the
+    training rows, at least 16 and at most 256.
 learning_rate_init : float, default=1.5e-3
     Learning rate of Adam.
 weight_averaging : float, default=0.99
-    Decay, per step, of the running mean of the weights that is validated, kept and predicted
-    with; 0 uses the latest weights. It steadies what single steps make of a few rows. Not in
-    the papers.
+    Decay, per step, of the running mean of the weights, which is validated, kept and used to
+    predict; 0 uses the latest weights. It steadies training on few rows. Not in the papers.
 max_iter : int, default=1000
-    Epochs at most.
+    Maximum number of epochs.
 early_stopping : bool or "refit", default="refit"
-    Whether training stops when the loss on validation rows does not improve any more; the
-    best weights are kept. With "refit" that only says how long to train: training then starts
-    again, as before but on all rows, for as many epochs as were best. That takes about half as
-    long again, and makes the most of small tables. What is recorded (``history_``,
-    ``callbacks_``) is of the first time; copies of the callbacks see the second, and are told the
-    first's losses of validation. Rows given as `X_val` are never trained on. If False, all
+    Whether training stops when the validation loss stops improving; the best weights are kept. With
+    "refit" the best epoch only decides how long to train: training then starts again on all rows,
+    which takes about half as long again and helps most on small tables. ``history_`` and
+    ``callbacks_`` describe the first run. The refit runs copies of the callbacks, which receive the
+    first run's validation losses. Rows given as `X_val` are never trained on. If False, all
     `max_iter` epochs are run.
 validation_fraction : float, default=0.2
-    Of each task floor(`validation_fraction` * its rows) rows are set aside for validation, at
-    least one row of each class staying behind; of tasks that are too small for that, some give one
-    row. In wide form floor(`validation_fraction` * its labels) is the most labels of each task that
-    are set aside with the rows.
+    Of each task floor(`validation_fraction` * its rows) rows are held out for validation, keeping at
+    least one row of each class for training; tasks too small for that hold out one row in turn. In
+    wide form it is the largest share of the labels of each task that is held out.
 n_iter_no_change : int, default=50
     Epochs without improvement after which training stops.
 tol : float, default=1e-4
-    Smallest fall of the validation loss that counts as an improvement. Losses of numbers are in
-    standard deviations of y, squared if the loss is; those of classes are negative log
-    likelihoods.
+    Smallest decrease of the validation loss that counts as an improvement. Losses of numbers are in
+    standard deviations of y (squared if the loss is), those of classes are negative log likelihoods.
 unseen_tasks : {"error", "average"}, default="error"
     What to do in ``predict`` with a task that was never seen, without metadata: raise an
     error that lists it, or use the mean embedding. With metadata it is always predicted.
 n_members : int, default=1
-    Networks that train side by side from different initial weights; predictions are their
+    Number of networks, trained in one run from different initial weights; predictions are their
     mean. Several are more accurate and cost less than as many fits.
 warm_start : bool, default=False
-    Whether ``fit`` goes on from the weights of the previous one; its scales are kept.
+    Whether ``fit`` continues from the weights of the previous fit, with its scales.
 device : str, default="auto"
     Where to train and predict; "auto" is a GPU if torch sees one.
 callbacks : list of skorch callbacks, default=None
     Copies of them observe the training; those that steer it (early stopping, learning rate
     schedules) are refused if `n_members` is above 1, those that score (``EpochScoring``) always.
 random_state : int, RandomState instance or None, default=None
-    Decides initial weights, order of the rows and the validation rows. The same int on the
-    same machine gives the same bits on a CPU, whatever the order of the rows of X.
+    Determines initial weights, the order of rows and the validation rows. The same int gives bitwise
+    identical results on the same machine's CPU, whatever the order of the rows of X.
 verbose : int, default=0
     1 shows a progress bar, if the output is a terminal.
 """
@@ -123,13 +118,13 @@ candidate_choices_ : DataFrame
 candidate_transferences_ : DataFrame
     The same rows, one column per candidate: its total transference, NaN where it was none.
 n_iter_ : int
-    Epochs run, by the member that ran longest.
+    Epochs run by the member that ran longest.
 device_ : str
     Where the model was trained.
 callbacks_ : list
     The callbacks after training.
 n_features_in_ : int
-    Columns of X, task id and metadata included.
+    Columns of X, including task id and metadata.
 feature_names_in_ : ndarray
     Their names, if all are strings.
 """
@@ -152,14 +147,11 @@ classes_per_task_ : dict of ndarray
 
 PARETO_PARAMETERS = """
 early_stopping : bool or "refit", default=True
-    Whether training stops when the loss on validation rows does not improve any more; the
-    best weights are kept. With "refit" that only says how long to train: training then starts
-    again, as before but on all rows, for as many epochs as were best. If False, all `max_iter`
-    epochs are run.
+    As for the other estimators: whether the validation loss stops training, with "refit" followed by
+    training on all rows.
 metadata : list of str or int, DataFrame, or None, default=None
-    Facts about tasks, which are appended to the features of their rows: columns of X that are
-    constant within each task, or a table with one row per task, indexed by task id; in wide form
-    by column of y.
+    Features of tasks, appended to the features of their rows: columns of X that are constant within
+    each task, or a table with one row per task, indexed by task id; in wide form by column of y.
 task_types : {"infer", "regression", "classification"} or dict, default="infer"
     What y holds. In wide form a dict of column to "regression", "classification", "binary" or
     "multiclass"; columns that it does not name are inferred. What is not a number is a class there,
@@ -167,8 +159,7 @@ task_types : {"infer", "regression", "classification"} or dict, default="infer"
     classes if they are whole. In long form and with one task y holds numbers, unless it is
     "classification".
 loss : {"squared_error", "absolute_error", "huber", "pinball"}, default="squared_error"
-    What training minimises where y holds numbers. Predicted is the mean, the median, something
-    between the two that errors beyond 1.35 standard deviations bend little, or the `quantile`.
+    What training minimises where y holds numbers; see `MultiTaskRegressor`.
 task_sampling : {"rows", "tasks", "sqrt"}, default="rows"
     In long form how often the rows of a task are drawn: as often as it has rows, all tasks equally
     often, or by the square root of their rows. The loss of a task is the mean over its rows, in
@@ -206,7 +197,7 @@ weight_scale : {"none", "sum_abs"}, default="none"
 unseen_tasks : {"error", "average"}, default="error"
     What to do in ``predict`` with a task that was never seen, without metadata: raise an
     error that lists it, or predict it by the mean of the outputs of all trained tasks. With
-    metadata it is always predicted, by that mean for its facts.
+    metadata it is always predicted, by that mean with its own metadata.
 """
 
 

@@ -40,6 +40,9 @@ def checked_architecture(architecture):
 class MultiTaskRegressor(BaseRegressor):
     """Regression for many related tasks with any architecture.
 
+    The architecture says how the networks of the tasks hang together; everything else, from tables
+    and missing labels to members and searches, is the same for all of them.
+
     Parameters
     ----------
     {parameters}

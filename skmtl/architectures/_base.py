@@ -18,9 +18,11 @@ from skmtl.nn import MemberModule
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """What a module has to fit: sizes that the data decide.
+    """Sizes of the data that a module has to fit.
 
-    Attributes
+    An estimator hands it to `Architecture.build`.
+
+    Parameters
     ----------
     n_tasks : int
         Tasks, the most that any member has.
@@ -30,8 +32,14 @@ class NetworkShape:
         Metadata of a task.
     n_outputs : int
         Outputs of every task.
-    wide : bool
+    wide : bool, default=False
         Whether all tasks share the rows (wide form).
+
+    Examples
+    --------
+    >>> from skmtl.architectures import NetworkShape
+    >>> NetworkShape(n_tasks=10, n_features=3, n_metadata=2, n_outputs=1).n_inputs
+    5
     """
 
     n_tasks: int
@@ -52,6 +60,10 @@ class Architecture(BaseEstimator, metaclass=ABCMeta):
     A subclass stores its parameters as every scikit-learn estimator does, says in
     ``_parameter_constraints`` which values they may have, and builds the module. It is passed to
     an estimator as ``architecture=``.
+
+    See Also
+    --------
+    skmtl.MultiTaskRegressor : Trains it.
 
     Notes
     -----
@@ -96,14 +108,16 @@ class Architecture(BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         shape : NetworkShape
+            Sizes that the data decide.
         seeds : sequence of M ints
-            One per member, see :func:`skmtl.nn.member_generators`.
+            One per member, see `skmtl.nn.member_generators`.
         members : dict of str to list of M values
             Values of `member_parameters` and of `task_settings`, one per member.
 
         Returns
         -------
         MemberModule
+            Its calls are documented in the guide for contributors.
         """
 
     def task_settings(self, tasks: pd.Index) -> dict[str, Any]:
@@ -113,6 +127,11 @@ class Architecture(BaseEstimator, metaclass=ABCMeta):
         ----------
         tasks : Index
             Labels of the tasks of one estimator.
+
+        Returns
+        -------
+        dict
+            Given to `build` among `members`.
         """
         return {}
 
@@ -133,11 +152,17 @@ class Architecture(BaseEstimator, metaclass=ABCMeta):
         return {}
 
     def task_embeddings(self, module: MemberModule) -> np.ndarray | None:
-        """Return a vector for every task that the module has learned; None if it has none.
+        """Return what the module has learned about every task; None if it has no such vectors.
+
+        Parameters
+        ----------
+        module : MemberModule
+            Trained.
 
         Returns
         -------
         ndarray of shape (M, n_tasks, d) or None
+            One vector for every task.
         """
         return None
 

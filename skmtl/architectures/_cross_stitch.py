@@ -79,7 +79,6 @@ class CrossStitch(Architecture):
         self.activation = activation
 
     def build(self, shape, seeds, members):
-        """Return the networks of all members; see `Architecture.build`."""
         return StitchedNetwork(
             shape.n_tasks,
             shape.n_inputs,

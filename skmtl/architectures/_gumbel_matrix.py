@@ -156,7 +156,6 @@ class GumbelMatrix(Architecture):
         return component_lists(self.layers, self.n_components, self.components)
 
     def task_settings(self, tasks):
-        """Return the patterns of fixed allocations and of initial probabilities."""
         sizes = [len(layer) for layer in self._component_lists()]
         return {
             "fixed": allocation_pattern(self.allocation, tasks, sizes),
@@ -164,14 +163,12 @@ class GumbelMatrix(Architecture):
         }
 
     def loop_settings(self, members):
-        """Return the schedule of tasks and the longest gradients."""
         settings = {"one_task": self.task_schedule == "one"}
         if any(norm is not None for norm in members["clip_norm"]):
             settings["clip_norm"] = [math.inf if n is None else n for n in members["clip_norm"]]
         return settings
 
     def build(self, shape, seeds, members):
-        """Return the networks of all members; see `Architecture.build`."""
         dtype = torch.get_default_dtype()
         heads = self.heads
         if heads == "auto":
@@ -199,7 +196,6 @@ class GumbelMatrix(Architecture):
         )
 
     def task_embeddings(self, module):
-        """Return the allocations of all layers, see `Architecture.task_embeddings`."""
         return allocation_probabilities(module) >= 0.5
 
 

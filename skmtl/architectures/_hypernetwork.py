@@ -128,7 +128,6 @@ class Hypernetwork(Architecture):
         self.interaction_alpha = interaction_alpha
 
     def build(self, shape, seeds, members):
-        """Return the networks of all members; see `Architecture.build`."""
         if self.embedding_dim + shape.n_metadata == 0:
             raise ValueError(
                 "embedding_dim=0 leaves nothing that tells tasks apart: pass metadata=, or an "
@@ -150,5 +149,4 @@ class Hypernetwork(Architecture):
         )
 
     def task_embeddings(self, module):
-        """Return the embeddings of the tasks, see `Architecture.task_embeddings`."""
         return module.embeddings.detach().cpu().numpy()

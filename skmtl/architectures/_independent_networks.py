@@ -62,7 +62,6 @@ class IndependentNetworks(Architecture):
         self.activation = activation
 
     def build(self, shape, seeds, members):
-        """Return the networks of all members; see `Architecture.build`."""
         return SharedBottomNetwork(
             shape.n_tasks,
             shape.n_inputs,

@@ -91,7 +91,6 @@ class MaximumRoaming(Architecture):
         self.activation = activation
 
     def build(self, shape, seeds, members):
-        """Return the networks of all members; see `Architecture.build`."""
         return RoamingNetwork(
             shape.n_tasks,
             shape.n_inputs,

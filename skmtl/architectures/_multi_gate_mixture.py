@@ -76,7 +76,6 @@ class MultiGateMixture(Architecture):
         self.activation = activation
 
     def build(self, shape, seeds, members):
-        """Return the networks of all members; see `Architecture.build`."""
         return MixtureNetwork(
             shape.n_tasks,
             shape.n_inputs,

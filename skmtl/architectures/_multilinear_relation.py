@@ -101,7 +101,6 @@ class MultilinearRelation(Architecture):
         self.activation = activation
 
     def build(self, shape, seeds, members):
-        """Return the networks of all members; see `Architecture.build`."""
         return RelationNetwork(
             shape.n_tasks,
             shape.n_inputs,

@@ -63,7 +63,6 @@ class ParetoHypernetwork(Architecture):
         self.hypernet_width = hypernet_width
 
     def build(self, shape, seeds, members):
-        """Return the networks of all members; see `Architecture.build`."""
         if self.network is not None:
             if shape.n_metadata:
                 raise ValueError(

@@ -89,7 +89,6 @@ class ProgressiveExtraction(Architecture):
         self.activation = activation
 
     def build(self, shape, seeds, members):
-        """Return the networks of all members; see `Architecture.build`."""
         return ExtractionNetwork(
             shape.n_tasks,
             shape.n_inputs,

@@ -66,7 +66,6 @@ class SharedBottom(Architecture):
         self.activation = activation
 
     def build(self, shape, seeds, members):
-        """Return the networks of all members; see `Architecture.build`."""
         return SharedBottomNetwork(
             shape.n_tasks,
             shape.n_inputs,

@@ -70,7 +70,6 @@ class SingleNetwork(Architecture):
         self.activation = activation
 
     def build(self, shape, seeds, members):
-        """Return the networks of all members; see `Architecture.build`."""
         one_hot = shape.n_metadata == 0 if self.one_hot == "auto" else self.one_hot
         return SingleTaskNetwork(
             shape.n_tasks,

@@ -94,7 +94,6 @@ class Sluice(Architecture):
         self.activation = activation
 
     def build(self, shape, seeds, members):
-        """Return the networks of all members; see `Architecture.build`."""
         widths = self._widths("hidden_layer_sizes", at_least=1)
         if len(set(widths)) > 1 or widths[0] % self.n_subspaces:
             raise ValueError(

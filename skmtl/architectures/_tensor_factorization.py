@@ -87,7 +87,6 @@ class TensorFactorization(Architecture):
         self.activation = activation
 
     def build(self, shape, seeds, members):
-        """Return the networks of all members; see `Architecture.build`."""
         return FactorisedNetwork(
             shape.n_tasks,
             shape.n_inputs,
