@@ -44,9 +44,9 @@ task_weighting : str, object, tuple or TorchJD Weighting, default="equal"
     ``("uncertainty", "pcgrad")``, or a ``Weighting`` of the library TorchJD. It acts in addition to
     `task_sampling`.
 record_affinity : bool, int or Affinity, default=False
-    Whether to record, in ``affinity_``, what a step of each task alone would do to the losses of the
-    others: at every step, every so many steps, or as :class:`skmtl.weighting.Affinity` says. The
-    trained model is bitwise identical; each record costs about one forward pass per task.
+    Whether to record, in ``affinity_``, what a step of each task alone would do to the losses of
+    the others: at every step, every so many steps, or as :class:`skmtl.weighting.Affinity` says.
+    The trained model is bitwise identical; each record costs about one forward pass per task.
 alpha : float, default=1e-4
     Decoupled weight decay: each step shrinks weights by ``learning_rate_init * alpha`` of
     their size; biases and embeddings are left alone.
@@ -68,14 +68,15 @@ early_stopping : bool or "refit", default="refit"
     first run's validation losses. Rows given as `X_val` are never trained on. If False, all
     `max_iter` epochs are run.
 validation_fraction : float, default=0.2
-    Of each task floor(`validation_fraction` * its rows) rows are held out for validation, keeping at
-    least one row of each class for training; tasks too small for that hold out one row in turn. In
-    wide form it is the largest share of the labels of each task that is held out.
+    Of each task floor(`validation_fraction` * its rows) rows are held out for validation, keeping
+    at least one row of each class for training; tasks too small for that hold out one row in
+    turn. In wide form it is the largest share of the labels of each task that is held out.
 n_iter_no_change : int, default=50
     Epochs without improvement after which training stops.
 tol : float, default=1e-4
-    Smallest decrease of the validation loss that counts as an improvement. Losses of numbers are in
-    standard deviations of y (squared if the loss is), those of classes are negative log likelihoods.
+    Smallest decrease of the validation loss that counts as an improvement. Losses of numbers are
+    in standard deviations of y (squared if the loss is), those of classes are negative log
+    likelihoods.
 unseen_tasks : {"error", "average"}, default="error"
     What to do in ``predict`` with a task that was never seen, without metadata: raise an
     error that lists it, or use the mean embedding. With metadata it is always predicted.
@@ -90,8 +91,8 @@ callbacks : list of skorch callbacks, default=None
     Copies of them observe the training; those that steer it (early stopping, learning rate
     schedules) are refused if `n_members` is above 1, those that score (``EpochScoring``) always.
 random_state : int, RandomState instance or None, default=None
-    Determines initial weights, the order of rows and the validation rows. The same int gives bitwise
-    identical results on the same machine's CPU, whatever the order of the rows of X.
+    Determines initial weights, the order of rows and the validation rows. The same int gives
+    bitwise identical results on the same machine's CPU, whatever the order of the rows of X.
 verbose : int, default=0
     1 shows a progress bar, if the output is a terminal.
 """
@@ -147,8 +148,8 @@ classes_per_task_ : dict of ndarray
 
 PARETO_PARAMETERS = """
 early_stopping : bool or "refit", default=True
-    As for the other estimators: whether the validation loss stops training, with "refit" followed by
-    training on all rows.
+    As for the other estimators: whether the validation loss stops training, with "refit" followed
+    by training on all rows.
 metadata : list of str or int, DataFrame, or None, default=None
     Features of tasks, appended to the features of their rows: columns of X that are constant within
     each task, or a table with one row per task, indexed by task id; in wide form by column of y.

@@ -19,8 +19,8 @@ metadata : list of str or int, DataFrame, or None, default=None
     constant within each task, or a table with one row per task, indexed by task id; in wide form
     by column of y. They are not features of the rows.
 early_stopping : bool or "refit", default=True
-    As for the other estimators: whether the validation loss stops training, with "refit" followed by
-    training on all rows.
+    As for the other estimators: whether the validation loss stops training, with "refit" followed
+    by training on all rows.
 learning_rate_init : float, default=5e-3
     Learning rate of Adam; that of the allocation is `router_multiplier` times as high.
 max_iter : int, default=300

@@ -12,10 +12,10 @@ from skmtl.architectures import Hypernetwork
 class MultiTaskHypernetRegressor(BaseRegressor):
     """Regression for many related tasks: a shared network writes a small network for each.
 
-    Every task (school, store, lake, patient) has a learned embedding and, if there are any, facts
-    about it (`metadata`). A hypernetwork shared by all tasks turns the two into the weights of a
-    small network, which predicts the rows of that task. Tasks share what they have in common
-    through the hypernetwork, and a task that was never seen is predicted from its facts alone.
+    Every task (school, store, lake, patient) has a learned embedding and, if given, `metadata`. A
+    hypernetwork shared by all tasks turns the two into the weights of a small network, which
+    predicts the rows of that task. Tasks share what they have in common through the hypernetwork,
+    and a task that was never seen is predicted from its metadata alone.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class MultiTaskHypernetRegressor(BaseRegressor):
     >>> model.task_embeddings_.shape
     (20, 10)
 
-    A task that was never seen, from its facts alone:
+    A task that was never seen, from its metadata alone:
 
     >>> new = cubic.data.head(2).assign(task=99, a=0.5, b=0.0, c=0.0, d=0.0)
     >>> model.predict(new).shape

@@ -357,7 +357,7 @@ def _stacked_rows(jobs):
         return tables[0], train_rows, valid_rows
     n_tasks = max(table.n_tasks for table in tables)
     if metadata[0] is not None:
-        # members of a fold that lacks a task do not ask for its facts
+        # members of a fold that lacks a task do not ask for its metadata
         pad = torch.nn.functional.pad
         metadata = torch.cat([pad(m, (0, 0, 0, n_tasks - m.shape[1])) for m in metadata])
     together = TaskRows(
