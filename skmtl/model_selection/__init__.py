@@ -1,9 +1,10 @@
-"""Cross-validation: splitters that take tasks into account, and batched searches.
+"""Cross-validation: splitters that take tasks into account, batched searches and fits.
 
 Splitters read the task id from X, so they can be passed as `cv` to scikit-learn's functions.
 """
 
 from skmtl.model_selection._batched import BatchedGridSearchCV, BatchedRandomizedSearchCV
+from skmtl.model_selection._fit_many import fit_many
 from skmtl.model_selection._splitters import LeaveTasksOut, TaskKFold, TaskShuffleSplit
 from skmtl.model_selection._time_series import TaskTimeSeriesSplit
 
@@ -14,4 +15,5 @@ __all__ = [
     "TaskKFold",
     "TaskShuffleSplit",
     "TaskTimeSeriesSplit",
+    "fit_many",
 ]

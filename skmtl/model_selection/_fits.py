@@ -70,6 +70,7 @@ class Fit:
     job: object = None
     error: Exception | None = None
     fit_time: float = 0.0
+    done: bool = False
 
 
 def structure(model, parameters):
@@ -118,7 +119,7 @@ def run_block(model, X, y, fits, settings):
         size = _batch_size(group[0].job, settings)
         for begin in range(0, len(group), size):
             batch, start = group[begin : begin + size], time.perf_counter()
-            _train(batch)
+            train_fits(batch)
             for fit in batch:
                 fit.fit_time += (time.perf_counter() - start) / len(batch)
     return [_result(fit, X, y, settings) for fit in fits]
@@ -134,23 +135,36 @@ def _prepare(fit, model, X, y, settings, prepared, transformed):
     if isinstance(fit.model, Pipeline):
         X_train, params = transform(fit, X_train, y_train, params, transformed)
         table = id(X_train)
-    key = fit.split, table, structure(estimator, {}), _seed_key(estimator)
+    key = fit.split, table, structure(estimator, {}), seed_key(estimator)
     if key in prepared:
         # reuse the checked and encoded rows of this split
-        job, donor = prepared[key]
-        estimator._validate_params()
-        seeds = estimator._member_seeds(estimator.n_members)
-        fit.job = replace(job, estimator=estimator, seeds=seeds)
-        for name in COLUMNS:
-            if hasattr(donor, name):
-                setattr(estimator, name, getattr(donor, name))
+        fit.job = share_rows(estimator, *prepared[key])
         return
     fit.job = estimator._job(X_train, y_train, **params)
     if key[-1] is not None:
         prepared[key] = fit.job, estimator
 
 
-def _seed_key(estimator):
+def share_rows(estimator, job, donor):
+    """Return the job of an estimator on the rows that another one has checked and encoded.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Of the same `structure` and `seed_key` as `donor`.
+    job : Job
+        Of `donor`.
+    donor : estimator
+    """
+    estimator._validate_params()
+    seeds = estimator._member_seeds(estimator.n_members)
+    for name in COLUMNS:
+        if hasattr(donor, name):
+            setattr(estimator, name, getattr(donor, name))
+    return replace(job, estimator=estimator, seeds=seeds)
+
+
+def seed_key(estimator):
     """Return what determines the validation rows; None if each fit draws them anew."""
     if not estimator.early_stopping:
         return "none validate"
@@ -166,7 +180,7 @@ def _batch_size(job, settings):
         return 1
 
 
-def _train(fits):
+def train_fits(fits):
     """Train fits of equal shapes as members of one module.
 
     If that fails, halves are tried, so that an error is assigned to its fit.
@@ -179,8 +193,8 @@ def _train(fits):
             fits[0].error = error
             return
     if net is None:
-        _train(fits[: len(fits) // 2])
-        _train(fits[len(fits) // 2 :])
+        train_fits(fits[: len(fits) // 2])
+        train_fits(fits[len(fits) // 2 :])
         return
     first = 0
     for fit, job in zip(fits, jobs, strict=True):
@@ -188,6 +202,7 @@ def _train(fits):
         diverged = next((m for m in members if m in net.diverged_), None)
         if diverged is None:
             job.estimator._finish(job, net, first)
+            fit.done = True
         else:
             fit.error = _as_alone(net.diverged_[diverged], diverged - first, job, net)
         first = members.stop
