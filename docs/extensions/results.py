@@ -1,7 +1,4 @@
-"""The directive ``results``: a table of a file of benchmarks/results, as it stands there.
-
-So that no number in the documentation is typed by hand.
-"""
+"""The directive ``results``: a table of a result file, so that no number is typed by hand."""
 
 from pathlib import Path
 
@@ -11,7 +8,13 @@ from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def path_of(name):
+    """Return the path of a result file, named as ``study/file``."""
+    study, file = name.split("/")
+    return BENCHMARKS / study / "results" / f"{file}.csv"
 
 
 def read(name):
@@ -23,14 +26,13 @@ def read(name):
     head : dict of str to str
         Command, date, versions, machine.
     """
-    path = RESULTS / f"{name}.csv"
-    lines = [line[2:] for line in path.read_text().splitlines() if line.startswith("# ")]
+    lines = [line[2:] for line in path_of(name).read_text().splitlines() if line.startswith("# ")]
     head = dict(line.split(": ", 1) for line in lines if ": " in line)
-    return pd.read_csv(path, comment="#"), head
+    return pd.read_csv(path_of(name), comment="#"), head
 
 
 def shown(value):
-    """A cell: three digits of a number, nothing where there is none."""
+    """Return the text of a cell: three digits of a number, nothing where there is none."""
     if pd.isna(value):
         return ""
     if isinstance(value, float):
@@ -52,7 +54,7 @@ class Results(SphinxDirective):
     def run(self):
         """Make the table and the line below it."""
         name = self.arguments[0]
-        self.env.note_dependency(str(RESULTS / f"{name}.csv"))
+        self.env.note_dependency(str(path_of(name)))
         table, head = read(name)
         if "rows" in self.options:
             table = table.query(self.options["rows"])
@@ -66,8 +68,8 @@ class Results(SphinxDirective):
         rows = [list(headings.values())]
         rows += [[shown(value) for value in row] for row in table[list(headings)].to_numpy(object)]
         for row in rows:
-            for place, cell in enumerate(row):
-                lines.append(f"   {'* -' if place == 0 else '  -'} {cell}".rstrip())
+            for position, cell in enumerate(row):
+                lines.append(f"   {'* -' if position == 0 else '  -'} {cell}".rstrip())
         lines += ["", f"``{head['command']}``, {head['date']}, {head['machine']}.", ""]
         node = nodes.container()
         self.state.nested_parse(StringList(lines, source=name), self.content_offset, node)

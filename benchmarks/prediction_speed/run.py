@@ -1,0 +1,105 @@
+"""Speed and memory of predictions: a million rows of 16 features in 160 tasks.
+
+Memory is the largest amount that the process holds, beyond what it held with the input.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+import pandas as pd
+from common.cli import QUICK, parser
+from common.saving import save
+from common.summaries import spread, verdict
+from common.timing import PeakMemory
+
+from skmtl import MultiTaskHypernetRegressor
+
+N_FEATURES, N_TASKS = 16, 160
+SECONDS, MEGABYTES = 3.0, 1000.0
+
+
+def rows(n_rows, generator, with_metadata):
+    """Draw normal features, ids and, if wanted, two columns of metadata."""
+    names = [f"f{k}" for k in range(N_FEATURES)]
+    table = pd.DataFrame(generator.normal(size=(n_rows, N_FEATURES)), columns=names)
+    # every task occurs
+    tasks = np.concatenate([np.arange(N_TASKS), generator.integers(0, N_TASKS, n_rows - N_TASKS)])
+    table["task"] = tasks
+    if with_metadata:
+        table["sine"], table["cosine"] = np.sin(tasks), np.cos(tasks)
+    return table
+
+
+def measure(n_rows, n_repeats, metadata):
+    """Fit briefly, then predict several times.
+
+    Returns
+    -------
+    list of dict
+    """
+    generator = np.random.default_rng(0)
+    train = rows(4000, generator, bool(metadata))
+    model = MultiTaskHypernetRegressor("task", metadata or None, max_iter=3, random_state=0)
+    model.fit(train, train["f0"] + np.sin(train["task"]))
+    table = rows(n_rows, generator, bool(metadata))
+    model.predict(table.head(1000))
+    results = []
+    for repeat in range(n_repeats):
+        with PeakMemory() as memory:
+            wall, processor = time.perf_counter(), time.process_time()
+            predictions = model.predict(table)
+            wall, processor = time.perf_counter() - wall, time.process_time() - processor
+        assert predictions.shape == (n_rows,)
+        results.append(
+            {
+                "metadata": bool(metadata),
+                "repeat": repeat,
+                "rows": n_rows,
+                "features": N_FEATURES,
+                "tasks": N_TASKS,
+                "seconds": wall,
+                "processor_seconds": processor,
+                "extra_megabytes": memory.megabytes,
+            }
+        )
+        del predictions
+    return results
+
+
+def main():
+    """Measure, print and save."""
+    parse = parser(__doc__)
+    parse.add_argument("--rows", type=int, default=1_000_000)
+    parse.add_argument("--repeats", type=int, default=7)
+    arguments = parse.parse_args()
+    if QUICK:
+        arguments.rows, arguments.repeats = 100_000, 2
+    results = []
+    for metadata in ([], ["sine", "cosine"]):
+        results += measure(arguments.rows, arguments.repeats, metadata)
+    results = pd.DataFrame(results)
+    summary = []
+    for with_metadata, here in results.groupby("metadata"):
+        for column, bound in (
+            ("seconds", SECONDS),
+            ("processor_seconds", None),
+            ("extra_megabytes", MEGABYTES),
+        ):
+            line = {"metadata": with_metadata, "what": column, **spread(here[column])}
+            if bound is not None:
+                # memory: the most of all repeats counts
+                got = line["max" if column == "extra_megabytes" else "median"]
+                line |= {"target": f"at most {bound:g}", "result": verdict(got <= bound)}
+            summary.append(line)
+    summary = pd.DataFrame(summary)
+    print(summary.to_string(index=False, float_format="%.3f", na_rep=""), end="\n\n")
+    save(results, "runs")
+    save(summary, "summary")
+
+
+if __name__ == "__main__":
+    main()
