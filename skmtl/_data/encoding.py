@@ -1,0 +1,162 @@
+"""Encoding and scaling of columns: what was read becomes inputs of a network.
+
+Learned from training rows only, by scikit-learn's transformers, and held once for all members.
+"""
+
+import numpy as np
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from skmtl._data.kinds import Column
+
+# categories of a column that have an indicator of their own; others share one
+MOST_CATEGORIES = 64
+_DAY, _WEEK, _YEAR = 86_400.0, 7 * 86_400.0, 365.2425 * 86_400.0
+
+
+class ColumnEncoder:
+    """Encodes and scales the columns of a table as those of the training rows.
+
+    Numbers, dates and durations are standardised; missing ones become the mean, with an indicator
+    where training rows have gaps. Categories become indicators; one that training rows do not have
+    is coded as their average. Dates also become the phase of the year, the week and the day, as
+    far as training rows differ in them.
+
+    Parameters
+    ----------
+    columns : list of Column
+    calendar : bool, default=True
+        Whether dates have phases.
+
+    Attributes
+    ----------
+    n_outputs : int
+        Columns after encoding.
+    """
+
+    def __init__(self, columns, calendar=True):
+        self.columns, self.calendar = columns, calendar
+
+    @property
+    def names(self):
+        """Labels of the columns before encoding."""
+        return [column.name for column in self.columns]
+
+    def fit(self, values, sample_weight=None):
+        """Learn scales, indicators and categories.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, n_columns)
+            As the columns read them.
+        sample_weight : ndarray of shape (n,), optional
+
+        Returns
+        -------
+        self
+        """
+        kinds = np.array([column.kind for column in self.columns])
+        self.numeric_ = np.flatnonzero(kinds != "category")
+        self.categorical_ = np.flatnonzero(kinds == "category")
+        numbers = values[:, self.numeric_]
+        self.phases_ = self._learn_phases(values) if self.calendar else []
+        self.gaps_ = np.flatnonzero(np.isnan(numbers).any(axis=0))
+        self.one_hot_ = None
+        if len(self.categorical_):
+            codes = _known(values[:, self.categorical_])
+            self.one_hot_ = OneHotEncoder(
+                max_categories=MOST_CATEGORIES,
+                handle_unknown="ignore",
+                drop="if_binary",
+                sparse_output=False,
+            ).set_output(transform="default")
+            self.one_hot_.fit(codes)
+        # whatever scikit-learn is told to return elsewhere, this returns arrays
+        scaler = StandardScaler().set_output(transform="default")
+        self.scaler_ = scaler.fit(self._inputs(values), sample_weight=sample_weight)
+        n_indicators = self.scaler_.n_features_in_ - len(self.numeric_) - 2 * len(self.phases_)
+        if n_indicators:
+            # rare categories and gaps would be far from zero in units of their deviation
+            self.scaler_.scale_[-n_indicators:] = 1.0
+        self.n_outputs = self.scaler_.n_features_in_
+        return self
+
+    def _learn_phases(self, values):
+        """List pairs of a column of dates and a period in which training rows differ."""
+        phases = []
+        for k, column in enumerate(self.columns):
+            if column.kind != "date":
+                continue
+            seconds = values[:, k][~np.isnan(values[:, k])]
+            if not len(seconds):
+                continue
+            days = np.floor(seconds / _DAY)
+            if np.ptp(seconds) > _YEAR / 4:
+                phases.append((k, _YEAR))
+            if len(np.unique(days % 7)) > 1 and np.ptp(days) < 50 * 365:
+                phases.append((k, _WEEK))
+            if (seconds % _DAY).any():
+                phases.append((k, _DAY))
+        return phases
+
+    def _inputs(self, values):
+        """Arrange numbers, phases of dates, indicators of gaps and of categories."""
+        if len(self.numeric_) == values.shape[1] and not self.phases_ and not len(self.gaps_):
+            return values
+        numbers = values[:, self.numeric_]
+        blocks = [numbers]
+        for k, period in self.phases_:
+            angle = 2 * np.pi * values[:, k] / period
+            blocks.append(np.column_stack([np.sin(angle), np.cos(angle)]))
+        if len(self.gaps_):
+            blocks.append(np.isnan(numbers[:, self.gaps_]).astype(np.float64))
+        if self.one_hot_ is not None:
+            codes = _known(values[:, self.categorical_])
+            indicators = self.one_hot_.transform(codes)
+            blocks.append(self._average_of_unknown(codes, indicators))
+        return np.concatenate(blocks, axis=1)
+
+    def _average_of_unknown(self, codes, indicators):
+        """Mark the indicators of categories that training rows do not have as missing."""
+        start = 0
+        for k, categories in enumerate(self.one_hot_.categories_):
+            dropped = self.one_hot_.drop_idx_ is not None and self.one_hot_.drop_idx_[k] is not None
+            n_columns = _n_indicators(self.one_hot_, k, dropped)
+            known = np.isin(codes[:, k], categories) | (
+                np.isnan(codes[:, k]) & np.isnan(categories).any()
+            )
+            if not known.all():
+                indicators[~known, start : start + n_columns] = np.nan
+            start += n_columns
+        return indicators
+
+    def transform(self, values):
+        """Return inputs of a network, finite wherever values are finite or missing.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, n_columns)
+
+        Returns
+        -------
+        ndarray of shape (n, n_outputs)
+        """
+        scaled = self.scaler_.transform(self._inputs(values))
+        # a missing value is the mean, which is zero
+        return np.nan_to_num(scaled, copy=False, posinf=np.inf, neginf=-np.inf)
+
+
+def _known(codes):
+    """Return a copy in which categories that ``fit`` never saw are a code of their own."""
+    return np.where(codes < 0, -1.0, codes)
+
+
+def _n_indicators(encoder, k, dropped):
+    infrequent = encoder.infrequent_categories_[k]
+    n_infrequent = 0 if infrequent is None else len(infrequent)
+    n_columns = len(encoder.categories_[k]) - n_infrequent + (n_infrequent > 0)
+    return n_columns - dropped
+
+
+def numeric_columns(names):
+    """Return columns that hold numbers."""
+    return [Column(name, "numeric") for name in names]

@@ -1,0 +1,47 @@
+"""Tables of polars, pyarrow and other libraries, converted to pandas: the one place that does so."""
+
+import narwhals.stable.v2 as nw
+import pandas as pd
+
+
+def as_pandas(table):
+    """Convert a frame or a column of another library to pandas; return anything else unchanged.
+
+    Missing values stay missing, words stay words and categories stay categories, so that a table
+    means the same whichever library made it.
+
+    Raises
+    ------
+    TypeError
+        If the table has not been computed yet, such as a lazy frame.
+    """
+    if isinstance(table, (pd.DataFrame, pd.Series)):
+        return table
+    wrapped = nw.from_native(table, pass_through=True, allow_series=True)
+    if isinstance(wrapped, nw.LazyFrame):
+        raise TypeError(f"{type(table).__name__} is lazy; pass the computed table, .collect().")
+    if isinstance(wrapped, nw.Series):
+        return _column(wrapped).rename(wrapped.name or None)
+    if isinstance(wrapped, nw.DataFrame):
+        columns = {k: _column(wrapped.get_column(name)) for k, name in enumerate(wrapped.columns)}
+        frame = pd.DataFrame(columns, index=pd.RangeIndex(len(wrapped)))
+        return frame.set_axis(pd.Index(wrapped.columns), axis=1)
+    return table
+
+
+def _column(column):
+    """Convert one column, without pyarrow, which polars needs for its own conversion."""
+    dtype, missing = column.dtype, column.null_count() > 0
+    if dtype.is_numeric():
+        exact = not missing and not isinstance(dtype, nw.Decimal)
+        return pd.Series((column if exact else column.cast(nw.Float64)).to_numpy())
+    if dtype == nw.Boolean:
+        return pd.Series(column.to_list(), dtype="boolean" if missing else bool)
+    if dtype in (nw.Categorical, nw.Enum):
+        return pd.Series(column.to_list(), dtype="category")
+    if dtype == nw.Duration or (dtype == nw.Datetime and dtype.time_zone is None):
+        return pd.Series(column.to_numpy())
+    if dtype in (nw.Date, nw.Datetime):
+        return pd.to_datetime(pd.Series(column.to_list(), dtype=object))
+    # strings, and whatever is refused later by the name of its column
+    return pd.Series(column.to_list(), dtype=object)

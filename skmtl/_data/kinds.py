@@ -1,0 +1,249 @@
+"""What a column holds: numbers, categories, dates or durations, read as float64 with NaN for gaps.
+
+Learned from the table of ``fit`` and applied to every other table; encoding comes later.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+_NUMERIC = {"floating", "integer", "mixed-integer-float", "boolean", "decimal", "empty"}
+_WORDS = {"string", "mixed-integer", "mixed", "boolean", "bytes"}
+# words that each row has on average, from which on a column of mostly different strings is text
+_WORDS_OF_TEXT = 3
+_ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[ T].*)?"
+
+
+@dataclass
+class Column:
+    """One column of X or of the metadata.
+
+    Attributes
+    ----------
+    name : label
+    kind : {"numeric", "category", "date", "duration"}
+    categories : Index, optional
+        The categories of ``fit``, whose numbers `read` returns; -1 is any other.
+    """
+
+    name: object
+    kind: str
+    categories: pd.Index | None = None
+
+    def read(self, values, what):
+        """Convert the values of a table to float64, NaN where one is missing.
+
+        Parameters
+        ----------
+        values : Series
+        what : {"features", "metadata"}
+            Role of the column, for the errors.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Numbers, numbers of categories, or seconds (since 1970 for dates, in UTC).
+        """
+        kind = kind_of(values, self.name, what)
+        if self.kind == "category":
+            return self._numbers_of_categories(values)
+        if kind != self.kind and not values.isna().all():
+            raise TypeError(
+                f"the column {self.name!r} of the {what} held {_PLURAL[self.kind]} in fit and "
+                f"holds {_PLURAL[kind]} now; convert it to what it was."
+            )
+        return _READERS[self.kind](values, self.name, what)
+
+    def _numbers_of_categories(self, values):
+        labels = plain_labels(values)
+        missing = labels.isna().to_numpy()
+        numbers = self.categories.get_indexer(pd.Index(labels[~missing])).astype(np.float64)
+        result = np.full(len(labels), np.nan)
+        result[~missing] = numbers
+        return result
+
+
+_PLURAL = {
+    "numeric": "numbers",
+    "category": "categories",
+    "date": "dates",
+    "duration": "durations",
+}
+
+
+def learn_column(values, name, what, categorical):
+    """Learn what a column holds.
+
+    Parameters
+    ----------
+    values : Series
+    name : label
+    what : {"features", "metadata"}
+    categorical : bool
+        Whether the caller says that it holds categories.
+
+    Returns
+    -------
+    Column
+    """
+    kind = "category" if categorical else kind_of(values, name, what)
+    if kind != "category":
+        return Column(name, kind)
+    labels = plain_labels(values).dropna()
+    categories = pd.Index(labels.unique())
+    if not categorical:
+        _refuse_text(labels, categories, name, what)
+    try:
+        categories = categories.sort_values()
+    except TypeError:
+        order = sorted(range(len(categories)), key=lambda k: _sort_key(categories[k]))
+        categories = categories[order]
+    return Column(name, "category", categories)
+
+
+def _sort_key(label):
+    return type(label).__name__, repr(label)
+
+
+def plain_labels(values):
+    """Return categories as the labels they stand for, whichever type stores them."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(values.cat.categories.dtype)
+    if isinstance(values.dtype, pd.StringDtype) or pd.api.types.is_bool_dtype(values.dtype):
+        return values.astype(object).where(values.notna(), None)
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        # 3 and 3.0 are one category
+        return pd.Series(values.to_numpy(dtype=np.float64, na_value=np.nan), index=values.index)
+    return values
+
+
+def kind_of(values, name, what):
+    """Tell what a Series holds, by its type and, for objects, by its values.
+
+    Raises
+    ------
+    TypeError
+        If it holds nothing that can be used.
+    """
+    dtype = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return "category"
+    if isinstance(dtype, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(dtype):
+        return "date"
+    if pd.api.types.is_timedelta64_dtype(dtype):
+        return "duration"
+    if isinstance(dtype, pd.StringDtype):
+        return "date" if _are_iso_dates(values) else "category"
+    if pd.api.types.is_complex_dtype(dtype):
+        raise TypeError(_unusable(name, what, "complex numbers"))
+    if pd.api.types.is_object_dtype(dtype):
+        return _kind_of_objects(values, name, what)
+    if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
+        return "numeric"
+    raise TypeError(_unusable(name, what, f"the type {dtype}"))
+
+
+def _kind_of_objects(values, name, what):
+    inferred = pd.api.types.infer_dtype(values, skipna=True)
+    if inferred in _NUMERIC:
+        return "numeric"
+    if inferred in ("datetime", "datetime64", "date", "period"):
+        return "date"
+    if inferred in ("timedelta", "timedelta64"):
+        return "duration"
+    if inferred == "string":
+        return "date" if _are_iso_dates(values) else "category"
+    known = values.dropna()
+    odd = known[[not isinstance(value, (str, bytes, bool, int, float, np.generic)) for value in known]]
+    if inferred in _WORDS and not len(odd):
+        return "category"
+    example = type(odd.iloc[0]).__name__ if len(odd) else inferred
+    raise TypeError(_unusable(name, what, f"objects of the type {example}"))
+
+
+def _unusable(name, what, content):
+    # scikit-learn's checks look for the words in brackets
+    return (
+        f"the column {name!r} of the {what} holds {content}, which are neither numbers, categories, "
+        "dates nor durations (argument must be a string or a number). Convert or drop it."
+    )
+
+
+def _are_iso_dates(values):
+    """Whether strings are dates such as 2024-01-31, with or without a time."""
+    known = values.dropna()
+    some = known.iloc[: min(len(known), 100)]
+    if not len(some) or not some.astype(str).str.fullmatch(_ISO_DATE).all():
+        return False
+    try:
+        pd.to_datetime(known, format="ISO8601", utc=True)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def _refuse_text(labels, categories, name, what):
+    """Refuse sentences, of which nearly every row has another."""
+    if len(labels) < 20 or len(categories) <= len(labels) / 2:
+        return
+    words = pd.Series(categories[:200].astype(str)).str.split().str.len().mean()
+    if words < _WORDS_OF_TEXT:
+        return
+    raise TypeError(
+        f"the column {name!r} of the {what} looks like free text: {len(categories)} different values "
+        f"of {words:.0f} words on average, such as {str(categories[0])[:60]!r}. Drop it, or turn it "
+        "into numbers first, for example with sklearn.feature_extraction.text.TfidfVectorizer and "
+        "TruncatedSVD"
+        + (" in a ColumnTransformer before this estimator." if what == "features" else ".")
+        + " If these are categories all the same, make them so with astype('category')."
+    )
+
+
+def _read_numbers(values, name, what):
+    try:
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    except OverflowError as error:
+        raise ValueError(
+            f"the column {name!r} of the {what} has an integer too large for a float, "
+            f"{max(values.dropna(), key=abs):.3e}; divide it, or take its logarithm."
+        ) from error
+    return check_not_infinite(numbers, name, what)
+
+
+def check_not_infinite(numbers, name, what):
+    """Refuse infinity; NaN is a missing value."""
+    rows = np.flatnonzero(np.isinf(numbers))
+    if len(rows):
+        raise ValueError(
+            f"the column {name!r} of the {what} contains infinity in {len(rows)} row(s), the first "
+            f"is row {rows[0]}; correct it, or mark it as missing (NaN)."
+        )
+    return numbers
+
+
+def _read_dates(values, name, what):
+    if isinstance(values.dtype, pd.PeriodDtype):
+        values = values.dt.to_timestamp()
+    elif pd.api.types.infer_dtype(values, skipna=True) == "period":
+        values = values.map(lambda period: period.to_timestamp(), na_action="ignore")
+    text = not pd.api.types.is_datetime64_any_dtype(values.dtype)
+    try:
+        dates = pd.to_datetime(values, utc=True, format="ISO8601" if text else None)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"the column {name!r} of the {what} held dates in fit and now has a value that is "
+            f"none: {error}."
+        ) from error
+    return _seconds(dates.dt.tz_localize(None) - pd.Timestamp(0))
+
+
+def _read_durations(values, name, what):
+    return _seconds(pd.to_timedelta(values))
+
+
+def _seconds(durations):
+    return durations.dt.total_seconds().to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+_READERS = {"numeric": _read_numbers, "date": _read_dates, "duration": _read_durations}
