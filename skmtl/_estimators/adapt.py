@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.rows import Examples
 from skmtl._estimators.plan import Job, train
+from skmtl.training import PlainSteps
 
 # of Adam, at most: a handful of numbers per task is learned by then
 _MAX_STEPS = 2000
@@ -45,8 +46,15 @@ def adapt(estimator, X, y, sample_weight=None):
     seeds = estimator._member_seeds(module.n_members)
     extended = module.for_new_tasks(len(new.tasks), _noise(estimator))
     job = Job(estimator, new, targets, [(examples, None)], seeds)
-    net = train([job], extended, max_steps=_MAX_STEPS, with_callbacks=False, weighted=False)
-    module.add_tasks(net.module_)
+    result = train(
+        [job],
+        extended,
+        steps=PlainSteps(),
+        max_steps=_MAX_STEPS,
+        with_callbacks=False,
+        record_affinity=False,
+    )
+    module.add_tasks(result.module)
     estimator._tables = estimator._tables.joined(new)
     estimator._targets = estimator._targets.joined(targets)
     return estimator

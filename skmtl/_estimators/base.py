@@ -20,11 +20,11 @@ from skmtl._data.rows import Examples, row_counts
 from skmtl._data.tables import TaskTables
 from skmtl._data.targets import Targets
 from skmtl._estimators.notebook import ReportMixin
-from skmtl._estimators.plan import Job, build_module, train
-from skmtl._estimators.record import RecordedMixin
+from skmtl._estimators.plan import Job, bound_weighting, build_module, train
+from skmtl._estimators.record import TrainingRecord, recorded
 from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
-from skmtl.training import predict_every_task, predict_rows
+from skmtl.training import predict_every_task, predict_rows, steps_for
 from skmtl.training._device import one_thread
 from skmtl.weighting import Affinity, TaskWeighting, get_weighting
 from skmtl.weighting._affinity import get_affinity
@@ -33,7 +33,7 @@ from skmtl.weighting._affinity import get_affinity
 COLUMNS = ("n_features_in_", "feature_names_in_")
 
 
-class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
     """What all estimators share; a subclass has its parameters and an architecture."""
 
     _parameter_constraints = {
@@ -88,9 +88,21 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
         """Names of the estimator's parameters that belong to its architecture."""
         return self._architecture_class._get_param_names()
 
-    def _loop_settings(self, jobs):
-        """Return arguments of `MemberNet` that the estimator, not its architecture, decides."""
-        return {}
+    def _steps(self, jobs, state=None):
+        """Return how the loop makes a step: by default, as `task_weighting` says.
+
+        Parameters
+        ----------
+        jobs : list of Job
+            All that train in one stack, this estimator's first.
+        state : dict, optional
+            What task weighting remembers of an earlier fit.
+
+        Returns
+        -------
+        Steps
+        """
+        return steps_for(bound_weighting(jobs), state)
 
     @abstractmethod
     def _target_settings(self):
@@ -138,15 +150,17 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
             state = None
             if self.warm_start and hasattr(self, "module_"):
                 self._resume(module)
-                state = self._resumed_weighting(len(job.tables.tasks))
-            net = train([job], module, weighting_state=state)
+                # tasks that `adapt` has learned since are not in it: then all start afresh
+                method = get_weighting(self.task_weighting)
+                state = self._record.state_for(method, len(job.tables.tasks))
+            result = train([job], module, steps=self._steps([job], state))
         except BaseException:
             # a model that was fitted before still is, on the columns that it had then
             for name in COLUMNS:
                 vars(self).pop(name, None)
             vars(self).update(columns)
             raise
-        self._finish(job, net)
+        self._finish(job, result)
         return self
 
     def _job(self, X, y, sample_weight=None, X_val=None, y_val=None):
@@ -259,25 +273,27 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
             buffer = getattr(module, name)
             setattr(module, name, getattr(self.module_, name).to(buffer, copy=True))
 
-    def _finish(self, job, net, first=None):
-        """Keep what was learned and recorded, and let go of net and rows.
+    def _finish(self, job, result):
+        """Keep what was learned and recorded.
 
         Parameters
         ----------
         job : Job
-        net : MemberNet
-            That has trained it.
-        first : int, optional
-            Where the members of the job begin, if the net has trained others too.
+        result : TrainingResult
+            Of the members of the job only.
         """
         self._tables, self._targets = job.tables, job.targets
-        self.device_ = net.device
-        self.module_, members = net.module_, None
-        if first is not None:
-            members = slice(first, first + len(job.seeds))
-            self.module_ = net.module_.part(members)
-            self.module_.keep_tasks(len(job.tables.tasks))
-        self._keep_records(job, net, members)
+        self.device_, self.module_ = result.device, result.module
+        self._record = TrainingRecord(result, job.tables.tasks, get_weighting(self.task_weighting))
+        self.history_ = self._record.history
+        self.n_iter_ = int(self.history_["epoch"].max())
+        self.callbacks_ = result.callbacks
+
+    task_weights_ = recorded(TrainingRecord.task_weights)
+    affinity_ = recorded(TrainingRecord.affinity)
+    affinity_history_ = recorded(TrainingRecord.affinity_history)
+    candidate_transferences_ = recorded(TrainingRecord.candidate_transferences)
+    candidate_choices_ = recorded(TrainingRecord.candidate_choices)
 
     def _networks(self):
         """Return the module that predicts."""

@@ -11,16 +11,25 @@ from functools import cached_property
 import joblib
 import numpy as np
 import torch
-from sklearn.base import clone
 
 from skmtl._data.rows import Examples
 from skmtl._data.tables import TaskTables
 from skmtl._data.targets import Targets
 from skmtl.architectures import NetworkShape
-from skmtl.training import ClassLoss, MemberNet, ProgressBar, TaskRows, check_callbacks
+from skmtl.training import (
+    AffinityRecorder,
+    ClassLoss,
+    MemberNet,
+    OptimizerSettings,
+    ProgressBar,
+    StoppingSettings,
+    TaskRows,
+    check_callbacks,
+)
 from skmtl.training._device import one_thread, resolve_device
-from skmtl.weighting import ITMTL, Composition, FixedWeights, get_weighting
+from skmtl.weighting import get_weighting
 from skmtl.weighting._affinity import get_affinity
+from skmtl.weighting._base import CLASSES, REGRESSION
 
 # may differ between members, besides the `member_parameters` of an architecture
 MEMBER_PARAMETERS = ("learning_rate_init", "alpha", "weight_averaging")
@@ -178,11 +187,11 @@ def train(
     jobs,
     module,
     *,
+    steps=None,
     max_steps=None,
     with_callbacks=True,
+    record_affinity=True,
     drop_diverged=False,
-    weighted=True,
-    weighting_state=None,
 ):
     """Run the loop over the members of all jobs, twice for jobs that say what to refit on.
 
@@ -192,36 +201,43 @@ def train(
         Of the same `Job.key`.
     module : MemberModule
         With the members of all jobs, in their order.
+    steps : Steps, optional
+        How a step is made; by default that of the estimators.
     max_steps : int, optional
         Bound on the steps of the first job, besides `max_iter` epochs.
     with_callbacks : bool
         Whether the caller's callbacks see it.
+    record_affinity : bool
+        Whether affinity is recorded if the estimator says so.
     drop_diverged : bool
-        Whether to go on without a member that diverges, instead of raising an error.
-    weighted : bool
-        Whether tasks are weighted as the estimator says.
-    weighting_state : dict, optional
-        What the method of task weighting remembers of an earlier fit.
+        Whether to continue without a member that diverges, instead of raising an error.
 
     Returns
     -------
-    MemberNet
-        With the trained module. What it has recorded is of the run that was validated.
+    TrainingResult
+        Records are those of the run that was validated, module and state those of the last run.
     """
+    steps = jobs[0].estimator._steps(jobs) if steps is None else steps
     options = {"with_callbacks": with_callbacks, "drop_diverged": drop_diverged}
-    options |= {"weighted": weighted, "weighting_state": weighting_state}
     start = None if jobs[0].refit is None else copy.deepcopy(module)
-    net = _run(jobs, module, max_steps=max_steps, **options)
+    affinity = jobs[0].estimator.record_affinity if record_affinity else None
+    result = _run(
+        jobs, module, steps, max_steps=max_steps, affinity=get_affinity(affinity), **options
+    )
     if start is None:
-        return net
+        return result
     again = [replace(job, splits=[(job.refit, None)], refit=None) for job in jobs]
     # a member that has diverged at once has no best epoch
-    last_epochs = net.clock_.best_epoch.clamp(min=1).tolist()
-    options["weighting_state"] = copy.deepcopy(weighting_state)
-    whole = _run(again, start, last_epochs=last_epochs, validated=list(net.history), **options)
-    net.module_, net.weighting_state_ = whole.module_, whole.weighting_state_
-    net.diverged_ = {**whole.diverged_, **net.diverged_}
-    return net
+    last_epochs = result.best_epoch.clamp(min=1).tolist()
+    whole = _run(
+        again, start, steps, last_epochs=last_epochs, validated=list(result.history), **options
+    )
+    return replace(
+        result,
+        module=whole.module,
+        weighting_state=whole.weighting_state,
+        diverged={**whole.diverged, **result.diverged},
+    )
 
 
 def train_together(jobs, company=()):
@@ -235,62 +251,62 @@ def train_together(jobs, company=()):
         More of them, which train along and are forgotten.
     """
     everyone = [*jobs, *company]
-    net = train(everyone, build_module(everyone), with_callbacks=False)
+    result = train(everyone, build_module(everyone), with_callbacks=False)
     first = 0
     for job in jobs:
-        job.estimator._finish(job, net, first)
-        first += len(job.seeds)
+        members = range(first, first + len(job.seeds))
+        job.estimator._finish(job, result.part(members, len(job.tables.tasks)))
+        first = members.stop
 
 
 def _run(
     jobs,
     module,
+    steps,
     *,
     max_steps=None,
+    affinity=None,
     last_epochs=None,
     validated=None,
     with_callbacks,
     drop_diverged,
-    weighted,
-    weighting_state,
 ):
     """Run the loop once; `last_epochs` are those of each member, `validated` an earlier history."""
     first, estimator = jobs[0], jobs[0].estimator
     device = resolve_device(estimator.device)
     seeds = np.concatenate([job.seeds for job in jobs])
-    refit = last_epochs is not None
     own = estimator.callbacks if with_callbacks else None
-    callbacks = check_callbacks(own, len(seeds), refit=refit)
+    callbacks = check_callbacks(own, len(seeds), refit=last_epochs is not None)
     if estimator.verbose:
         callbacks.append(ProgressBar(type(estimator).__name__))
-    recorded = weighted and not refit
-    affinity = get_affinity(estimator.record_affinity) if recorded else None
     max_epochs = estimator.max_iter
     if max_steps is not None:
         n_batches = math.ceil(len(first.train) / first.batch_rows())
         max_epochs = min(max_epochs, math.ceil(max_steps / n_batches))
     table, train_rows, valid_rows = _stacked_rows(jobs)
+    loop_settings = first.architecture.loop_settings(member_settings(jobs))
+    optimizer_settings = OptimizerSettings(
+        learning_rate=_per_member(jobs, "learning_rate_init"),
+        weight_decay=_per_member(jobs, "alpha"),
+        averaging=_per_member(jobs, "weight_averaging"),
+        clip_norm=loop_settings.pop("clip_norm", None),
+    )
     net = MemberNet(
         module.to(device),
         seeds=seeds,
         criterion=_stacked_criterion(jobs),
+        steps=steps,
+        observer=None if affinity is None else AffinityRecorder(affinity),
+        optimizer_settings=optimizer_settings,
+        stopping=StoppingSettings(estimator.n_iter_no_change, estimator.tol, last_epochs),
         task_sampling=estimator.task_sampling,
-        task_weighting=_stacked_weighting(jobs) if weighted else None,
-        record_affinity=None if affinity is None else affinity.get_params(),
-        learning_rate=_per_member(jobs, "learning_rate_init"),
-        weight_decay=_per_member(jobs, "alpha"),
-        averaging=_per_member(jobs, "weight_averaging"),
         batch_size=[job.batch_rows(rows) for job in jobs for rows, _ in job.member_splits],
         max_epochs=max_epochs,
-        last_epochs=last_epochs,
         validated=validated,
-        patience=estimator.n_iter_no_change,
-        tol=estimator.tol,
         device=str(device),
         callbacks=callbacks,
         drop_diverged=drop_diverged,
-        **first.architecture.loop_settings(member_settings(jobs)),
-        **estimator._loop_settings(jobs),
+        **loop_settings,
     )
     with one_thread():
         return net.fit_members(
@@ -298,32 +314,20 @@ def _run(
             train_rows,
             None if first.valid is None else valid_rows,
             n_labels=[rows.n_labels for job in jobs for rows, _ in job.member_splits],
-            weighting_state=weighting_state,
         )
 
 
-def _stacked_weighting(jobs):
-    """The method of task weighting, its weights by name of the task turned into numbers."""
-    return _by_number(get_weighting(jobs[0].estimator.task_weighting), jobs)
-
-
-def _by_number(method, jobs):
-    if isinstance(method, Composition):
-        parts = method.loss_method, method.gradient_method
-        return Composition(*(_by_number(part, jobs) for part in parts))
-    if isinstance(method, ITMTL):
-        own = [c if isinstance(c, str) else get_weighting(c) for c in method.candidates]
-        return clone(method).set_params(candidates=[_by_number(c, jobs) for c in own])
-    if not (isinstance(method, FixedWeights) and isinstance(method.values, dict)):
-        return method
-    n_tasks = max(len(job.tables.tasks) for job in jobs)
-    values = np.ones((sum(len(job.seeds) for job in jobs), n_tasks))
-    first = 0
-    for job in jobs:
-        own = [method.values.get(task, 1.0) for task in job.tables.tasks]
-        values[first : first + len(job.seeds), : len(own)] = own
-        first += len(job.seeds)
-    return FixedWeights(values)
+def bound_weighting(jobs):
+    """Return the method of task weighting of some jobs, which knows the tasks of every member."""
+    first = jobs[0]
+    tasks = [job.tables.tasks for job in jobs for _ in job.seeds]
+    types = [
+        REGRESSION if outcome.kind == "regression" else CLASSES
+        for outcome in first.targets.outcomes
+    ]
+    if not first.targets.wide:
+        types *= max(len(labels) for labels in tasks)
+    return get_weighting(first.estimator.task_weighting).bind(tasks, types)
 
 
 def _per_member(jobs, name):

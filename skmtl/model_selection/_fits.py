@@ -168,33 +168,34 @@ def _train(fits):
 
     Where that fails, halves are tried, so that an error is noted where it belongs.
     """
-    jobs, net = [fit.job for fit in fits], None
+    jobs, result = [fit.job for fit in fits], None
     try:
-        net = train(jobs, build_module(jobs), drop_diverged=True)
+        result = train(jobs, build_module(jobs), drop_diverged=True)
     except Exception as error:
         if len(fits) == 1:
             fits[0].error = error
             return
-    if net is None:
+    if result is None:
         _train(fits[: len(fits) // 2])
         _train(fits[len(fits) // 2 :])
         return
     first = 0
     for fit, job in zip(fits, jobs, strict=True):
         members = range(first, first + len(job.seeds))
-        diverged = next((m for m in members if m in net.diverged_), None)
+        diverged = next((m for m in members if m in result.diverged), None)
         if diverged is None:
-            job.estimator._finish(job, net, first)
+            job.estimator._finish(job, result.part(members, len(job.tables.tasks)))
         else:
-            fit.error = _as_alone(net.diverged_[diverged], diverged - first, job, net)
+            fit.error = _as_alone(result, diverged, members)
         first = members.stop
 
 
-def _as_alone(error, member, job, net):
-    """The error that the fit raises alone, where its members have other numbers."""
-    there = f"member {error.members[0]} of {len(net.seeds)}"
-    here = f"member {member} of {len(job.seeds)}"
-    return type(error)(str(error).replace(there, here), [member])
+def _as_alone(result, member, members):
+    """Return the error that a fit of some members raises alone, where they are numbered from 0."""
+    error, number = result.diverged[member], member - members.start
+    there = f"member {error.members[0]} of {result.n_members}"
+    here = f"member {number} of {len(members)}"
+    return type(error)(str(error).replace(there, here), [number])
 
 
 def _result(fit, X, y, settings):

@@ -1,6 +1,6 @@
-"""Adam and SGD over the member axis: every member has its own rate, decay, clock and switch.
+"""Adam over the member axis: every member has its own learning rate, decay and step count.
 
-torch's optimisers take one rate for all, and move members that have stopped; these do neither.
+torch's optimisers take one learning rate for all, and move members that have stopped.
 """
 
 import inspect
@@ -233,7 +233,7 @@ class MemberAdam(torch.optim.Optimizer):
         self.buffer.addcmul_(torch.div(self.mean, change, out=change), rate)
 
     def _rates(self, lr, steps):
-        """Adam's rate and the root of its second correction, behind some steps."""
+        """Return step size and root of the second-moment correction after `steps` steps."""
         beta1, beta2 = self.param_groups[0]["betas"]
         # in double precision: 1 - 0.999 ** t has few digits left in single
         rate = -lr / (1 - beta1**steps).to(lr.dtype)
@@ -329,34 +329,3 @@ class MemberAdam(torch.optim.Optimizer):
         """Gradient of shape (M, size); zero for a parameter that the loss did not reach."""
         gradient = parameter.grad
         return (torch.zeros_like(parameter) if gradient is None else gradient).flatten(1)
-
-
-class MemberSGD(MemberAdam):
-    """Gradient descent with momentum, over the member axis as `MemberAdam`.
-
-    Parameters
-    ----------
-    module, lr, weight_decay, averaging, clip_norm
-        As `MemberAdam` takes them; the decay is decoupled here, too.
-    momentum : float, default=0.0
-        What is left of the last step's direction.
-
-    Notes
-    -----
-    ``v = momentum * v + g`` and ``w = w - lr * v``, as torch's SGD.
-    """
-
-    def __init__(self, module, *args, momentum=0.0, **settings):
-        super().__init__(module, *args, **settings)
-        self.param_groups[0]["momentum"] = momentum
-
-    def _rate(self, lr):
-        return -lr if self._factors is None else -lr * self._factors
-
-    def _move(self, gradient, lr):
-        self.mean.mul_(self.param_groups[0]["momentum"]).add_(gradient)
-        self.buffer.addcmul_(self.mean, self._rate(lr))
-
-    def _moved(self, start, gradient, lr):
-        mean = self.mean * self.param_groups[0]["momentum"] + gradient
-        return torch.addcmul(start, mean, self._rate(lr))

@@ -3,10 +3,12 @@
 import numpy as np
 
 from skmtl.weighting._base import GradientWeighting
+from skmtl.weighting._registry import register
 
 _SCALES = ("min", "median", "rmse")
 
 
+@register("aligned-mtl")
 class AlignedMTL(GradientWeighting):
     """Gradients are made orthogonal and equally long, changing them as little as possible.
 
@@ -51,8 +53,8 @@ class AlignedMTL(GradientWeighting):
         if self.scale not in _SCALES:
             raise ValueError(f"scale must be one of {_SCALES}, got {self.scale!r}.")
 
-    def _solve(self, some):
-        return np.stack([self._solve_one(gramian, some.eps) for gramian in some.gramian])
+    def _solve(self, group):
+        return np.stack([self._solve_one(gramian, group.eps) for gramian in group.gramian])
 
     def _solve_one(self, gramian, eps):
         values, vectors = np.linalg.eigh(gramian)

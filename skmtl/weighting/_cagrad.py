@@ -5,11 +5,13 @@ from scipy.optimize import minimize
 
 from skmtl.weighting._base import GradientWeighting
 from skmtl.weighting._mgda import shortest
+from skmtl.weighting._registry import register
 
 # of the mean gradient: a shorter combination of gradients has no direction
 _SHORT = 1e-6
 
 
+@register("cagrad")
 class CAGrad(GradientWeighting):
     """The step near the mean gradient that does most for the task that gains least.
 
@@ -56,8 +58,8 @@ class CAGrad(GradientWeighting):
         if not self.c >= 0:
             raise ValueError(f"c must be at least 0, got {self.c!r}.")
 
-    def _solve(self, some):
-        return np.stack([self._solve_one(gramian) for gramian in some.gramian])
+    def _solve(self, group):
+        return np.stack([self._solve_one(gramian) for gramian in group.gramian])
 
     def _solve_one(self, gramian):
         k = len(gramian)

@@ -3,11 +3,13 @@
 import torch
 
 from skmtl.weighting._base import TaskWeighting
+from skmtl.weighting._registry import register
 
 # of a loss to that of the epoch before: beyond it, softmax has one task left anyway
 _LARGEST_RATE = 1e6
 
 
+@register("dwa")
 class DynamicWeightAverage(TaskWeighting):
     """Tasks whose loss falls slowly from epoch to epoch count more.
 

@@ -4,8 +4,10 @@ import numpy as np
 
 from skmtl.weighting._base import GradientWeighting, mean_one
 from skmtl.weighting._proportional import solve
+from skmtl.weighting._registry import register
 
 
+@register("fairgrad")
 class FairGrad(GradientWeighting):
     """The progress of a step is shared between the tasks in an alpha-fair way.
 
@@ -50,7 +52,7 @@ class FairGrad(GradientWeighting):
         if not 0 <= self.alpha < np.inf:
             raise ValueError(f"alpha must be at least 0 and finite, got {self.alpha!r}.")
 
-    def _solve(self, some):
+    def _solve(self, group):
         if self.alpha == 0:
-            return np.ones(some.tasks.shape)
-        return mean_one(solve(some.gramian, float(self.alpha)))
+            return np.ones(group.tasks.shape)
+        return mean_one(solve(group.gramian, float(self.alpha)))

@@ -4,11 +4,13 @@ import torch
 
 from skmtl.weighting._adam import adam_state, adam_step
 from skmtl.weighting._base import AFTERWARDS, LOSSES, TaskWeighting, mean_one
+from skmtl.weighting._registry import register
 
 # the smallest loss that a logarithm is taken of
 _SMALLEST = 1e-8
 
 
+@register("famo")
 class FAMO(TaskWeighting):
     """All losses are made to fall at the same rate, from the losses alone.
 

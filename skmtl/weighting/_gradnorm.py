@@ -5,11 +5,13 @@ import torch
 
 from skmtl.weighting._adam import adam_state, adam_step
 from skmtl.weighting._base import GRAMIAN, LOSSES, GradientWeighting, lengths
+from skmtl.weighting._registry import register
 
 # no task is ever lost
 _SMALLEST = 1e-3
 
 
+@register("gradnorm")
 class GradNorm(GradientWeighting):
     """Weights are learned that make all gradients equally long, but longer for tasks behind.
 
@@ -67,18 +69,18 @@ class GradNorm(GradientWeighting):
         first = torch.full((n_members, n_tasks), torch.nan, dtype=torch.float64)
         return {**adam_state(n_members, n_tasks, start=1.0), "first": first}
 
-    def _solve(self, some):
-        state, where = some.state, (some.members, some.tasks)
+    def _solve(self, group):
+        state, where = group.state, (group.members, group.tasks)
         first = state["first"].numpy()
         unknown = np.isnan(first[where])
-        first[where] = np.where(unknown, some.losses, first[where])
+        first[where] = np.where(unknown, group.losses, first[where])
         start = first[where]
         # a task that was perfect at the start has nothing to catch up
-        ratio = some.losses / np.where(start > 0, start, 1.0)
+        ratio = group.losses / np.where(start > 0, start, 1.0)
         ratio = np.where(start > 0, ratio, 1.0).clip(min=1e-12)
         rate = ratio / ratio.mean(axis=1, keepdims=True)
         weights = state["value"].numpy()[where].copy()
-        size = lengths(some.gramian)
+        size = lengths(group.gramian)
         current = weights * size
         mean = current.mean(axis=1, keepdims=True)
         slope = np.sign(current - mean * rate**self.alpha) * size / np.where(mean > 0, mean, 1.0)

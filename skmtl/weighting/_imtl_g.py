@@ -3,8 +3,10 @@
 import numpy as np
 
 from skmtl.weighting._base import GradientWeighting, lengths, mean_one
+from skmtl.weighting._registry import register
 
 
+@register("imtl-g")
 class IMTLG(GradientWeighting):
     """The step has the same projection on every task's gradient.
 
@@ -38,12 +40,12 @@ class IMTLG(GradientWeighting):
     tensor([[1.5000, 0.5000]])
     """
 
-    def _solve(self, some):
-        size = lengths(some.gramian)
+    def _solve(self, group):
+        size = lengths(group.gramian)
         # of unit gradients, so that lengths of different size cost no precision
         safe = np.where(size > 0, size, 1.0)
-        cosines = some.gramian / (safe[:, :, None] * safe[:, None, :])
+        cosines = group.gramian / (safe[:, :, None] * safe[:, None, :])
         k = cosines.shape[1]
-        inverse = np.linalg.pinv(cosines, rcond=k * max(some.eps, 1e-12), hermitian=True)
+        inverse = np.linalg.pinv(cosines, rcond=k * max(group.eps, 1e-12), hermitian=True)
         v = np.einsum("gij,gj->gi", inverse, (size > 0).astype(float)) / safe
         return mean_one(v)

@@ -4,8 +4,10 @@ import torch
 
 from skmtl.weighting._adam import adam_state, adam_step
 from skmtl.weighting._base import TaskWeighting
+from skmtl.weighting._registry import register
 
 
+@register("imtl-l")
 class IMTLL(TaskWeighting):
     """Learned scales bring all losses to the same size.
 

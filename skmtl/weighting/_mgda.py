@@ -4,6 +4,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from skmtl.weighting._base import GradientWeighting, lengths
+from skmtl.weighting._registry import register
 
 _NORMALIZATIONS = (None, "l2", "loss", "loss+")
 
@@ -53,6 +54,8 @@ def frank_wolfe(gramian, n_steps=250):
     return x
 
 
+@register("mgda")
+@register("mgda-ub", upper_bound=True)
 class MGDA(GradientWeighting):
     """The shortest convex combination of the gradients: no task gets worse, to first order.
 
@@ -112,12 +115,12 @@ class MGDA(GradientWeighting):
                 f"normalization must be one of {_NORMALIZATIONS}, got {self.normalization!r}."
             )
 
-    def _solve(self, some):
-        gramian = some.gramian
+    def _solve(self, group):
+        gramian = group.gramian
         if self.normalization is not None:
             size = 1.0
             if self.normalization != "l2":
-                size = np.abs(some.losses)
+                size = np.abs(group.losses)
             if self.normalization != "loss":
                 size = size * lengths(gramian)
             size = np.where(size > 0, size, 1.0)

@@ -2,8 +2,10 @@
 
 from skmtl.weighting._base import GradientWeighting, mean_one
 from skmtl.weighting._proportional import solve
+from skmtl.weighting._registry import register
 
 
+@register("nash-mtl")
 class NashMTL(GradientWeighting):
     """The step is the bargain that the tasks would agree on: Nash's solution.
 
@@ -37,5 +39,5 @@ class NashMTL(GradientWeighting):
     tensor([[1.5000, 0.5000]])
     """
 
-    def _solve(self, some):
-        return mean_one(solve(some.gramian, 1.0))
+    def _solve(self, group):
+        return mean_one(solve(group.gramian, 1.0))

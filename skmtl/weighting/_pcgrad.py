@@ -4,18 +4,20 @@ import numpy as np
 import torch
 
 from skmtl.weighting._base import GradientWeighting
+from skmtl.weighting._registry import register
 
 
-def random_orders(some):
+def random_orders(group):
     """For each task of each member a random order of all tasks, shape (g, k, k)."""
-    g, k = some.tasks.shape
-    if some.generators is None:
+    g, k = group.tasks.shape
+    if group.generators is None:
         numbers = torch.rand(g, k, k)
     else:
-        numbers = torch.stack([torch.rand(k, k, generator=one) for one in some.generators])
+        numbers = torch.stack([torch.rand(k, k, generator=one) for one in group.generators])
     return numbers.numpy().argsort(axis=2)
 
 
+@register("pcgrad")
 class PCGrad(GradientWeighting):
     """Each gradient is projected onto the normal plane of those that it conflicts with.
 
@@ -48,12 +50,12 @@ class PCGrad(GradientWeighting):
     tensor([[1.5000, 1.4000]])
     """
 
-    def _solve(self, some):
-        g, k = some.tasks.shape
-        orders = random_orders(some)
+    def _solve(self, group):
+        g, k = group.tasks.shape
+        orders = random_orders(group)
         # flat: rows of all members below each other
-        rows = np.ascontiguousarray(some.gramian).reshape(g * k, k)
-        diagonal = np.einsum("gkk->gk", some.gramian).reshape(-1)
+        rows = np.ascontiguousarray(group.gramian).reshape(g * k, k)
+        diagonal = np.einsum("gkk->gk", group.gramian).reshape(-1)
         # a gradient that is zero has no direction to project along
         inverse = np.divide(-1.0, diagonal, out=np.zeros(g * k), where=diagonal > 0)
         start = np.repeat(np.arange(g) * k, k)

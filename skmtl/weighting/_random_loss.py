@@ -3,8 +3,10 @@
 import torch
 
 from skmtl.weighting._base import TaskWeighting
+from skmtl.weighting._registry import register
 
 
+@register("random")
 class RandomLossWeighting(TaskWeighting):
     """Weights are drawn anew at every step: the control that other methods have to beat.
 

@@ -4,8 +4,10 @@ import numpy as np
 import torch
 
 from skmtl.weighting._base import TaskWeighting, mean_one
+from skmtl.weighting._registry import register
 
 
+@register("chebyshev")
 class SmoothChebyshev(TaskWeighting):
     """The task that is worst off counts most: a smooth form of the largest loss.
 

@@ -45,11 +45,11 @@ class TorchJDWeighting(GradientWeighting):
     def _state(self, n_members, n_tasks):
         return {"copies": [copy.deepcopy(self.weighting) for _ in range(n_members)]}
 
-    def _solve(self, some):
+    def _solve(self, group):
         weights = []
-        for g, (gramian, member) in enumerate(zip(some.gramian, some.members[:, 0], strict=True)):
-            method = some.state["copies"][member]
-            generator = None if some.generators is None else some.generators[g]
+        for g, (gramian, member) in enumerate(zip(group.gramian, group.members[:, 0], strict=True)):
+            method = group.state["copies"][member]
+            generator = None if group.generators is None else group.generators[g]
             seed = torch.randint(2**31 - 1, (1,), generator=generator).item()
             with torch.random.fork_rng(devices=[]), torch.no_grad():
                 torch.manual_seed(seed)
