@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import stats
 
 import skmtl
-from skmtl._estimators.plan import train_together
+from skmtl._estimators.run import train_together
 
 RESULTS = Path(__file__).parent / "results"
 # a short run shows whether a script works; what it finds is not worth keeping

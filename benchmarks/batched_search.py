@@ -18,7 +18,8 @@ from prediction_speed import PeakMemory
 from sklearn.model_selection import GridSearchCV
 
 from skmtl import MultiTaskHypernetRegressor
-from skmtl._estimators.plan import build_module, train
+from skmtl._estimators.plan import build_module
+from skmtl._estimators.run import train
 from skmtl.datasets import load_high_school, make_cubic
 from skmtl.model_selection import BatchedGridSearchCV, TaskKFold
 from skmtl.model_selection._memory import bytes_per_member

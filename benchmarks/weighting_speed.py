@@ -12,8 +12,8 @@ from _common import save, time_interleaved, verdict
 from threadpoolctl import threadpool_limits
 
 from skmtl.nn import SharedBottomNetwork, TaskHypernetwork, task_gradients
-from skmtl.training import MemberNet, TaskRows
-from skmtl.weighting import ITMTL, PCGrad
+from skmtl.training import AffinityRecorder, MemberNet, TaskRows, steps_for
+from skmtl.weighting import ITMTL, Affinity, PCGrad
 
 N_TASKS, N_FEATURES, N_ROWS, BATCH_SIZE = 64, 16, 256, 256
 LOSS_METHODS = ["uncertainty", "dwa", "imtl-l", "chebyshev", "random"]
@@ -59,8 +59,7 @@ def training(architecture, form, method, n_steps, gradient_form="auto"):
     net = MemberNet(
         build(architecture),
         seeds=[0],
-        task_weighting=method,
-        gradient_form=gradient_form,
+        steps=None if method is None else steps_for(method, form=gradient_form),
         batch_size=BATCH_SIZE,
         max_epochs=1,
     )
@@ -128,7 +127,8 @@ def watched(architecture, form, options, n_steps, n_tasks=9):
     """Prepare some steps of nine tasks, with or without a look at affinity."""
     table = rows(form, N_ROWS * n_steps, n_tasks)
     module = build(architecture, n_tasks=n_tasks)
-    net = MemberNet(module, seeds=[0], record_affinity=options, batch_size=BATCH_SIZE, max_epochs=1)
+    observer = None if options is None else AffinityRecorder(Affinity(**options))
+    net = MemberNet(module, seeds=[0], observer=observer, batch_size=BATCH_SIZE, max_epochs=1)
     return partial(net.fit_members, table, [torch.arange(len(table))])
 
 

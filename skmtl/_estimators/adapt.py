@@ -6,7 +6,8 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.rows import Examples
-from skmtl._estimators.plan import Job, train
+from skmtl._estimators.plan import Job
+from skmtl._estimators.run import train
 from skmtl.training import PlainSteps
 
 # of Adam, at most: a handful of numbers per task is learned by then

@@ -20,8 +20,9 @@ from skmtl._data.rows import Examples, row_counts
 from skmtl._data.tables import TaskTables
 from skmtl._data.targets import Targets
 from skmtl._estimators.notebook import ReportMixin
-from skmtl._estimators.plan import Job, bound_weighting, build_module, train
+from skmtl._estimators.plan import Job, build_module
 from skmtl._estimators.record import TrainingRecord, recorded
+from skmtl._estimators.run import bound_weighting, resume, train
 from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
 from skmtl.training import predict_every_task, predict_rows, steps_for
@@ -149,7 +150,7 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
             module = build_module([job])
             state = None
             if self.warm_start and hasattr(self, "module_"):
-                self._resume(module)
+                resume(module, self.module_)
                 # tasks that `adapt` has learned since are not in it: then all start afresh
                 method = get_weighting(self.task_weighting)
                 state = self._record.state_for(method, len(job.tables.tasks))
@@ -252,26 +253,6 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
     def _member_seeds(self, n_members):
         """One seed per member; those of the first members do not depend on how many there are."""
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=n_members)
-
-    def _resume(self, module):
-        """Start from the weights of the previous fit."""
-        state = dict(self.module_.named_parameters())
-        shapes = {name: p.shape for name, p in module.named_parameters()}
-        changed = [
-            name
-            for name in {*shapes, *state}
-            if shapes.get(name) != getattr(state.get(name), "shape", None)
-        ]
-        if changed:
-            raise ValueError(
-                "warm_start=True continues the previous fit, but parameters that decide the shape "
-                f"of {changed[0]!r} have changed since; set warm_start=False to start afresh."
-            )
-        for name, parameter in module.named_parameters():
-            parameter.data = state[name].detach().to(parameter, copy=True)
-        for name in module.resumed_buffers:
-            buffer = getattr(module, name)
-            setattr(module, name, getattr(self.module_, name).to(buffer, copy=True))
 
     def _finish(self, job, result):
         """Keep what was learned and recorded.

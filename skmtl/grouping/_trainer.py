@@ -12,7 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from tqdm.auto import tqdm
 
 from skmtl._estimators.base import BaseMultiTaskEstimator
-from skmtl._estimators.plan import train_together
+from skmtl._estimators.run import train_together
 from skmtl.exceptions import UnlabelledRowsWarning
 from skmtl.grouping._adapters import adapt
 from skmtl.grouping._cache import GroupCache, cache_identity

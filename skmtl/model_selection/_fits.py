@@ -18,7 +18,8 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from skmtl._estimators.base import COLUMNS
-from skmtl._estimators.plan import build_module, common_settings, train
+from skmtl._estimators.plan import build_module, common_settings
+from skmtl._estimators.run import train
 from skmtl.model_selection._memory import members_in_memory
 from skmtl.model_selection._pipelines import check_model, digest, last_step, transform
 
