@@ -1,4 +1,4 @@
-"""CAGrad: the best for the task that is worst off, not far from the mean gradient."""
+"""CAGrad: maximise the smallest gain of a task near the mean gradient."""
 
 import numpy as np
 from scipy.optimize import minimize
@@ -13,7 +13,7 @@ _SHORT = 1e-6
 
 @register("cagrad")
 class CAGrad(GradientWeighting):
-    """The step near the mean gradient that does most for the task that gains least.
+    """Maximise the gain of the task that gains least, near the mean gradient.
 
     Between the plain mean (``c=0``) and MGDA (large c); below 1 it converges to the minimum of the
     mean loss.
@@ -21,11 +21,11 @@ class CAGrad(GradientWeighting):
     Parameters
     ----------
     c : float, default=0.5
-        How far the step may be from the mean gradient, in lengths of that.
+        Largest distance of the step from the mean gradient, in units of its length.
 
     See Also
     --------
-    MGDA : Without a bond to the mean.
+    MGDA : Without a bound on the distance to the mean.
     PCGrad : Removes conflicts pair by pair.
 
     Notes
@@ -75,7 +75,7 @@ class CAGrad(GradientWeighting):
             return x @ linear + bound * norm, linear + bound * product / norm
 
         best = None
-        # from the middle, from MGDA's end, where the second term is least, and the best corner
+        # start from the middle, from the solution of MGDA (least second term), and the best corner
         corner = np.eye(k)[(linear + bound * np.sqrt(np.diagonal(gramian))).argmin()]
         for start in (np.full(k, 1 / k), shortest(gramian), corner):
             if best is not None and best.success:

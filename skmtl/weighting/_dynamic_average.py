@@ -1,4 +1,4 @@
-"""Dynamic weight average: tasks whose loss falls slowly count more."""
+"""Dynamic weight average: weigh tasks whose loss falls slowly more."""
 
 import torch
 
@@ -11,9 +11,9 @@ _LARGEST_RATE = 1e6
 
 @register("dwa")
 class DynamicWeightAverage(TaskWeighting):
-    """Tasks whose loss falls slowly from epoch to epoch count more.
+    """Weigh tasks whose loss falls slowly from epoch to epoch more.
 
-    Looks at losses only, and costs next to nothing.
+    It uses losses only, at almost no cost.
 
     Parameters
     ----------

@@ -9,15 +9,15 @@ from skmtl.weighting._registry import register
 
 @register("fairgrad")
 class FairGrad(GradientWeighting):
-    """The progress of a step is shared between the tasks in an alpha-fair way.
+    """Share the progress of a step between the tasks in an alpha-fair way.
 
-    A dial from equal weights over Nash's bargain to the best for the worst.
+    Ranges from equal weights over the Nash bargaining solution to max-min fairness.
 
     Parameters
     ----------
     alpha : float, default=1.0
-        0 is equal weights, 1 proportional fairness (Nash's bargain), 2 the least potential delay;
-        the larger, the more it is the task with the least progress that counts.
+        0 is equal weights, 1 proportional fairness (the Nash bargaining solution), 2 the least
+        potential delay; the larger, the more weight has the task with the least progress.
 
     See Also
     --------

@@ -1,4 +1,4 @@
-"""GradNorm: gradients are brought to a common length, longer for tasks that are behind."""
+"""GradNorm: bring gradients to a common length, longer for tasks that train slowly."""
 
 import numpy as np
 import torch
@@ -7,22 +7,22 @@ from skmtl.weighting._adam import adam_state, adam_step
 from skmtl.weighting._base import GRAMIAN, LOSSES, GradientWeighting, lengths
 from skmtl.weighting._registry import register
 
-# no task is ever lost
+# so that no task loses its weight completely
 _SMALLEST = 1e-3
 
 
 @register("gradnorm")
 class GradNorm(GradientWeighting):
-    """Weights are learned that make all gradients equally long, but longer for tasks behind.
+    """Learn weights that make gradients equally long, but longer for tasks that train slowly.
 
-    A loss weighting, so that it also holds for the parameters that belong to one task; of the
-    Gramian it looks at the diagonal only.
+    The weights are those of losses, so they also apply to the parameters that belong to one task;
+    only the diagonal of the Gramian is used.
 
     Parameters
     ----------
     alpha : float, default=1.5
-        How much longer the gradients of tasks are that have learned less than the others; 0 makes
-        all of one length.
+        How much longer gradients become of tasks that have learned less than others; with 0 all
+        have the same length.
     learning_rate : float, default=0.025
         Of Adam, which learns the weights.
 
@@ -75,7 +75,7 @@ class GradNorm(GradientWeighting):
         unknown = np.isnan(first[where])
         first[where] = np.where(unknown, group.losses, first[where])
         start = first[where]
-        # a task that was perfect at the start has nothing to catch up
+        # a task without loss at the start has nothing to learn
         ratio = group.losses / np.where(start > 0, start, 1.0)
         ratio = np.where(start > 0, ratio, 1.0).clip(min=1e-12)
         rate = ratio / ratio.mean(axis=1, keepdims=True)
@@ -91,6 +91,6 @@ class GradNorm(GradientWeighting):
         adam_step(state, gradient, active, self.learning_rate)
         value = state["value"].numpy()
         new = value[where].clip(min=_SMALLEST)
-        # the tasks of the batch share what they had
+        # the sum of the weights of the tasks in the batch stays the same
         value[where] = new * (weights.sum(axis=1) / new.sum(axis=1))[:, None]
         return weights

@@ -1,4 +1,4 @@
-"""Gradient vaccine: gradients are aligned as far as they usually are."""
+"""Gradient vaccine: align gradients as far as they usually are aligned."""
 
 import numpy as np
 import torch
@@ -12,9 +12,9 @@ _TINY = 1e-12
 
 @register("gradvac")
 class GradVac(GradientWeighting):
-    """Each gradient is turned towards the others as far as it usually points their way.
+    """Align gradients whose cosine is smaller than usual.
 
-    Goes further than PCGrad: it acts on pairs that do not conflict, but agree less than usual.
+    Unlike PCGrad, it also changes pairs that do not conflict but agree less than usual.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class GradVac(GradientWeighting):
 
     See Also
     --------
-    PCGrad : Its special case of the goal 0.
+    PCGrad : The special case in which the goal is 0.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""IMTL-G: a step with equal projections on all gradients."""
+"""IMTL-G: make a step with equal projections on all gradients."""
 
 import numpy as np
 
@@ -8,13 +8,13 @@ from skmtl.weighting._registry import register
 
 @register("imtl-g")
 class IMTLG(GradientWeighting):
-    """The step has the same projection on every task's gradient.
+    """Make a step with the same projection on the gradient of every task.
 
-    No task is preferred, however long its gradient is; weights may be negative.
+    No task is preferred, whatever the length of its gradient; weights may be negative.
 
     See Also
     --------
-    IMTLL : Its twin for losses.
+    IMTLL : The counterpart for losses.
     NashMTL : A compromise that never has negative weights.
 
     Notes

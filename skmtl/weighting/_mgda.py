@@ -57,7 +57,9 @@ def frank_wolfe(gramian, n_steps=250):
 @register("mgda")
 @register("mgda-ub", upper_bound=True)
 class MGDA(GradientWeighting):
-    """The shortest convex combination of the gradients: no task gets worse, to first order.
+    """Follow the shortest convex combination of the gradients.
+
+    To first order, no task gets worse.
 
     Cautious: it stops where no direction helps all tasks, and small gradients weigh most.
 
