@@ -87,7 +87,7 @@ class AffinityRecorder:
             gradients.attach()
             before = sum_by(slots, n_slots, net.evaluate(batch)[1].sum(2)) / safe
             gradients.differentiate(before, slots)
-            own = gradients.own_gradients
+            own = gradients.unshared_gradients
             # some operations give the parameters what they are not asked for
             net.optimizer_.zero_grad(set_to_none=True)
         else:
@@ -106,7 +106,7 @@ class AffinityRecorder:
 
     def _own_gradients(self, net, scales):
         """Gradients of mean losses to what one task has, from those of the step."""
-        own = self.gradients.own
+        own = self.gradients.unshared
         if not self._moves_heads() or not own:
             return {}
         found = {name: p.grad for name, p in own.items() if p.grad is not None}

@@ -219,9 +219,9 @@ class WeightedSteps:
         self._record(second if first is None else first * second, tasks, present)
         if self.second.own_parameters:
             # weights of losses: each task's own parameters see its weight alone
-            own = gradients.pull_back((losses * by_slot).sum(), gradients.own)
+            own = gradients.pull_back((losses * by_slot).sum(), gradients.unshared)
         else:
-            own = gradients.own_gradients
+            own = gradients.unshared_gradients
         give(net, {**found, **own})
         gradients.release()
 
