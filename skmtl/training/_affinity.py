@@ -93,7 +93,7 @@ class AffinityRecorder(StepObserver):
             gradients.attach()
             before = sum_by(slots, n_slots, loop.evaluate(batch)[1].sum(2)) / safe
             gradients.differentiate(before, slots)
-            own = gradients.own_gradients
+            own = gradients.unshared_gradients
             # some operations set gradients of parameters that were not requested
             loop.optimizer_.zero_grad(set_to_none=True)
         else:
@@ -112,7 +112,7 @@ class AffinityRecorder(StepObserver):
 
     def _own_gradients(self, loop, scales):
         """Return gradients of mean losses for the parameters of single tasks, from the step's."""
-        own = self.gradients.own
+        own = self.gradients.unshared
         if not self._moves_heads() or not own:
             return {}
         values = {name: p.grad for name, p in own.items() if p.grad is not None}

@@ -72,7 +72,7 @@ class CandidateSteps(WeightedSteps):
         optimizer, gradients, order = loop.optimizer_, self.gradients, self.chooser.approximate
         own = {name: p.grad for name, p in loop.module_.named_parameters() if p.grad is not None}
         full = optimizer.flat(candidates)
-        for more in (own, gradients.own_gradients):
+        for more in (own, gradients.unshared_gradients):
             if any(value is not None for value in more.values()):
                 full = full + optimizer.flat(more)
         after = optimizer.after(full, batch.active)

@@ -191,7 +191,7 @@ class PreferenceSteps(Steps):
         y_pred : Tensor of shape (M, P, K, b, o)
         """
         n_tasks = self.n_tasks
-        if module.network.side_by_side and batch.shared_rows:
+        if module.network.batched and batch.shared_rows:
             # a copy of each network for every task: one pass backwards instead of T
             leaf = written.unsqueeze(2).repeat(1, 1, n_tasks, 1).requires_grad_()
             y_pred = module.evaluate_copies(leaf, *batch.inputs)

@@ -149,9 +149,9 @@ class WeightedSteps(Steps):
         self._record(total, tasks, ~torch.isnan(means))
         if part.method.own_parameters:
             # the loss of a task is weighted, and so are the gradients of the task's own parameters
-            own = gradients.pull_back((losses * by_slot).sum(), gradients.own)
+            own = gradients.pull_back((losses * by_slot).sum(), gradients.unshared)
         else:
-            own = gradients.own_gradients
+            own = gradients.unshared_gradients
         give(loop, {**shared, **own})
         gradients.release()
 

@@ -60,13 +60,11 @@ def first_batch(table, n_members):
     return next(iter(MemberBatches(table, rows, 25)))
 
 
-@pytest.mark.parametrize("side_by_side", [True, False])
+@pytest.mark.parametrize("batched", [True, False])
 @pytest.mark.parametrize("n_layers", [1, 3])
 @pytest.mark.parametrize("compression", [True, False])
 @pytest.mark.parametrize("table", [wide_rows(), long_rows()], ids=["wide", "long"])
-def test_losses_and_gramians_of_every_preference_and_task(
-    table, compression, n_layers, side_by_side
-):
+def test_losses_and_gramians_of_every_preference_and_task(table, compression, n_layers, batched):
     seeds = SEEDS[:2]
     module = build(seeds, compression=compression, hypernet_layers=n_layers)
     steps = steps_of(module, table, seeds, n_preferences=4)
@@ -74,7 +72,7 @@ def test_losses_and_gramians_of_every_preference_and_task(
     rays = torch.as_tensor(steps.draw())
     gradients = PreferenceGradients(module, rays)
     torch.testing.assert_close(gradients.written, module.write(rays).detach())
-    module.network.side_by_side = side_by_side
+    module.network.batched = batched
     losses, totals, slopes, y_pred = steps.differentiate(module, gradients.written, batch)
     gradients.differentiate(slopes)
     gramian = gradients.gramian()
