@@ -65,7 +65,7 @@ class TaskLossRecorder(Callback):
         **kwargs : dict
             Not used.
         """
-        if net.preferences is not None:
+        if not net.steps_.one_prediction:
             raise TypeError(
                 "TaskLossRecorder records one loss of each task, but a ParetoHypernet has one "
                 "for each preference; see its pareto_front."
@@ -139,7 +139,7 @@ class TaskLossRecorder(Callback):
         """
         index = pd.MultiIndex.from_tuples(self.index_, names=["member", "epoch"])
         table = pd.DataFrame(np.array(self.rows_), index=index)
-        records = net.records_
+        records = net.clock_.records()
         trained = pd.MultiIndex.from_arrays([records["member"], records["epoch"]])
         self.table_ = table[table.index.isin(trained)].sort_index()
         del self.index_, self.rows_

@@ -3,11 +3,21 @@
 The twin is written with loops over members, tasks and the paper's sums, for float64.
 """
 
+import dataclasses
+
 import numpy as np
 import torch
 
 from skmtl.nn import TaskHypernetwork
-from skmtl.training import MemberNet, TaskRows
+from skmtl.training import (
+    AffinityRecorder,
+    MemberNet,
+    OptimizerSettings,
+    StoppingSettings,
+    TaskRows,
+    steps_for,
+)
+from skmtl.weighting import Affinity
 
 
 def task_rows(
@@ -53,6 +63,26 @@ def build(table, seeds, **settings):
     return module.to(table.features.dtype)
 
 
+def member_net(module, seeds, *, task_weighting=None, gradient_form="auto", **settings):
+    """The net with all settings as arguments, `record_affinity` being those of `Affinity`."""
+    affinity = settings.pop("record_affinity", None)
+    grouped = {}
+    for name, group in (("optimizer_settings", OptimizerSettings), ("stopping", StoppingSettings)):
+        names = [f.name for f in dataclasses.fields(group) if f.name in settings]
+        grouped[name] = group(**{field: settings.pop(field) for field in names})
+    if task_weighting is not None:
+        settings["steps"] = steps_for(task_weighting, form=gradient_form)
+    observer = None if affinity is None else AffinityRecorder(Affinity(**affinity))
+    return MemberNet(module, seeds=seeds, observer=observer, **grouped, **settings)
+
+
+def fitted(net, *arguments):
+    """The net, trained; what is left of training is its `result_`."""
+    torch.set_num_threads(1)
+    net.fit_members(*arguments)
+    return net
+
+
 def train(table, seeds, train_rows, valid_rows=None, module=None, **settings):
     """Run the loop; returns the net."""
     module = build(table, seeds) if module is None else module
@@ -63,8 +93,7 @@ def train(table, seeds, train_rows, valid_rows=None, module=None, **settings):
         "patience": 10**6,
         **settings,
     }
-    torch.set_num_threads(1)
-    return MemberNet(module, seeds=seeds, **settings).fit_members(table, train_rows, valid_rows)
+    return fitted(member_net(module, seeds, **settings), table, train_rows, valid_rows)
 
 
 def parameters_of(module, member):

@@ -23,7 +23,7 @@ from skmtl.weighting import (
     UncertaintyWeighting,
     normalized_affinity,
 )
-from skmtl.weighting._resolve import NAMES
+from skmtl.weighting._registry import METHODS
 from tests._architectures import NAMES as ARCHITECTURES
 from tests._architectures import build, build_classifier, shared_bottom
 from tests._tables import make_schools, make_wide, quick_classifier, quick_model
@@ -45,7 +45,7 @@ def trunk(**changes):
     return shared_bottom(**{**QUICK, **changes})
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "mgda-ub"])
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "mgda-ub"])
 def test_every_method_trains_every_form(name, schools, wide):
     X, y = schools
     for model in (quick_model(task_weighting=name), trunk(task_id="school", task_weighting=name)):
@@ -113,7 +113,7 @@ def test_weights_by_name_of_the_task(schools):
 @pytest.mark.parametrize(
     ("method", "error", "message"),
     [
-        ("pcgard", ValueError, "Known names are equal, uncertainty"),
+        ("pcgard", ValueError, "Known names are aligned-mtl, cagrad"),
         (("pcgrad", "mgda"), ValueError, "for losses and then one for gradients"),
         (3, ValueError, "task_weighting"),
         (len, TypeError, "task_weighting must be"),

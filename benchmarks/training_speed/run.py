@@ -22,7 +22,14 @@ from torch.nn import functional as F
 
 from skmtl.datasets import make_cubic
 from skmtl.nn import ModuleInputs, TaskHypernetwork
-from skmtl.training import Batch, MemberAdam, MemberBatches, MemberNet, TaskRows
+from skmtl.training import (
+    Batch,
+    MemberAdam,
+    MemberBatches,
+    MemberNet,
+    OptimizerSettings,
+    TaskRows,
+)
 
 BATCH_SIZE = 64
 LEARNING_RATE = 1e-3
@@ -76,10 +83,9 @@ def our_loop(table, n_members, setting, n_epochs):
     net = MemberNet(
         build(table, n_members, setting),
         seeds=list(range(n_members)),
-        learning_rate=LEARNING_RATE,
+        optimizer_settings=OptimizerSettings(LEARNING_RATE, **SETTINGS[setting]["loop"]),
         batch_size=BATCH_SIZE,
         max_epochs=n_epochs,
-        **SETTINGS[setting]["loop"],
     )
     rows = [torch.arange(len(table))] * n_members
     return partial(net.fit_members, table, rows)

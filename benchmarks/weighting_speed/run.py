@@ -18,8 +18,8 @@ from common.timing import time_interleaved
 from threadpoolctl import threadpool_limits
 
 from skmtl.nn import SharedBottomNetwork, TaskHypernetwork, task_gradients
-from skmtl.training import MemberNet, TaskRows
-from skmtl.weighting import ITMTL, PCGrad
+from skmtl.training import AffinityRecorder, MemberNet, TaskRows, steps_for
+from skmtl.weighting import ITMTL, Affinity, PCGrad
 
 N_TASKS, N_FEATURES, N_ROWS, BATCH_SIZE = 64, 16, 256, 256
 LOSS_METHODS = ["uncertainty", "dwa", "imtl-l", "chebyshev", "random"]
@@ -65,8 +65,7 @@ def training(architecture, form, method, n_steps, gradient_form="auto"):
     net = MemberNet(
         build(architecture),
         seeds=[0],
-        task_weighting=method,
-        gradient_form=gradient_form,
+        steps=None if method is None else steps_for(method, form=gradient_form),
         batch_size=BATCH_SIZE,
         max_epochs=1,
     )
@@ -135,7 +134,8 @@ def watched(architecture, form, options, n_steps, n_tasks=9):
     """Prepare steps of nine tasks, with or without recorded affinity."""
     table = rows(form, N_ROWS * n_steps, n_tasks)
     module = build(architecture, n_tasks=n_tasks)
-    net = MemberNet(module, seeds=[0], record_affinity=options, batch_size=BATCH_SIZE, max_epochs=1)
+    observer = None if options is None else AffinityRecorder(Affinity(**options))
+    net = MemberNet(module, seeds=[0], observer=observer, batch_size=BATCH_SIZE, max_epochs=1)
     return partial(net.fit_members, table, [torch.arange(len(table))])
 
 

@@ -4,7 +4,9 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.rows import TrainingRows
-from skmtl._estimators.plan import Job, train
+from skmtl._estimators.plan import Job
+from skmtl._estimators.run import train
+from skmtl.training import PlainSteps
 
 # of Adam, at most: a handful of numbers per task is learned by then
 _MAX_STEPS = 2000
@@ -42,8 +44,15 @@ def adapt(estimator, X, y, sample_weight=None):
     seeds = estimator._member_seeds(module.n_members)
     extended = module.for_new_tasks(len(new.tasks), _noise(estimator))
     job = Job(estimator, new, targets, [(rows, None)], seeds)
-    net = train([job], extended, max_steps=_MAX_STEPS, with_callbacks=False, weighted=False)
-    module.add_tasks(net.module_)
+    result = train(
+        [job],
+        extended,
+        steps=PlainSteps(),
+        max_steps=_MAX_STEPS,
+        with_callbacks=False,
+        record_affinity=False,
+    )
+    module.add_tasks(result.module)
     estimator._tables = estimator._tables.joined(new)
     estimator._targets = estimator._targets.joined(targets)
     return estimator

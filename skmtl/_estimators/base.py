@@ -19,12 +19,13 @@ from skmtl._data.rows import TrainingRows, row_counts
 from skmtl._data.tables import TaskTables
 from skmtl._data.targets import make_targets
 from skmtl._estimators.notebook import ReportMixin
-from skmtl._estimators.plan import Job, build_module, train
-from skmtl._estimators.record import RecordedMixin
+from skmtl._estimators.plan import Job, build_module
+from skmtl._estimators.record import TrainingRecord, recorded
+from skmtl._estimators.run import bound_weighting, resume, train
 from skmtl._sklearn_compat import Interval, StrOptions, _safe_indexing
 from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
-from skmtl.training import predict_every_task, predict_rows
+from skmtl.training import predict_every_task, predict_rows, steps_for
 from skmtl.training._device import one_thread
 from skmtl.weighting import Affinity, TaskWeighting, get_weighting
 from skmtl.weighting._affinity import get_affinity
@@ -33,7 +34,7 @@ from skmtl.weighting._affinity import get_affinity
 COLUMNS = ("n_features_in_", "feature_names_in_")
 
 
-class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
     """What all estimators share; a subclass has its parameters and an architecture."""
 
     _parameter_constraints = {
@@ -88,9 +89,13 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
         """Names of the estimator's parameters that belong to its architecture."""
         return self._architecture_class._get_param_names()
 
-    def _loop_settings(self, jobs):
-        """Return arguments of `MemberNet` that the estimator, not its architecture, decides."""
-        return {}
+    def _steps(self, jobs, state=None):
+        """Return the `Steps` of several jobs: by default, as `task_weighting` says.
+
+        Estimators that train in another way override it. `state` is what task weighting remembers
+        of an earlier fit.
+        """
+        return steps_for(bound_weighting(jobs), state)
 
     @abstractmethod
     def _target_settings(self):
@@ -137,16 +142,18 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
             module = build_module([job])
             state = None
             if self.warm_start and hasattr(self, "module_"):
-                self._resume(module)
-                state = self._resumed_weighting(len(job.tables.tasks))
-            net = train([job], module, weighting_state=state)
+                resume(module, self.module_)
+                # tasks that `adapt` has learned since are not in it: then all start afresh
+                method = get_weighting(self.task_weighting)
+                state = self._record.state_for(method, len(job.tables.tasks))
+            result = train([job], module, steps=self._steps([job], state))
         except BaseException:
             # a model that was fitted before still is, on the columns that it had then
             for name in COLUMNS:
                 vars(self).pop(name, None)
             vars(self).update(columns)
             raise
-        self._finish(job, net)
+        self._finish(job, result)
         return self
 
     def _job(self, X, y, sample_weight=None, X_val=None, y_val=None):
@@ -245,45 +252,27 @@ class BaseMultiTaskEstimator(RecordedMixin, ReportMixin, BaseEstimator, metaclas
         """One seed per member; those of the first members do not depend on how many there are."""
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=n_members)
 
-    def _resume(self, module):
-        """Start from the weights of the previous fit."""
-        state = dict(self.module_.named_parameters())
-        shapes = {name: p.shape for name, p in module.named_parameters()}
-        changed = [
-            name
-            for name in {*shapes, *state}
-            if shapes.get(name) != getattr(state.get(name), "shape", None)
-        ]
-        if changed:
-            raise ValueError(
-                "warm_start=True continues the previous fit, but parameters that decide the shape "
-                f"of {changed[0]!r} have changed since; set warm_start=False to start afresh."
-            )
-        for name, parameter in module.named_parameters():
-            parameter.data = state[name].detach().to(parameter, copy=True)
-        for name in module.resumed_buffers:
-            buffer = getattr(module, name)
-            setattr(module, name, getattr(self.module_, name).to(buffer, copy=True))
-
-    def _finish(self, job, net, first=None):
-        """Keep what was learned and recorded, and let go of net and rows.
+    def _finish(self, job, result):
+        """Keep what was learned and recorded.
 
         Parameters
         ----------
         job : Job
-        net : MemberNet
-            That has trained it.
-        first : int, optional
-            Where the members of the job begin, if the net has trained others too.
+        result : TrainingResult
+            Of the members of the job only.
         """
         self._tables, self._targets = job.tables, job.targets
-        self.device_ = net.device
-        self.module_, members = net.module_, None
-        if first is not None:
-            members = slice(first, first + len(job.seeds))
-            self.module_ = net.module_.part(members)
-            self.module_.keep_tasks(len(job.tables.tasks))
-        self._keep_records(job, net, members)
+        self.device_, self.module_ = result.device, result.module
+        self._record = TrainingRecord(result, job.tables.tasks, get_weighting(self.task_weighting))
+        self.history_ = self._record.history
+        self.n_iter_ = int(self.history_["epoch"].max())
+        self.callbacks_ = result.callbacks
+
+    task_weights_ = recorded(TrainingRecord.task_weights)
+    affinity_ = recorded(TrainingRecord.affinity)
+    affinity_history_ = recorded(TrainingRecord.affinity_history)
+    candidate_transferences_ = recorded(TrainingRecord.candidate_transferences)
+    candidate_choices_ = recorded(TrainingRecord.candidate_choices)
 
     def _networks(self):
         """Return the module that predicts."""

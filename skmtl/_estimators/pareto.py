@@ -19,6 +19,7 @@ from skmtl._estimators.preferences import (
 )
 from skmtl._sklearn_compat import Interval, StrOptions
 from skmtl.architectures._pareto_hypernetwork import ParetoHypernetwork
+from skmtl.training import PreferenceSteps
 
 PARETO_ATTRIBUTES = """
 loss_scales_ : Series
@@ -130,7 +131,7 @@ class ParetoHypernet(PreferencePredictor):
     _architecture_class = ParetoHypernetwork
     # predictions differ by it, networks do not
     _member_parameters = ("preference",)
-    # what the loop of other estimators asks for: here preferences weigh the tasks
+    # parameters of other estimators: here preferences weigh the tasks
     task_weighting, record_affinity = "equal", False
 
     def __init__(
@@ -175,7 +176,8 @@ class ParetoHypernet(PreferencePredictor):
     ):
         self._store(locals())
 
-    def _loop_settings(self, jobs):
+    def _steps(self, jobs, state=None):
+        """Return steps for preferences, which take the place of task weighting."""
         for job in jobs:
             job.estimator._check_preferences(job.tables.tasks)
         fixed = None
@@ -187,17 +189,15 @@ class ParetoHypernet(PreferencePredictor):
         elif isinstance(concentration, str):
             # left to the number of tasks
             concentration = None
-        return {
-            "preferences": {
-                "solver": self.solver,
-                "n_preferences": self.n_preferences,
-                "n_reference_vectors": self.n_reference_vectors,
-                "restoration": self.restoration,
-                "concentration": concentration,
-                "preferences": fixed,
-                "weight_scale": self.weight_scale,
-            }
-        }
+        return PreferenceSteps(
+            solver=self.solver,
+            n_preferences=self.n_preferences,
+            n_reference_vectors=self.n_reference_vectors,
+            restoration=self.restoration,
+            concentration=concentration,
+            preferences=fixed,
+            weight_scale=self.weight_scale,
+        )
 
     def _check_preferences(self, tasks):
         """Refuse preferences that do not fit the tasks."""

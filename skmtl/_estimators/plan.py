@@ -3,24 +3,18 @@
 A plain ``fit`` is one job; a search has one for every candidate and fold.
 """
 
-import copy
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import joblib
 import numpy as np
 import torch
-from sklearn.base import clone
 
 from skmtl._data.rows import TrainingRows
 from skmtl._data.tables import TaskTables
 from skmtl._data.targets import Targets
 from skmtl.architectures import NetworkShape
-from skmtl.training import ClassLoss, MemberNet, ProgressBar, TaskRows, check_callbacks
-from skmtl.training._device import one_thread, resolve_device
-from skmtl.weighting import ITMTL, Composition, FixedWeights, get_weighting
-from skmtl.weighting._affinity import get_affinity
+from skmtl.training import ClassLoss, TaskRows
 
 # may differ between members, besides the `member_parameters` of an architecture
 MEMBER_PARAMETERS = ("learning_rate_init", "alpha", "weight_averaging")
@@ -174,163 +168,12 @@ def member_settings(jobs):
     }
 
 
-def train(
-    jobs,
-    module,
-    *,
-    max_steps=None,
-    with_callbacks=True,
-    drop_diverged=False,
-    weighted=True,
-    weighting_state=None,
-):
-    """Run the loop over the members of all jobs, twice for jobs that say what to refit on.
-
-    Parameters
-    ----------
-    jobs : list of Job
-        Of the same `Job.key`.
-    module : MemberModule
-        With the members of all jobs, in their order.
-    max_steps : int, optional
-        Bound on the steps of the first job, besides `max_iter` epochs.
-    with_callbacks : bool
-        Whether the caller's callbacks see it.
-    drop_diverged : bool
-        Whether to go on without a member that diverges, instead of raising an error.
-    weighted : bool
-        Whether tasks are weighted as the estimator says.
-    weighting_state : dict, optional
-        What the method of task weighting remembers of an earlier fit.
-
-    Returns
-    -------
-    MemberNet
-        With the trained module. What it has recorded is of the run that was validated.
-    """
-    options = {"with_callbacks": with_callbacks, "drop_diverged": drop_diverged}
-    options |= {"weighted": weighted, "weighting_state": weighting_state}
-    start = None if jobs[0].refit is None else copy.deepcopy(module)
-    net = _run(jobs, module, max_steps=max_steps, **options)
-    if start is None:
-        return net
-    again = [replace(job, splits=[(job.refit, None)], refit=None) for job in jobs]
-    # a member that has diverged at once has no best epoch
-    last_epochs = net.clock_.best_epoch.clamp(min=1).tolist()
-    options["weighting_state"] = copy.deepcopy(weighting_state)
-    whole = _run(again, start, last_epochs=last_epochs, validated=list(net.history), **options)
-    net.module_, net.weighting_state_ = whole.module_, whole.weighting_state_
-    net.diverged_ = {**whole.diverged_, **net.diverged_}
-    return net
-
-
-def train_together(jobs, company=()):
-    """Train jobs side by side, and let each estimator keep its part.
-
-    Parameters
-    ----------
-    jobs : list of Job
-        Of the same `Job.key`.
-    company : list of Job
-        More of them, which train along and are forgotten.
-    """
-    everyone = [*jobs, *company]
-    net = train(everyone, build_module(everyone), with_callbacks=False)
-    first = 0
-    for job in jobs:
-        job.estimator._finish(job, net, first)
-        first += len(job.seeds)
-
-
-def _run(
-    jobs,
-    module,
-    *,
-    max_steps=None,
-    last_epochs=None,
-    validated=None,
-    with_callbacks,
-    drop_diverged,
-    weighted,
-    weighting_state,
-):
-    """Run the loop once; `last_epochs` are those of each member, `validated` an earlier history."""
-    first, estimator = jobs[0], jobs[0].estimator
-    device = resolve_device(estimator.device)
-    seeds = np.concatenate([job.seeds for job in jobs])
-    refit = last_epochs is not None
-    own = estimator.callbacks if with_callbacks else None
-    callbacks = check_callbacks(own, len(seeds), refit=refit)
-    if estimator.verbose:
-        callbacks.append(ProgressBar(type(estimator).__name__))
-    recorded = weighted and not refit
-    affinity = get_affinity(estimator.record_affinity) if recorded else None
-    max_epochs = estimator.max_iter
-    if max_steps is not None:
-        n_batches = math.ceil(len(first.train) / first.batch_rows())
-        max_epochs = min(max_epochs, math.ceil(max_steps / n_batches))
-    table, train_rows, valid_rows = _stacked_rows(jobs)
-    net = MemberNet(
-        module.to(device),
-        seeds=seeds,
-        criterion=_stacked_criterion(jobs),
-        task_sampling=estimator.task_sampling,
-        task_weighting=_stacked_weighting(jobs) if weighted else None,
-        record_affinity=None if affinity is None else affinity.get_params(),
-        learning_rate=_per_member(jobs, "learning_rate_init"),
-        weight_decay=_per_member(jobs, "alpha"),
-        averaging=_per_member(jobs, "weight_averaging"),
-        batch_size=[job.batch_rows(rows) for job in jobs for rows, _ in job.member_splits],
-        max_epochs=max_epochs,
-        last_epochs=last_epochs,
-        validated=validated,
-        patience=estimator.n_iter_no_change,
-        tol=estimator.tol,
-        device=str(device),
-        callbacks=callbacks,
-        drop_diverged=drop_diverged,
-        **first.architecture.loop_settings(member_settings(jobs)),
-        **estimator._loop_settings(jobs),
-    )
-    with one_thread():
-        return net.fit_members(
-            table.to(device),
-            train_rows,
-            None if first.valid is None else valid_rows,
-            n_labels=[rows.n_labels for job in jobs for rows, _ in job.member_splits],
-            weighting_state=weighting_state,
-        )
-
-
-def _stacked_weighting(jobs):
-    """The method of task weighting, its weights by name of the task turned into numbers."""
-    return _by_number(get_weighting(jobs[0].estimator.task_weighting), jobs)
-
-
-def _by_number(method, jobs):
-    if isinstance(method, Composition):
-        parts = method.loss_method, method.gradient_method
-        return Composition(*(_by_number(part, jobs) for part in parts))
-    if isinstance(method, ITMTL):
-        own = [c if isinstance(c, str) else get_weighting(c) for c in method.candidates]
-        return clone(method).set_params(candidates=[_by_number(c, jobs) for c in own])
-    if not (isinstance(method, FixedWeights) and isinstance(method.values, dict)):
-        return method
-    n_tasks = max(len(job.tables.tasks) for job in jobs)
-    values = np.ones((sum(len(job.seeds) for job in jobs), n_tasks))
-    first = 0
-    for job in jobs:
-        own = [method.values.get(task, 1.0) for task in job.tables.tasks]
-        values[first : first + len(job.seeds), : len(own)] = own
-        first += len(job.seeds)
-    return FixedWeights(values)
-
-
-def _per_member(jobs, name):
+def per_member(jobs, name):
+    """Return a parameter of the estimators, one value for every member."""
     return [getattr(job.estimator, name) for job in jobs for _ in job.seeds]
 
 
-def _stacked_rows(jobs):
+def stacked_rows(jobs):
     """One table with the rows of all jobs; jobs that have the same rows share them.
 
     Returns
@@ -371,7 +214,7 @@ def _stacked_rows(jobs):
     return together, train_rows, valid_rows
 
 
-def _stacked_criterion(jobs):
+def stacked_criterion(jobs):
     """Loss of all members; the classes of a task may depend on the fold."""
     losses = [job.targets.criterion() for job in jobs]
     if not isinstance(losses[0], ClassLoss) or jobs[0].targets.wide or len(jobs) == 1:

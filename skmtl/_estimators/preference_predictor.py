@@ -19,10 +19,9 @@ _NETWORKS_AT_ONCE = 128
 class PreferencePredictor(BaseRegressor):
     """Base class of estimators with the parameters `preference` and `solver`."""
 
-    def _finish(self, job, net, first=None):
-        super()._finish(job, net, first)
-        scales = net.loss_scales_[first or 0, : len(job.tables.tasks)]
-        self._loss_scales = scales.double().cpu().numpy()
+    def _finish(self, job, result):
+        super()._finish(job, result)
+        self._loss_scales = result.loss_scales[0].double().cpu().numpy()
         self._written = None
 
     @property

@@ -84,9 +84,9 @@ def choices_table(records, names):
     Parameters
     ----------
     records : dict of str to ndarray
-        See `IncreasedTransfer.finish`.
-    names : list of str or None
-        Names of the candidates; None for tasks that a model does not have.
+        See `CandidateSteps.finish`.
+    names : list of str
+        Names of the candidates.
 
     Returns
     -------
@@ -98,13 +98,9 @@ def choices_table(records, names):
     index = pd.MultiIndex.from_arrays(
         [records[name] for name in ("member", "epoch", "step")], names=["member", "epoch", "step"]
     )
-    known = [n for n, name in enumerate(names) if name is not None]
-    columns = pd.Index([names[n] for n in known], name="candidate")
-    values = records["transference"][:, known].astype(float)
-    choice = np.searchsorted(known, records["choice"])
-    return pd.DataFrame(values, index=index, columns=columns), pd.Categorical.from_codes(
-        choice, categories=columns
-    )
+    columns = pd.Index(names, name="candidate")
+    table = pd.DataFrame(records["transference"].astype(float), index=index, columns=columns)
+    return table, pd.Categorical.from_codes(records["choice"], categories=columns)
 
 
 def embeddings_table(values, tasks):

@@ -9,7 +9,7 @@ from skmtl._data.rows import TrainingRows
 from skmtl._estimators.plan import Job
 from skmtl.nn import task_gradients
 from skmtl.nn._slots import matrix_by, sum_by
-from skmtl.training import MemberNet
+from skmtl.training import MemberNet, OptimizerSettings
 from skmtl.training._batches import MemberBatches
 from skmtl.training._device import one_thread
 from skmtl.training._lookahead import Lookahead
@@ -45,8 +45,9 @@ class Landscape:
         self.estimator, self.n_tasks, self.wide = estimator, table.n_tasks, table.shared_rows
         module = copy.deepcopy(estimator.module_).cpu().part([member]).train()
         rate = estimator.learning_rate_init if learning_rate is None else learning_rate
+        settings = OptimizerSettings(rate, solver=solver)
         self.net = MemberNet(
-            module, seeds=[0], criterion=targets.criterion(), solver=solver, learning_rate=rate
+            module, seeds=[0], criterion=targets.criterion(), optimizer_settings=settings
         ).initialize()
         every = [torch.arange(len(table))]
         self.batch = next(iter(MemberBatches(table, every, len(table))))
@@ -100,9 +101,8 @@ class Landscape:
             gradients.detach()
             moves = net.optimizer_.after(combined) - net.optimizer_.buffer
             moves = torch.where(net.optimizer_.columns(shared), moves, 0.0)[:, 0]
-        names = method.names(self.estimator.tasks_[: self.n_tasks], self.n_tasks)
-        kept = eligible[0].tolist()
-        names = [name for name, keep in zip(names, kept, strict=True) if keep]
+        pairs = zip(method.candidate_steps(self.n_tasks), eligible[0].tolist(), strict=True)
+        names = [step.label(self.estimator.tasks_) for step, keep in pairs if keep]
         return names, moves[eligible[0]]
 
     def random_directions(self, n_directions, generator):

@@ -11,7 +11,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from tqdm.auto import tqdm
 
 from skmtl._estimators.base import BaseMultiTaskEstimator
-from skmtl._estimators.plan import train_together
+from skmtl._estimators.run import train_together
 from skmtl._sklearn_compat import _set_random_states
 from skmtl.exceptions import UnlabelledRowsWarning
 from skmtl.grouping._adapters import adapt

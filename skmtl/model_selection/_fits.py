@@ -14,7 +14,8 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skmtl._estimators.base import COLUMNS
-from skmtl._estimators.plan import build_module, common_settings, train
+from skmtl._estimators.plan import build_module, common_settings
+from skmtl._estimators.run import train
 from skmtl._sklearn_compat import (
     _check_method_params,
     _MultimetricScorer,
@@ -185,34 +186,35 @@ def train_fits(fits):
 
     If that fails, halves are tried, so that an error is assigned to its fit.
     """
-    jobs, net = [fit.job for fit in fits], None
+    jobs, result = [fit.job for fit in fits], None
     try:
-        net = train(jobs, build_module(jobs), drop_diverged=True)
+        result = train(jobs, build_module(jobs), drop_diverged=True)
     except Exception as error:
         if len(fits) == 1:
             fits[0].error = error
             return
-    if net is None:
+    if result is None:
         train_fits(fits[: len(fits) // 2])
         train_fits(fits[len(fits) // 2 :])
         return
     first = 0
     for fit, job in zip(fits, jobs, strict=True):
         members = range(first, first + len(job.seeds))
-        diverged = next((m for m in members if m in net.diverged_), None)
+        diverged = next((m for m in members if m in result.diverged), None)
         if diverged is None:
-            job.estimator._finish(job, net, first)
+            job.estimator._finish(job, result.part(members, len(job.tables.tasks)))
             fit.done = True
         else:
-            fit.error = _as_alone(net.diverged_[diverged], diverged - first, job, net)
+            fit.error = _as_alone(result, diverged, members)
         first = members.stop
 
 
-def _as_alone(error, member, job, net):
-    """Return the error that the fit raises alone, with its own member numbers."""
-    in_batch = f"member {error.members[0]} of {len(net.seeds)}"
-    alone = f"member {member} of {len(job.seeds)}"
-    return type(error)(str(error).replace(in_batch, alone), [member])
+def _as_alone(result, member, members):
+    """Return the error that a fit of some members raises alone, with its own member numbers."""
+    error, number = result.diverged[member], member - members.start
+    in_batch = f"member {error.members[0]} of {result.n_members}"
+    alone = f"member {number} of {len(members)}"
+    return type(error)(str(error).replace(in_batch, alone), [number])
 
 
 def _result(fit, X, y, settings):

@@ -13,17 +13,19 @@ from torch.nn import functional as F
 from skmtl.nn._members import (
     MemberLinear,
     MemberModule,
+    keep_first,
     member_generators,
     take_members,
     trained_shares,
 )
-from skmtl.nn._noise import STEPS_AHEAD, noise_of
+from skmtl.nn._noise import STEPS_AHEAD, draw_noise
 
 # of the paper's schedule, 50 / sqrt(t + 1) down to 0.5, which takes 10,000 task updates
 START, FLOOR, UPDATES_TO_FLOOR = 50.0, 0.5, 10_000
 # epochs of which probabilities are remembered, at most
 _EPOCHS_KEPT = 100
-_FACTS_WIDTH = 16
+# hidden units of the network of metadata
+_WIDTH = 16
 
 
 class Allocation(MemberModule):
@@ -31,13 +33,8 @@ class Allocation(MemberModule):
 
     Parameters
     ----------
-    n_tasks, n_components : int
-    seeds : sequence of M ints
-        They decide the noise.
     n_metadata : int
-        Facts that the logits are also computed from.
-    generators : list of torch.Generator
-        Initial weights of the network that does so.
+        Metadata from which logits are computed, too, by a network that `generators` initialise.
     initial : Tensor of shape (M, T, C)
         Initial probabilities.
     fixed : Tensor of shape (M, T, C), optional
@@ -75,13 +72,13 @@ class Allocation(MemberModule):
         super().__init__()
         n_members = len(seeds)
         self.logits = nn.Parameter(torch.stack([initial.log(), (-initial).log1p()], dim=-1))
-        self.facts = None
+        self.metadata_layers = None
         if n_metadata:
-            self.facts = nn.ModuleList(
+            self.metadata_layers = nn.ModuleList(
                 [
-                    MemberLinear(n_metadata, _FACTS_WIDTH, generators),
+                    MemberLinear(n_metadata, _WIDTH, generators),
                     # zero at the start, so that initial probabilities hold for every task
-                    MemberLinear(_FACTS_WIDTH, 2 * n_components, generators, bound=0.0),
+                    MemberLinear(_WIDTH, 2 * n_components, generators, bound=0.0),
                 ]
             )
         self.multiplier = multiplier
@@ -109,7 +106,7 @@ class Allocation(MemberModule):
         self.register_buffer("steps", torch.zeros(n_members, dtype=torch.int64))
         self.register_buffer("updates", torch.zeros(n_members, dtype=torch.float64))
         self.register_buffer("n_steps", torch.ones(n_members, dtype=torch.float64))
-        self.register_buffer("own_tasks", torch.full((n_members,), n_tasks))
+        self.register_buffer("task_counts", torch.full((n_members,), n_tasks))
         # filled in training only; the loop puts back what was there before
         self.register_buffer("chunk", torch.full((n_members,), -1))
         self.register_buffer("noise", torch.zeros(n_members, 0, n_tasks, n_components))
@@ -120,43 +117,35 @@ class Allocation(MemberModule):
         self.sample_seeds = None
 
     def keep_tasks(self, n_tasks):
-        """Forget all but the first tasks."""
-        self.logits = nn.Parameter(self.logits.data[:, :n_tasks].clone())
-        self.fixed = self.fixed[:, :n_tasks].clone()
-        self.trained = self.trained[:, :n_tasks].clone()
+        keep_first(self, n_tasks, "logits", "fixed", "trained", "metadata")
         self.noise = self.noise[:, :, :n_tasks].clone()
-        self.own_tasks = self.own_tasks.clamp(max=n_tasks)
-        if self.metadata is not None:
-            self.metadata = self.metadata[:, :n_tasks].clone()
+        self.task_counts = self.task_counts.clamp(max=n_tasks)
 
     def mark_trained(self, trained):
-        """Learn which tasks each member has."""
         self.trained = trained
         last = torch.arange(1, trained.shape[1] + 1, device=trained.device)
-        self.own_tasks = (last * trained).amax(1)
+        self.task_counts = (last * trained).amax(1)
 
     def prepare(self, n_steps, metadata=None):
-        """Start the clock."""
         self.n_steps = n_steps.to(self.updates)
         if metadata is not None:
             self.metadata = metadata.expand(self.n_members, -1, -1).clone()
 
     def rate_factors(self):
-        """Multiple of the learning rate, per member."""
+        """Return the multiple of the learning rate, per member."""
         tasks = self.trained.sum(1).tolist()
         pairs = zip(self.multiplier, tasks, strict=True)
-        return torch.tensor([float(own if value is None else value) for value, own in pairs])
+        return torch.tensor([float(n if value is None else value) for value, n in pairs])
 
     def temperature(self):
-        """Temperature of every member, shape (M,)."""
-        updates = self.updates
+        """Return the temperature of every member, shape (M,)."""
         # the floor at half of the planned steps, whatever their number
         planned = 2 * UPDATES_TO_FLOOR * self.steps / self.n_steps
-        updates = torch.where(self.planned, planned, updates)
+        updates = torch.where(self.planned, planned, self.updates)
         return torch.maximum(self.start / (updates + 1).sqrt(), self.floor)
 
     def after_step(self, active, slots):
-        """Count a step and the task updates in it."""
+        """Count a step and its task updates."""
         updates = slots.amax(1) + 1
         if active is None:
             self.steps = self.steps + 1
@@ -166,7 +155,7 @@ class Allocation(MemberModule):
         self.updates = self.updates + updates
 
     def after_epoch(self, active):
-        """Remember the probabilities of the members that still train."""
+        """Record the probabilities of the active members."""
         self._epoch += 1
         if self._epoch % self._stride and self._epoch > 1:
             return
@@ -182,14 +171,7 @@ class Allocation(MemberModule):
         return copy.deepcopy(self).double().eval()
 
     def log_odds(self, tasks, metadata=None):
-        """Logarithm of the odds that components are on, shape (M, S, C).
-
-        Parameters
-        ----------
-        tasks : Tensor of shape (M, S)
-            Outside training -1 is a task never seen: the mean of the tasks trained on.
-        metadata : Tensor of shape (M, S, n_metadata), optional
-        """
+        """Return the log-odds that components are on, (M, S, C); unseen tasks, -1, get the mean."""
         logits = take_members(self.logits, tasks if self.training else tasks.clamp(min=0))
         if not self.training:
             unseen = tasks[..., None, None] < 0
@@ -197,13 +179,13 @@ class Allocation(MemberModule):
                 share = trained_shares(self.trained, self.logits)
                 mean = (share[..., None, None] * self.logits).sum(1, keepdim=True)
                 logits = torch.where(unseen, mean, logits)
-        if self.facts is not None:
-            h = F.relu(self.facts[0](metadata))
-            logits = logits + self.facts[1](h).unflatten(2, logits.shape[2:])
+        if self.metadata_layers is not None:
+            h = F.relu(self.metadata_layers[0](metadata))
+            logits = logits + self.metadata_layers[1](h).unflatten(2, logits.shape[2:])
         return logits[..., 0] - logits[..., 1]
 
     def probabilities(self, tasks=None, metadata=None):
-        """Probabilities that components are on, shape (M, S, C); of all tasks by default.
+        """Return probabilities that components are on, (M, S, C); by default of all tasks.
 
         Those of a fixed allocation are 0 and 1.
         """
@@ -214,7 +196,7 @@ class Allocation(MemberModule):
         return torch.where(self._fixed(tasks).isnan(), learned, self._fixed(tasks))
 
     def _fixed(self, tasks):
-        """Fixed allocations; that of a task never seen is all that most tasks use."""
+        """Return fixed allocations; an unseen task uses what most tasks use."""
         fixed = take_members(self.fixed, tasks.clamp(min=0))
         unseen = tasks.unsqueeze(2) < 0
         if self.training or not bool(unseen.any()):
@@ -224,19 +206,9 @@ class Allocation(MemberModule):
         return torch.where(unseen, torch.where(mean.isnan(), mean, (mean >= 0.5).to(mean)), fixed)
 
     def forward(self, tasks, slots, metadata=None):
-        """Allocations of some tasks: sampled in training, the most likely ones otherwise.
+        """Return allocations (M, S, C): sampled in training, the most likely ones otherwise.
 
         The value is 0 or 1; its gradient is that of the softmax (straight-through).
-
-        Parameters
-        ----------
-        tasks : Tensor of shape (M, S)
-        slots : Tensor of shape (M, K)
-        metadata : Tensor of shape (M, S, n_metadata), optional
-
-        Returns
-        -------
-        Tensor of shape (M, S, C)
         """
         if not self.training:
             return self._outside_training(tasks, metadata)
@@ -245,9 +217,9 @@ class Allocation(MemberModule):
             return fixed
         odds = self.log_odds(tasks, metadata)
         if self.budgeted:
-            # places behind the distinct tasks of the batch are empty
-            places = torch.arange(tasks.shape[1], device=tasks.device)
-            self._present = places <= slots.amax(1, keepdim=True)
+            # slots after the distinct tasks of the batch are empty
+            numbers = torch.arange(tasks.shape[1], device=tasks.device)
+            self._present = numbers <= slots.amax(1, keepdim=True)
             self._share_on = torch.sigmoid(odds).mean(2)
         tau = self.temperature().to(odds.dtype)[:, None, None]
         soft = torch.sigmoid((odds + take_members(self._next_noise(), tasks)) / tau)
@@ -266,30 +238,27 @@ class Allocation(MemberModule):
             shape = self.logits.shape[1] + 1, self.logits.shape[2]
             draws.append(torch.rand(shape, generator=generator, dtype=torch.float64))
         draws = torch.stack(draws).to(probabilities)
-        # tasks never seen have the last row
+        # unseen tasks have the last row
         draws = take_members(draws, torch.where(tasks < 0, self.logits.shape[1], tasks))
         return (draws < probabilities).to(probabilities.dtype)
 
     def _next_noise(self):
-        """Noise of the coming step, shape (M, T, C)."""
+        """Return the noise of the coming step, shape (M, T, C)."""
         chunk = torch.div(self.steps, STEPS_AHEAD, rounding_mode="floor")
         if not torch.equal(chunk, self.chunk):
             stale = (chunk != self.chunk).nonzero().squeeze(1)
             shape = (self.n_members, STEPS_AHEAD, *self.noise.shape[2:])
             table = self.noise if self.noise.shape[1] else self.logits.new_zeros(shape)
-            drawn = noise_of(
-                *(values[stale].tolist() for values in (self.seeds, chunk, self.own_tasks)),
-                shape[-1],
-            )
+            stale_values = (v[stale].tolist() for v in (self.seeds, chunk, self.task_counts))
+            drawn = draw_noise(*stale_values, shape[-1])
             table[stale, :, : drawn.shape[2]] = drawn.to(table)
             self.noise, self.chunk = table, chunk
-        places = self.steps % STEPS_AHEAD
-        return take_members(self.noise, places.unsqueeze(1)).squeeze(1)
+        return take_members(self.noise, (self.steps % STEPS_AHEAD).unsqueeze(1)).squeeze(1)
 
     def step_penalty(self):
-        """Budget penalty of the batch, ``strength * max(0, expected share on - budget)``.
+        """Return the budget penalty, ``strength * max(0, expected share on - budget)``.
 
-        Section III.D; of the tasks in the batch, as in the published code, their mean.
+        Section III.D; averaged over the tasks of the batch, as in the published code.
         """
         if self._share_on is None:
             return None

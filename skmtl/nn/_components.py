@@ -1,6 +1,6 @@
-"""Components of modular layers: small networks side by side, of which a task uses some.
+"""Components of modular layers: small networks of which each task uses a part.
 
-A layer evaluates all its components in training, and in prediction only those asked for.
+A layer evaluates all its components in training, and in prediction only those in use.
 """
 
 from itertools import pairwise
@@ -15,19 +15,9 @@ IDENTITY = "identity"
 
 
 class DenseComponents(MemberModule):
-    """C networks of dense layers of the same widths, evaluated together.
+    """C networks of dense layers of the same widths (inputs, hidden layers, outputs), batched.
 
-    Parameters
-    ----------
-    n_components : int
-    widths : tuple of int
-        Width of the input, of hidden layers, and of the output.
-    generators : list of torch.Generator
-        One per member.
-    activation : str
-        Behind all layers.
-    linear_output : bool
-        Whether the last layer has none.
+    The activation follows all layers, but not the last one with `linear_output`.
     """
 
     def __init__(self, n_components, widths, generators, activation, linear_output):
@@ -35,7 +25,7 @@ class DenseComponents(MemberModule):
         self.activation, self.linear_output = activation, linear_output
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for n, (a, b) in enumerate(pairwise(widths)):
-            # those of the first layer as one wide layer, for all components read the same rows
+            # first layers form one wide layer, since all components read the same rows
             shape = (a, n_components, b) if n == 0 else (n_components, a, b)
             self.weights.append(uniform(generators, *shape, bound=kaiming_bound(a)))
             self.biases.append(uniform(generators, n_components, b, bound=kaiming_bound(a)))
@@ -57,19 +47,19 @@ class DenseComponents(MemberModule):
             y = self._activate(y.unflatten(0, (len(first), first.shape[2])), n)
         return y
 
-    def sum_of_some(self, x, member, some):
-        """Sum of the outputs of some components of one member for rows ``(n, d)``."""
-        first = self.weights[0][member][:, some]
-        y = torch.addmm(self.biases[0][member][some].flatten(), x, first.flatten(1))
+    def sum_of(self, x, member, chosen):
+        """Sum the outputs of chosen components of one member for rows ``(n, d)``."""
+        first = self.weights[0][member][:, chosen]
+        y = torch.addmm(self.biases[0][member][chosen].flatten(), x, first.flatten(1))
         y = self._activate(y.unflatten(1, first.shape[1:]).transpose(0, 1), 0)
         for n in range(1, len(self.weights)):
-            weight, bias = self.weights[n][member][some], self.biases[n][member][some]
+            weight, bias = self.weights[n][member][chosen], self.biases[n][member][chosen]
             y = self._activate(torch.baddbmm(bias.unsqueeze(1), y, weight), n)
         return y.sum(0)
 
 
 class IdentityComponent(nn.Module):
-    """A component that hands on its input."""
+    """A component that returns its input."""
 
     cost = 0
 
@@ -77,30 +67,22 @@ class IdentityComponent(nn.Module):
         """Map rows ``(M, n, d)`` to ``(M, 1, n, d)``."""
         return x.unsqueeze(1)
 
-    def sum_of_some(self, x, member, some):
-        """The rows themselves."""
+    def sum_of(self, x, member, chosen):
         return x
 
 
 class BuiltComponent(MemberModule):
     """A component that a caller's function builds, a torch module for each member.
 
+    `build` takes the width of its input and returns a torch module that maps (n, width) to (n, w).
     Members are evaluated one after another: anything that maps rows to rows may be built.
-
-    Parameters
-    ----------
-    build : callable
-        Takes the width of its input and returns a torch module that maps (n, width) to (n, w).
-    n_inputs : int
-    generators : list of torch.Generator
-        One per member; they decide the initial weights.
     """
 
     def __init__(self, build, n_inputs, generators):
         super().__init__()
         modules = []
         for generator in generators:
-            # torch's modules draw their weights from the global generator: lent, and put back
+            # torch's modules draw their weights from the global generator, which is restored
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
                 modules.append(build(n_inputs))
@@ -135,23 +117,20 @@ class BuiltComponent(MemberModule):
             )
         if any(isinstance(part, nn.modules.dropout._DropoutNd) for part in module.modules()):
             raise ValueError(
-                f"the component {build!r} has dropout, whose noise would not be the member's own; "
+                f"the component {build!r} has dropout, whose noise would depend on other members; "
                 "use alpha= for regularisation instead."
             )
 
     def _of_member(self, x, member):
-        values = {
-            name: parameter[member]
-            for name, parameter in zip(self._names, self.parameters(), strict=True)
-        }
-        return functional_call(self._skeleton[0], values, (x,))
+        values = (parameter[member] for parameter in self.parameters())
+        named = dict(zip(self._names, values, strict=True))
+        return functional_call(self._skeleton[0], named, (x,))
 
     def forward(self, x):
         """Map rows ``(M, n, d)`` to ``(M, 1, n, w)``."""
         return torch.stack([self._of_member(rows, m) for m, rows in enumerate(x)]).unsqueeze(1)
 
-    def sum_of_some(self, x, member, some):
-        """The output for one member's rows ``(n, d)``."""
+    def sum_of(self, x, member, chosen):
         return self._of_member(x, member)
 
 
@@ -163,14 +142,10 @@ class ModularLayer(MemberModule):
     components : list
         Each a tuple of the widths of its dense layers, "identity", or a callable, see
         `BuiltComponent`.
-    n_inputs : int
-    generators : list of torch.Generator
-        One per member.
-    activation : str
     n_outputs : int, optional
-        Outputs of a linear layer that is put behind every dense component.
+        Outputs of a linear layer that follows every dense component.
     name : str
-        For the errors.
+        For error messages.
 
     Attributes
     ----------
@@ -195,18 +170,16 @@ class ModularLayer(MemberModule):
                 widths[column] = group.width
             self.groups.append(group)
             self.columns.append([column])
-        for own, columns in dense.items():
-            own = own if n_outputs is None else (*own, n_outputs)
-            self.groups.append(
-                DenseComponents(
-                    len(columns), (n_inputs, *own), generators, activation, n_outputs is not None
-                )
-            )
+        linear = n_outputs is not None
+        for sizes, columns in dense.items():
+            sizes = (n_inputs, *sizes, n_outputs) if linear else (n_inputs, *sizes)
+            group = DenseComponents(len(columns), sizes, generators, activation, linear)
+            self.groups.append(group)
             self.columns.append(columns)
-            widths |= dict.fromkeys(columns, own[-1])
+            widths |= dict.fromkeys(columns, sizes[-1])
         widths = [widths[column] for column in range(len(components))]
         if len(set(widths)) > 1 or n_outputs not in (None, widths[0]):
-            wanted = "" if n_outputs is None else f"; without heads all need {n_outputs}"
+            wanted = "" if not linear else f"; without heads all need {n_outputs}"
             raise ValueError(
                 f"the components of {name} disagree on the width of their outputs: {widths}"
                 f"{wanted}. Their outputs are averaged, so that all need the same width; an "
@@ -216,52 +189,31 @@ class ModularLayer(MemberModule):
         self.cost = sum(group.cost for group in self.groups)
 
     def forward(self, h, weights):
-        """Average the components' outputs with the weights of every block.
+        """Average the components' outputs with the weights (M, K, C) of every block.
 
-        Parameters
-        ----------
-        h : Tensor of shape (M, K or 1, b, d)
-            Blocks, or one if all hold the same rows.
-        weights : Tensor of shape (M, K, C)
-
-        Returns
-        -------
-        Tensor of shape (M, K, b, w)
+        h is (M, K, b, d), or (M, 1, b, d) if all blocks hold the same rows.
         """
         shared = h.shape[1] < weights.shape[1]
         rows, result = h.flatten(1, 2), None
         for group, columns in zip(self.groups, self.columns, strict=True):
-            own = weights if len(columns) == self.n_components else weights[:, :, columns]
+            part = weights if len(columns) == self.n_components else weights[:, :, columns]
             y = group(rows)
             if shared:
-                y = torch.bmm(own, y.flatten(2)).unflatten(2, y.shape[2:])
+                y = torch.bmm(part, y.flatten(2)).unflatten(2, y.shape[2:])
             else:
                 y = y.unflatten(2, h.shape[1:3])
-                y = (y * own.transpose(1, 2)[..., None, None]).sum(1)
+                y = (y * part.transpose(1, 2)[..., None, None]).sum(1)
             result = y if result is None else result + y
         return result
 
     def of_pattern(self, x, member, active):
-        """Evaluate one member's rows, and nothing but the components in use.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-        member : int
-        active : list of bool
-            For every component, whether it is on.
-
-        Returns
-        -------
-        Tensor of shape (n, w)
-        """
+        """Evaluate rows (n, d) of one member with the active components (list of C bool) only."""
         result, n_active = None, sum(active)
         for group, columns in zip(self.groups, self.columns, strict=True):
-            some = [place for place, column in enumerate(columns) if active[column]]
-            if not some:
+            chosen = [n for n, column in enumerate(columns) if active[column]]
+            if not chosen:
                 continue
-            some = slice(None) if len(some) == len(columns) else some
-            y = group.sum_of_some(x, member, some)
+            y = group.sum_of(x, member, slice(None) if len(chosen) == len(columns) else chosen)
             result = y if result is None else result + y
         if result is None:
             return x.new_zeros(len(x), self.width)

@@ -8,29 +8,20 @@ import torch
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from skmtl.nn._workspace import aligned, pieces, product, scratch
+from skmtl.nn._workspace import aligned, member_chunks, product, scratch
 
 
 class FullMap(Function):
-    """``full[k, i, o] = A[k, i] B[i, o] C[k, o]``.
-
-    Parameters
-    ----------
-    A : Tensor of shape (M, k, i)
-    B : Tensor of shape (M, i, o)
-    C : Tensor of shape (M, k, o)
-    """
+    """``full[k, i, o] = A[k, i] B[i, o] C[k, o]``."""
 
     @staticmethod
     def forward(ctx, A, B, C):
-        """Write out the map, shape ``(M, k, i, o)``."""
         ctx.save_for_backward(A, B, C)
         return _full(A, B, C, A.new_empty(_shape(A, B)))
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient):
-        """Gradients of the factors."""
         factors = ctx.saved_tensors
         to_factors = [torch.empty_like(factor) for factor in factors]
         _factors_backward(*factors, gradient, *to_factors)
@@ -41,24 +32,14 @@ class OuterLayer(Function):
     """``y[n, o] = sum_ki h[n, k] x[n, i] full[k, i, o] + sum_i x[n, i] D[i, o]``.
 
     One product of each row's outer product h x with the whole map: for rows of which few share a
-    representation.
-
-    Parameters
-    ----------
-    h : Tensor of shape (M, n, k)
-    x : Tensor of shape (M, n, i), or (M, n, i - 1) if there is one more input, always 1
-    D : Tensor of shape (M, i, o)
-    *full : Tensor of shape (M, k, i, o), or its three factors as `FullMap` takes them
+    representation. x may have one input less than D, which is then 1; the map (M, k, i, o) may be
+    given by the three factors of `FullMap`.
     """
 
     @staticmethod
     def forward(ctx, h, x, D, *full):
-        """Evaluate the layer, shape ``(M, n, o)``."""
-        inputs = _with_one(x, D)
-        ctx.n_inputs = x.shape[2]
-        ctx.save_for_backward(h, inputs, D, *full)
-        y = x.new_empty(*x.shape[:2], D.shape[2])
-        for h_, x_, D_, y_, *full_ in _pieces(h, inputs, D, y, *full):
+        inputs, y = _prepare(ctx, h, x, D, *full)
+        for h_, x_, D_, y_, *full_ in _chunks(h, inputs, D, y, *full):
             outer = _scaled(x_, h_.unsqueeze(3))
             constant = product("constant", aligned("x", x_), aligned("D", D_))
             terms = product("terms", outer.flatten(2), _map_of(*full_).flatten(1, 2))
@@ -68,12 +49,11 @@ class OuterLayer(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient):
-        """Gradients of all of them; that of x only if it is asked for."""
-        return _map_backward(ctx, gradient, OuterLayer._piece)
+        return _map_backward(ctx, gradient, OuterLayer._write)
 
     @staticmethod
-    def _piece(h, x, D, slope, map_, to_h, to_x, to_map):
-        # computed once more: cheaper than to keep it
+    def _write(h, x, D, slope, map_, to_h, to_x, to_map):
+        # computed again: cheaper than to keep it
         outer = _scaled(x, h.unsqueeze(3))
         flat = map_.flatten(1, 2)
         to_outer = scratch("other", outer.shape, x)
@@ -91,21 +71,12 @@ class NarrowLayer(Function):
 
     ``y[n, o] = sum_i x[n, i] (D[i, o] + sum_k h[n, k] full[k, i, o])``: for layers with few inputs
     or few outputs.
-
-    Parameters
-    ----------
-    h, x, D, *full : Tensors
-        As `OuterLayer` takes them.
     """
 
     @staticmethod
     def forward(ctx, h, x, D, *full):
-        """Evaluate the layer, shape ``(M, n, o)``."""
-        inputs = _with_one(x, D)
-        ctx.n_inputs = x.shape[2]
-        ctx.save_for_backward(h, inputs, D, *full)
-        y = x.new_empty(*x.shape[:2], D.shape[2])
-        for h_, x_, y_, D_, *full_ in _pieces(h, inputs, y, D, *full):
+        inputs, y = _prepare(ctx, h, x, D, *full)
+        for h_, x_, y_, D_, *full_ in _chunks(h, inputs, y, D, *full):
             weights = _weights(aligned("h", h_), D_, _map_of(*full_))
             torch.sum(weights.mul_(x_.unsqueeze(3)), 2, out=y_)
         return y
@@ -113,11 +84,10 @@ class NarrowLayer(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient):
-        """Gradients of all of them; that of x only if it is asked for."""
-        return _map_backward(ctx, gradient, NarrowLayer._piece)
+        return _map_backward(ctx, gradient, NarrowLayer._write)
 
     @staticmethod
-    def _piece(h, x, D, slope, map_, to_h, to_x, to_map):
+    def _write(h, x, D, slope, map_, to_h, to_x, to_map):
         h = aligned("h", h)
         slope = slope.unsqueeze(2)
         if to_x is not None:
@@ -129,52 +99,38 @@ class NarrowLayer(Function):
 
 
 class FactorLayer(Function):
-    """As `OuterLayer`, but never writes out the map.
+    """As `OuterLayer` with the factors of the map, which is never written out.
 
     ``y[n, o] = sum_k h[n, k] C[k, o] (sum_i x[n, i] A[k, i] B[i, o]) + sum_i x[n, i] D[i, o]``:
     for batches with fewer rows than the map has.
-
-    Parameters
-    ----------
-    h : Tensor of shape (M, n, k)
-    x : Tensor of shape (M, n, i), or (M, n, i - 1) if there is one more input, always 1
-    D : Tensor of shape (M, i, o)
-    A : Tensor of shape (M, k, i)
-    B : Tensor of shape (M, i, o)
-    C : Tensor of shape (M, k, o)
     """
 
     @staticmethod
     def forward(ctx, h, x, D, A, B, C):
-        """Evaluate the layer, shape ``(M, n, o)``."""
-        inputs = _with_one(x, D)
-        ctx.n_inputs = x.shape[2]
-        y = x.new_empty(*x.shape[:2], D.shape[2])
-        for h_, x_, y_, D_, A_, B_, C_ in _pieces(h, inputs, y, D, A, B, C):
+        inputs, y = _prepare(ctx, h, x, D, A, B, C)
+        for h_, x_, y_, D_, A_, B_, C_ in _chunks(h, inputs, y, D, A, B, C):
             inner = _inner(_scaled(x_, A_.unsqueeze(1)), aligned("B", B_))
             torch.sum(inner.mul_(h_.unsqueeze(3)).mul_(C_.unsqueeze(1)), 2, out=y_)
             y_ += product("constant", aligned("x", x_), aligned("D", D_))
-        ctx.save_for_backward(h, inputs, D, A, B, C)
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient):
-        """Gradients of all six; that of x only if it is asked for."""
         h, x, D, A, B, C = ctx.saved_tensors
-        asked = ctx.needs_input_grad[1]
-        to_x = torch.empty_like(x) if asked else gradient
+        needs_x = ctx.needs_input_grad[1]
+        to_x = torch.empty_like(x) if needs_x else gradient
         parts = h, D, A, B, C
         to_parts = [torch.empty_like(part) for part in parts]
-        for h_, x_, slope, to_x_, *both in _pieces(h, x, gradient, to_x, *parts[1:], *to_parts):
+        for h_, x_, slope, to_x_, *both in _chunks(h, x, gradient, to_x, *parts[1:], *to_parts):
             D_, A_, B_, C_, to_h_, to_d_, to_a_, to_b_, to_c_ = both
             B_, slope = aligned("B", B_), aligned("slope", slope)
             to_d_.copy_(product("constant", aligned("x", x_).mT, slope))
-            if asked:
+            if needs_x:
                 to_x_.copy_(product("constant", slope, aligned("D", D_).mT))
             rows, columns, factor = h_.unsqueeze(3), C_.unsqueeze(1), A_.unsqueeze(1)
             slope = slope.unsqueeze(2)
-            # computed once more: cheaper than to keep it
+            # computed again: cheaper than to keep it
             scaled = _scaled(x_, factor)
             terms = _inner(scaled, B_).mul_(slope)
             other = scratch("other", terms.shape, x)
@@ -186,44 +142,49 @@ class FactorLayer(Function):
             torch.bmm(to_inner, B_.mT, out=flat)
             other = scratch("other", scaled.shape, x)
             torch.sum(torch.mul(scaled, x_.unsqueeze(2), out=other), 1, out=to_a_)
-            if asked:
+            if needs_x:
                 to_x_ += scaled.mul_(factor).sum(2)
         to_h, *others = to_parts
-        return to_h, to_x[..., : ctx.n_inputs] if asked else None, *others
+        return to_h, to_x[..., : ctx.n_inputs] if needs_x else None, *others
 
 
-def _map_backward(ctx, gradient, piece):
-    """Backward pass of the layers that use the whole map, some members at a time.
+def _prepare(ctx, h, x, D, *full):
+    """Save tensors for the backward pass; return inputs (M, n, i) and an empty y (M, n, o).
 
-    Parameters
-    ----------
-    ctx
-        With `n_inputs`, and h, x, D and the map or its factors saved.
-    gradient : Tensor of shape (M, n, o)
-    piece : callable
-        Writes the gradients of h, x (if that is not None) and the map.
+    The last input is 1 if x has one less.
+    """
+    inputs = x if x.shape[2] == D.shape[1] else torch.nn.functional.pad(x, (0, 1), value=1.0)
+    ctx.n_inputs = x.shape[2]
+    ctx.save_for_backward(h, inputs, D, *full)
+    return inputs, x.new_empty(*x.shape[:2], D.shape[2])
+
+
+def _map_backward(ctx, gradient, write):
+    """Differentiate a layer that uses the whole map, in chunks of members.
+
+    `write` computes the gradients of h, x (if its target is not None) and the map.
     """
     h, x, D, *full = ctx.saved_tensors
-    asked = ctx.needs_input_grad[1]
-    to_x = torch.empty_like(x) if asked else gradient
+    needs_x = ctx.needs_input_grad[1]
+    to_x = torch.empty_like(x) if needs_x else gradient
     to_h, to_d = torch.empty_like(h), torch.empty_like(D)
     to_full = [torch.empty_like(factor) for factor in full]
     whole = h, x, D, gradient, to_h, to_x, to_d, *full, *to_full
-    for h_, x_, D_, slope, to_h_, to_x_, to_d_, *both in _pieces(*whole):
+    for h_, x_, D_, slope, to_h_, to_x_, to_d_, *both in _chunks(*whole):
         slope = aligned("slope", slope)
         to_d_.copy_(product("constant", aligned("x", x_).mT, slope))
         full_, to_full_ = both[: len(full)], both[len(full) :]
         to_map = _to_map(*to_full_)
-        piece(h_, x_, D_, slope, _map_of(*full_), to_h_, to_x_ if asked else None, to_map)
+        write(h_, x_, D_, slope, _map_of(*full_), to_h_, to_x_ if needs_x else None, to_map)
         if len(full) > 1:
             _factors_backward(*full_, to_map, *to_full_)
-    return to_h, to_x[..., : ctx.n_inputs] if asked else None, to_d, *to_full
+    return to_h, to_x[..., : ctx.n_inputs] if needs_x else None, to_d, *to_full
 
 
-def _pieces(h, x, *others):
-    """The same members of every tensor, as many as have their outer products in the cache."""
+def _chunks(h, x, *others):
+    """Cut the member axis so that the outer products of a chunk fit into the cache."""
     numbers = h.shape[1] * h.shape[2] * x.shape[2]
-    return pieces(numbers, h, x, *others)
+    return member_chunks(numbers, h, x, *others)
 
 
 def _shape(A, B):
@@ -235,7 +196,7 @@ def _full(A, B, C, out):
 
 
 def _map_of(*full):
-    """The whole map, from what `OuterLayer` was given."""
+    """Return the whole map, given itself or its factors."""
     if len(full) == 1:
         return full[0]
     A, B, C = full
@@ -243,7 +204,7 @@ def _map_of(*full):
 
 
 def _to_map(*to_full):
-    """Where the gradient of the map belongs: a place of its own if it goes on to three factors."""
+    """Return the target of the map's gradient: scratch memory if it goes on to three factors."""
     if len(to_full) == 1:
         return to_full[0]
     to_a, to_b, _ = to_full
@@ -266,11 +227,6 @@ def _factors_backward(A, B, C, gradient, to_a, to_b, to_c):
     torch.sum(product.mul_(A.unsqueeze(3)), 1, out=to_b)
     torch.mul(gradient, A.unsqueeze(3), out=product)
     torch.sum(product.mul_(B.unsqueeze(1)), 2, out=to_c)
-
-
-def _with_one(x, D):
-    """Inputs of shape (M, n, i), the last of them 1 if x has one less."""
-    return x if x.shape[2] == D.shape[1] else torch.nn.functional.pad(x, (0, 1), value=1.0)
 
 
 def _inner(scaled, B):

@@ -1,9 +1,9 @@
-"""Mixtures of experts: networks for all tasks, and gates that say how much each task heeds them."""
+"""Mixtures of experts: networks for all tasks, weighted by a gate for each task."""
 
 import torch
 from torch import nn
 
-from skmtl.nn._columns import in_pieces, own_columns
+from skmtl.nn._columns import columns_of_tasks, in_chunks
 from skmtl.nn._members import member_generators
 from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule
 
@@ -13,21 +13,6 @@ class MixtureNetwork(TaskModule):
 
     Source: Ma, Zhao, Yi, Chen, Hong and Chi, "Modeling task relationships in multi-task learning
     with multi-gate mixture-of-experts", KDD 2018, section 4.2.
-
-    Parameters
-    ----------
-    n_tasks, n_features, n_outputs : int
-        Tasks, features of a row (facts included) and outputs of a row.
-    seeds : sequence of M ints
-        One per member; they decide the initial weights.
-    hidden_layer_sizes : tuple of int
-        Layers of each expert.
-    head_layer_sizes : tuple of int
-        Hidden layers of each tower.
-    n_experts : int
-        Experts.
-    activation : str
-        Of all hidden layers.
     """
 
     task_only = ("gates", "heads")
@@ -57,7 +42,6 @@ class MixtureNetwork(TaskModule):
         self.heads = StackMLP((n_tasks,), widths, generators, activation, per_task=True)
 
     def outputs(self, x, tasks):
-        """Outputs of every block, see `TaskModule`."""
         experts = self.experts(x.flatten(1, 2).unsqueeze(1)).unflatten(2, x.shape[1:3])
         gates = self.gates(x, tasks).softmax(3)
         # (M, E, K, b, w) by (M, E, K, b, 1)
@@ -70,16 +54,8 @@ class ExtractionLevel(nn.Module):
 
     Parameters
     ----------
-    n_tasks, n_inputs : int
-        Tasks, and width of what the level reads.
-    layer_sizes : tuple of int
-        Layers of each expert.
     n_task_experts, n_shared_experts : int
         Experts of each task, and of all.
-    generators : list of torch.Generator
-        One per member.
-    activation : str
-        Of the experts.
     last : bool
         Whether no level follows, so that there is no gate of the shared path.
     """
@@ -103,16 +79,10 @@ class ExtractionLevel(nn.Module):
                 stack, n_inputs, n_outputs, generators, per_task=bool(stack), bias=False
             )
 
-        self.shared_experts = StackMLP(
-            (n_shared_experts,), widths, generators, activation, linear_output=False
-        )
+        network = widths, generators, activation
+        self.shared_experts = StackMLP((n_shared_experts,), *network, linear_output=False)
         self.task_experts = StackMLP(
-            (n_tasks, n_task_experts),
-            widths,
-            generators,
-            activation,
-            per_task=True,
-            linear_output=False,
+            (n_tasks, n_task_experts), *network, per_task=True, linear_output=False
         )
         self.task_gates = gate((n_tasks,), n_task_experts + n_shared_experts)
         if not last:
@@ -121,89 +91,48 @@ class ExtractionLevel(nn.Module):
             self.gate_of_shared = gate((), n_shared_experts)
 
     def forward(self, x, shared, tasks):
-        """What the task of every block extracts from it.
-
-        Parameters
-        ----------
-        x : Tensor of shape (M, 1 or K, b, d)
-            Inputs of the tasks; one block if all share its rows.
-        shared : Tensor of shape (M, 1 or K, b, d)
-            Inputs of the shared experts; one block if all share its rows.
-        tasks : Tensor of shape (M, K) of int64
-            The task of each block.
-
-        Returns
-        -------
-        Tensor of shape (M, K, b, w)
-        """
+        """Map inputs of tasks and of shared experts, (M, 1 or K, b, d) each, to (M, K, b, w)."""
         return self._mix(x, *self._experts(x, shared, tasks), tasks)
 
-    def _mix(self, columns, own, common, tasks=None):
-        """What the gates of the tasks make of the experts."""
+    def _mix(self, columns, single, common, tasks=None):
+        """Weight the experts by the gates of the tasks."""
         gates = self.task_gates(columns, tasks).softmax(3).unsqueeze(4)
-        n_own = own.shape[2]
-        mixed = (gates[:, :, :, :n_own] * own.transpose(2, 3)).sum(3)
-        return mixed + (gates[:, :, :, n_own:] * common.transpose(2, 3)).sum(3)
+        n = single.shape[2]
+        mixed = (gates[:, :, :, :n] * single.transpose(2, 3)).sum(3)
+        return mixed + (gates[:, :, :, n:] * common.transpose(2, 3)).sum(3)
 
     def _experts(self, columns, shared, tasks):
-        """Outputs of the experts: (M, T or K, E_t, n, w) and (M, 1 or K, E_s, n, w)."""
-        own = self.task_experts(columns.unsqueeze(2), tasks)
+        """Compute the experts' outputs: (M, T or K, E_t, n, w) and (M, 1 or K, E_s, n, w)."""
+        single = self.task_experts(columns.unsqueeze(2), tasks)
         if tasks is None:
-            return own, self.shared_experts(shared.unsqueeze(1)).unsqueeze(1)
+            return single, self.shared_experts(shared.unsqueeze(1)).unsqueeze(1)
         common = self.shared_experts(shared.flatten(1, 2).unsqueeze(1))
-        return own, common.unflatten(2, shared.shape[1:3]).transpose(1, 2)
+        return single, common.unflatten(2, shared.shape[1:3]).transpose(1, 2)
 
     def with_shared(self, columns, shared, trained):
-        """What every task and the shared path extract from all rows.
+        """Extract for every task, (M, T, R, w), and for the shared path, (M, R, w), from all rows.
 
-        Parameters
-        ----------
-        columns : Tensor of shape (M, T or 1, R, d)
-            What the tasks read.
-        shared : Tensor of shape (M, R, d)
-            What the shared path reads.
-        trained : Tensor of shape (M, T) of bool
-
-        Returns
-        -------
-        Tensors of shapes (M, T, R, w) and (M, R, w)
+        Tasks read `columns` (M, T or 1, R, d), the shared path `shared` (M, R, d).
         """
-        own, common = self._experts(columns, shared, None)
-        # the shared path heeds the experts of the tasks that are trained, and the shared ones
-        heed = self.gate_of_tasks(shared.unsqueeze(1))
-        heed = heed.masked_fill(~trained[:, :, None, None], -torch.inf)
-        heed = heed.transpose(1, 2).flatten(2)
-        heed = torch.cat([heed, self.gate_of_shared(shared)], dim=2).softmax(2)
-        experts = torch.cat([own.flatten(1, 2), common[:, 0]], dim=1)
-        return self._mix(columns, own, common), (heed.transpose(1, 2).unsqueeze(3) * experts).sum(1)
+        single, common = self._experts(columns, shared, None)
+        # the shared path weights the experts of the tasks that are trained, and the shared ones
+        gates = self.gate_of_tasks(shared.unsqueeze(1))
+        gates = gates.masked_fill(~trained[:, :, None, None], -torch.inf)
+        gates = gates.transpose(1, 2).flatten(2)
+        gates = torch.cat([gates, self.gate_of_shared(shared)], dim=2).softmax(2)
+        experts = torch.cat([single.flatten(1, 2), common[:, 0]], dim=1)
+        columns = self._mix(columns, single, common)
+        return columns, (gates.transpose(1, 2).unsqueeze(3) * experts).sum(1)
 
 
 class ExtractionNetwork(TaskModule):
     """Levels of experts, some shared and some of one task, and a tower for each task.
 
     Source: Tang, Liu, Zhao and Gong, "Progressive layered extraction (PLE)", RecSys 2020, section
-    4; one level is customised gate control (CGC), section 4.1.
+    4; one level is customised gate control (CGC), section 4.1. `n_task_experts` and
+    `n_shared_experts` count the experts of each task, and of all, on each level.
 
-    Parameters
-    ----------
-    n_tasks, n_features, n_outputs : int
-        Tasks, features of a row (facts included) and outputs of a row.
-    seeds : sequence of M ints
-        One per member; they decide the initial weights.
-    hidden_layer_sizes : tuple of int
-        Layers of each expert on each level.
-    head_layer_sizes : tuple of int
-        Hidden layers of each tower.
-    n_levels : int
-        Levels.
-    n_task_experts, n_shared_experts : int
-        Experts of each task, and of all, on each level.
-    activation : str
-        Of all hidden layers.
-
-    Notes
-    -----
-    On all levels but the last the shared path heeds the experts of all tasks, so that each row
+    On all levels but the last the shared path weights the experts of all tasks, so that each row
     passes through those of all tasks.
     """
 
@@ -246,11 +175,10 @@ class ExtractionNetwork(TaskModule):
         self._numbers = n_tasks * n_task_experts * max(hidden_layer_sizes)
 
     def outputs(self, x, tasks):
-        """Outputs of every block, see `TaskModule`."""
         if self.training or len(self.levels) == 1:
             return self._outputs(x, tasks)
         numbers = tasks.numel() * self._numbers
-        return in_pieces(lambda piece: self._outputs(piece, tasks), x, numbers)
+        return in_chunks(lambda chunk: self._outputs(chunk, tasks), x, numbers)
 
     def _outputs(self, x, tasks):
         if len(self.levels) == 1:
@@ -260,6 +188,6 @@ class ExtractionNetwork(TaskModule):
         columns = shared.unsqueeze(1)
         for level in self.levels[:-1]:
             columns, shared = level.with_shared(columns, shared, self.trained)
-        own = own_columns(columns, n_blocks, tasks)
+        columns = columns_of_tasks(columns, n_blocks, tasks)
         shared = shared.unflatten(1, (n_blocks, -1))
-        return self.heads(self.levels[-1](own, shared, tasks), tasks)
+        return self.heads(self.levels[-1](columns, shared, tasks), tasks)

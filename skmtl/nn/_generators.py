@@ -10,7 +10,7 @@ from skmtl.nn._members import MemberModule, kaiming_bound, uniform, variance_bou
 
 
 def _hyperfan_variance(rows, relu):
-    """Variance of a generated weight that keeps the variance of what flows through its layer.
+    """Return the variance of a generated weight that keeps that of what flows through its layer.
 
     Chang, Flokas and Lipson, "Principled weight initialization for hypernetworks", section 4, in
     the fan-in form: 1 / fan-in, twice that before a ReLU. A folded bias is one more input, which
@@ -20,7 +20,7 @@ def _hyperfan_variance(rows, relu):
 
 
 def _is_narrow(D, h):
-    """Whether a layer's weights are hardly more than the inputs of its inputs' outer product."""
+    """Tell whether a row's weights are hardly more numbers than its outer product of h and x."""
     return min(D.shape[1:]) < h.shape[2]
 
 
@@ -35,8 +35,6 @@ class CompressedGenerator(MemberModule):
         Widths of the target layer.
     folded : bool
         Whether the target's bias is one more row of A, B and D.
-    generators : list of torch.Generator
-        One per member.
     init : {"kaiming", "hyperfan"}
         ``"kaiming"``: every factor drawn as torch draws a linear layer of its shape.
         ``"hyperfan"``: no constant part, and factors whose product has the variance that the
@@ -74,33 +72,21 @@ class CompressedGenerator(MemberModule):
         return torch.baddbmm(self.D.flatten(1).unsqueeze(1), h, full.flatten(2))
 
     def evaluate(self, h, x):
-        """Apply the layer without its weights being written out.
+        """Apply the layer to rows x (M, n, n_inputs) without writing out the weights.
 
-        Parameters
-        ----------
-        h : Tensor of shape (M, n, width)
-            Representation of the task of every row.
-        x : Tensor of shape (M, n, n_inputs)
-
-        Returns
-        -------
-        Tensor of shape (M, n, n_outputs)
+        h (M, n, width) holds the representation of the task of every row.
         """
-        # numbers on the way, counted in multiples of n * width: about 5 (inputs + outputs), or
-        # 5 inputs and 8 maps. Nothing but the shapes of one member decides.
-        factors = self.A, self.B, self.C
+        # numbers computed, in multiples of n * width: about 5 (inputs + outputs), or 5 inputs and
+        # 8 maps. Only the shapes of one member decide.
         if _is_narrow(self.D, h):
             layer = NarrowLayer
         else:
             layer = FactorLayer if 5 * x.shape[1] <= 8 * self.B.shape[1] else OuterLayer
-        return layer.apply(h, x, self.D, *factors)
+        return layer.apply(h, x, self.D, self.A, self.B, self.C)
 
 
 class FullGenerator(MemberModule):
-    """One layer by an uncompressed linear map, W_t = h_t W + D.
-
-    Parameters are those of `CompressedGenerator`.
-    """
+    """One layer by an uncompressed linear map, W_t = h_t W + D, see `CompressedGenerator`."""
 
     def __init__(self, width, n_inputs, n_outputs, folded, generators, init, relu):
         super().__init__()
@@ -117,14 +103,9 @@ class FullGenerator(MemberModule):
         self.D = uniform(generators, 1, rows * n_outputs, bound=bound_d)
 
     def forward(self, h):
-        """Map ``(M, S, width)`` to the layer's weights, ``(M, S, rows * n_outputs)``."""
         return torch.baddbmm(self.D, h, self.W)
 
     def evaluate(self, h, x):
-        """Apply the layer without its weights being written out.
-
-        Parameters and returned values are those of `CompressedGenerator.evaluate`.
-        """
         rows = x.shape[2] + self.folded
         constant = self.D.view(len(x), rows, -1)
         full = self.W.unflatten(2, (rows, -1))

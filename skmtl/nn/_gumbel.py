@@ -1,4 +1,4 @@
-"""The Gumbel-Matrix network: modular layers, of whose components every task uses some.
+"""The Gumbel-Matrix network: modular layers, of whose components each task uses a part.
 
 Source: Maziarz et al., "Flexible multi-task networks by learning parameter allocation".
 """
@@ -13,6 +13,7 @@ from skmtl.nn._members import (
     MemberLinear,
     MemberModule,
     kaiming_bound,
+    keep_first,
     member_generators,
     take_members,
     trained_shares,
@@ -28,23 +29,15 @@ class GumbelNetwork(MemberModule):
 
     Parameters
     ----------
-    n_tasks, n_features, n_metadata, n_outputs : int
-        Tasks, features of a row, metadata of a task and outputs of a row.
-    seeds : sequence of M ints
-        One per member; they determine initial weights and noise.
     components : list of lists
         For every layer its components, see `ModularLayer`.
-    activation : str
-        Of dense components, after hidden layers and outputs.
     heads : {"own", "shared", "none"}
         A linear head for each task, one for all, or none: then components of the last layer end
         in a linear layer to the outputs.
-    initial : Tensor of shape (M, T, C)
-        Initial probabilities, C counting the components of all layers.
-    fixed : Tensor of shape (M, T, C), optional
-        As for `Allocation`.
+    initial, fixed : Tensor of shape (M, T, C)
+        As for `Allocation`, C counting the components of all layers.
     **routing
-        Settings of `Allocation`.
+        Other settings of `Allocation`.
 
     Attributes
     ----------
@@ -75,19 +68,12 @@ class GumbelNetwork(MemberModule):
         self.sizes = [len(layer) for layer in components]
         self.layers = torch.nn.ModuleList()
         width = n_features
-        for n, layer in enumerate(components):
+        for n, options in enumerate(components):
             last = heads == "none" and n == len(components) - 1
-            self.layers.append(
-                ModularLayer(
-                    layer,
-                    width,
-                    generators,
-                    activation,
-                    n_outputs if last else None,
-                    name=f"layer {n}",
-                )
-            )
-            width = self.layers[-1].width
+            outputs = n_outputs if last else None
+            layer = ModularLayer(options, width, generators, activation, outputs, f"layer {n}")
+            self.layers.append(layer)
+            width = layer.width
         self.head = None
         if heads == "shared":
             self.head = MemberLinear(width, n_outputs, generators)
@@ -104,42 +90,34 @@ class GumbelNetwork(MemberModule):
             **routing,
         )
         # drawn last, task by task: nothing else depends on the number of tasks
-        self.own_heads = self.own_biases = None
+        self.task_heads = self.task_biases = None
         if heads == "own":
             bound = kaiming_bound(width)
             # one draw for all tasks: training makes them differ
             draw = uniform(generators, 1, width, n_outputs, bound=bound).detach()
-            self.own_heads = torch.nn.Parameter(draw.repeat(1, n_tasks, 1, 1))
-            self.own_biases = uniform(generators, n_tasks, 1, n_outputs, bound=0.0)
+            self.task_heads = torch.nn.Parameter(draw.repeat(1, n_tasks, 1, 1))
+            self.task_biases = uniform(generators, n_tasks, 1, n_outputs, bound=0.0)
         self.networks_per_row = max(self.sizes)
         self._slots = None
 
     def keep_tasks(self, n_tasks):
-        """Keep the first tasks only."""
         self.allocation.keep_tasks(n_tasks)
-        if self.own_heads is not None:
-            self.own_heads = torch.nn.Parameter(self.own_heads.data[:, :n_tasks].clone())
-            self.own_biases = torch.nn.Parameter(self.own_biases.data[:, :n_tasks].clone())
+        keep_first(self, n_tasks, "task_heads", "task_biases")
 
     def mark_trained(self, trained):
-        """Learn which tasks each member has."""
         self.allocation.mark_trained(trained)
 
     def prepare(self, n_steps, metadata=None):
-        """Start the clock of the temperature."""
         self.allocation.prepare(n_steps, metadata)
 
     def after_step(self, active):
-        """Count a step."""
         self.allocation.after_step(active, self._slots)
         self._slots = None
 
     def after_epoch(self, active):
-        """Record the probabilities."""
         self.allocation.after_epoch(active)
 
     def learning_rate_factors(self):
-        """Return the factors of allocation logits and of the network that writes them."""
         factors = self.allocation.rate_factors()
         if bool((factors == 1).all()):
             return {}
@@ -147,20 +125,13 @@ class GumbelNetwork(MemberModule):
         return {name: factors for name in names if name.startswith("allocation.")}
 
     def decayed_parameters(self):
-        """Return the names of the weights of components and heads: no logits, no biases."""
-        return [
-            name
-            for name, _ in self.named_parameters()
-            if "bias" not in name and not name.startswith("allocation.")
-        ]
+        return [n for n in super().decayed_parameters() if not n.startswith("allocation.")]
 
     def shared_parameters(self):
-        """Return the names of components and of a head that all tasks share."""
-        own = ("own_", "allocation.logits")
-        return [name for name, _ in self.named_parameters() if not name.startswith(own)]
+        unshared = ("task_", "allocation.logits")
+        return [name for name, _ in self.named_parameters() if not name.startswith(unshared)]
 
     def step_penalty(self):
-        """Return the budget penalty of the tasks in the batch."""
         return self.allocation.step_penalty()
 
     def full(self, values):
@@ -172,17 +143,9 @@ class GumbelNetwork(MemberModule):
         return full
 
     def sampled(self, seeds):
-        """Return a view of this module that draws its allocations outside training.
+        """Return a view, with shared parameters, that samples allocations outside training.
 
-        Parameters
-        ----------
-        seeds : list of M ints
-            They determine the draws, which are the same in every call.
-
-        Returns
-        -------
-        GumbelNetwork
-            Shares all parameters with this one, which is left as it is.
+        The M seeds determine the draws, which are the same in every call.
         """
         view, router = copy.copy(self), copy.copy(self.allocation)
         router.sample_seeds = seeds
@@ -190,17 +153,7 @@ class GumbelNetwork(MemberModule):
         return view
 
     def forward(self, x, tasks, slots, metadata=None, shared_rows=False):
-        """Evaluate every block of rows with the components and the head of its task.
-
-        Parameters
-        ----------
-        x, tasks, slots, metadata, shared_rows
-            See `ModuleInputs`.
-
-        Returns
-        -------
-        Tensor of shape (M, K, b, n_outputs)
-        """
+        """Evaluate every block of rows with the components and the head of its task."""
         on = self.full(self.allocation(tasks, slots, metadata))
         if self.training:
             self._slots = slots
@@ -248,7 +201,7 @@ class GumbelNetwork(MemberModule):
             return hidden
         if self.head is not None:
             return self.head(hidden.flatten(1, 2)).unflatten(1, hidden.shape[1:3])
-        heads, biases = self.own_heads, self.own_biases
+        heads, biases = self.task_heads, self.task_biases
         if not self.training and bool((tasks < 0).any()):
             share = trained_shares(self.allocation.trained, heads)[..., None, None]
             heads = torch.cat([heads, (share * heads).sum(1, keepdim=True)], dim=1)

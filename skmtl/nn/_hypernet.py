@@ -18,6 +18,7 @@ from skmtl.nn._members import (
     FEW_ROWS,
     MemberLinear,
     MemberModule,
+    keep_first,
     member_generators,
     take_members,
     trained_shares,
@@ -31,14 +32,8 @@ class TaskHypernetwork(MemberModule):
 
     Parameters
     ----------
-    n_tasks, n_features, n_metadata, n_outputs : int
-        Tasks, features of a row, metadata of a task and outputs of a row.
-    seeds : sequence of M ints
-        One per member; they determine the initial weights.
     embedding_dim : int
         Length of a task's learned vector; 0 for metadata only.
-    hidden_layer_sizes : tuple of int
-        Hidden layers of a task's network.
     hypernet_layers, hypernet_width : int
         Layers of the feature extractor and their width; without layers the weight generators
         read the embedding and the metadata themselves.
@@ -55,10 +50,9 @@ class TaskHypernetwork(MemberModule):
         Whether a generated linear model, zero at the start, is added to the network: intercepts
         and slopes linear in metadata and in how far the embedding has moved from its initial
         draw, as in a mixed model with cross-level interactions.
-    embedding_alpha : float or sequence of M floats
-        Strength of the pull of the embeddings to their mean.
-    interaction_alpha : float or sequence of M floats
-        Strength of the pull to zero of the linear path's slopes that are linear in metadata.
+    embedding_alpha, interaction_alpha : float or sequence of M floats
+        Strengths of the pull of embeddings to their mean, and of the pull to zero of the linear
+        path's slopes that are linear in metadata.
     embeddings_apart : bool
         Whether every task's embedding has an initial draw of its own, instead of one for all.
 
@@ -71,14 +65,14 @@ class TaskHypernetwork(MemberModule):
     trained : Tensor of shape (M, T) of bool
         Tasks that count in the mean embedding.
     centre : Tensor of shape (M, 1, embedding_dim) or None
-        What stands for the mean embedding where it is that of other tasks, see `for_new_tasks`.
+        Replaces the mean embedding where it is that of other tasks, see `for_new_tasks`.
     """
 
     resumed_buffers = ("origin",)
     gradient_form = "slots"
     # hand-written backward passes manage their own memory, which vmap does not know
     batched_passes = False
-    # number of hooks that read written networks: then they are written out for few rows, too
+    # number of hooks that read written networks: these are then written out for few rows, too
     readers = 0
 
     def __init__(
@@ -125,14 +119,12 @@ class TaskHypernetwork(MemberModule):
             generator(widths[-1], a, b, folded, generators, init, activation == "relu" and n < last)
             for n, (a, b) in enumerate(self.shapes)
         )
-        self.target_biases = nn.ModuleList(
-            ()
-            if folded
-            else (
-                MemberLinear(widths[-1], b, generators, bound=0.0 if he else None)
-                for _, b in self.shapes
+        self.target_biases = nn.ModuleList()
+        if not folded:
+            bound = 0.0 if he else None
+            self.target_biases.extend(
+                MemberLinear(widths[-1], b, generators, bound) for _, b in self.shapes
             )
-        )
         self.skip = None
         if linear_skip:
             self.skip = MemberLinear(n_inputs, (n_features + 1) * n_outputs, generators, bound=0.0)
@@ -152,7 +144,7 @@ class TaskHypernetwork(MemberModule):
 
     @torch.no_grad()
     def _open_intercepts(self, generators):
-        """Let the intercepts of the linear path listen to the embeddings from the first step on.
+        """Make the intercepts of the linear path depend on the embeddings from the first step on.
 
         Tasks differ first of all in level. The path reads how far an embedding has moved from the
         initial draw, so that it is zero at the start whatever its weights are. Weights of length
@@ -167,20 +159,15 @@ class TaskHypernetwork(MemberModule):
         weight[:, :embedding_dim, -1] = 0.3 * direction / direction.norm(dim=1, keepdim=True)
 
     def keep_tasks(self, n_tasks):
-        """Keep the first tasks only."""
-        self.embeddings = nn.Parameter(self.embeddings.data[:, :n_tasks].clone())
-        self.trained = self.trained[:, :n_tasks].clone()
+        keep_first(self, n_tasks, "embeddings", "trained")
 
     def mark_trained(self, trained):
-        """Leave tasks without rows out of the mean embedding."""
         self.trained = trained
 
     def decayed_parameters(self):
-        """Return all but biases and embeddings; the latter have a penalty of their own."""
         return [name for name in super().decayed_parameters() if name != "embeddings"]
 
     def shared_parameters(self):
-        """Return all but the embeddings, which belong to one task each."""
         return [name for name in super().shared_parameters() if name != "embeddings"]
 
     def mean_embedding(self):
@@ -190,7 +177,7 @@ class TaskHypernetwork(MemberModule):
         return trained_shares(self.trained, self.embeddings).unsqueeze(1) @ self.embeddings
 
     def penalty(self):
-        """Sum squared distances of the embeddings from their mean, and squares of the interactions.
+        """Sum squared distances of embeddings from their mean, and squares of the interactions.
 
         Times ``embedding_alpha`` and ``interaction_alpha``; None if neither is pulled.
         """
@@ -209,7 +196,6 @@ class TaskHypernetwork(MemberModule):
         return weights.unflatten(2, (-1, self.n_outputs))[:, :, :-1]
 
     def use_smooth_operations(self):
-        """Write networks out, by operations that can be differentiated twice."""
         self.readers += 1
         for layer in self.layers:
             layer.by_hand = False
@@ -220,20 +206,11 @@ class TaskHypernetwork(MemberModule):
 
     @torch.no_grad()
     def for_new_tasks(self, n_tasks, noise):
-        """Copy that trains the embeddings of other tasks only, everything else frozen.
+        """Copy the module to train the embeddings of other tasks only, everything else frozen.
 
-        Parameters
-        ----------
-        n_tasks : int
-            New tasks; their embeddings start at, and are pulled to, the mean of those trained on.
-        noise : Tensor of shape (M,)
-            Mean squared error that is left. The pull is the noise over the variance of the
-            embeddings trained on, in each dimension: with normal errors and embeddings that makes
-            the result the most probable embedding.
-
-        Returns
-        -------
-        TaskHypernetwork
+        They start at, and are pulled to, the mean embedding. The pull is the remaining mean squared
+        error, `noise` (M,), over the variance of the trained embeddings, in each dimension: with
+        normal errors and embeddings that makes the result the most probable embedding.
         """
         module = copy.deepcopy(self).requires_grad_(False)
         module.centre = self.mean_embedding().clone()
@@ -250,25 +227,14 @@ class TaskHypernetwork(MemberModule):
 
         The new tasks do not count in the mean embedding, so that nothing changes for the others.
         """
-        self.embeddings = nn.Parameter(
-            torch.cat([self.embeddings.data, module.embeddings.data], dim=1)
-        )
+        embeddings = [self.embeddings.data, module.embeddings.data]
+        self.embeddings = nn.Parameter(torch.cat(embeddings, dim=1))
         self.trained = torch.cat([self.trained, torch.zeros_like(module.trained)], dim=1)
 
     def representations(self, tasks, metadata=None):
-        """Return the inputs of the hypernetwork: embedding, then metadata.
+        """Concatenate embeddings of tasks (M, S) and standardised metadata (M, S, n_metadata).
 
-        Parameters
-        ----------
-        tasks : Tensor of shape (M, S) of int64
-            Task numbers; outside training -1 stands for an unseen task, which gets the mean
-            embedding.
-        metadata : Tensor of shape (M, S, n_metadata), optional
-            Standardised.
-
-        Returns
-        -------
-        Tensor of shape (M, S, embedding_dim + n_metadata)
+        An unseen task, -1 outside training, gets the mean embedding.
         """
         z = take_members(self.embeddings, tasks if self.training else tasks.clamp(min=0))
         if not self.training:
@@ -276,17 +242,7 @@ class TaskHypernetwork(MemberModule):
         return z if metadata is None else torch.cat([z, metadata], dim=2)
 
     def forward(self, x, tasks, slots, metadata=None, shared_rows=False):
-        """Evaluate every block of rows with the network of its task.
-
-        Parameters
-        ----------
-        x, tasks, slots, metadata, shared_rows
-            See `ModuleInputs`.
-
-        Returns
-        -------
-        Tensor of shape (M, K, b, n_outputs)
-        """
+        """Evaluate every block of rows with the network of its task."""
         z = self.representations(tasks, metadata)
         h = z
         for layer in self.extractor:
@@ -303,18 +259,9 @@ class TaskHypernetwork(MemberModule):
         return self._by_block(x.flatten(0, 1), h, moved, slots).unflatten(0, x.shape[:2])
 
     def _by_block(self, x, h, moved, slots):
-        """Write out the network of every task, and multiply its blocks with it.
+        """Write out every task's network, and multiply its blocks x (M * K, b, n_features) with it.
 
-        Parameters
-        ----------
-        x : Tensor of shape (M * K, b, n_features)
-        h, moved : Tensors of shape (M, S, ...)
-            Inputs of the generators and of the linear path, for every task.
-        slots : Tensor of shape (M, K)
-
-        Returns
-        -------
-        Tensor of shape (M * K, b, n_outputs)
+        The generators read h (M, S, width), the linear path `moved` (M, S, n_inputs).
         """
         y = x
         last = len(self.shapes) - 1
@@ -331,17 +278,9 @@ class TaskHypernetwork(MemberModule):
         return y
 
     def _by_row(self, x, h, moved, slots):
-        """Take every row as the only one of its task: less is written where tasks have few rows.
+        """Evaluate rows (M, n, n_features), each as the only one of its task.
 
-        Parameters
-        ----------
-        x : Tensor of shape (M, n, n_features)
-        h, moved : Tensors of shape (M, S, ...)
-        slots : Tensor of shape (M, n)
-
-        Returns
-        -------
-        Tensor of shape (M, n, n_outputs)
+        Writes less where tasks have few rows.
         """
         h = take_members(h, slots)
         y = x
@@ -359,25 +298,13 @@ class TaskHypernetwork(MemberModule):
 
 
 def _per_member(values, like, n_axes):
-    """One number for all members or one for each, shape (M, 1, ...), `n_axes` of length 1."""
+    """Expand one number for all members or one for each to (M, 1, ...), `n_axes` of length 1."""
     values = torch.as_tensor(values, dtype=like.dtype).reshape(-1, *(1,) * n_axes)
     return values.expand(len(like), *(-1,) * n_axes).clone()
 
 
 def _apply_layer(x, weights, shape):
-    """Multiply every block with its own layer, whose last row is the bias.
-
-    Parameters
-    ----------
-    x : Tensor of shape (M * K, b, d_in)
-    weights : Tensor of shape (M, K, (d_in + 1) * d_out)
-    shape : tuple of two ints
-        d_in and d_out.
-
-    Returns
-    -------
-    Tensor of shape (M * K, b, d_out)
-    """
+    """Multiply blocks (M * K, b, d_in) with their layers (M, K, (d_in + 1) * d_out), bias last."""
     d_in, d_out = shape
     # split, not sliced: the gradient is then written once
     weights, bias = weights.view(-1, d_in + 1, d_out).split([d_in, 1], dim=1)

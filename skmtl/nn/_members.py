@@ -1,6 +1,6 @@
 """The member axis: modules whose every parameter is a stack of M independent networks' parameters.
 
-Also the random generators that make a member the same alone and in company.
+Also the random generators that make a member independent of the others.
 """
 
 import copy
@@ -19,29 +19,16 @@ ACTIVATIONS = {
     "tanh": torch.tanh,
 }
 
-# rows for each task of a batch, on average, up to which a network is not worth writing out: blocks
-# are rows then
+# average rows per task of a batch up to which a network is not written out: blocks are rows then
 FEW_ROWS = 3
 _PURPOSES = ("initialisation", "rows", "validation", "weighting", "noise", "preferences")
 
 
 def member_generators(seeds, purpose):
-    """Give every member a random generator of its own for one purpose.
+    """Return one CPU generator for one purpose per member, the same on every device.
 
-    A generator depends on the member's seed and on the purpose alone, so that what a member draws
-    changes neither with its company nor with how often it draws for something else.
-
-    Parameters
-    ----------
-    seeds : sequence of int
-        One non-negative seed per member.
-    purpose : {"initialisation", "rows", "validation", "weighting", "noise", "preferences"}
-        What the numbers are for.
-
-    Returns
-    -------
-    list of torch.Generator
-        Generators on the CPU, so that a seed means the same on every device.
+    A generator depends only on the member's seed (a non-negative int) and on the purpose, one of
+    `_PURPOSES`, and not on other members or on draws for another purpose.
     """
     key = _PURPOSES.index(purpose)
     states = [np.random.SeedSequence([int(seed), key]).generate_state(1)[0] for seed in seeds]
@@ -49,54 +36,41 @@ def member_generators(seeds, purpose):
 
 
 def uniform(generators, *shape, bound):
-    """Parameter of shape ``(M, *shape)`` from U(-bound, bound), each member by its generator."""
+    """Draw a parameter of shape ``(M, *shape)`` from U(-bound, bound), member by member."""
     draws = [torch.rand(shape, generator=generator) for generator in generators]
     return nn.Parameter((torch.stack(draws) * 2 - 1) * bound)
 
 
 def kaiming_bound(fan_in):
-    """Bound of the uniform draw of torch's ``Linear``, 1 / sqrt(fan_in)."""
+    """Return the bound of the uniform draw of torch's ``Linear``, 1 / sqrt(fan_in)."""
     return 1.0 / math.sqrt(max(fan_in, 1))
 
 
 def variance_bound(variance):
-    """Bound of the uniform draw that has the given variance."""
+    """Return the bound of the uniform draw that has the given variance."""
     return math.sqrt(3.0 * variance)
 
 
 def take_members(values, members):
-    """Rows of `values`, shape ``(M, n, ...)``, by number, separately for every member.
-
-    Parameters
-    ----------
-    values : Tensor of shape (M, n, ...)
-        One table per member.
-    members : Tensor of shape (M, k)
-        Row numbers, each into the table of its own member.
-
-    Returns
-    -------
-    Tensor of shape (M, k, ...)
-    """
+    """Take rows `members` (M, k) of `values` (M, n, ...), for every member."""
     n_members, n_rows = values.shape[:2]
     offset = torch.arange(n_members, device=values.device).unsqueeze(1) * n_rows
     taken = values.flatten(0, 1).index_select(0, (members + offset).flatten())
     return taken.view(n_members, members.shape[1], *values.shape[2:])
 
 
+def keep_first(module, n_tasks, *names):
+    """Cut parameters and buffers (M, T, ...) of a module to the first tasks."""
+    for name in names:
+        tensor = getattr(module, name)
+        if tensor is not None:
+            first = tensor.detach()[:, :n_tasks].clone()
+            is_parameter = isinstance(tensor, nn.Parameter)
+            setattr(module, name, nn.Parameter(first) if is_parameter else first)
+
+
 def trained_shares(trained, like):
-    """Share of each task in a mean over those that a member has trained on.
-
-    Parameters
-    ----------
-    trained : Tensor of shape (M, T) of bool
-    like : Tensor
-        Has the type.
-
-    Returns
-    -------
-    Tensor of shape (M, T)
-    """
+    """Return the weights (M, T) of a mean over the trained tasks, with the dtype of `like`."""
     share = trained.to(like.dtype)
     return share / share.sum(1, keepdim=True).clamp(min=1)
 
@@ -105,13 +79,27 @@ class MemberModule(nn.Module):
     """Base class of every architecture: M networks as slices of the same tensors.
 
     Every parameter and buffer has shape ``(n_members, ...)``, and ``forward`` never mixes members.
+    Architectures are called with the fields of `ModuleInputs` and return outputs of shape
+    (M, K, b, n_outputs). Parameters that constructors share:
+
+    n_tasks, n_features, n_metadata, n_outputs : int
+        Tasks, features of a row, metadata of a task and outputs of a row. A `TaskModule` counts
+        metadata among the features.
+    seeds : sequence of M ints
+        One per member; they determine initial weights and noise.
+    generators : list of torch.Generator
+        One per member, to draw initial weights.
+    hidden_layer_sizes, head_layer_sizes : tuple of int
+        Widths of hidden layers: of networks, trunks or experts, and of the heads of the tasks.
+    activation : str
+        Key of `ACTIVATIONS`, after all hidden layers.
     """
 
     # buffers that a fit which goes on from another takes over with the parameters
     resumed_buffers = ()
     # how many networks a row passes through: what is kept for the backward pass grows with it
     networks_per_row = 1
-    # how the gradients of tasks are told apart cheaply, see `task_gradients`; None: pass by pass
+    # how gradients of tasks are computed cheaply, see `task_gradients`; None: pass by pass
     gradient_form = None
     # whether torch can make several backward passes at once
     batched_passes = True
@@ -122,148 +110,83 @@ class MemberModule(nn.Module):
         return next(self.parameters()).shape[0]
 
     def part(self, members):
-        """Copy of some of the members.
-
-        Parameters
-        ----------
-        members : list of int or slice
-            A member may be in it several times.
-
-        Returns
-        -------
-        MemberModule
-            Without hooks: they belong to whoever looks at this one.
-        """
+        """Copy the given members (list of int, with repetitions, or slice), without hooks."""
         # the tensors are replaced before they are copied
         memo = {}
         for module in self.modules():
             for hooks in (module._forward_hooks, module._forward_pre_hooks):
                 memo[id(hooks)] = OrderedDict()
             for value in vars(module).values():
-                # what a forward pass has left behind may have a graph
+                # what a forward pass has left may have a graph
                 if isinstance(value, torch.Tensor):
                     memo[id(value)] = value.detach()
         for tensor in [*self.parameters(), *self.buffers()]:
-            piece = tensor.detach()[members].clone()
+            taken = tensor.detach()[members].clone()
             if isinstance(tensor, nn.Parameter):
-                piece = nn.Parameter(piece, requires_grad=tensor.requires_grad)
-            memo[id(tensor)] = piece
+                taken = nn.Parameter(taken, requires_grad=tensor.requires_grad)
+            memo[id(tensor)] = taken
         return copy.deepcopy(self, memo)
 
     def use_smooth_operations(self):
-        """Do with operations of torch what is done by hand and has no second derivative.
-
-        Nothing to do by default.
-        """
+        """Replace hand-written operations by torch's, which have second derivatives."""
 
     def keep_tasks(self, n_tasks):
-        """Forget all but the first tasks; nothing to do by default.
-
-        Parameters
-        ----------
-        n_tasks : int
-        """
+        """Keep the first tasks only."""
 
     def mark_trained(self, trained):
-        """Learn which tasks each member trains on; nothing to do by default.
-
-        Parameters
-        ----------
-        trained : Tensor of shape (M, T) of bool
-        """
+        """Receive which tasks each member trains on, (M, T) of bool."""
 
     def decayed_parameters(self):
-        """Names of the parameters that weight decay shrinks: all whose name has no "bias"."""
+        """Return the names of parameters with weight decay: all without "bias" in their name."""
         return [name for name, _ in self.named_parameters() if "bias" not in name]
 
     def prepare(self, n_steps, metadata=None):
-        """Learn what training is to be like, after `mark_trained`; nothing to do by default.
+        """Receive the maximal number of steps (M,) and standardised metadata (M or 1, T, m).
 
-        Parameters
-        ----------
-        n_steps : Tensor of shape (M,)
-            Steps that each member makes at most.
-        metadata : Tensor of shape (M or 1, T, n_metadata), optional
-            Standardised facts about all tasks.
+        Called after `mark_trained`, before training.
         """
 
     def learning_rate_factors(self):
-        """Multiples of the learning rate that some parameters are stepped with.
+        """Return multiples of the learning rate, numbers or (M,), by parameter name; 1 by default.
 
-        Asked for after `mark_trained`, when the optimiser starts.
-
-        Returns
-        -------
-        dict of str to float or Tensor of shape (M,)
-            By name of the parameter; those that are not named have 1.
+        Called after `mark_trained`, when the optimiser starts.
         """
         return {}
 
     def shared_parameters(self):
-        """Names of the parameters that the losses of several tasks reach: all by default."""
+        """Return the names of the parameters that the losses of several tasks reach."""
         return [name for name, _ in self.named_parameters()]
 
     def after_step(self, active):
-        """Learn that the optimiser has made a step; nothing to do by default.
+        """Update state after a step of the `active` members, (M,) of bool; None if all made it.
 
         What changes here and belongs to the weights, so that the best state is kept, must be a
         parameter; a buffer serves training only and is put back when it ends.
-
-        Parameters
-        ----------
-        active : Tensor of shape (M,) of bool, or None
-            Members that made it; None if all did.
         """
 
     def after_epoch(self, active):
-        """Learn that an epoch is over; nothing to do by default.
-
-        Parameters
-        ----------
-        active : Tensor of shape (M,) of bool
-            Members that still train.
-        """
+        """Update state after an epoch of the `active` members, (M,) of bool."""
 
     def step_penalty(self):
-        """Penalty of what the last batch was evaluated with, added to a member's mean loss.
-
-        Returns
-        -------
-        Tensor of shape (M,) or None
-        """
-        return None
+        """Return a penalty (M,) of the last batch, added to each member's mean loss, or None."""
 
     def penalty(self):
-        """Penalty of the architecture, added to the sum of a member's losses; None if it has none.
-
-        Returns
-        -------
-        Tensor of shape (M,) or None
-        """
-        return None
+        """Return a penalty (M,) added to the sum of each member's losses, or None."""
 
 
 class MemberLinear(MemberModule):
-    """M linear layers side by side.
+    """M linear layers, batched.
 
-    Parameters
-    ----------
-    n_inputs, n_outputs : int
-        Widths.
-    generators : list of torch.Generator
-        One per member.
-    bound : float, optional
-        Bound of the uniform draw of the weights; that of torch's ``Linear`` by default. Biases
-        start at zero if it is given, else as torch's ``Linear``.
+    Weights are drawn from U(-bound, bound), and biases start at zero; without a bound, both are
+    initialised as in torch's ``Linear``.
     """
 
     def __init__(self, n_inputs, n_outputs, generators, bound=None):
         super().__init__()
-        default = kaiming_bound(n_inputs)
-        bias_bound = default if bound is None else 0.0
-        self.weight = uniform(
-            generators, n_inputs, n_outputs, bound=default if bound is None else bound
-        )
+        bias_bound = 0.0
+        if bound is None:
+            bound = bias_bound = kaiming_bound(n_inputs)
+        self.weight = uniform(generators, n_inputs, n_outputs, bound=bound)
         self.bias = uniform(generators, 1, n_outputs, bound=bias_bound)
 
     def forward(self, x):

@@ -18,8 +18,8 @@ _EMBEDDING_SHARE = 0.03
 # a hypernetwork of this width costs nothing
 _FEWEST_CHUNKS, _SMALLEST_WIDTH, _WIDTH_OF_SMALL = 8, 8, 32
 _MOST_CHUNKS = 64
-# parameters of a network up to which it is written as a whole if nothing else is said: its
-# hypernetwork costs little then, and gives each preference a network more of its own
+# parameters of a network up to which it is written as a whole by default: its hypernetwork costs
+# little then, and lets the networks of preferences differ more
 _LARGEST_WHOLE = 20_000
 # standard deviation of what the preference adds to a chunk's coefficients at the start
 _INITIAL_SPREAD = 0.2
@@ -28,19 +28,8 @@ _INITIAL_SPREAD = 0.2
 def chunk_plan(size, n_tasks, width=None):
     """Choose the number of chunks of a network and the width of the small network before them.
 
-    Parameters
-    ----------
-    size : int
-        Parameters of the network to write.
-    n_tasks : int
-        Length of a preference.
-    width : int, optional
-        Of the hidden layer, if it is given.
-
-    Returns
-    -------
-    n_chunks, width : int
-        Such that all parameters together are at most 1.1 times `size`, unless that is too small.
+    All parameters together are at most 1.1 times `size`, those of the network, unless that is too
+    small or the width is given.
     """
     n_chunks = int(math.sqrt(_EMBEDDING_SHARE * size))
     n_chunks = min(max(n_chunks, _FEWEST_CHUNKS), _MOST_CHUNKS)
@@ -59,17 +48,15 @@ class ParetoNetwork(MemberModule):
     share and ``a_c(p) = z_c + O (h(p) * V z_c)``, where z_c is an embedding of the chunk and h(p)
     the last hidden layer of a small network. At the start the embeddings are unit vectors and the
     columns of W the chunks of a well-initialised network, so that all preferences begin near it.
+    Preferences are given as `rays` (M, P, T), of sum 1, as the solver follows them.
 
     Parameters
     ----------
     network : WrittenNetwork
         What is written.
-    n_tasks : int
-    seeds : sequence of M ints
-        One per member; they decide the initial weights.
     compression : bool or "auto"
         Whether the parameters are written in chunks, by about as many parameters. Otherwise there
-        is one chunk and as many columns as f is wide. "auto": for more than 20,000 of them.
+        is one chunk and one column more than h is wide. "auto": for more than 20,000 of them.
     hypernet_layers : int
         Hidden layers of the small network.
     hypernet_width : int or None
@@ -87,7 +74,7 @@ class ParetoNetwork(MemberModule):
         super().__init__()
         if compression == "auto":
             compression = network.size > _LARGEST_WHOLE
-        # those of "initialisation" have drawn the network to begin with
+        # those of "initialisation" have drawn the initial network
         generators = member_generators(seeds, "noise")
         self.network, self.n_tasks = network, n_tasks
         if compression:
@@ -102,12 +89,11 @@ class ParetoNetwork(MemberModule):
         start = nn.functional.pad(start, (0, n_chunks * chunk_size - network.size))
         start = start.unflatten(1, (n_chunks, chunk_size))
         if n_columns > n_chunks:
-            # the others: as large, and not yet used by more than the preference asks for
-            places = [
-                torch.randn(n_columns - n_chunks, chunk_size, generator=g) for g in generators
-            ]
+            # the others: as large, and used only by what a preference adds
+            shape = n_columns - n_chunks, chunk_size
+            draws = [torch.randn(shape, generator=g) for g in generators]
             size = start.square().mean((1, 2), keepdim=True).sqrt()
-            start = torch.cat([start, torch.stack(places) * size], dim=1)
+            start = torch.cat([start, torch.stack(draws) * size], dim=1)
         self.projection = nn.Parameter(start.clone())
         identity = torch.eye(n_chunks, n_columns)
         self.chunk_embeddings = nn.Parameter(identity.expand(len(seeds), -1, -1).clone())
@@ -115,49 +101,38 @@ class ParetoNetwork(MemberModule):
         # of variance 1 for every chunk, since its embedding is a unit vector
         self.chunk_weight = uniform(generators, n_columns, width, bound=math.sqrt(3.0))
         self.input_bias = uniform(generators, 1, width, bound=1.0)
-        self.hidden_weights = nn.ParameterList()
-        self.hidden_biases = nn.ParameterList()
+        self.hidden_weights, self.hidden_biases = nn.ParameterList(), nn.ParameterList()
+        bound = kaiming_bound(width) * math.sqrt(3)
         for _ in range(hypernet_layers - 1):
-            self.hidden_weights.append(
-                uniform(generators, width, width, bound=kaiming_bound(width) * math.sqrt(3))
-            )
+            self.hidden_weights.append(uniform(generators, width, width, bound=bound))
             self.hidden_biases.append(uniform(generators, 1, width, bound=0.0))
         bound = _INITIAL_SPREAD * math.sqrt(3 / width)
         self.output_weight = uniform(generators, width, n_columns, bound=bound)
         self.output_bias = uniform(generators, 1, n_columns, bound=0.0)
 
     def decayed_parameters(self):
-        """Weights, but not embeddings: without them nothing would be written."""
+        """Exclude embeddings, too: without them nothing would be written."""
         return [n for n in super().decayed_parameters() if n != "chunk_embeddings"]
 
     def mark_trained(self, trained):
-        """Leave tasks without rows out of the mean for unseen tasks."""
         self.trained = trained
 
-    def own_parameters(self):
-        """By name, with an axis for preferences."""
+    def parameters_by_name(self):
+        """Return the parameters by name, with an axis for preferences, (M, 1, ...)."""
         return {name: p.unsqueeze(1) for name, p in self.named_parameters()}
 
     def layer_names(self):
-        """Names of weight and bias of the layers that read a preference, from the first on."""
+        """Return names of weight and bias of every layer that reads a preference, in order."""
         hidden = range(len(self.hidden_weights))
-        return [
-            ("input_weight", "input_bias"),
-            *((f"hidden_weights.{n}", f"hidden_biases.{n}") for n in hidden),
-        ]
+        names = [(f"hidden_weights.{n}", f"hidden_biases.{n}") for n in hidden]
+        return [("input_weight", "input_bias"), *names]
 
     def layers(self, rays, parameters):
-        """What every layer of the small network says.
-
-        Parameters
-        ----------
-        rays : Tensor of shape (M, P, T)
-            Preferences as the solver follows them, of sum 1.
-        parameters : dict of str to Tensor of shape (M, 1, ...)
+        """Compute every layer of the small network from rays and `parameters_by_name`.
 
         Returns
         -------
-        told : Tensor of shape (M, P, 1, T)
+        scaled : Tensor of shape (M, P, 1, T)
             The preferences, of mean 0 and a size that does not depend on the number of tasks.
         hidden : list of Tensor of shape (M, P, 1, width)
         gates : Tensor of shape (M, 1, chunks, width)
@@ -166,55 +141,31 @@ class ParetoNetwork(MemberModule):
         coefficients : Tensor of shape (M, P, chunks, columns)
             What the projection is multiplied with.
         """
-        told = (self.n_tasks * rays - 1).unsqueeze(2)
+        scaled = (self.n_tasks * rays - 1).unsqueeze(2)
         hidden = []
         for weight, bias in self.layer_names():
-            read = hidden[-1] if hidden else told
+            read = hidden[-1] if hidden else scaled
             hidden.append(torch.tanh(read @ parameters[weight] + parameters[bias]))
         chunks = parameters["chunk_embeddings"]
         gates = chunks @ parameters["chunk_weight"]
         last = (hidden[-1] * gates) @ parameters["output_weight"]
-        return told, hidden, gates, chunks + last + parameters["output_bias"]
+        return scaled, hidden, gates, chunks + last + parameters["output_bias"]
 
     def from_coefficients(self, coefficients, parameters):
-        """The networks, shape (M, P, N), whose coefficients are (M, P, chunks, columns)."""
+        """Write the networks (M, P, N) with coefficients (M, P, chunks, columns)."""
         # one product instead of one for each preference, which would copy the projection
         rows = coefficients.flatten(1, 2) @ parameters["projection"].squeeze(1)
         written = rows.unflatten(1, coefficients.shape[1:3])
         return written.flatten(2)[..., : self.network.size]
 
     def write(self, rays, parameters=None):
-        """Parameters of the network of every preference.
-
-        Parameters
-        ----------
-        rays : Tensor of shape (M, P, T)
-            Preferences as the solver follows them, of sum 1.
-        parameters : dict of str to Tensor of shape (M, 1, ...), optional
-            Instead of the module's own.
-
-        Returns
-        -------
-        Tensor of shape (M, P, N)
-        """
+        """Write the parameters (M, P, N) of the network of every preference."""
         if parameters is None:
-            parameters = self.own_parameters()
-        coefficients = self.layers(rays, parameters)[-1]
-        return self.from_coefficients(coefficients, parameters)
+            parameters = self.parameters_by_name()
+        return self.from_coefficients(self.layers(rays, parameters)[-1], parameters)
 
     def evaluate(self, written, x, tasks, slots, metadata=None, shared_rows=False):
-        """Evaluate the networks of all preferences on blocks of rows.
-
-        Parameters
-        ----------
-        written : Tensor of shape (M, P, N)
-        x, tasks, slots, metadata, shared_rows
-            See `ModuleInputs`.
-
-        Returns
-        -------
-        Tensor of shape (M, P, K, b, n_outputs)
-        """
+        """Evaluate written networks (M, P, N) on blocks of rows: (M, P, K, b, n_outputs)."""
         n_members, n_preferences = written.shape[:2]
 
         def repeated(values):
@@ -242,18 +193,7 @@ class ParetoNetwork(MemberModule):
         return outputs.unflatten(0, (n_members, n_preferences))
 
     def evaluate_copies(self, written, x, tasks, slots, metadata=None, shared_rows=False):
-        """Evaluate every block with a copy of the network.
-
-        Parameters
-        ----------
-        written : Tensor of shape (M, P, K, N)
-        x, tasks, slots, metadata, shared_rows
-            See `ModuleInputs`; block k is that of slot k.
-
-        Returns
-        -------
-        Tensor of shape (M, P, K, b, n_outputs)
-        """
+        """Evaluate block k, which is that of slot k, with the k-th network of (M, P, K, N)."""
         lead = written.shape[:3]
 
         def apart(values):
@@ -283,19 +223,9 @@ class ParetoNetwork(MemberModule):
 
     @torch.no_grad()
     def at(self, rays):
-        """The networks of some preferences, as a module with M * P members.
-
-        Parameters
-        ----------
-        rays : Tensor of shape (P, T)
-            For all members.
-
-        Returns
-        -------
-        MemberModule
-        """
+        """Return the networks of preferences (P, T), of all members, as M * P members."""
         # in double precision, as networks predict
-        parameters = {name: p.double() for name, p in self.own_parameters().items()}
+        parameters = {name: p.double() for name, p in self.parameters_by_name().items()}
         rays = rays.to(self.projection.device).double().expand(self.n_members, -1, -1)
         written = self.write(rays, parameters).flatten(0, 1)
         trained = self.trained.repeat_interleave(rays.shape[1], dim=0)
@@ -304,14 +234,7 @@ class ParetoNetwork(MemberModule):
 
 
 class FixedNetworks(MemberModule):
-    """Networks whose parameters were written before.
-
-    Parameters
-    ----------
-    network : WrittenNetwork
-    written : Tensor of shape (M, N)
-    trained : Tensor of shape (M, T) of bool
-    """
+    """Networks whose parameters (M, N) were written before."""
 
     def __init__(self, network, written, trained):
         super().__init__()
@@ -320,6 +243,5 @@ class FixedNetworks(MemberModule):
         self.register_buffer("trained", trained)
 
     def forward(self, x, tasks, slots, metadata=None, shared_rows=False):
-        """Evaluate blocks of rows, see `TaskModule.forward`."""
         values = self.written, self.trained, self.training
         return self.network(*values, x, tasks, slots, metadata, shared_rows)

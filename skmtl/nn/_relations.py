@@ -9,13 +9,9 @@ _JITTER = 1e-3
 
 
 def mode_product(weights, precisions):
-    """``vec(W)^T (P_1 x P_2 x P_3) vec(W)``, x being Kronecker's product, shape (M,).
+    """Compute ``vec(W)^T (P_1 x P_2 x P_3) vec(W)``, x being Kronecker's product, shape (M,).
 
-    Parameters
-    ----------
-    weights : Tensor of shape (M, T, d_in, d_out)
-    precisions : tuple of Tensors of shapes (M, d_in, d_in), (M, d_out, d_out), (M, T, T)
-        Symmetric.
+    W is (M, T, d_in, d_out); the symmetric precisions are those of inputs, outputs and tasks.
     """
     inputs, outputs, tasks = precisions
     mapped = inputs.unsqueeze(1) @ weights @ outputs.unsqueeze(1)
@@ -24,7 +20,7 @@ def mode_product(weights, precisions):
 
 
 def unfolded(weights):
-    """The tensor with each of its axes first, as matrices: inputs, outputs, tasks."""
+    """Unfold the tensor along each of its axes: inputs, outputs, tasks."""
     return (
         weights.permute(0, 2, 3, 1).flatten(2),
         weights.permute(0, 3, 2, 1).flatten(2),
@@ -33,25 +29,11 @@ def unfolded(weights):
 
 
 def flip_flop(weights, covariances, n_tasks, axes=(0, 1, 2)):
-    """One round of the flip-flop algorithm: each covariance given the two others.
+    """Update each covariance given the two others: one round of the flip-flop algorithm.
 
     ``Sigma_k = W_(k) (Sigma_i x Sigma_j)^-1 W_(k)^T / (D / D_k) + jitter I``, D numbers in W and
-    D_k along axis k.
-
-    Parameters
-    ----------
-    weights : Tensor of shape (M, T, d_in, d_out)
-        Zero for tasks that do not count.
-    covariances : sequence of Tensors of shapes (M, d_in, d_in), (M, d_out, d_out), (M, T, T)
-    n_tasks : Tensor of shape (M,)
-        Tasks that count.
-    axes : tuple of int, default=(0, 1, 2)
-        Of inputs, outputs and tasks, whose covariances are estimated.
-
-    Returns
-    -------
-    list of Tensors
-        As `covariances`.
+    D_k along axis k. W (M, T, d_in, d_out) is zero for tasks that are not among the `n_tasks` (M,)
+    that count; covariances not in `axes`, of inputs, outputs and tasks, stay as they are.
     """
     covariances = list(covariances)
     d_in, d_out = weights.shape[2:]
@@ -77,22 +59,17 @@ class RelationNetwork(SharedBottomNetwork):
     """A shared trunk and heads whose weights have a tensor normal prior, learned with them.
 
     Source: Long, Cao, Wang and Yu, "Learning multiple tasks with multilinear relationship
-    networks", NIPS 2017, section 4.
+    networks", NIPS 2017, section 4. The covariances are buffers that only training needs; it
+    starts from identities.
 
     Parameters
     ----------
-    n_tasks, n_features, n_outputs, seeds, hidden_layer_sizes, head_layer_sizes, activation
-        See `SharedBottomNetwork`.
     relation_alpha : float or sequence of M floats
         Strength of the prior.
     relation_interval : int
         Steps between two updates of the covariances.
     relations : {"tasks", "all"}
         Which covariances are estimated; the others stay identities.
-
-    Notes
-    -----
-    The covariances are buffers that only training needs; it starts from identities.
     """
 
     def __init__(self, *args, relation_alpha, relation_interval, relations, **settings):
@@ -112,14 +89,13 @@ class RelationNetwork(SharedBottomNetwork):
                 self.register_buffer(f"covariance_{n}_{axis}", eye.clone())
 
     def keep_tasks(self, n_tasks):
-        """Forget all but the first tasks."""
         super().keep_tasks(n_tasks)
         for n in range(len(self.heads.layers)):
             for name in (f"precision_{n}_2", f"covariance_{n}_2"):
                 setattr(self, name, getattr(self, name)[:, :n_tasks, :n_tasks].clone())
 
     def _layers(self):
-        """Number and weights of each layer of the heads, zero for tasks that are not trained."""
+        """Yield number and weights of each layer of the heads, zero for untrained tasks."""
         for n, layer in enumerate(self.heads.layers):
             yield n, layer.weight * self.trained[:, :, None, None]
 
@@ -127,13 +103,13 @@ class RelationNetwork(SharedBottomNetwork):
         return tuple(getattr(self, f"{kind}_{n}_{axis}") for axis in range(3))
 
     def penalty(self):
-        """Half of ``vec(W)^T (Sigma_1 x Sigma_2 x Sigma_3)^-1 vec(W)``, times `relation_alpha`."""
+        """Return ``relation_alpha / 2 * vec(W)^T (Sigma_1 x Sigma_2 x Sigma_3)^-1 vec(W)``."""
         total = sum(mode_product(w, self._of_layer("precision", n)) for n, w in self._layers())
         return self.relation_alpha / 2 * total
 
     @torch.no_grad()
     def after_step(self, active):
-        """Estimate the covariances anew, every so many steps of a member."""
+        """Estimate the covariances again after every `relation_interval` steps of a member."""
         self.steps = self.steps + (1 if active is None else active)
         due = self.steps % self.relation_interval == 0
         if active is not None:

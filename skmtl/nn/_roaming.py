@@ -7,29 +7,20 @@ Source: Pascal, Michiardi, Bost, Huet and Zuluaga, "Maximum roaming multi-task l
 import torch
 from torch import nn
 
-from skmtl.nn._members import ACTIVATIONS, member_generators, take_members
+from skmtl.nn._members import ACTIVATIONS, keep_first, member_generators, take_members
 from skmtl.nn._shared import SharedBottomNetwork
 
 _NEVER = 2**31 - 1
 
 
 def roaming_plan(n_tasks, n_units, n_active, generator):
-    """When each task begins and ceases to use each unit.
+    """Draw when each task begins and ceases to use each unit, (n_tasks, n_units) each.
 
     At the start each task has `n_active` units, and together they have all, if that many are
-    enough; what is left is drawn at random. At each update a task takes up one unit that it never
-    had and gives up one that it has, both drawn uniformly, until it has had all of them. None of
-    this depends on the data, so that it can be drawn beforehand.
-
-    Parameters
-    ----------
-    n_tasks, n_units, n_active : int
-    generator : torch.Generator
-
-    Returns
-    -------
-    begin, cease : Tensors of shape (n_tasks, n_units) of int64
-        Numbers of updates; the unit is used after update u if begin <= u < cease.
+    enough; the others are drawn at random. At each update a task adds one unit that it never had
+    and drops one that it has, both drawn uniformly, until it has had all of them. None of this
+    depends on the data, so that it can be drawn beforehand. A unit is used after update u if
+    begin <= u < cease.
     """
     begin = torch.full((n_tasks, n_units), _NEVER)
     cease = torch.full((n_tasks, n_units), _NEVER)
@@ -46,10 +37,10 @@ def roaming_plan(n_tasks, n_units, n_active, generator):
         begin[task, active] = 0
         draws = torch.rand(n_units, generator=generator)
         for update, unit in enumerate(rest[n_more:].tolist(), start=1):
-            place = int(draws[update] * len(active))
-            cease[task, active[place]] = update
+            dropped = int(draws[update] * len(active))
+            cease[task, active[dropped]] = update
             begin[task, unit] = update
-            active[place] = unit
+            active[dropped] = unit
     return begin, cease
 
 
@@ -58,8 +49,6 @@ class RoamingNetwork(SharedBottomNetwork):
 
     Parameters
     ----------
-    n_tasks, n_features, n_outputs, seeds, hidden_layer_sizes, head_layer_sizes, activation
-        See `SharedBottomNetwork`.
     active_fraction : float
         Part of the units of each layer that a task uses.
     roaming_interval : int
@@ -100,7 +89,7 @@ class RoamingNetwork(SharedBottomNetwork):
         return tuple(f"{name}_{n}" for n in numbers for name in ("begin", "cease"))
 
     def _draw_plans(self, members):
-        """Plans of some members, for the tasks that they train."""
+        """Draw the plans of the given members, for the tasks that they train."""
         for m in members:
             generator = torch.Generator().manual_seed(int(self.plan_seeds[m]))
             tasks = self.trained[m].nonzero()[:, 0]
@@ -112,27 +101,23 @@ class RoamingNetwork(SharedBottomNetwork):
                 begin[m, tasks], cease[m, tasks] = (p.to(begin.device) for p in plan)
 
     def decayed_parameters(self):
-        """All but biases and the number of steps."""
         return [name for name in super().decayed_parameters() if name != "steps"]
 
     def keep_tasks(self, n_tasks):
-        """Forget all but the first tasks."""
         super().keep_tasks(n_tasks)
-        for name in self.resumed_buffers:
-            setattr(self, name, getattr(self, name)[:, :n_tasks].clone())
+        keep_first(self, n_tasks, *self.resumed_buffers)
 
     def mark_trained(self, trained):
-        """A member that does not train all tasks plans for those that it trains."""
+        """Draw plans again for members that do not train all tasks."""
         super().mark_trained(trained)
         self._draw_plans((~trained.all(1)).nonzero()[:, 0].tolist())
 
     @torch.no_grad()
     def after_step(self, active):
-        """Count the steps of each member."""
         self.steps += 1 if active is None else active.unsqueeze(1).to(self.steps.dtype)
 
     def masks(self):
-        """Units that each task uses now, layer by layer: list of (M, T, width) of bool."""
+        """Return the units that each task uses now: for every layer (M, T, width) of bool."""
         updates = (self.steps.detach() / self.roaming_interval).floor().unsqueeze(2)
         masks = []
         for n in range(len(self.trunk.layers)):
@@ -141,7 +126,6 @@ class RoamingNetwork(SharedBottomNetwork):
         return masks
 
     def features(self, x, tasks):
-        """Compute the inputs of the heads, shape (M, K, b, width)."""
         y = x
         for layer, mask in zip(self.trunk.layers, self.masks(), strict=True):
             y = layer(y.flatten(1, 2)).unflatten(1, y.shape[1:3])

@@ -1,4 +1,4 @@
-"""Attention over the tasks of a group: the network of MTG-Net, members side by side.
+"""Attention over the tasks of a group: the network of MTG-Net, batched.
 
 Source: Song et al., "Efficient and effective multi-task grouping via meta learning on task
 combinations", section 3.3; details as in the published code.
@@ -16,17 +16,9 @@ _TEMPERATURE = 0.2
 class SetAttention(MemberModule):
     """Map groups of tasks to one number for each task in them.
 
-    Parameters
-    ----------
-    n_tasks : int
-    embedding_dim : int
-        Length of the embedding of a task, and width of everything.
-    n_layers : int
-    seeds : sequence of M ints
-    n_metadata : int
-        Facts about a task from which its embedding is computed; 0 to learn embeddings.
-    zero_start : bool
-        Whether outputs are 0 before training.
+    `embedding_dim` is the length of the embedding of a task, and the width of everything.
+    Embeddings are learned, or computed from `n_metadata` metadata of a task. With `zero_start`,
+    outputs are 0 before training.
     """
 
     def __init__(self, n_tasks, embedding_dim, n_layers, seeds, n_metadata=0, zero_start=False):
@@ -46,29 +38,21 @@ class SetAttention(MemberModule):
             nn.init.zeros_(self.head.bias)
 
     def encode(self, groups, metadata=None):
-        """Encoded tasks of groups.
+        """Encode the tasks of groups (n, n_tasks) of bool: (M, n, n_tasks, embedding_dim).
 
-        Parameters
-        ----------
-        groups : Tensor of shape (n, n_tasks) of bool
-        metadata : Tensor of shape (1, n_tasks, n_metadata), optional
-
-        Returns
-        -------
-        Tensor of shape (M, n, n_tasks, embedding_dim)
-            What stands for tasks outside the groups means nothing.
+        Values for tasks outside the groups mean nothing. Metadata are (1, n_tasks, n_metadata).
         """
         embeddings = self.embeddings
         if embeddings is None:
-            facts = metadata.expand(self.n_members, -1, -1)
-            embeddings = self.embed(torch.relu(self.hidden(facts)))
+            metadata = metadata.expand(self.n_members, -1, -1)
+            embeddings = self.embed(torch.relu(self.hidden(metadata)))
         x = embeddings.unsqueeze(1).expand(-1, len(groups), -1, -1)
         for layer in self.layers:
             x = layer(x, groups)
         return x
 
     def forward(self, groups, metadata=None):
-        """Numbers of shape (M, n, n_tasks)."""
+        """Return numbers of shape (M, n, n_tasks)."""
         x = self.encode(groups, metadata)
         return self.head(x.flatten(1, 2)).view(x.shape[:3])
 
@@ -81,10 +65,8 @@ class _Layer(MemberModule):
         self.query, self.key, self.value, self.first, self.second = (
             MemberLinear(width, width, generators) for _ in range(5)
         )
-        ones, zeros = (
-            torch.ones(len(generators), 1, 1, width),
-            torch.zeros(len(generators), 1, 1, width),
-        )
+        shape = len(generators), 1, 1, width
+        ones, zeros = torch.ones(shape), torch.zeros(shape)
         self.scale_1, self.scale_2 = nn.Parameter(ones.clone()), nn.Parameter(ones.clone())
         self.bias_1, self.bias_2 = nn.Parameter(zeros.clone()), nn.Parameter(zeros.clone())
 
@@ -100,4 +82,4 @@ class _Layer(MemberModule):
 
 
 def _normalised(x):
-    return torch.nn.functional.layer_norm(x, x.shape[-1:])
+    return nn.functional.layer_norm(x, x.shape[-1:])

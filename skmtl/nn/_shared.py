@@ -15,24 +15,10 @@ class SingleTaskNetwork(TaskModule):
     Source: the baselines STL-naive and STL of "Multi-task learning with hypernetworks and task
     metadata", section 3.
 
-    Parameters
-    ----------
-    n_tasks, n_features, n_outputs : int
-        Tasks, features of a row (metadata included) and outputs of a row.
-    seeds : sequence of M ints
-        One per member; they determine the initial weights.
-    hidden_layer_sizes : tuple of int
-        Hidden layers.
-    activation : str
-        Of the hidden layers.
-    one_hot : bool
-        Whether one indicator per task is appended to the features.
-
-    Notes
-    -----
-    A linear layer of features and indicators adds, for each task, one row of weights to its
-    outputs for the features. Only these rows are stored; they are initialised as the weights of
-    one more input, since only one indicator is not zero.
+    With `one_hot`, one indicator per task is appended to the features. A linear layer of features
+    and indicators adds, for each task, one row of weights to its outputs for the features. Only
+    these rows are stored; they are initialised as the weights of one more input, since only one
+    indicator is not zero.
     """
 
     def __init__(
@@ -44,7 +30,6 @@ class SingleTaskNetwork(TaskModule):
         widths = [n_features, *hidden_layer_sizes, n_outputs]
         self.layers = nn.ModuleList(StackLinear((), a, b, generators) for a, b in pairwise(widths))
         self.codes = None
-        self.task_only = ()
         if one_hot:
             self.codes = StackLinear(
                 (n_tasks,), 1, widths[1], generators, per_task=True, bias=False
@@ -54,13 +39,11 @@ class SingleTaskNetwork(TaskModule):
             self.task_only = ("codes",)
 
     def mean_outputs(self, x):
-        """Average the outputs of all trained tasks."""
         if self.codes is None:
             return self.outputs(x, None)
         return super().mean_outputs(x)
 
     def outputs(self, x, tasks):
-        """Compute the outputs of every block, see `TaskModule`."""
         last = len(self.layers) - 1
         n_blocks = x.shape[1] if tasks is None else tasks.shape[1]
         y = x
@@ -78,19 +61,6 @@ class SharedBottomNetwork(TaskModule):
 
     Source: Caruana, "Multitask learning", Machine Learning 28, 1997, section 2. Without a trunk,
     one network for each task.
-
-    Parameters
-    ----------
-    n_tasks, n_features, n_outputs : int
-        Tasks, features of a row (metadata included) and outputs of a row.
-    seeds : sequence of M ints
-        One per member; they determine the initial weights.
-    hidden_layer_sizes : tuple of int
-        Layers of the trunk.
-    head_layer_sizes : tuple of int
-        Hidden layers of each head.
-    activation : str
-        Of all hidden layers.
     """
 
     task_only = ("heads",)
@@ -118,9 +88,8 @@ class SharedBottomNetwork(TaskModule):
     def features(self, x, tasks):
         """Compute the inputs of the heads, shape (M, K or 1, b, width)."""
         hidden = self.trunk(x.flatten(1, 2)).unflatten(1, x.shape[1:3])
-        # in training every task reads a view of its own: its gradient there is the task's gradient
+        # in training every task reads another view: the gradient there is the task's gradient
         return hidden.expand(-1, tasks.shape[1], -1, -1) if torch.is_grad_enabled() else hidden
 
     def outputs(self, x, tasks):
-        """Compute the outputs of every block, see `TaskModule`."""
         return self.heads(self.features(x, tasks), tasks)

@@ -7,7 +7,7 @@ from skmtl.nn._gradients import TaskGradients
 
 
 class SlotGradients(TaskGradients):
-    """For hypernetworks, in which tasks meet where their networks are written.
+    """Gradients for hypernetworks, in which tasks meet where their networks are written.
 
     One backward pass gives the gradients with respect to the weights that were written for each
     task. The parameters of the hypernetwork see each task as one row, so that the rest is small,
@@ -23,14 +23,13 @@ class SlotGradients(TaskGradients):
         super().__init__(module)
 
     def attach(self, watching=False):
-        """Look at what is written, see `TaskGradients.attach`."""
         self._watching = watching
-        # a step that is watched stays what it is
+        # a watched step is not changed
         self.module.readers += not watching
         self._hooks = [part.register_forward_hook(self._remember) for part in self.parts]
 
     def can_watch(self, inputs):
-        """Whether networks are written out anyway, see `TaskGradients.can_watch`."""
+        """Tell whether networks are written out anyway."""
         features, tasks, *_ = inputs
         return not self.module.reads_by_row(features.shape[1] * features.shape[2], tasks.shape[1])
 
@@ -41,26 +40,22 @@ class SlotGradients(TaskGradients):
                 output.retain_grad()
 
     def detach(self):
-        """Take the hooks off the module."""
         for hook in self._hooks:
             hook.remove()
         self.module.readers -= not self._watching
         self.release()
 
     def release(self):
-        """Let go of the graph, see `TaskGradients.release`."""
         super().release()
         self._seen, self._rows, self._slopes = {}, {}, []
 
     def differentiate(self, losses, slots):
-        """Look at the gradients of the losses, see `TaskGradients.differentiate`."""
         written = {str(n): self._seen[part][1] for n, part in enumerate(self.parts)}
-        gradients = self.pull_back(losses.sum(), {**self.own, **written})
-        self.own_gradients = {name: gradients[name] for name in self.own}
+        gradients = self.pull_back(losses.sum(), {**self.unshared, **written})
+        self.unshared_gradients = {name: gradients[name] for name in self.unshared}
         self._keep([gradients[name] for name in written])
 
     def collect(self, scales, slots):
-        """Look at what a backward pass has left behind, see `TaskGradients.collect`."""
         scales = scales.unsqueeze(2)
         self._keep([self._seen[part][1].grad * scales for part in self.parts])
 
@@ -74,7 +69,6 @@ class SlotGradients(TaskGradients):
         }
 
     def gramian(self):
-        """Inner products of the tasks' gradients, shape (M, S, S)."""
         total = 0
         for part, slope in zip(self.parts, self._slopes, strict=True):
             if part in self._rows:
@@ -88,64 +82,46 @@ class SlotGradients(TaskGradients):
         return total
 
     def combine(self, weights):
-        """Weighted sums of the tasks' gradients, see `TaskGradients.combine`."""
-        found = {}
+        gradients = {}
         by_slot = weights.unsqueeze(1)
         for part, slope in zip(self.parts, self._slopes, strict=True):
             # weights first, then biases: D of a full generator is its bias
             parameters = list(part.parameters())
             if part in self._rows:
                 total = (by_slot @ self._rows[part]).squeeze(1)
-                pieces = total.split([p[0].numel() for p in parameters], dim=1)
+                parts = total.split([p[0].numel() for p in parameters], dim=1)
             else:
                 slope = slope * weights.unsqueeze(2)
-                pieces = self._seen[part][0].mT @ slope, slope.sum(1, keepdim=True)
-            for parameter, piece in zip(parameters, pieces, strict=True):
-                found[parameter] = piece.view_as(parameter)
-        return {name: found.get(parameter) for name, parameter in self.shared.items()}
+                parts = self._seen[part][0].mT @ slope, slope.sum(1, keepdim=True)
+            for parameter, values in zip(parameters, parts, strict=True):
+                gradients[parameter] = values.view_as(parameter)
+        return {name: gradients.get(parameter) for name, parameter in self.shared.items()}
 
     def each(self):
-        """Gradients of every slot by itself, see `TaskGradients.each`."""
-        found = {}
+        gradients = {}
         for part, slope in zip(self.parts, self._slopes, strict=True):
             parameters = list(part.parameters())
             if part in self._rows:
-                pieces = self._rows[part].split([p[0].numel() for p in parameters], dim=2)
+                parts = self._rows[part].split([p[0].numel() for p in parameters], dim=2)
             else:
-                pieces = self._seen[part][0].unsqueeze(3) * slope.unsqueeze(2), slope
-            for parameter, piece in zip(parameters, pieces, strict=True):
-                found[parameter] = piece.reshape(*slope.shape[:2], *parameter.shape[1:])
-        found = {parameter: piece.transpose(0, 1) for parameter, piece in found.items()}
-        return {name: found.get(parameter) for name, parameter in self.shared.items()}
+                parts = self._seen[part][0].unsqueeze(3) * slope.unsqueeze(2), slope
+            for parameter, values in zip(parameters, parts, strict=True):
+                gradients[parameter] = values.reshape(*slope.shape[:2], *parameter.shape[1:])
+        gradients = {parameter: values.transpose(0, 1) for parameter, values in gradients.items()}
+        return {name: gradients.get(parameter) for name, parameter in self.shared.items()}
 
     def combine_all(self, weights):
-        """Weighted sums for several sets of weights, see `TaskGradients.combine_all`."""
         return self._combine_each(weights)
 
 
 def compressed_rows(part, read, slope):
-    """Gradients of every slot with respect to the factors of a `CompressedGenerator`.
+    """Compute gradients (M, S, P) of every slot for the factors of a `CompressedGenerator`.
 
-    Parameters
-    ----------
-    part : CompressedGenerator
-    read : Tensor of shape (M, S, width)
-        What it was told about every task.
-    slope : Tensor of shape (M, S, rows * n_outputs)
-        Gradients with respect to what it wrote.
-
-    Returns
-    -------
-    Tensor of shape (M, S, P)
+    It read (M, S, width); `slope` (M, S, rows * n_outputs) is the gradient of what it wrote.
     """
     a, b, c = (p.detach().unsqueeze(1) for p in (part.A, part.B, part.C))
     slope = slope.unflatten(2, b.shape[2:])
     scaled = slope * b
     read = read.unsqueeze(3)
-    rows = (
-        read * (c @ scaled.mT),
-        slope * ((a * read).mT @ c),
-        read * (a @ scaled),
-        slope,
-    )
+    rows = (read * (c @ scaled.mT), slope * ((a * read).mT @ c), read * (a @ scaled), slope)
     return torch.cat([row.flatten(2) for row in rows], dim=2)

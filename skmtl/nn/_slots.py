@@ -1,40 +1,18 @@
-"""From rows to blocks, to slots, to tasks: sums and matrices in another order."""
+"""Sums of rows by blocks, of blocks by slots, of slots by tasks."""
 
 
-def sum_by(places, n_places, values):
-    """Sums of the values that belong to each place.
+def sum_by(index, n_groups, values):
+    """Sum values (M, K) or (M, P, K) by index (M, K): slots of blocks, or tasks of slots."""
+    if values.ndim > index.ndim:
+        index = index.unsqueeze(1).expand_as(values)
+    return values.new_zeros(*values.shape[:-1], n_groups).scatter_add(-1, index, values)
 
-    Parameters
-    ----------
-    places : Tensor of shape (M, K) of int64
-        Slots of blocks, or tasks of slots.
-    n_places : int
-    values : Tensor of shape (M, K) or (M, P, K)
 
-    Returns
-    -------
-    Tensor of shape (M, n_places) or (M, P, n_places)
+def matrix_by(index, n_groups, values):
+    """Sum a matrix (M, K, K) by index (M, K) of its rows and columns: (M, n, n).
+
+    The index is tasks of slots, or slots of rows. Values are zero in the rows and columns of empty
+    slots, which may have any index.
     """
-    if values.ndim > places.ndim:
-        places = places.unsqueeze(1).expand_as(values)
-    return values.new_zeros(*values.shape[:-1], n_places).scatter_add(-1, places, values)
-
-
-def matrix_by(places, n_places, values):
-    """A matrix over slots as one over tasks, or one over rows as one over slots.
-
-    Parameters
-    ----------
-    places : Tensor of shape (M, K) of int64
-        Tasks of slots, or slots of rows.
-    n_places : int
-    values : Tensor of shape (M, K, K)
-        Zero in the rows and columns of what is empty, which may stand for any place.
-
-    Returns
-    -------
-    Tensor of shape (M, n_places, n_places)
-        Sums over what belongs to each pair of places.
-    """
-    chosen = values.new_zeros(*places.shape, n_places).scatter(2, places.unsqueeze(2), 1.0)
+    chosen = values.new_zeros(*index.shape, n_groups).scatter(2, index.unsqueeze(2), 1.0)
     return chosen.mT @ values @ chosen

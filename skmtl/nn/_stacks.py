@@ -13,6 +13,7 @@ from skmtl.nn._members import (
     ACTIVATIONS,
     MemberModule,
     kaiming_bound,
+    keep_first,
     take_members,
     trained_shares,
     uniform,
@@ -24,7 +25,7 @@ def task_uniform(generators, n_tasks, *shape, bound, alike=False):
 
     With `alike`, all tasks get the same numbers. The first tasks, and whatever is drawn after
     them, get the same numbers for any number of tasks: a member may train in parallel with others
-    that know more tasks.
+    that have more tasks.
     """
     task_generators = []
     for generator in generators:
@@ -37,28 +38,21 @@ def task_uniform(generators, n_tasks, *shape, bound, alike=False):
 
 
 class StackLinear(MemberModule):
-    """Linear layers, batched.
+    """Linear layers, batched, initialised as torch's ``Linear``.
 
     Parameters
     ----------
     stack : tuple of int
         Number of layers besides members: ``()`` for one layer for all rows.
-    n_inputs, n_outputs : int
-        Widths.
-    generators : list of torch.Generator
-        One per member.
     per_task : bool, default=False
         Whether the first axis of the stack is the axis of tasks.
     alike : bool, default=False
         Whether all tasks start with the same numbers.
-    bias : bool, default=True
-        Whether layers have biases.
 
     Attributes
     ----------
     weight : Parameter of shape (M, *stack, n_inputs, n_outputs)
     bias : Parameter of shape (M, *stack, 1, n_outputs), or None
-        Both are initialised as torch's ``Linear``.
     """
 
     def __init__(
@@ -72,28 +66,14 @@ class StackLinear(MemberModule):
         self.bias = draw(generators, *stack, 1, n_outputs, bound=bound) if bias else None
 
     def keep_tasks(self, n_tasks):
-        """Keep the layers of the first tasks only."""
-        if not self.per_task:
-            return
-        self.weight = nn.Parameter(self.weight.data[:, :n_tasks].clone())
-        if self.bias is not None:
-            self.bias = nn.Parameter(self.bias.data[:, :n_tasks].clone())
+        if self.per_task:
+            keep_first(self, n_tasks, "weight", "bias")
 
     def forward(self, x, tasks=None):
-        """Apply every layer, or those of the given tasks.
+        """Apply every layer to rows (M, *stack, n, n_inputs), where axes of the stack may be 1.
 
-        Parameters
-        ----------
-        x : Tensor of shape (M, *stack, n, n_inputs)
-            Axes of the stack may have length 1. With `tasks`, the axis of tasks is replaced by
-            one of K blocks of rows, (M, K, ..., b, n_inputs), or of one block that all tasks share.
-        tasks : Tensor of shape (M, K) of int64, optional
-            The task of each block.
-
-        Returns
-        -------
-        Tensor of shape (M, *stack, n, n_outputs)
-            With `tasks`, (M, K, ..., b, n_outputs).
+        With `tasks` (M, K), the axis of tasks is replaced by one of K blocks of rows,
+        (M, K, ..., b, n_inputs), or of one block that all tasks share.
         """
         weight, bias = self.weight, self.bias
         if tasks is not None:
@@ -110,23 +90,7 @@ class StackLinear(MemberModule):
 
 
 class StackMLP(MemberModule):
-    """Networks, batched.
-
-    Parameters
-    ----------
-    stack : tuple of int
-        Number of networks besides members.
-    widths : sequence of int
-        Inputs, then the width of every layer.
-    generators : list of torch.Generator
-        One per member.
-    activation : str
-        Key of `ACTIVATIONS`.
-    per_task, alike : bool, default=False
-        See `StackLinear`.
-    linear_output : bool, default=True
-        Whether the last layer has no activation.
-    """
+    """Networks of `StackLinear` layers, batched; `widths` begins with the number of inputs."""
 
     def __init__(
         self,
@@ -163,14 +127,10 @@ class TaskModule(MemberModule):
     A subclass implements `outputs`. For an unseen task, the outputs of the networks of all trained
     tasks are averaged; these networks read its rows with its own metadata.
 
-    Parameters
-    ----------
-    n_members, n_tasks : int
-
     Attributes
     ----------
     trained : Tensor of shape (M, T) of bool
-        Tasks that each member has trained on.
+        Tasks that each member has trained on; others are left out of the mean.
     """
 
     # names of parameters, or of modules that hold them, which belong to one task each
@@ -186,18 +146,15 @@ class TaskModule(MemberModule):
         return self.trained.shape[1]
 
     def keep_tasks(self, n_tasks):
-        """Keep the first tasks only."""
-        self.trained = self.trained[:, :n_tasks].clone()
+        keep_first(self, n_tasks, "trained")
         for module in self.modules():
             if isinstance(module, StackLinear):
                 module.keep_tasks(n_tasks)
 
     def mark_trained(self, trained):
-        """Leave tasks without rows out of the mean for unseen tasks."""
         self.trained = trained
 
     def shared_parameters(self):
-        """Return the names of the parameters that several tasks share."""
         return [
             name
             for name, _ in self.named_parameters()
@@ -205,18 +162,9 @@ class TaskModule(MemberModule):
         ]
 
     def outputs(self, x, tasks):
-        """Compute the outputs of every block.
+        """Compute the outputs (M, K, b, n_outputs) of blocks of rows of `tasks` (M, K).
 
-        Parameters
-        ----------
-        x : Tensor of shape (M, K, b, d) or (M, 1, b, d)
-            Blocks of rows, metadata included; a single block if all tasks share its rows.
-        tasks : Tensor of shape (M, K) of int64
-            The task of each block.
-
-        Returns
-        -------
-        Tensor of shape (M, K, b, n_outputs)
+        x is (M, K, b, d), metadata included, or (M, 1, b, d) if all tasks share its rows.
         """
         raise NotImplementedError
 
@@ -234,17 +182,7 @@ class TaskModule(MemberModule):
         return trained_shares(self.trained, next(self.parameters()))
 
     def forward(self, x, tasks, slots, metadata=None, shared_rows=False):
-        """Evaluate every block of rows with the network of its task.
-
-        Parameters
-        ----------
-        x, tasks, slots, metadata, shared_rows
-            See `ModuleInputs`. Metadata is appended to the features.
-
-        Returns
-        -------
-        Tensor of shape (M, K, b, n_outputs)
-        """
+        """Evaluate every block of rows with the network of its task; metadata become features."""
         if metadata is not None:
             metadata = take_members(metadata, slots).unsqueeze(2)
             x = torch.cat([x, metadata.expand(-1, -1, x.shape[2], -1)], dim=3)

@@ -1,23 +1,20 @@
-"""A network for each task whose layers read what the networks of the others make of a row.
-
-Cross-stitch networks and sluice networks.
-"""
+"""Cross-stitch and sluice networks: a network for each task that also reads the others' layers."""
 
 from itertools import pairwise
 
 import torch
 from torch import nn
 
-from skmtl.nn._columns import in_pieces, own_columns
-from skmtl.nn._members import ACTIVATIONS, MemberModule, member_generators
+from skmtl.nn._columns import columns_of_tasks, in_chunks
+from skmtl.nn._members import ACTIVATIONS, MemberModule, keep_first, member_generators
 from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule
 
 
 def stitch_start(trained, n_subspaces, self_weight):
-    """Initial weights of the stitches, shape (M, T, S, T, S).
+    """Return initial weights of the stitches, shape (M, T, S, T, S).
 
     Each subspace of a task reads itself with `self_weight` and shares the rest out evenly between
-    the subspaces of the other tasks; tasks that are not trained are read by nobody.
+    the subspaces of the other tasks; tasks that are not trained are not read.
     """
     n_members, n_tasks = trained.shape
     others = (trained.sum(1) - 1).clamp(min=1)
@@ -28,23 +25,17 @@ def stitch_start(trained, n_subspaces, self_weight):
     weights = weights.repeat(1, 1, n_subspaces, 1, n_subspaces)
     # a task without others keeps everything to itself
     alone = trained.sum(1).le(1).view(-1, 1, 1, 1, 1)
-    own = torch.eye(n_tasks * n_subspaces).view(n_tasks, n_subspaces, n_tasks, n_subspaces)
-    return weights + own * torch.where(alone, 1.0, self_weight)
+    itself = torch.eye(n_tasks * n_subspaces).view(n_tasks, n_subspaces, n_tasks, n_subspaces)
+    return weights + itself * torch.where(alone, 1.0, self_weight)
 
 
 class Stitch(MemberModule):
-    """One stitch: linear combinations of what the tasks have.
-
-    Parameters
-    ----------
-    n_members, n_tasks, n_subspaces : int
-    self_weight : float
-        See `stitch_start`.
+    """Linear combinations of the tasks' columns, see `stitch_start`.
 
     Attributes
     ----------
     weight : Parameter of shape (M, T, S, T, S)
-        Reader, its subspace, who is read, their subspace.
+        From (last two axes) tasks and subspaces to those that read them.
     """
 
     def __init__(self, n_members, n_tasks, n_subspaces, self_weight):
@@ -65,34 +56,23 @@ class Stitch(MemberModule):
 
 
 class StitchedNetwork(TaskModule):
-    """Networks of the tasks, stitched together behind every hidden layer.
+    """Networks of the tasks, stitched together after every hidden layer.
 
     Source: Misra, Shrivastava, Gupta and Hebert, "Cross-stitch networks for multi-task learning",
     CVPR 2016, section 3.3, equation (1), for any number of tasks; with `sluice` Ruder, Bingel,
-    Augenstein and Søgaard, "Latent multi-task architecture learning", AAAI 2019.
+    Augenstein and Søgaard, "Latent multi-task architecture learning", AAAI 2019. Every row passes
+    through the networks of all tasks.
 
     Parameters
     ----------
-    n_tasks, n_features, n_outputs : int
-        Tasks, features of a row (facts included) and outputs of a row.
-    seeds : sequence of M ints
-        One per member; they decide the initial weights.
-    hidden_layer_sizes : tuple of int
-        Hidden layers of each network.
-    activation : str
-        Of the hidden layers.
     self_weight : float
         What a task keeps of itself at the start.
     sluice : bool
         Whether outputs read a mixture of all hidden layers, instead of the last one.
     n_subspaces : int
-        Equal parts of every layer that are stitched on their own.
+        Equal parts of every layer that are stitched separately.
     orthogonality_alpha : float or sequence of M floats
         Strength of the penalty that makes subspaces differ.
-
-    Notes
-    -----
-    Every row passes through the networks of all tasks.
     """
 
     task_only = ("heads",)
@@ -128,7 +108,7 @@ class StitchedNetwork(TaskModule):
         )
         self.layer_weights = None
         if sluice:
-            # the last layer speaks at the start, the others are heard
+            # the last layer dominates at the start, the others have a part
             shares = torch.full((len(self.layers),), 0.1 / max(len(self.layers) - 1, 1))
             shares[-1] = 0.9 if len(self.layers) > 1 else 1.0
             self.layer_weights = nn.Parameter(shares.repeat(len(seeds), n_tasks, 1))
@@ -140,32 +120,30 @@ class StitchedNetwork(TaskModule):
         self._width = max(hidden_layer_sizes)
 
     def decayed_parameters(self):
-        """All but biases and what mixes: decay would take from the sums of the mixtures."""
+        """Exclude biases and what mixes: decay would take from the sums of the mixtures."""
         mixing = ("stitches", "layer_weights")
         return [name for name in super().decayed_parameters() if not name.startswith(mixing)]
 
     def keep_tasks(self, n_tasks):
-        """Forget all but the first tasks."""
         super().keep_tasks(n_tasks)
+        keep_first(self, n_tasks, "layer_weights")
         for stitch in self.stitches:
             stitch.weight = nn.Parameter(stitch.weight.data[:, :n_tasks, :, :n_tasks].clone())
-        if self.layer_weights is not None:
-            self.layer_weights = nn.Parameter(self.layer_weights.data[:, :n_tasks].clone())
 
     @torch.no_grad()
     def mark_trained(self, trained):
-        """Tasks that a member does not train are not read; it starts as if they were not there."""
+        """Restart members with untrained tasks as if these tasks did not exist."""
         super().mark_trained(trained)
-        some = ~trained.all(1)
-        if not bool(some.any()):
+        partial = ~trained.all(1)
+        if not bool(partial.any()):
             return
         start = stitch_start(trained.cpu(), self.n_subspaces, self.self_weight)
         for stitch in self.stitches:
             weight = stitch.weight
-            weight.copy_(torch.where(some.view(-1, 1, 1, 1, 1), start.to(weight), weight))
+            weight.copy_(torch.where(partial.view(-1, 1, 1, 1, 1), start.to(weight), weight))
 
     def penalty(self):
-        """``orthogonality_alpha`` times the sum of ||G_1^T G_2||^2 over layers and tasks."""
+        """Return ``orthogonality_alpha`` times the sum of ||G_1^T G_2||^2 over layers and tasks."""
         if not self.penalised:
             return None
         total = 0
@@ -179,36 +157,33 @@ class StitchedNetwork(TaskModule):
         return self.orthogonality_alpha * total
 
     def outputs(self, x, tasks):
-        """Outputs of every block, see `TaskModule`."""
-        return self._in_pieces(lambda piece: self._outputs(piece, tasks), x, tasks.shape[1])
+        return self._in_chunks(lambda chunk: self._outputs(chunk, tasks), x, tasks.shape[1])
 
     def mean_outputs(self, x):
-        """Mean over the tasks trained on of their outputs."""
-        return self._in_pieces(self._mean_outputs, x, x.shape[1])
+        return self._in_chunks(self._mean_outputs, x, x.shape[1])
 
-    def _in_pieces(self, function, x, n_blocks):
+    def _in_chunks(self, function, x, n_blocks):
         if self.training:
             return function(x)
-        return in_pieces(function, x, len(x) * n_blocks * self.n_tasks * self._width)
+        return in_chunks(function, x, len(x) * n_blocks * self.n_tasks * self._width)
 
     def _columns(self, rows):
-        """Every hidden layer of every task: list of (M, T, R, w)."""
+        """Compute every hidden layer of every task: list of (M, T, R, w)."""
         columns, layers = rows.flatten(1, 2).unsqueeze(1), []
         for layer, stitch in zip(self.layers, self.stitches, strict=True):
-            columns = ACTIVATIONS[self.activation](layer(columns))
-            columns = stitch(columns, self.trained)
+            columns = stitch(ACTIVATIONS[self.activation](layer(columns)), self.trained)
             layers.append(columns)
         return layers
 
     def _read(self, layers):
-        """What the outputs read, (M, T, R, w)."""
+        """Mix the hidden layers to the inputs of the outputs, (M, T, R, w)."""
         if self.layer_weights is None:
             return layers[-1]
         weights = self.layer_weights.unsqueeze(3).unsqueeze(4)
         return sum(weights[:, :, n] * layer for n, layer in enumerate(layers))
 
     def _outputs(self, x, tasks):
-        return self.heads(own_columns(self._read(self._columns(x)), x.shape[1], tasks), tasks)
+        return self.heads(columns_of_tasks(self._read(self._columns(x)), x.shape[1], tasks), tasks)
 
     def _mean_outputs(self, x):
         every = self.heads(self._read(self._columns(x)))

@@ -12,6 +12,7 @@ from skmtl.nn._members import (
     ACTIVATIONS,
     MemberModule,
     kaiming_bound,
+    keep_first,
     member_generators,
     take_members,
     uniform,
@@ -26,16 +27,7 @@ class FactorisedLayer(MemberModule):
     "tucker" is the Tucker form ``W[i, o, t] = sum_abc G[b, a, c] U[i, a] V[c, o] Z[t, b]``, "tt" a
     tensor train ``W[i, o, t] = sum_ab U[i, a] G[b, a, o] Z[t, b]``, and "laf" the factorisation of
     the matrix whose rows are the weights of the tasks, ``W[i, o, t] = sum_b G[b, i, o] Z[t, b]``.
-
-    Parameters
-    ----------
-    n_tasks, n_inputs, n_outputs : int
-        Axes of the tensor.
-    factorization : {"tucker", "tt", "laf"}
-    rank : int
-        Ranks at most; that of inputs and outputs is no larger than their number.
-    generators : list of torch.Generator
-        One per member.
+    `rank` limits all ranks; those of inputs and outputs are no larger than their number.
 
     Attributes
     ----------
@@ -65,18 +57,16 @@ class FactorisedLayer(MemberModule):
             self.inputs = uniform(generators, n_inputs, a, bound=bound)
         if factorization == "tucker":
             self.outputs = uniform(generators, c, n_outputs, bound=bound)
-        # all tasks start with the same network, and differ as far as their rows say so
+        # all tasks start with the same network; their rows make them differ
         self.tasks = task_uniform(generators, n_tasks, rank, bound=bound, alike=True)
         bound = kaiming_bound(n_inputs)
         self.bias = task_uniform(generators, n_tasks, 1, n_outputs, bound=bound, alike=True)
 
     def keep_tasks(self, n_tasks):
-        """Forget all but the first tasks."""
-        self.tasks = nn.Parameter(self.tasks.data[:, :n_tasks].clone())
-        self.bias = nn.Parameter(self.bias.data[:, :n_tasks].clone())
+        keep_first(self, n_tasks, "tasks", "bias")
 
     def basis(self):
-        """What the weights of a task combine: shape (M, rank, n_inputs, n_outputs)."""
+        """Return what the weights of a task combine: shape (M, rank, n_inputs, n_outputs)."""
         basis = self.core
         if self.inputs is not None:
             basis = self.inputs.unsqueeze(1) @ basis
@@ -85,7 +75,7 @@ class FactorisedLayer(MemberModule):
         return basis
 
     def weights(self):
-        """Weights of all tasks, shape (M, T, n_inputs, n_outputs)."""
+        """Return the weights of all tasks, shape (M, T, n_inputs, n_outputs)."""
         basis = self.basis()
         return (self.tasks @ basis.flatten(2)).unflatten(2, basis.shape[2:])
 
@@ -95,21 +85,7 @@ class FactorisedLayer(MemberModule):
 
 
 class FactorisedNetwork(TaskModule):
-    """Networks of the tasks that share factors of their weights on every layer.
-
-    Parameters
-    ----------
-    n_tasks, n_features, n_outputs : int
-        Tasks, features of a row (facts included) and outputs of a row.
-    seeds : sequence of M ints
-        One per member; they decide the initial weights.
-    hidden_layer_sizes : tuple of int
-        Hidden layers of each network.
-    activation : str
-        Of the hidden layers.
-    factorization, rank
-        See `FactorisedLayer`.
-    """
+    """Networks of the tasks that share factors of their weights, see `FactorisedLayer`."""
 
     def __init__(
         self,
@@ -135,13 +111,11 @@ class FactorisedNetwork(TaskModule):
         )
 
     def keep_tasks(self, n_tasks):
-        """Forget all but the first tasks."""
         super().keep_tasks(n_tasks)
         for layer in self.layers:
             layer.keep_tasks(n_tasks)
 
     def outputs(self, x, tasks):
-        """Outputs of every block, see `TaskModule`."""
         last = len(self.layers) - 1
         for n, layer in enumerate(self.layers):
             x = layer(x, tasks)

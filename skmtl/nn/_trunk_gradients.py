@@ -4,7 +4,7 @@ import torch
 
 from skmtl.nn._gradients import TaskGradients
 from skmtl.nn._inputs import ModuleInputs
-from skmtl.nn._members import ACTIVATIONS
+from skmtl.nn._members import ACTIVATIONS, take_members
 from skmtl.nn._slot_gradients import SlotGradients
 from skmtl.nn._slots import matrix_by
 from skmtl.nn._workspace import product
@@ -27,11 +27,9 @@ class TrunkGradients(TaskGradients):
         self._seen = []
 
     def can_watch(self, inputs):
-        """Return True, see `TaskGradients.can_watch`."""
         return True
 
     def attach(self, watching=False):
-        """Attach hooks to trunk and heads, see `TaskGradients.attach`."""
         module, self._watching = self.module, watching
         self._hooks = [layer.register_forward_hook(self._remember) for layer in module.trunk.layers]
         self._hooks.append(
@@ -64,25 +62,22 @@ class TrunkGradients(TaskGradients):
             self._read.retain_grad()
 
     def detach(self):
-        """Remove the hooks from the module."""
         for hook in self._hooks:
             hook.remove()
         self.release()
 
     def release(self):
-        """Release the graph, see `TaskGradients.release`."""
         super().release()
         self._seen, self._representation, self._read = [], None, None
         self._slopes = self.at_representation = None
 
     def differentiate(self, losses, slots):
-        """Differentiate the losses, see `TaskGradients.differentiate`."""
         self._set_slots(losses.shape[1], slots)
         # where tasks share rows, block k is that of task k, and the rows of all blocks are the same
         layers = [] if self.tasks_share_rows else [output for _, output in self._seen]
-        wanted = {**self.own, "": self._read, **dict(enumerate(layers))}
+        wanted = {**self.unshared, "": self._read, **dict(enumerate(layers))}
         gradients = self.pull_back(losses.sum(), wanted)
-        self.own_gradients = {name: gradients[name] for name in self.own}
+        self.unshared_gradients = {name: gradients[name] for name in self.unshared}
         self.at_representation = gradients[""]
         self._slopes = [gradients[n] for n in range(len(layers))]
         self.rows = None
@@ -91,7 +86,6 @@ class TrunkGradients(TaskGradients):
         self._n_slots, self._slots = n_slots, slots
 
     def collect(self, scales, slots):
-        """Collect gradients of a backward pass, see `TaskGradients.collect`."""
         self._set_slots(scales.shape[1], slots)
         scales = scales.gather(1, slots)[:, :, None, None]
         self.at_representation = self._read.grad * scales
@@ -106,7 +100,6 @@ class TrunkGradients(TaskGradients):
         return flat @ flat.mT
 
     def gramian(self):
-        """Compute inner products of the tasks' gradients, shape (M, S, S)."""
         if self.tasks_share_rows:
             self._compute_rows()
             return super().gramian()
@@ -115,7 +108,7 @@ class TrunkGradients(TaskGradients):
         for (read, _), slope in zip(self._seen, self._slopes, strict=True):
             n_rows, d_in, d_out = filled.shape[1], read.shape[2], slope.shape[2]
             if n_rows**2 * (d_in + d_out) < (n_blocks**2 + n_rows) * d_in * d_out:
-                read, slope = rows_at(filled, read), rows_at(filled, slope)
+                read, slope = take_members(read, filled), take_members(slope, filled)
                 terms = product("kernel of reads", read, read.mT).add_(1)
                 terms.mul_(product("kernel of slopes", slope, slope.mT))
                 kernel = terms.clone() if kernel is None else kernel.add_(terms)
@@ -135,11 +128,11 @@ class TrunkGradients(TaskGradients):
         return total
 
     def _filled(self):
-        """Return positions of the rows that have a slope, shape (M, n): blocks are padded."""
+        """Return positions (M, n) of the rows that have a slope: blocks are padded."""
         # sums are faster than truth values; what is not a number stays
         filled = (self.at_representation.abs().sum(3) != 0).flatten(1)
         most = int(filled.sum(1).max())
-        # a member with fewer of them gets places whose slopes are zero, too
+        # a member with fewer of them gets rows whose slopes are zero, too
         return filled.to(torch.uint8).sort(dim=1, descending=True, stable=True).indices[:, :most]
 
     def _compute_rows(self):
@@ -162,7 +155,6 @@ class TrunkGradients(TaskGradients):
         self.rows = torch.cat([gradients[name] for name in self.shared], dim=2)
 
     def each(self):
-        """Return the gradients of every slot, see `TaskGradients.each`."""
         if self.tasks_share_rows:
             self._compute_rows()
             return super().each()
@@ -175,7 +167,6 @@ class TrunkGradients(TaskGradients):
         return gradients
 
     def combine_all(self, weights):
-        """Combine gradients by several sets of weights, see `TaskGradients.combine_all`."""
         if self.tasks_share_rows:
             if self.rows is None and len(weights) < self._n_slots:
                 return self._combine_each(weights)
@@ -195,12 +186,11 @@ class TrunkGradients(TaskGradients):
         """Sum (M, K, ...) over the blocks of each slot."""
         n_members = len(self._slots)
         first = torch.arange(n_members, device=self._slots.device).unsqueeze(1) * self._n_slots
-        places = (self._slots + first).flatten()
+        index = (self._slots + first).flatten()
         empty = by_block.new_zeros(n_members * self._n_slots, *by_block.shape[2:])
-        return empty.index_add(0, places, by_block.flatten(0, 1)).unflatten(0, (n_members, -1))
+        return empty.index_add(0, index, by_block.flatten(0, 1)).unflatten(0, (n_members, -1))
 
     def combine(self, weights):
-        """Combine the tasks' gradients, see `TaskGradients.combine`."""
         if self.tasks_share_rows:
             if self.rows is not None:
                 return super().combine(weights)
@@ -212,14 +202,6 @@ class TrunkGradients(TaskGradients):
         return {name: gradient.squeeze(0) for name, gradient in gradients.items()}
 
 
-def rows_at(places, values):
-    """Select rows (M, n, d) by their positions (M, n) from values (M, N, d)."""
-    n_members, n_values = values.shape[:2]
-    first = torch.arange(0, n_members * n_values, n_values, device=values.device).unsqueeze(1)
-    rows = values.flatten(0, 1).index_select(0, (places + first).flatten())
-    return rows.unflatten(0, places.shape)
-
-
 def _derivative(activation, values):
     """Compute the derivative of an activation."""
     with torch.enable_grad():
@@ -228,17 +210,9 @@ def _derivative(activation, values):
 
 
 def task_gradients(module, form="auto"):
-    """Choose how the gradients of the tasks of a module are computed.
+    """Choose how to differentiate the task losses: form "exact" makes T backward passes.
 
-    Parameters
-    ----------
-    module : MemberModule
-    form : {"auto", "exact"}
-        The cheapest way that the architecture allows, or T backward passes.
-
-    Returns
-    -------
-    TaskGradients
+    Form "auto" is the cheapest way that the architecture allows.
     """
     forms = {"slots": SlotGradients, "trunk": TrunkGradients, None: TaskGradients}
     return forms[module.gradient_form if form == "auto" else None](module)

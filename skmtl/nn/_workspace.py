@@ -1,4 +1,4 @@
-"""Memory for what an operation computes on the way, used again and again.
+"""Reused memory for what an operation computes on the way.
 
 Fresh memory costs more than the arithmetic here: the system has to clear each page of it first.
 """
@@ -8,7 +8,7 @@ from threading import local
 
 import torch
 
-# numbers in one piece of a computation: two such buffers stay in the cache of a core
+# numbers in one chunk of a computation: two such buffers stay in the cache of a core
 _NUMBERS_IN_CACHE = 2**19
 # on a GPU: enough to keep it busy, little beside what it holds
 _NUMBERS_ON_GPU = 2**26
@@ -30,23 +30,12 @@ _held = _Held()
 
 
 def scratch(name, shape, like):
-    """Tensor with arbitrary values, whose memory the next one of the same name takes over.
+    """Return a tensor with arbitrary values, whose memory the next one of the same name reuses.
 
     Every member begins at a multiple of 64 bytes, as the only one does: the matrix library chooses
-    its kernel by that, and another kernel rounds otherwise.
-
-    Parameters
-    ----------
-    name : str
-        What it is for. Must not be in use under that name in this thread.
-    shape : tuple of int
-    like : Tensor
-        Has the type and the device.
-
-    Returns
-    -------
-    Tensor
-        Never to be returned by an operation, nor kept for its backward pass.
+    its kernel by that, and another kernel rounds otherwise. The tensor has dtype and device of
+    `like`. It is never to be returned by an operation, nor kept for its backward pass, and its
+    name must not be in use in this thread.
     """
     if like.device.type != "cpu":
         # torch keeps the memory of a GPU itself
@@ -59,7 +48,7 @@ def scratch(name, shape, like):
 
 
 def _view_of(name, dtype, shape):
-    """View of the memory of that name, which grows if it must."""
+    """Return a view of the memory of that name, which grows if it must."""
     inner = math.prod(shape[1:])
     stride = -(-inner // _ALIGNED) * _ALIGNED
     size = shape[0] * stride
@@ -84,30 +73,21 @@ def release():
 
 
 def aligned(name, values):
-    """Copy of `values`, shape ``(M, ...)``, in `scratch`; or themselves if they begin as well."""
+    """Copy values (M, ...) to `scratch`, unless they are the only member and aligned already."""
     if len(values) == 1 and values.is_contiguous() and values.data_ptr() % 64 == 0:
         return values
     return scratch(name, values.shape, values).copy_(values)
 
 
 def product(name, a, b):
-    """Products of matrices, in `scratch`."""
+    """Multiply matrices into `scratch`."""
     return torch.bmm(a, b, out=scratch(name, (len(a), a.shape[1], b.shape[2]), a))
 
 
-def pieces(numbers, *tensors):
-    """Cut the member axis so that what a piece computes on the way fits into the cache.
+def member_chunks(numbers, *tensors):
+    """Cut tensors (M, ...) along the member axis so that what a chunk computes fits into the cache.
 
-    Parameters
-    ----------
-    numbers : int
-        Numbers that one member computes.
-    *tensors : Tensors of shape (M, ...)
-
-    Returns
-    -------
-    sequence of tuple of Tensors
-        Views of the same members of all tensors.
+    `numbers` is what one member computes. Yields tuples of views of the same members.
     """
     n_members = len(tensors[0])
     most = _NUMBERS_IN_CACHE if tensors[0].device.type == "cpu" else _NUMBERS_ON_GPU

@@ -1,6 +1,6 @@
 """Networks that another network writes: all their parameters in one row of numbers.
 
-The built-in one is evaluated for all rows of numbers at once, any other one in a loop.
+The built-in one is evaluated for all rows of numbers at once, others in a loop.
 """
 
 import copy
@@ -14,7 +14,7 @@ from skmtl.nn._shared import SharedBottomNetwork
 
 
 def _on_meta(module):
-    """Copy a module without its numbers: shapes and structure only."""
+    """Copy a module's shapes and structure, without its numbers."""
     memo = {}
     for tensor in [*module.parameters(), *module.buffers()]:
         empty = tensor.detach().to("meta")
@@ -49,14 +49,14 @@ class WrittenNetwork:
     Attributes
     ----------
     shapes : dict of str to torch.Size
-        Of the parameters of one network, by name, in the order in which they are written.
+        Shapes of the parameters of one network, in the order in which they are written.
     initial : Tensor of shape (M, N), or None
         A well-initialised network for every member, until `start` is called.
-    side_by_side : bool
+    batched : bool
         Whether many networks are evaluated at once, so that more of them cost little more time.
     """
 
-    side_by_side = False
+    batched = False
 
     def start(self):
         """Return the initial parameters and forget them."""
@@ -68,32 +68,32 @@ class WrittenNetwork:
         """Number of parameters of one network."""
         return sum(shape.numel() for shape in self.shapes.values())
 
-    def _pieces(self, written):
+    def _by_name(self, written):
         """Split a tensor of shape (B, N) or (N,) into parameters by name."""
-        sizes = [shape.numel() for shape in self.shapes.values()]
+        parts = written.split([shape.numel() for shape in self.shapes.values()], dim=-1)
         return {
-            name: piece.unflatten(-1, shape) if shape else piece.squeeze(-1)
-            for (name, shape), piece in zip(
-                self.shapes.items(), written.split(sizes, dim=-1), strict=True
-            )
+            name: part.unflatten(-1, shape) if shape else part.squeeze(-1)
+            for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
         }
+
+    def __call__(
+        self, written, trained, training, x, tasks, slots, metadata=None, shared_rows=False
+    ):
+        """Evaluate B written networks (B, N), each on its blocks: `ModuleInputs` with B members.
+
+        Unseen tasks get the mean of the tasks `trained`, (B, T) of bool.
+        """
+        raise NotImplementedError
+
+    def plain(self, written, trained):
+        """Return a module of several members that owns the parameters, if there is one."""
+        return None
 
 
 class WrittenSharedBottom(WrittenNetwork):
-    """An encoder for all tasks and a head for each, evaluated for B networks at once.
+    """An encoder for all tasks and a linear head for each, evaluated for B networks at once."""
 
-    Parameters
-    ----------
-    n_tasks, n_features, n_outputs : int
-        Tasks, features of a row (metadata included) and outputs of a row.
-    seeds : sequence of M ints
-        One per member; they determine the initial weights.
-    hidden_layer_sizes : tuple of int
-        Layers of the encoder; heads are linear.
-    activation : str
-    """
-
-    side_by_side = True
+    batched = True
 
     def __init__(self, n_tasks, n_features, n_outputs, *, seeds, hidden_layer_sizes, activation):
         network = SharedBottomNetwork(
@@ -114,24 +114,9 @@ class WrittenSharedBottom(WrittenNetwork):
     def __call__(
         self, written, trained, training, x, tasks, slots, metadata=None, shared_rows=False
     ):
-        """Evaluate every network on blocks of its own.
-
-        Parameters
-        ----------
-        written : Tensor of shape (B, N)
-        trained : Tensor of shape (B, T) of bool
-            Tasks that its member has trained on.
-        training : bool
-        x, tasks, slots, metadata, shared_rows
-            See `ModuleInputs`, with B members.
-
-        Returns
-        -------
-        Tensor of shape (B, K, b, n_outputs)
-        """
         if self.network.training != training:
             self.network.train(training)
-        values = {**self._pieces(written), "trained": trained}
+        values = {**self._by_name(written), "trained": trained}
         # as torch.func.functional_call, whose checks take longer than the network itself: what is
         # in the dictionary of an instance hides its parameters
         try:
@@ -144,11 +129,10 @@ class WrittenSharedBottom(WrittenNetwork):
                 module.__dict__.pop(attribute, None)
 
     def plain(self, written, trained):
-        """Return a module that owns the parameters."""
         module = _same_structure(self.network)
-        for name, piece in self._pieces(written.detach()).items():
+        for name, values in self._by_name(written.detach()).items():
             part, attribute = _owner(module, name)
-            setattr(part, attribute, nn.Parameter(piece.contiguous()))
+            setattr(part, attribute, nn.Parameter(values.contiguous()))
         module.trained = trained.clone()
         return module
 
@@ -156,28 +140,18 @@ class WrittenSharedBottom(WrittenNetwork):
 class WrittenModule(WrittenNetwork):
     """Any torch module, evaluated network by network.
 
-    Parameters
-    ----------
-    factory : callable
-        Called with the numbers of features and of outputs, ``n_tasks * n_outputs``; returns a
-        module that maps ``(n, n_features)`` to ``(n, n_tasks * n_outputs)``, or to that in the
-        shape ``(n, n_tasks, n_outputs)``.
-    n_tasks, n_features, n_outputs : int
-        Tasks, features of a row and outputs of a row.
-    seeds : sequence of M ints
-        One per member; they determine the initial weights.
+    `factory` is called with the numbers of features and of outputs, ``n_tasks * n_outputs``, and
+    returns a module that maps ``(n, n_features)`` to ``(n, n_tasks * n_outputs)`` or to
+    ``(n, n_tasks, n_outputs)``.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If it does not return such a module, or one that cannot be written.
+    Raises TypeError or ValueError if it returns something else, or what cannot be written.
     """
 
     def __init__(self, factory, n_tasks, n_features, n_outputs, *, seeds):
         self.n_tasks, self.n_outputs = n_tasks, n_outputs
         rows = []
         for generator in member_generators(seeds, "initialisation"):
-            # the factory draws by torch's own generator, which is given back as it was
+            # the factory draws from torch's global generator, which is restored
             with torch.random.fork_rng():
                 torch.manual_seed(torch.randint(2**31 - 1, (1,), generator=generator).item())
                 network = factory(n_features, n_tasks * n_outputs)
@@ -228,7 +202,6 @@ class WrittenModule(WrittenNetwork):
     def __call__(
         self, written, trained, training, x, tasks, slots, metadata=None, shared_rows=False
     ):
-        """Evaluate network after network, see `WrittenSharedBottom.__call__`."""
         self.network.train(training)
         if metadata is not None:
             raise ValueError("network= reads rows only: metadata= needs the built-in network.")
@@ -241,7 +214,7 @@ class WrittenModule(WrittenNetwork):
         }
         results = []
         for b in range(len(written)):
-            values = {**self._pieces(written[b]), **constants}
+            values = {**self._by_name(written[b]), **constants}
             outputs = functional_call(self.network, values, (rows[b].flatten(0, 1),))
             outputs = outputs.reshape(rows.shape[1], length, self.n_tasks, self.n_outputs)
             if not training and bool((tasks[b] < 0).any()):
@@ -254,7 +227,3 @@ class WrittenModule(WrittenNetwork):
             head = head.view(-1, 1, 1, 1).expand(-1, length, 1, self.n_outputs)
             results.append(outputs.gather(2, head).squeeze(2))
         return torch.stack(results)
-
-    def plain(self, written, trained):
-        """Return None: there is no module of several members."""
-        return None

@@ -1,18 +1,25 @@
-"""The training loop: batches, optimiser, clocks and the skorch net that runs them.
+"""The training loop: batches, steps, optimiser, clocks and the skorch net that runs them.
 
 It knows neither which architecture nor which method it trains.
 """
 
+from skmtl.training._affinity import AffinityRecorder
 from skmtl.training._batches import Batch, MemberBatches
 from skmtl.training._blocks import TaskRows
 from skmtl.training._callbacks import ProgressBar, check_callbacks
 from skmtl.training._losses import BinaryLoss, ClassLoss, JointLoss, NumberLoss
 from skmtl.training._net import MemberNet
 from skmtl.training._optimizer import MemberAdam
+from skmtl.training._plain_steps import PlainSteps
 from skmtl.training._predict import predict_every_task, predict_rows
-from skmtl.training._preferences import get_solver
+from skmtl.training._preference_steps import PreferenceSteps, get_solver
+from skmtl.training._result import TrainingResult
+from skmtl.training._settings import OptimizerSettings, StoppingSettings
+from skmtl.training._steps import StepObserver, StepRecords, Steps
+from skmtl.training._task_weighting import steps_for
 
 __all__ = [
+    "AffinityRecorder",
     "Batch",
     "BinaryLoss",
     "ClassLoss",
@@ -21,10 +28,19 @@ __all__ = [
     "MemberBatches",
     "MemberNet",
     "NumberLoss",
+    "OptimizerSettings",
+    "PlainSteps",
+    "PreferenceSteps",
     "ProgressBar",
+    "StepObserver",
+    "StepRecords",
+    "Steps",
+    "StoppingSettings",
     "TaskRows",
+    "TrainingResult",
     "check_callbacks",
     "get_solver",
     "predict_every_task",
     "predict_rows",
+    "steps_for",
 ]

@@ -1,9 +1,11 @@
-"""Affinity: what a step by one task alone would do to the losses of the others.
+"""Affinity: the effect that a step by one task alone would have on the losses of the others.
 
 Source: Fifty et al., "Measuring and harnessing transference in multi-task learning", 2020,
 section 3; called inter-task affinity in "Efficiently identifying task groupings for multi-task
 learning", NeurIPS 2021.
 """
+
+import copy
 
 import numpy as np
 import torch
@@ -11,66 +13,70 @@ import torch
 from skmtl.nn import task_gradients
 from skmtl.nn._slots import matrix_by, sum_by
 from skmtl.training._lookahead import Lookahead
-from skmtl.weighting import Affinity
+from skmtl.training._steps import StepObserver
 
 
-class AffinityRecorder:
-    """Looks ahead, for all members together, and leaves training as it is.
+class AffinityRecorder(StepObserver):
+    """Look ahead from the parameters before a step, for all members at once.
 
     Parameters
     ----------
-    net : MemberNet
-        Before its first step.
-    n_tasks : int
-    **settings
-        Parameters of `Affinity`, where the formulas are.
+    settings : Affinity
+        The formulas are there.
     """
 
-    def __init__(self, net, n_tasks, **settings):
-        self.settings = Affinity(**settings)
+    def __init__(self, settings):
+        self.settings = settings
+
+    def bind(self, loop, table):
+        """Return a recorder of one training run, see `StepObserver.bind`."""
+        bound = copy.copy(self)
+        bound._start(loop, table.n_tasks)
+        return bound
+
+    def _start(self, loop, n_tasks):
         self.settings._check_parameters()
-        self.n_tasks, self.module = n_tasks, net.module_
-        if not self.module.shared_parameters():
+        self.n_tasks, module = n_tasks, loop.module_
+        if not module.shared_parameters():
             raise ValueError(
-                "record_affinity looks at what a step of one task on the shared parameters does to "
-                "the others, but here tasks share none. Use an estimator whose tasks share "
+                "record_affinity evaluates what a step of one task on the shared parameters does "
+                "to the others, but here tasks share none. Use an estimator whose tasks share "
                 "parameters."
             )
-        self.lookahead = Lookahead(net, "record_affinity")
-        # between looks it would hold on to the graphs of other forward passes
-        self.gradients = task_gradients(self.module)
+        self.lookahead = Lookahead(loop, "record_affinity")
+        # attached at all times, it would keep the graphs of other forward passes
+        self.gradients = task_gradients(module)
         self.gradients.detach()
-        self.columns = net.optimizer_.columns(set(self.module.shared_parameters()))
-        self._step = 0
+        self.columns = loop.optimizer_.columns(set(module.shared_parameters()))
+        self._learning_rate = loop.optimizer_settings.learning_rate
+        self._step, self._watching = 0, False
         self._epochs = []
         self._start_epoch()
 
     def _start_epoch(self):
         self._sums = self._counts = 0
 
-    def begin_step(self, net, batch):
-        """Look ahead from here, if it is time.
-
-        Returns
-        -------
-        bool
-            Whether it is time, but the backward pass of the step itself is watched: `observe` is
-            to be called behind it.
-        """
+    def before_step(self, loop, batch):
+        """Look ahead from here, or watch the backward pass of the step if that is enough."""
         self._step += 1
+        self._watching = False
         if (self._step - 1) % self.settings.every:
-            return False
-        if net.weighting_ is None and self.gradients.watch(batch.inputs):
-            return True
-        self.observe(net, batch)
-        return False
+            return
+        self._watching = loop.steps_.plain_backward and self.gradients.watch(batch.inputs)
+        if not self._watching:
+            self.observe(loop, batch)
 
-    def observe(self, net, batch, by_label=None):
+    def after_backward(self, loop, batch, losses):
+        """Look ahead by the gradients that the step has computed, if they were watched."""
+        if self._watching:
+            self.observe(loop, batch, losses)
+
+    def observe(self, loop, batch, by_label=None):
         """Look ahead from here.
 
         Parameters
         ----------
-        net : MemberNet
+        loop : MemberNet
         batch : Batch
         by_label : Tensor of shape (M, K, b), optional
             Weighted losses whose backward pass was watched; the parameters have their gradients,
@@ -85,45 +91,45 @@ class AffinityRecorder:
         gradients = self.gradients
         if by_label is None:
             gradients.attach()
-            before = sum_by(slots, n_slots, net.evaluate(batch)[1].sum(2)) / safe
+            before = sum_by(slots, n_slots, loop.evaluate(batch)[1].sum(2)) / safe
             gradients.differentiate(before, slots)
-            own = gradients.own_gradients
-            # some operations give the parameters what they are not asked for
-            net.optimizer_.zero_grad(set_to_none=True)
+            own = gradients.unshared_gradients
+            # some operations set gradients of parameters that were not requested
+            loop.optimizer_.zero_grad(set_to_none=True)
         else:
             before = sum_by(slots, n_slots, by_label.detach().sum(2)) / safe
             scales = batch.counts.unsqueeze(1) / safe
             gradients.collect(scales, slots)
-            own = self._own_gradients(net, sum_by(tasks, self.n_tasks, scales * present))
+            own = self._own_gradients(loop, sum_by(tasks, self.n_tasks, scales * present))
         with torch.no_grad():
             by_task = gradients.each()
             gradients.detach()
-            affinity = self._affinity(net, batch, before.detach(), safe, by_task, own)
+            affinity = self._affinity(loop, batch, before.detach(), safe, by_task, own)
         self._add(affinity, present, tasks)
 
     def _moves_heads(self):
         return self.settings.heads_first and self.settings.approximate is None
 
-    def _own_gradients(self, net, scales):
-        """Gradients of mean losses to what one task has, from those of the step."""
-        own = self.gradients.own
+    def _own_gradients(self, loop, scales):
+        """Return gradients of mean losses for the parameters of single tasks, from the step's."""
+        own = self.gradients.unshared
         if not self._moves_heads() or not own:
             return {}
-        found = {name: p.grad for name, p in own.items() if p.grad is not None}
-        penalties = net.penalties()
+        values = {name: p.grad for name, p in own.items() if p.grad is not None}
+        penalties = loop.penalties()
         if penalties is not None and penalties.requires_grad:
-            # they are no part of a task's loss
+            # the loss of a task does not include them
             for name, more in self.gradients.pull_back(penalties.sum(), own).items():
-                if name in found and more is not None:
-                    found[name] = found[name] - more
+                if name in values and more is not None:
+                    values[name] = values[name] - more
         return {
-            name: values * scales.view(*scales.shape, *[1] * (values.ndim - 2))
-            for name, values in found.items()
+            name: value * scales.view(*scales.shape, *[1] * (value.ndim - 2))
+            for name, value in values.items()
         }
 
-    def _affinity(self, net, batch, before, totals, by_task, own):
-        """Shape (M, S, S); the row is the task that steps."""
-        optimizer, settings = net.optimizer_, self.settings
+    def _affinity(self, loop, batch, before, totals, by_task, own):
+        """Return affinities of shape (M, S, S); the row is the task that steps."""
+        optimizer, settings = loop.optimizer_, self.settings
         shared, here = self.columns, optimizer.buffer
         slopes = optimizer.flat(by_task)
         gradients = slopes
@@ -143,14 +149,14 @@ class AffinityRecorder:
         return -change / before.unsqueeze(1)
 
     def _add(self, affinity, present, tasks):
-        """Add what was seen to that of the epoch, tasks of slots in their places."""
+        """Add affinities of slots to the sums of their tasks in the epoch."""
         there = present.unsqueeze(2) & present.unsqueeze(1) & torch.isfinite(affinity)
         values = torch.where(there, affinity, 0.0)
         self._sums = self._sums + matrix_by(tasks, self.n_tasks, values)
         self._counts = self._counts + matrix_by(tasks, self.n_tasks, there.to(values))
 
     def end_epoch(self, clock):
-        """Begin another epoch, before the clocks tick."""
+        """Keep the means of the epoch, before the clocks tick."""
         if isinstance(self._sums, torch.Tensor):
             mean = (self._sums / self._counts).double().cpu().numpy()
             self._epochs.append((clock.members.tolist(), clock.active.tolist(), mean))
@@ -158,13 +164,12 @@ class AffinityRecorder:
             self._epochs.append(([], [], None))
         self._start_epoch()
 
-    def finish(self, n_members, learning_rate):
-        """Affinity of every member and epoch.
+    def finish(self, clock):
+        """Return the affinity of every member and epoch.
 
         Parameters
         ----------
-        n_members : int
-        learning_rate : float or sequence of M floats
+        clock : MemberClock
 
         Returns
         -------
@@ -172,13 +177,13 @@ class AffinityRecorder:
             The row is the task that steps, the column the one that is affected; NaN where they
             were never in one batch, and where a member had stopped.
         """
-        shape = len(self._epochs), n_members, self.n_tasks, self.n_tasks
-        found = np.full(shape, np.nan)
+        shape = len(self._epochs), clock.n_members, self.n_tasks, self.n_tasks
+        values = np.full(shape, np.nan)
         for epoch, (members, active, mean) in enumerate(self._epochs):
             for row, (member, is_active) in enumerate(zip(members, active, strict=True)):
                 if is_active:
-                    found[epoch, member] = mean[row]
+                    values[epoch, member] = mean[row]
         if self.settings.per_learning_rate:
-            rate = np.broadcast_to(np.asarray(learning_rate, dtype=float), n_members)
-            found /= rate[:, None, None]
-        return found
+            rate = np.broadcast_to(np.asarray(self._learning_rate, dtype=float), clock.n_members)
+            values /= rate[:, None, None]
+        return values

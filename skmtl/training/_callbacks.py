@@ -1,8 +1,9 @@
-"""Callbacks: the progress bar, and the rule which of skorch's may be used with several members.
+"""Callbacks: what they see, which of them may be used with several members, the progress bar.
 
 A callback sees one net, whatever the number of members in it.
 """
 
+import torch
 from sklearn.base import clone
 from skorch import callbacks as skorch_callbacks
 from skorch.callbacks import Callback
@@ -16,7 +17,7 @@ _STEERING = {
     "Checkpoint": "early_stopping=True, which keeps the best weights of every member",
 }
 
-# say when to stop and what to keep, which is settled when training starts again
+# decide when to stop and what to keep, which is known when training starts again
 _OF_VALIDATION = (skorch_callbacks.EarlyStopping, skorch_callbacks.Checkpoint)
 _SCORING = (skorch_callbacks.EpochScoring, skorch_callbacks.BatchScoring)
 
@@ -29,7 +30,7 @@ def check_callbacks(callbacks, n_members, refit=False):
     callbacks : list of skorch callbacks or None
     n_members : int
     refit : bool
-        Whether training starts again without validation rows: those that need them are left out.
+        Whether training starts again without validation rows: leaves out those that need them.
 
     Returns
     -------
@@ -71,12 +72,31 @@ def _refuse_steering(callback, n_members):
             continue
         raise ValueError(
             f"the callback {name} steers training by one number, but {n_members} members train "
-            f"side by side, each with its own. Use {instead} instead, or n_members=1."
+            f"in parallel, each with its own. Use {instead} instead, or n_members=1."
         )
 
 
+def epoch_record(history, clock, train_loss, valid_loss, validated=None):
+    """Return what callbacks see of an epoch, a dict: means over the members that still train.
+
+    The clock has ticked. Validation losses that are missing are those of `validated`, the history
+    of an earlier run, if it is given.
+    """
+    record = {"train_loss": train_loss.mean().item()}
+    if valid_loss is not None:
+        record["valid_loss"] = valid_loss.mean().item()
+        best = min((row["valid_loss"] for row in history[:-1]), default=torch.inf)
+        record["valid_loss_best"] = record["valid_loss"] < best
+        record["best_loss"] = clock.best_loss.mean().item()
+    elif validated is not None:
+        earlier = validated[len(history) - 1]
+        names = "valid_loss", "valid_loss_best", "best_loss"
+        record |= {name: earlier[name] for name in names}
+    return record | {"n_members": clock.n_members, "n_active": int(clock.active.sum())}
+
+
 class ProgressBar(Callback):
-    """One bar per fit: epochs, losses, members that still train. Silent when it is not a terminal.
+    """Show one bar per fit: epochs, losses, members that still train; nothing without a terminal.
 
     Parameters
     ----------
@@ -96,7 +116,7 @@ class ProgressBar(Callback):
         last = net.history[-1]
         shown = {}
         if "valid_loss" in last:
-            # first, for narrow terminals cut the line: this is what decides when to stop
+            # decides when to stop, so it comes first: narrow terminals cut the line
             shown = {"valid": f"{last['valid_loss']:.4f}", "best": f"{last['best_loss']:.4f}"}
         shown["train"] = f"{last['train_loss']:.4f}"
         if last["n_members"] > 1:

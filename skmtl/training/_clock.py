@@ -1,10 +1,10 @@
-"""Every member's own clock: early stopping, best weights and history."""
+"""The clock of every member: early stopping, best weights and history."""
 
 import torch
 
 
 class MemberClock:
-    """Decides for every member when it stops, and keeps its best weights.
+    """Decide when each member stops, and keep its best weights.
 
     Parameters
     ----------
@@ -13,7 +13,7 @@ class MemberClock:
     patience : int
         Epochs without improvement after which a member stops.
     tol : float
-        An epoch improves on the best one only if the validation loss falls by more than this.
+        Smallest fall of the validation loss that counts as an improvement.
     last_epochs : sequence of M ints, optional
         Epochs after which each member stops at the latest.
 
@@ -39,10 +39,10 @@ class MemberClock:
             self._last_epochs = torch.as_tensor(last_epochs, device=buffer.device)
         self._best = buffer.clone()
         self._best_epoch = torch.zeros_like(self.members)
-        # the loss of the weights kept, and the loss that the next epoch has to improve on
+        # loss of the weights kept, and loss that the next epoch must improve on
         self._best_loss = buffer.new_full((n_members,), torch.inf)
         self._reference = self._best_loss
-        # what members had when they left the training tensors
+        # values of members when they left the training tensors
         self._left = {
             name: getattr(self, name).clone()
             for name in ("_n_iter", "_best", "_best_epoch", "_best_loss")
@@ -58,7 +58,7 @@ class MemberClock:
             Their parameters after the epoch.
         train_loss : Tensor of shape (M',)
         valid_loss : Tensor of shape (M',), optional
-            Without it the latest weights are the best, and nobody stops before `last_epochs`.
+            Without it the latest weights are the best, and members stop at `last_epochs` only.
         """
         self._n_iter = self._n_iter + self.active
         self._history.append((self.members, self.active, self._n_iter, train_loss, valid_loss))
@@ -84,7 +84,7 @@ class MemberClock:
         return self._n_iter >= self._last_epochs
 
     def stop(self, members):
-        """Stop some members for good.
+        """Stop members permanently.
 
         Parameters
         ----------
@@ -94,14 +94,14 @@ class MemberClock:
         self.any_active = bool(self.active.any())
 
     def leave(self, fewest=1):
-        """Numbers, within the training tensors, of the members that stay in them.
+        """Return the positions of the members that stay in the training tensors.
 
-        None while it is not worth moving: members leave when half of them have stopped.
+        Members leave when half of them have stopped; until then the result is None.
 
         Parameters
         ----------
         fewest : int, default=1
-            Members that stay at least, with some that have stopped among them.
+            Number of members that stay at least, even if they have stopped.
         """
         n_active, n_members = int(self.active.sum()), len(self.active)
         if 2 * n_active > n_members or n_members <= fewest:

@@ -1,6 +1,6 @@
-"""Where tensors live and how many threads work on them.
+"""Devices of tensors, and the number of threads.
 
-Small networks are slowed by threads, and one thread gives the same bits however many there are.
+Threads slow small networks down, and results on one thread do not depend on their number.
 """
 
 from contextlib import contextmanager
@@ -52,14 +52,14 @@ _own = local()
 
 @contextmanager
 def one_thread():
-    """Run torch on one thread, and give the caller's setting back afterwards.
+    """Run torch on one thread, and restore the caller's setting afterwards.
 
-    Several threads of Python may be inside at once, and one of them several times; the setting is
-    what it was before the first. Threads other than the main one, which may end at any time, give
-    their buffers back.
+    Several threads of Python may be inside at once, each of them several times; the setting that
+    is restored is that from before the first. Threads other than the main one may end at any
+    time, so they release their buffers.
     """
     with _lock:
-        # asked for by every thread: the first answer in a thread settles what torch uses there
+        # called in every thread: its first call there fixes the number that torch uses
         threads = torch.get_num_threads()
         if not _inside["count"]:
             _inside["threads"] = threads

@@ -1,6 +1,6 @@
-"""Adam and SGD over the member axis: every member has its own rate, decay, clock and switch.
+"""Adam over the member axis: every member has its own learning rate, decay and step count.
 
-torch's optimisers take one rate for all, and move members that have stopped; these do neither.
+torch's optimisers take one learning rate for all, and move members that have stopped.
 """
 
 import inspect
@@ -49,8 +49,8 @@ class MemberAdam(torch.optim.Optimizer):
     Kingma and Ba, "Adam", algorithm 1; the decay as in Loshchilov and Hutter, "Decoupled weight
     decay regularization"; the running mean as in Polyak and Juditsky, with exponential weights
     whose decay grows as (1 + t) / (10 + t) up to `averaging`, so that the start is soon
-    forgotten. All operations are element-wise over ``(M, P)``, so that a member's weights have
-    the same bits alone and in company.
+    forgotten. All operations are element-wise over ``(M, P)``, so that a member's weights are
+    bitwise identical however many members there are.
     """
 
     def __init__(
@@ -103,16 +103,16 @@ class MemberAdam(torch.optim.Optimizer):
         self.buffer = flat
 
     def _rate_factors(self, module, named):
-        """Multiples of the learning rate, shape (M or 1, P); None if the module asks for none."""
-        asked = module.learning_rate_factors()
-        if not asked:
+        """Return factors of the learning rate, shape (M or 1, P); None if the module has none."""
+        factors = module.learning_rate_factors()
+        if not factors:
             return None
         first = named[0][1]
-        pieces = [
-            self._per_member(asked.get(name, 1.0), first).expand(-1, size)
+        columns = [
+            self._per_member(factors.get(name, 1.0), first).expand(-1, size)
             for (name, _), size in zip(named, self._sizes, strict=True)
         ]
-        return torch.cat(pieces, dim=1)
+        return torch.cat(columns, dim=1)
 
     @staticmethod
     def _number(value):
@@ -124,7 +124,7 @@ class MemberAdam(torch.optim.Optimizer):
         value = torch.as_tensor(value, dtype=like.dtype, device=like.device)
         return value.reshape(-1, 1).expand(len(like), 1).clone()
 
-    # as torch's, less a wrapper that imports a compiler nobody uses here, which takes seconds
+    # as torch's, without a wrapper that imports a compiler, which takes seconds
     add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
 
     def load(self, buffer):
@@ -135,13 +135,13 @@ class MemberAdam(torch.optim.Optimizer):
         self._point_to(buffer)
 
     def zero_grad(self, set_to_none=True):
-        """Forget the gradients."""
+        """Delete the gradients."""
         for p in self._parameters:
             p.grad = None
 
     @contextmanager
     def using_averages(self):
-        """Let the module have the running means of its parameters for a while."""
+        """Replace the parameters by their running means in a context."""
         self._point_to(self.averaged)
         try:
             yield
@@ -160,7 +160,7 @@ class MemberAdam(torch.optim.Optimizer):
             p.data = view
 
     def release(self):
-        """Give every parameter memory of its own again, as a module that is stored needs."""
+        """Copy every parameter to memory of its own, so that the module can be stored."""
         for p in self._parameters:
             p.data = p.data.clone()
             p.grad = None
@@ -186,7 +186,7 @@ class MemberAdam(torch.optim.Optimizer):
         closure : callable, optional
             Recomputes the loss first, as in torch's optimisers.
         active : Tensor of shape (M,) of bool, optional
-            Members that step; all by default. The others keep every bit of their state.
+            Members that step; all by default. The state of the others stays the same.
 
         Returns
         -------
@@ -198,7 +198,7 @@ class MemberAdam(torch.optim.Optimizer):
                 loss = closure()
         group = self.param_groups[0]
         lr = torch.as_tensor(group["lr"], dtype=self.buffer.dtype, device=self.buffer.device)
-        # fresh memory for numbers as many as the parameters would cost more than the arithmetic
+        # allocating as much memory as the parameters take costs more than the arithmetic
         gradient = scratch("gradient", self.buffer.shape, self.buffer)
         torch.cat([self._gradient(p) for p in self._parameters], dim=1, out=gradient)
         if self._clip_norm is not None:
@@ -223,7 +223,7 @@ class MemberAdam(torch.optim.Optimizer):
         return loss
 
     def _move(self, gradient, lr):
-        """Move the parameters along a gradient, whose memory is used up."""
+        """Move the parameters along a gradient, whose memory is overwritten."""
         group = self.param_groups[0]
         beta1, beta2 = group["betas"]
         self.mean.lerp_(gradient, 1 - beta1)
@@ -233,7 +233,7 @@ class MemberAdam(torch.optim.Optimizer):
         self.buffer.addcmul_(torch.div(self.mean, change, out=change), rate)
 
     def _rates(self, lr, steps):
-        """Adam's rate and the root of its second correction, behind some steps."""
+        """Return step size and root of the second-moment correction after `steps` steps."""
         beta1, beta2 = self.param_groups[0]["betas"]
         # in double precision: 1 - 0.999 ** t has few digits left in single
         rate = -lr / (1 - beta1**steps).to(lr.dtype)
@@ -242,7 +242,7 @@ class MemberAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def flat(self, gradients):
-        """Gradients by name as numbers in the order of the buffer.
+        """Concatenate gradients, given by name, in the order of the buffer.
 
         Parameters
         ----------
@@ -253,27 +253,27 @@ class MemberAdam(torch.optim.Optimizer):
         -------
         Tensor of shape (..., M, P)
         """
-        found = [gradients.get(name) for name in self._names]
-        pairs = zip(found, self._parameters, strict=True)
+        by_parameter = [gradients.get(name) for name in self._names]
+        pairs = zip(by_parameter, self._parameters, strict=True)
         known, p = next((g, p) for g, p in pairs if g is not None)
         leading = known.shape[: known.ndim - p.ndim + 1]
         return torch.cat(
             [
                 self.buffer.new_zeros(*leading, size) if g is None else g.reshape(*leading, size)
-                for g, size in zip(found, self._sizes, strict=True)
+                for g, size in zip(by_parameter, self._sizes, strict=True)
             ],
             dim=-1,
         )
 
     def columns(self, names):
-        """Which columns of the buffer belong to some parameters, shape (P,) of bool."""
+        """Return which columns of the buffer belong to the named parameters, shape (P,) of bool."""
         pairs = zip(self._names, self._sizes, strict=True)
         return torch.cat([torch.full((size,), name in names) for name, size in pairs]).to(
             self.buffer.device
         )
 
     def views(self, buffer):
-        """Parameters by name, as views of a tensor like the buffer, of any number of members."""
+        """Return parameters by name, as views of a tensor like the buffer with any members."""
         pieces = buffer.split(self._sizes, dim=1)
         return {
             name: piece.view(len(buffer), *shape)
@@ -282,7 +282,7 @@ class MemberAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def after(self, gradient, active=None):
-        """Parameters after a step along other gradients; nothing changes.
+        """Return the parameters after a step along other gradients, without making it.
 
         Parameters
         ----------
@@ -309,7 +309,7 @@ class MemberAdam(torch.optim.Optimizer):
         return torch.where(active.unsqueeze(1), moved, self.buffer)
 
     def _moved(self, start, gradient, lr):
-        """As `_move`, from parameters without their decay; nothing changes."""
+        """Return what `_move` makes of parameters after their decay; nothing changes."""
         group = self.param_groups[0]
         beta1, beta2 = group["betas"]
         rate, root = self._rates(lr, self.steps + 1)
@@ -319,44 +319,13 @@ class MemberAdam(torch.optim.Optimizer):
         return torch.addcmul(start, mean.div_(change), rate)
 
     def _shrinkage(self, rate):
-        """What decay leaves of every parameter, kept as long as the rates are what they were."""
+        """Return the factors of weight decay, cached as long as the rates stay the same."""
         if self._shrunk is None or not torch.equal(self._shrunk[0], rate):
             self._shrunk = rate, 1 - rate * self._decays
         return self._shrunk[1]
 
     @staticmethod
     def _gradient(parameter):
-        """Gradient of shape (M, size); zero for a parameter that the loss did not reach."""
+        """Return a gradient of shape (M, size); zero for a parameter that the loss does not use."""
         gradient = parameter.grad
         return (torch.zeros_like(parameter) if gradient is None else gradient).flatten(1)
-
-
-class MemberSGD(MemberAdam):
-    """Gradient descent with momentum, over the member axis as `MemberAdam`.
-
-    Parameters
-    ----------
-    module, lr, weight_decay, averaging, clip_norm
-        As `MemberAdam` takes them; the decay is decoupled here, too.
-    momentum : float, default=0.0
-        What is left of the last step's direction.
-
-    Notes
-    -----
-    ``v = momentum * v + g`` and ``w = w - lr * v``, as torch's SGD.
-    """
-
-    def __init__(self, module, *args, momentum=0.0, **settings):
-        super().__init__(module, *args, **settings)
-        self.param_groups[0]["momentum"] = momentum
-
-    def _rate(self, lr):
-        return -lr if self._factors is None else -lr * self._factors
-
-    def _move(self, gradient, lr):
-        self.mean.mul_(self.param_groups[0]["momentum"]).add_(gradient)
-        self.buffer.addcmul_(self.mean, self._rate(lr))
-
-    def _moved(self, start, gradient, lr):
-        mean = self.mean * self.param_groups[0]["momentum"] + gradient
-        return torch.addcmul(start, mean, self._rate(lr))

@@ -1,24 +1,24 @@
-"""Backward passes of a step: of losses with the penalties beside them, or of gradients as found."""
+"""Compute the gradients of a step from losses and penalties, or set them directly."""
 
 
 def backward(net, loss):
-    """Gradients of the mean losses (M,) of a batch, and of the penalties beside them."""
+    """Compute the gradients of the mean losses (M,) of a batch plus the penalties."""
     penalties = net.penalties()
     if penalties is not None:
         loss = loss + penalties
-    # members share no parameter, so the gradient of the sum is each member's own
+    # members share no parameter, so each one gets the gradient of its own loss
     loss.sum().backward()
 
 
 def penalise(net, **options):
-    """Gradients of the penalties alone, to the parameters; options are those of `backward`."""
+    """Compute the gradients of the penalties alone; options are those of `Tensor.backward`."""
     penalties = net.penalties()
     if penalties is not None and penalties.requires_grad:
         penalties.sum().backward(**options)
 
 
 def give(net, gradients):
-    """Gradients by name to the parameters, beside those that they have."""
+    """Add gradients, by name, to those that the parameters have."""
     for name, parameter in net.module_.named_parameters():
         gradient = gradients.get(name)
         if gradient is not None:

@@ -1,13 +1,12 @@
-"""Batches of one task each, in rounds that visit every task once, in shuffled order."""
+"""Batches of one task each, in rounds that visit every task once in shuffled order."""
 
 import torch
 
 
 def deal_rounds(rows, n_batches, generator):
-    """Deal every task's rows to even batches, and put those of all tasks in an order.
+    """Split every task's rows into even batches, and arrange the batches of all tasks in rounds.
 
-    A round has one batch of every task that has any left, so that uneven tasks stay in the epoch
-    as long as they have rows.
+    A round has one batch of every task that has batches left.
 
     Parameters
     ----------
@@ -26,17 +25,16 @@ def deal_rounds(rows, n_batches, generator):
         The task of each batch.
     """
     dealt = []
-    for own, number in zip(rows, n_batches, strict=True):
+    for task_rows, number in zip(rows, n_batches, strict=True):
         if not number:
             dealt.append([])
             continue
-        own = own[torch.randperm(len(own), generator=generator)]
-        pieces = own.split(-(-len(own) // number))
-        dealt.append(pieces)
+        task_rows = task_rows[torch.randperm(len(task_rows), generator=generator)]
+        dealt.append(task_rows.split(-(-len(task_rows) // number)))
     batches, tasks = [], []
     for turn in range(max(n_batches, default=0)):
         present = [task for task, number in enumerate(n_batches) if number > turn]
-        for place in torch.randperm(len(present), generator=generator).tolist():
-            batches.append(dealt[present[place]][turn])
-            tasks.append(present[place])
+        for position in torch.randperm(len(present), generator=generator).tolist():
+            batches.append(dealt[present[position]][turn])
+            tasks.append(present[position])
     return batches, tasks

@@ -4,7 +4,7 @@ import torch
 
 
 def task_shares(sampling, totals):
-    """Share of the loss that each task is to have.
+    """Return the share of the loss that each task should have.
 
     Parameters
     ----------
@@ -15,7 +15,7 @@ def task_shares(sampling, totals):
     Returns
     -------
     Tensor of shape (M, T) or None
-        Of sum 1 over the tasks that have rows; None if every row simply counts as it is.
+        They sum to 1 over the tasks that have rows; None if rows keep their own weights.
     """
     if sampling == "rows":
         return None
@@ -24,7 +24,7 @@ def task_shares(sampling, totals):
 
 
 def task_draws(shares, counts):
-    """Rows of each task in an epoch, which has about as many rows as the table.
+    """Return how many rows of each task to draw; an epoch is about as long as the table.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def task_draws(shares, counts):
 
 
 def task_factors(shares, totals, counts, draws):
-    """What the weights of each task's rows are multiplied by, so that shares are exact.
+    """Return factors of the weights of each task's rows that make the shares exact.
 
-    The sum of all weights in an epoch stays what it would be if each drawn row had mean weight.
+    The weights of an epoch keep the sum that rows of mean weight would have.
 
     Parameters
     ----------

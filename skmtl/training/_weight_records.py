@@ -1,4 +1,4 @@
-"""What is kept of task weighting: weights of every epoch, and the states of members that stop."""
+"""Records of task weighting: weights of every epoch, and states of members that have stopped."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ _AT_ONCE = 64
 
 
 class WeightRecords:
-    """Weights of the tasks, epoch by epoch, and states of the method, member by member.
+    """Keep the weights of the tasks by epoch, and the states of the method by member.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class WeightRecords:
         self.n_tasks = n_tasks
         self._epochs = []
         self._states = {}
-        # of some batches, which are added up together
+        # batches whose weights are not yet in the sums
         self._pending = []
         self._sums = self._counts = 0
 
@@ -57,18 +57,18 @@ class WeightRecords:
         self._counts = self._counts + counts
 
     def end_epoch(self, clock):
-        """Begin another epoch, before the clocks tick."""
+        """Keep the sums of the epoch, before the clocks tick."""
         self._add_up()
         self._epochs.append((clock.active, self._sums, self._counts))
         self._sums = self._counts = 0
 
     def table(self):
-        """Mean weights: one row for every row of the clock's records, one column per task."""
+        """Return mean weights, a row for every row of the clock's records, a column per task."""
         rows = [(sums / counts)[active].cpu().numpy() for active, sums, counts in self._epochs]
         return np.concatenate(rows) if rows else np.empty((0, self.n_tasks))
 
     def keep(self, state, which, clock):
-        """Keep the state of some of the members in the training tensors.
+        """Keep the state of the given members in the training tensors.
 
         Parameters
         ----------
@@ -76,16 +76,17 @@ class WeightRecords:
         which : Tensor of shape (M',) of bool
         clock : MemberClock
         """
-        for place in which.nonzero()[:, 0].tolist():
-            self._states[int(clock.members[place])] = to_device(select(state, [place]), "cpu")
+        for position in which.nonzero()[:, 0].tolist():
+            member = int(clock.members[position])
+            self._states[member] = to_device(select(state, [position]), "cpu")
 
     def state(self, n_members):
-        """The states of all members as one."""
+        """Return the states of all members as one."""
         return _joined([self._states[m] for m in range(n_members)])
 
 
 def _joined(states):
-    """States of members, one after the other."""
+    """Concatenate states of members."""
     joined = {}
     for key, value in states[0].items():
         values = [state[key] for state in states]
@@ -94,5 +95,5 @@ def _joined(states):
         elif isinstance(value, torch.Tensor):
             joined[key] = torch.cat(values)
         else:
-            joined[key] = [one for some in values for one in some]
+            joined[key] = [item for items in values for item in items]
     return joined

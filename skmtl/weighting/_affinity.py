@@ -1,4 +1,4 @@
-"""Affinity: how it is measured, and the score that tasks are grouped by."""
+"""Affinity: settings of its measurement, and a score for grouping tasks."""
 
 from numbers import Integral
 
@@ -8,17 +8,17 @@ from sklearn.base import BaseEstimator
 
 
 class Affinity(BaseEstimator):
-    """How affinity is measured: what `record_affinity` of an estimator may be.
+    """Settings of the measurement of affinity, for `record_affinity` of an estimator.
 
     ``record_affinity=True`` is ``Affinity()``, and an int k is ``Affinity(every=k)``.
 
     Parameters
     ----------
     every : int, default=1
-        Steps between two looks.
+        Measure at one step in this many.
     heads_first : bool, default=True
-        Whether the parameters that belong to one task make their step before the look, as in
-        algorithm 1 of [1]_, or stay where they are, as in the code published with [2]_.
+        Whether the parameters that belong to one task make their step before the measurement, as
+        in algorithm 1 of [1]_, or stay the same, as in the code published with [2]_.
     approximate : {None, 1, 2}, default=None
         None evaluates the losses after each step; 1 and 2 are their expansions of first and
         second order in the step.
@@ -27,7 +27,7 @@ class Affinity(BaseEstimator):
 
     See Also
     --------
-    ITMTL : Chooses steps by the same look ahead.
+    ITMTL : Chooses steps by the same measurement.
     normalized_affinity : Affinities as a score for grouping tasks.
 
     Notes
@@ -36,9 +36,9 @@ class Affinity(BaseEstimator):
     loss, momentum and decay included, on the shared parameters only. Then, equation 1 of [1]_,
     ``Z_ij = 1 - L_j(after) / L_j(before)``. To first order, section 3.2,
     ``Z_ij = -<grad L_j, d_i> / L_j``; to second order, appendix A,
-    ``Z_ij = -(<grad L_j, d_i> + d_i' H_j d_i / 2) / L_j``, H_j being the Hessian of L_j. Both leave
-    out what the step of the heads does, and both are wrong where a step is long for the curvature
-    of the loss: the order of tasks may then be another one.
+    ``Z_ij = -(<grad L_j, d_i> + d_i' H_j d_i / 2) / L_j``, H_j being the Hessian of L_j. Both
+    ignore the step of the heads, and both are inaccurate where a step is long compared to the
+    curvature of the loss: the order of tasks may then differ.
 
     References
     ----------
@@ -84,7 +84,7 @@ def check_order(approximate):
 
 
 def get_affinity(record_affinity):
-    """Return what `record_affinity` of an estimator stands for.
+    """Return the settings that `record_affinity` of an estimator stands for.
 
     Parameters
     ----------
@@ -104,8 +104,8 @@ def get_affinity(record_affinity):
 def normalized_affinity(affinity):
     """Score affinities for choosing which tasks to train together.
 
-    What the network selection of [1]_ minimises: how much less a step of another task does for a
-    task than its own step. 0 is as good as its own step, 1 is no use, more than 1 does harm.
+    The network selection of [1]_ minimises this score: how much less a step of another task helps
+    a task than its own step. 0 is as good as its own step, 1 is useless, more than 1 is harmful.
 
     Parameters
     ----------
@@ -115,8 +115,8 @@ def normalized_affinity(affinity):
     Returns
     -------
     DataFrame or ndarray of shape (T, T)
-        In the same order. NaN in the column of a task whose own step does not help it: there is
-        nothing to compare with.
+        In the same order. NaN in the column of a task whose own step does not help it, so that
+        there is nothing to compare with.
 
     See Also
     --------

@@ -1,22 +1,24 @@
-"""Aligned-MTL: gradients are made orthogonal and equally long."""
+"""Aligned-MTL: make gradients orthogonal and equally long."""
 
 import numpy as np
 
 from skmtl.weighting._base import GradientWeighting
+from skmtl.weighting._registry import register
 
 _SCALES = ("min", "median", "rmse")
 
 
+@register("aligned-mtl")
 class AlignedMTL(GradientWeighting):
-    """Gradients are made orthogonal and equally long, changing them as little as possible.
+    """Make gradients orthogonal and equally long, with the smallest possible change.
 
     The system of gradients then has condition number 1: nothing conflicts and nothing dominates.
 
     Parameters
     ----------
     scale : {"min", "median", "rmse"}, default="min"
-        Which of the principal lengths all of them get: the smallest as in the paper, the median, or
-        the root of the mean square.
+        Common length: the smallest principal length as in the paper, the median, or the root of
+        their mean square.
 
     See Also
     --------
@@ -25,8 +27,8 @@ class AlignedMTL(GradientWeighting):
     Notes
     -----
     With the eigenvalues l_k and eigenvectors V of the Gramian, equations 13 and 14 of [1]_ give
-    ``w = sqrt(l_min) V diag(1 / sqrt(l)) V^T 1``, over the eigenvalues that are not zero. Those
-    count as zero that rounding of the gradients could have made. Departure: the weights are those
+    ``w = sqrt(l_min) V diag(1 / sqrt(l)) V^T 1``, over the eigenvalues that are not zero, except
+    for rounding errors of the gradients. Departure: the weights are those
     of the sum of the tasks instead of their mean, so that orthogonal gradients of one length have
     weights of 1.
 
@@ -51,8 +53,8 @@ class AlignedMTL(GradientWeighting):
         if self.scale not in _SCALES:
             raise ValueError(f"scale must be one of {_SCALES}, got {self.scale!r}.")
 
-    def _solve(self, some):
-        return np.stack([self._solve_one(gramian, some.eps) for gramian in some.gramian])
+    def _solve(self, group):
+        return np.stack([self._solve_one(gramian, group.eps) for gramian in group.gramian])
 
     def _solve_one(self, gramian, eps):
         values, vectors = np.linalg.eigh(gramian)

@@ -1,34 +1,60 @@
 """What all methods of task weighting share: T losses or their Gramian in, T weights out.
 
-Missing tasks, members, precision and degenerate input are dealt with here, once, so that a method's
+Missing tasks, members, precision and degenerate input are handled here, once, so that a method's
 file holds its formula and nothing else.
 """
 
+from __future__ import annotations
+
 from abc import ABCMeta, abstractmethod
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from torch import Tensor
 
 LOSSES, GRAMIAN, AFTERWARDS = "losses", "gramian", "losses after the step"
+# what a task is, see `TaskWeighting.bind`
+REGRESSION, CLASSES = "regression", "classes"
+
+
+class Part(NamedTuple):
+    """A method that is part of another one, or the whole of it.
+
+    Attributes
+    ----------
+    method : TaskWeighting
+    state : dict or None
+        What it remembers.
+    """
+
+    method: TaskWeighting
+    state: dict | None
 
 
 class TaskWeighting(BaseEstimator, metaclass=ABCMeta):
     """Base class of every method; parameters are stored as scikit-learn's estimators store them.
 
-    A subclass implements `_weights`, or derives from `GradientWeighting`; where it keeps a history,
-    `_state` as well, and `_end_step` or `_end_epoch` where that grows behind a step or an epoch.
+    A subclass implements `_weights`, or derives from `GradientWeighting`. A method that remembers
+    something also implements `_state`, and `_end_step` or `end_epoch` if that changes after a step
+    or an epoch. A method that depends on which tasks there are implements `bind`, and one that is
+    composed of others implements `parts`.
 
     Attributes
     ----------
     needs : frozenset of str
         What it must be given, of "losses", "gramian" and "losses after the step".
     own_parameters : bool
-        Whether the weights also hold for the parameters that belong to one task, or for the shared
+        Whether the weights also apply to the parameters that belong to one task, or to the shared
         ones only.
     at_representation : bool
         Whether the Gramian is that of gradients at the shared representation.
+    unweighted : bool
+        Whether every weight is 1, so that training needs no weights at all.
+    chooses : bool
+        Whether it chooses between candidate steps, as `ITMTL` does.
 
     See Also
     --------
@@ -45,12 +71,52 @@ class TaskWeighting(BaseEstimator, metaclass=ABCMeta):
     tensor([[2.0000, 0.5000, 0.0000]])
     """
 
-    needs = frozenset({LOSSES})
-    own_parameters = True
-    at_representation = False
+    needs: frozenset[str] = frozenset({LOSSES})
+    own_parameters: bool = True
+    at_representation: bool = False
+    unweighted: bool = False
+    chooses: bool = False
 
-    def init_state(self, n_members, n_tasks):
-        """Return what the method remembers, before the first step.
+    def bind(self, tasks: Sequence[Sequence[Hashable]], task_types: Sequence[str]) -> TaskWeighting:
+        """Return the method as the training loop uses it.
+
+        Parameters
+        ----------
+        tasks : sequence of M sequences
+            Labels of the tasks of every member, in the order of the weights. Members of a search
+            may have different tasks.
+        task_types : sequence of T str
+            What each task is, "regression" or "classes", for as many tasks as a member has at most.
+
+        Returns
+        -------
+        TaskWeighting
+            Itself, unless it depends on the tasks.
+        """
+        return self
+
+    def parts(self, state: dict | None = None) -> tuple[Part | None, Part | None]:
+        """Return what weighs the losses, and what weighs the gradients.
+
+        Parameters
+        ----------
+        state : dict, optional
+            From `init_state`.
+
+        Returns
+        -------
+        losses, gradients : Part or None
+            Each a method with its share of the state; at least one is not None.
+        """
+        part = Part(self, state)
+        return (None, part) if GRAMIAN in self.needs else (part, None)
+
+    def compared(self) -> list[TaskWeighting]:
+        """Return the methods whose Gramians the loop must compute: itself, or its candidates."""
+        return [self] if GRAMIAN in self.needs else []
+
+    def init_state(self, n_members: int, n_tasks: int) -> dict | None:
+        """Return what the method remembers before the first step.
 
         Parameters
         ----------
@@ -66,7 +132,13 @@ class TaskWeighting(BaseEstimator, metaclass=ABCMeta):
         self._check_parameters(n_tasks)
         return self._state(n_members, n_tasks)
 
-    def weights(self, losses, gramian=None, state=None, generators=None):
+    def weights(
+        self,
+        losses: Tensor,
+        gramian: Tensor | None = None,
+        state: dict | None = None,
+        generators: list[torch.Generator] | None = None,
+    ) -> Tensor:
         """Weigh the tasks of every member.
 
         Parameters
@@ -79,7 +151,7 @@ class TaskWeighting(BaseEstimator, metaclass=ABCMeta):
         state : dict, optional
             From `init_state`, changed in place; by default a new one.
         generators : list of M torch.Generator, optional
-            On the CPU, for methods that draw; by default torch's own generator.
+            On the CPU, for methods that draw random numbers; by default torch's own generator.
 
         Returns
         -------
@@ -98,8 +170,8 @@ class TaskWeighting(BaseEstimator, metaclass=ABCMeta):
         weights = self._weights(losses.double(), gramian, present, state, generators)
         return torch.where(present, weights, 0.0).to(losses.dtype)
 
-    def place(self, state, device):
-        """Put a state where the method works: where the losses are.
+    def place(self, state: dict | None, device: torch.device) -> dict | None:
+        """Move a state to where the method works: where the losses are.
 
         Parameters
         ----------
@@ -115,8 +187,8 @@ class TaskWeighting(BaseEstimator, metaclass=ABCMeta):
         """
         return to_device(state, device)
 
-    def end_step(self, before, after, state):
-        """Learn what a step did; only methods that need the losses after the step.
+    def end_step(self, before: Tensor, after: Tensor, state: dict) -> None:
+        """Learn what a step did; only called for methods that need the losses after the step.
 
         Parameters
         ----------
@@ -127,7 +199,7 @@ class TaskWeighting(BaseEstimator, metaclass=ABCMeta):
         """
         self._end_step(before.double(), after.double(), state)
 
-    def end_epoch(self, state):
+    def end_epoch(self, state: dict | None) -> None:
         """Learn that an epoch is over.
 
         Parameters
@@ -136,33 +208,41 @@ class TaskWeighting(BaseEstimator, metaclass=ABCMeta):
             Changed in place.
         """
 
-    def _check_parameters(self, n_tasks):
+    def _check_parameters(self, n_tasks: int | None) -> None:
         """Raise an error if a parameter cannot be used."""
 
-    def _state(self, n_members, n_tasks):
+    def _state(self, n_members: int, n_tasks: int) -> dict | None:
         return None
 
     @abstractmethod
-    def _weights(self, losses, gramian, present, state, generators):
-        """Weights in double precision; those of absent tasks are not looked at."""
+    def _weights(
+        self,
+        losses: Tensor,
+        gramian: Tensor | None,
+        present: Tensor,
+        state: dict | None,
+        generators: list[torch.Generator] | None,
+    ) -> Tensor:
+        """Return weights in double precision; those of absent tasks are ignored."""
 
-    def _end_step(self, before, after, state):
+    def _end_step(self, before: Tensor, after: Tensor, state: dict) -> None:
         raise NotImplementedError
 
 
-class Some(NamedTuple):
-    """Members that have equally many tasks in a batch, and these tasks only, as arrays.
+class DenseGroup(NamedTuple):
+    """Members with the same number of present tasks, packed without gaps.
 
     Attributes
     ----------
     gramian : ndarray of shape (g, k, k)
-        In double precision, of largest diagonal element 1.
+        In double precision, scaled to a largest diagonal element of 1.
     losses : ndarray of shape (g, k)
     members : ndarray of shape (g, 1)
+        Number of each member among all members.
     tasks : ndarray of shape (g, k)
-        Where the rows stand among all members and tasks.
+        Number of each task among all tasks.
     eps : float
-        Precision of the numbers that the Gramian was made from.
+        Precision of the numbers that the Gramian was computed from.
     state : dict or None
     generators : list of g torch.Generator, or None
     """
@@ -177,11 +257,11 @@ class Some(NamedTuple):
 
 
 class GradientWeighting(TaskWeighting):
-    """Base class of methods that look at gradients; a subclass implements `_solve`.
+    """Base class of methods that use gradients; a subclass implements `_solve`.
 
-    All of them are invariant to the unit of the gradients, so that the Gramian is given to them
-    with a largest diagonal element of 1. They work on the CPU in double precision: these are small
-    problems with branches.
+    All of them are invariant to the unit of the gradients, so the Gramian is scaled to a largest
+    diagonal element of 1. They work on the CPU in double precision: these are small problems with
+    branches.
 
     See Also
     --------
@@ -193,8 +273,8 @@ class GradientWeighting(TaskWeighting):
     >>> import torch
     >>> from skmtl.weighting import GradientWeighting
     >>> class InverseLength(GradientWeighting):
-    ...     def _solve(self, some):
-    ...         return 1 / np.sqrt(np.einsum("gkk->gk", some.gramian))
+    ...     def _solve(self, group):
+    ...         return 1 / np.sqrt(np.einsum("gkk->gk", group.gramian))
     >>> InverseLength().weights(torch.ones(1, 2), torch.tensor([[[1.0, 0.0], [0.0, 4.0]]]))
     tensor([[2., 1.]])
     """
@@ -202,8 +282,8 @@ class GradientWeighting(TaskWeighting):
     needs = frozenset({GRAMIAN})
     own_parameters = False
 
-    def place(self, state, device):
-        """Put a state where the method works: on the CPU.
+    def place(self, state: dict | None, device: torch.device) -> dict | None:
+        """Move a state to where the method works: to the CPU.
 
         Parameters
         ----------
@@ -220,15 +300,15 @@ class GradientWeighting(TaskWeighting):
         return to_device(state, "cpu")
 
     @abstractmethod
-    def _solve(self, some):
-        """Weights of shape (g, k) for `Some`."""
+    def _solve(self, group: DenseGroup) -> np.ndarray:
+        """Return weights of shape (g, k)."""
 
     def _weights(self, losses, gramian, present, state, generators):
         eps = torch.finfo(gramian.dtype).eps
         gramian = gramian.detach().cpu().double().numpy()
         values, present = losses.cpu().numpy(), present.cpu().numpy()
         weights = present.astype(float)
-        # a member that diverges keeps equal weights, and the loop says so
+        # a member that diverges keeps equal weights, and the loop reports it
         usable = np.isfinite(gramian).all(axis=(1, 2)) & np.isfinite(
             np.where(present, values, 0)
         ).all(axis=1)
@@ -241,7 +321,7 @@ class GradientWeighting(TaskWeighting):
                 continue
             members, tasks = which[:, None], order[which, :k]
             dense = gramian[members[:, :, None], tasks[:, :, None], tasks[:, None, :]]
-            some = Some(
+            group = DenseGroup(
                 dense / scale[which, None, None],
                 values[members, tasks],
                 members,
@@ -250,17 +330,17 @@ class GradientWeighting(TaskWeighting):
                 state,
                 None if generators is None else [generators[m] for m in which],
             )
-            weights[members, tasks] = self._solve(some)
+            weights[members, tasks] = self._solve(group)
         return torch.from_numpy(weights).to(losses.device)
 
 
 def lengths(gramian):
-    """Lengths of the gradients, shape (g, k)."""
+    """Return the lengths of the gradients, shape (g, k)."""
     return np.sqrt(np.einsum("gkk->gk", gramian))
 
 
 def to_device(state, device):
-    """Put the tensors of a state on a device."""
+    """Return a state with its tensors on a device."""
     if state is None:
         return None
     return {
@@ -274,7 +354,7 @@ def to_device(state, device):
 
 
 def select(state, members, n_tasks=None):
-    """State of some members, and of the first tasks only.
+    """Return the state of the given members, and of the first tasks only.
 
     Parameters
     ----------
@@ -302,11 +382,11 @@ def select(state, members, n_tasks=None):
 
 
 def mean_one(weights, present=None):
-    """Weights scaled to mean 1, over the tasks present; equal ones where their sum is 0."""
+    """Scale weights to mean 1 over the tasks present; equal weights where their sum is 0."""
     if isinstance(weights, np.ndarray):
         mean = weights.mean(axis=1, keepdims=True)
         size = np.abs(weights).mean(axis=1, keepdims=True)
-        # weights that all but cancel have no scale
+        # the scale of weights that almost cancel is undefined
         sound = np.abs(mean) > 1e-6 * size
         return np.where(sound, weights / np.where(sound, mean, 1.0), 1.0)
     weights = torch.where(present, weights, 0.0)

@@ -1,17 +1,19 @@
-"""CAGrad: the best for the task that is worst off, not far from the mean gradient."""
+"""CAGrad: maximise the smallest gain of a task near the mean gradient."""
 
 import numpy as np
 from scipy.optimize import minimize
 
 from skmtl.weighting._base import GradientWeighting
 from skmtl.weighting._mgda import shortest
+from skmtl.weighting._registry import register
 
 # of the mean gradient: a shorter combination of gradients has no direction
 _SHORT = 1e-6
 
 
+@register("cagrad")
 class CAGrad(GradientWeighting):
-    """The step near the mean gradient that does most for the task that gains least.
+    """Maximise the gain of the task that gains least, near the mean gradient.
 
     Between the plain mean (``c=0``) and MGDA (large c); below 1 it converges to the minimum of the
     mean loss.
@@ -19,11 +21,11 @@ class CAGrad(GradientWeighting):
     Parameters
     ----------
     c : float, default=0.5
-        How far the step may be from the mean gradient, in lengths of that.
+        Largest distance of the step from the mean gradient, in units of its length.
 
     See Also
     --------
-    MGDA : Without a bond to the mean.
+    MGDA : Without a bound on the distance to the mean.
     PCGrad : Removes conflicts pair by pair.
 
     Notes
@@ -56,8 +58,8 @@ class CAGrad(GradientWeighting):
         if not self.c >= 0:
             raise ValueError(f"c must be at least 0, got {self.c!r}.")
 
-    def _solve(self, some):
-        return np.stack([self._solve_one(gramian) for gramian in some.gramian])
+    def _solve(self, group):
+        return np.stack([self._solve_one(gramian) for gramian in group.gramian])
 
     def _solve_one(self, gramian):
         k = len(gramian)
@@ -73,7 +75,7 @@ class CAGrad(GradientWeighting):
             return x @ linear + bound * norm, linear + bound * product / norm
 
         best = None
-        # from the middle, from MGDA's end, where the second term is least, and the best corner
+        # start from the middle, from the solution of MGDA (least second term), and the best corner
         corner = np.eye(k)[(linear + bound * np.sqrt(np.diagonal(gramian))).argmin()]
         for start in (np.full(k, 1 / k), shortest(gramian), corner):
             if best is not None and best.success:

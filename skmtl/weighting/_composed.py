@@ -1,10 +1,10 @@
-"""A method for losses and one for gradients, one after the other."""
+"""A method for losses followed by a method for gradients."""
 
-from skmtl.weighting._base import GRAMIAN, LOSSES, TaskWeighting
+from skmtl.weighting._base import GRAMIAN, LOSSES, Part, TaskWeighting
 
 
 class Composition(TaskWeighting):
-    """Losses are weighted by one method, and the gradients of the weighted losses by another.
+    """Weigh losses by one method, and the gradients of the weighted losses by another.
 
     An estimator also takes a tuple of the two.
 
@@ -22,10 +22,10 @@ class Composition(TaskWeighting):
 
     Notes
     -----
-    With the weights v of the losses, the gradient method is given the Gramian of the weighted
-    losses, ``v_s v_t G_st``, and the result is the product of both weights; the parameters that
-    belong to one task see v only, unless the gradient method has a say about them too. What UW +
-    PCGrad is in [1]_.
+    With the weights v of the losses, the gradient method receives the Gramian of the weighted
+    losses, ``v_s v_t G_st``, and the result is the product of both weights. Only v applies to the
+    parameters that belong to one task, unless the gradient method weighs them too. This is UW +
+    PCGrad of [1]_.
 
     References
     ----------
@@ -51,6 +51,43 @@ class Composition(TaskWeighting):
         """What the two methods need."""
         return self.loss_method.needs | self.gradient_method.needs | {LOSSES}
 
+    def bind(self, tasks, task_types):
+        """Return the composition of both methods as the training loop uses them.
+
+        Parameters
+        ----------
+        tasks : sequence of M sequences
+            Labels of the tasks of every member.
+        task_types : sequence of T str
+            What each task is, "regression" or "classes".
+
+        Returns
+        -------
+        Composition
+            Of the bound methods.
+        """
+        methods = self.loss_method, self.gradient_method
+        return Composition(*(method.bind(tasks, task_types) for method in methods))
+
+    def parts(self, state=None):
+        """Return the method for losses and that for gradients.
+
+        Parameters
+        ----------
+        state : dict, optional
+            From `init_state`.
+
+        Returns
+        -------
+        losses, gradients : Part
+            The two methods with their states.
+        """
+        state = state or {}
+        return (
+            Part(self.loss_method, state.get("losses")),
+            Part(self.gradient_method, state.get("gradients")),
+        )
+
     def _check_parameters(self, n_tasks):
         if GRAMIAN in self.loss_method.needs or GRAMIAN not in self.gradient_method.needs:
             raise ValueError(
@@ -67,7 +104,7 @@ class Composition(TaskWeighting):
         return states or None
 
     def place(self, state, device):
-        """Put the state of each method where it works.
+        """Move the state of each method to where it works.
 
         Parameters
         ----------
@@ -79,18 +116,18 @@ class Composition(TaskWeighting):
         Returns
         -------
         dict or None
-            The state, each part in its place.
+            The state, each part on its device.
         """
         methods = {"losses": self.loss_method, "gradients": self.gradient_method}
         placed = {name: methods[name].place(part, device) for name, part in (state or {}).items()}
         return placed or None
 
     def _weights(self, losses, gramian, present, state, generators):
-        state = state or {}
-        first = self.loss_method.weights(losses, None, state.get("losses"), generators)
+        by_loss, by_gradient = self.parts(state)
+        first = by_loss.method.weights(losses, None, by_loss.state, generators)
         first_typed = first.to(gramian.dtype)
         gramian = first_typed.unsqueeze(2) * gramian * first_typed.unsqueeze(1)
-        second = self.gradient_method.weights(losses, gramian, state.get("gradients"), generators)
+        second = by_gradient.method.weights(losses, gramian, by_gradient.state, generators)
         return first * second
 
     def _end_step(self, before, after, state):
@@ -104,5 +141,5 @@ class Composition(TaskWeighting):
         state : dict or None
             Changed in place.
         """
-        self.loss_method.end_epoch((state or {}).get("losses"))
-        self.gradient_method.end_epoch((state or {}).get("gradients"))
+        for part in self.parts(state):
+            part.method.end_epoch(part.state)

@@ -1,17 +1,19 @@
-"""Dynamic weight average: tasks whose loss falls slowly count more."""
+"""Dynamic weight average: weigh tasks whose loss falls slowly more."""
 
 import torch
 
 from skmtl.weighting._base import TaskWeighting
+from skmtl.weighting._registry import register
 
 # of a loss to that of the epoch before: beyond it, softmax has one task left anyway
 _LARGEST_RATE = 1e6
 
 
+@register("dwa")
 class DynamicWeightAverage(TaskWeighting):
-    """Tasks whose loss falls slowly from epoch to epoch count more.
+    """Weigh tasks whose loss falls slowly from epoch to epoch more.
 
-    Looks at losses only, and costs next to nothing.
+    It uses losses only, at almost no cost.
 
     Parameters
     ----------

@@ -4,20 +4,22 @@ import numpy as np
 import torch
 
 from skmtl.weighting._base import TaskWeighting
+from skmtl.weighting._registry import register
 
 
+@register("equal")
 class EqualWeights(TaskWeighting):
-    """All tasks have weight 1: the sum of the losses, as it is.
+    """Weigh all tasks by 1: the plain sum of the losses.
 
     The training loop then does exactly what it does without task weighting, at no cost.
 
     See Also
     --------
-    FixedWeights : Weights of one's own.
+    FixedWeights : Weights that the user chooses.
 
     Notes
     -----
-    ``w_t = 1``. How much a task has to say is then decided by its rows, or by `task_sampling`.
+    ``w_t = 1``. The influence of a task then depends on its rows, or on `task_sampling`.
 
     Examples
     --------
@@ -27,24 +29,26 @@ class EqualWeights(TaskWeighting):
     tensor([[1., 1.]])
     """
 
+    unweighted = True
+
     def _weights(self, losses, gramian, present, state, generators):
         return torch.ones_like(losses)
 
 
 class FixedWeights(TaskWeighting):
-    """Weights of one's own, the same throughout training.
+    """Weigh tasks by given numbers, the same throughout training.
 
     For tasks that matter more than others.
 
     Parameters
     ----------
     values : array-like of shape (T,) or dict
-        A weight for each task, in the order of the model's ``tasks_``, none of them negative. For
-        an estimator also a dict of task to weight; tasks that it does not name have weight 1.
+        A non-negative weight for each task, in the order of the model's ``tasks_``. For an
+        estimator also a dict of task to weight; tasks that it does not name have weight 1.
 
     See Also
     --------
-    EqualWeights : All alike.
+    EqualWeights : Every weight is 1.
 
     Notes
     -----
@@ -61,6 +65,28 @@ class FixedWeights(TaskWeighting):
     def __init__(self, values):
         self.values = values
 
+    def bind(self, tasks, task_types):
+        """Turn weights by name of the task into numbers, a row for each member.
+
+        Parameters
+        ----------
+        tasks : sequence of M sequences
+            Labels of the tasks of every member.
+        task_types : sequence of T str
+            Only their number matters here.
+
+        Returns
+        -------
+        FixedWeights
+            Itself, if its weights are numbers already.
+        """
+        if not isinstance(self.values, dict):
+            return self
+        values = np.ones((len(tasks), len(task_types)))
+        for row, labels in zip(values, tasks, strict=True):
+            row[: len(labels)] = [self.values.get(task, 1.0) for task in labels]
+        return FixedWeights(values)
+
     def _check_parameters(self, n_tasks):
         if isinstance(self.values, dict):
             raise TypeError(
@@ -68,10 +94,10 @@ class FixedWeights(TaskWeighting):
                 "one number per task here."
             )
         values = np.asarray(self.values, dtype=float)
-        # with a row for each member: what an estimator makes of a dict
+        # two axes if `bind` has made a row for each member
         if values.ndim not in (1, 2) or not (np.isfinite(values).all() and (values >= 0).all()):
             raise ValueError(f"values must be numbers of at least 0, got {self.values!r}.")
-        # of a search, folds may lack tasks that others have, and then pad
+        # in a search, a fold may lack tasks of other folds, which are padded
         n_values = values.shape[-1]
         if n_values > n_tasks or n_values == 0:
             raise ValueError(f"values has {n_values} weights for {n_tasks} tasks.")

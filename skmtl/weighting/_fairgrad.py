@@ -4,18 +4,20 @@ import numpy as np
 
 from skmtl.weighting._base import GradientWeighting, mean_one
 from skmtl.weighting._proportional import solve
+from skmtl.weighting._registry import register
 
 
+@register("fairgrad")
 class FairGrad(GradientWeighting):
-    """The progress of a step is shared between the tasks in an alpha-fair way.
+    """Share the progress of a step between the tasks in an alpha-fair way.
 
-    A dial from equal weights over Nash's bargain to the best for the worst.
+    Ranges from equal weights over the Nash bargaining solution to max-min fairness.
 
     Parameters
     ----------
     alpha : float, default=1.0
-        0 is equal weights, 1 proportional fairness (Nash's bargain), 2 the least potential delay;
-        the larger, the more it is the task with the least progress that counts.
+        0 is equal weights, 1 proportional fairness (the Nash bargaining solution), 2 the least
+        potential delay; the larger, the more weight has the task with the least progress.
 
     See Also
     --------
@@ -50,7 +52,7 @@ class FairGrad(GradientWeighting):
         if not 0 <= self.alpha < np.inf:
             raise ValueError(f"alpha must be at least 0 and finite, got {self.alpha!r}.")
 
-    def _solve(self, some):
+    def _solve(self, group):
         if self.alpha == 0:
-            return np.ones(some.tasks.shape)
-        return mean_one(solve(some.gramian, float(self.alpha)))
+            return np.ones(group.tasks.shape)
+        return mean_one(solve(group.gramian, float(self.alpha)))

@@ -1,18 +1,20 @@
-"""FAMO: all losses fall at the same rate."""
+"""FAMO: decrease all losses at the same rate."""
 
 import torch
 
 from skmtl.weighting._adam import adam_state, adam_step
 from skmtl.weighting._base import AFTERWARDS, LOSSES, TaskWeighting, mean_one
+from skmtl.weighting._registry import register
 
-# the smallest loss that a logarithm is taken of
+# smallest argument of the logarithm of a loss
 _SMALLEST = 1e-8
 
 
+@register("famo")
 class FAMO(TaskWeighting):
-    """All losses are made to fall at the same rate, from the losses alone.
+    """Decrease all losses at the same rate, using losses only.
 
-    What methods that look at gradients aim at, at the cost of one more forward pass.
+    This is the goal of many gradient methods, at the cost of one more forward pass.
 
     Parameters
     ----------
@@ -23,8 +25,8 @@ class FAMO(TaskWeighting):
 
     See Also
     --------
-    NashMTL : Weighs gradients to the same end.
-    DynamicWeightAverage : Looks at rates from epoch to epoch.
+    NashMTL : Weighs gradients with the same goal.
+    DynamicWeightAverage : Uses rates from epoch to epoch.
 
     Notes
     -----
@@ -72,7 +74,7 @@ class FAMO(TaskWeighting):
     def _end_step(self, before, after, state):
         present = ~(torch.isnan(before) | torch.isnan(after))
         change = before.clamp(min=_SMALLEST).log() - after.clamp(min=_SMALLEST).log()
-        # of a member that diverges nothing is learned
+        # ignore members that diverge
         change = torch.where(present, change, 0.0).nan_to_num(0.0, 0.0, 0.0)
         z = self._shares(state, present)
         gradient = z * (change - (z * change).sum(1, keepdim=True))

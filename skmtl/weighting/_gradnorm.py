@@ -1,26 +1,28 @@
-"""GradNorm: gradients are brought to a common length, longer for tasks that are behind."""
+"""GradNorm: bring gradients to a common length, longer for tasks that train slowly."""
 
 import numpy as np
 import torch
 
 from skmtl.weighting._adam import adam_state, adam_step
 from skmtl.weighting._base import GRAMIAN, LOSSES, GradientWeighting, lengths
+from skmtl.weighting._registry import register
 
-# no task is ever lost
+# so that no task loses its weight completely
 _SMALLEST = 1e-3
 
 
+@register("gradnorm")
 class GradNorm(GradientWeighting):
-    """Weights are learned that make all gradients equally long, but longer for tasks behind.
+    """Learn weights that make gradients equally long, but longer for tasks that train slowly.
 
-    A loss weighting, so that it also holds for the parameters that belong to one task; of the
-    Gramian it looks at the diagonal only.
+    The weights are those of losses, so they also apply to the parameters that belong to one task;
+    only the diagonal of the Gramian is used.
 
     Parameters
     ----------
     alpha : float, default=1.5
-        How much longer the gradients of tasks are that have learned less than the others; 0 makes
-        all of one length.
+        How much longer gradients become of tasks that have learned less than others; with 0 all
+        have the same length.
     learning_rate : float, default=0.025
         Of Adam, which learns the weights.
 
@@ -67,18 +69,18 @@ class GradNorm(GradientWeighting):
         first = torch.full((n_members, n_tasks), torch.nan, dtype=torch.float64)
         return {**adam_state(n_members, n_tasks, start=1.0), "first": first}
 
-    def _solve(self, some):
-        state, where = some.state, (some.members, some.tasks)
+    def _solve(self, group):
+        state, where = group.state, (group.members, group.tasks)
         first = state["first"].numpy()
         unknown = np.isnan(first[where])
-        first[where] = np.where(unknown, some.losses, first[where])
+        first[where] = np.where(unknown, group.losses, first[where])
         start = first[where]
-        # a task that was perfect at the start has nothing to catch up
-        ratio = some.losses / np.where(start > 0, start, 1.0)
+        # a task without loss at the start has nothing to learn
+        ratio = group.losses / np.where(start > 0, start, 1.0)
         ratio = np.where(start > 0, ratio, 1.0).clip(min=1e-12)
         rate = ratio / ratio.mean(axis=1, keepdims=True)
         weights = state["value"].numpy()[where].copy()
-        size = lengths(some.gramian)
+        size = lengths(group.gramian)
         current = weights * size
         mean = current.mean(axis=1, keepdims=True)
         slope = np.sign(current - mean * rate**self.alpha) * size / np.where(mean > 0, mean, 1.0)
@@ -89,6 +91,6 @@ class GradNorm(GradientWeighting):
         adam_step(state, gradient, active, self.learning_rate)
         value = state["value"].numpy()
         new = value[where].clip(min=_SMALLEST)
-        # the tasks of the batch share what they had
+        # the sum of the weights of the tasks in the batch stays the same
         value[where] = new * (weights.sum(axis=1) / new.sum(axis=1))[:, None]
         return weights

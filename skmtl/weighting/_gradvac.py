@@ -1,18 +1,20 @@
-"""Gradient vaccine: gradients are aligned as far as they usually are."""
+"""Gradient vaccine: align gradients as far as they usually are aligned."""
 
 import numpy as np
 import torch
 
 from skmtl.weighting._base import GradientWeighting, lengths
 from skmtl.weighting._pcgrad import random_orders
+from skmtl.weighting._registry import register
 
 _TINY = 1e-12
 
 
+@register("gradvac")
 class GradVac(GradientWeighting):
-    """Each gradient is turned towards the others as far as it usually points their way.
+    """Align gradients whose cosine is smaller than usual.
 
-    Goes further than PCGrad: it acts on pairs that do not conflict, but agree less than usual.
+    Unlike PCGrad, it also changes pairs that do not conflict but agree less than usual.
 
     Parameters
     ----------
@@ -21,7 +23,7 @@ class GradVac(GradientWeighting):
 
     See Also
     --------
-    PCGrad : Its special case of the goal 0.
+    PCGrad : The special case in which the goal is 0.
 
     Notes
     -----
@@ -55,11 +57,11 @@ class GradVac(GradientWeighting):
     def _state(self, n_members, n_tasks):
         return {"goals": torch.zeros(n_members, n_tasks, n_tasks, dtype=torch.float64)}
 
-    def _solve(self, some):
-        g, k = some.tasks.shape
-        gramian, orders = some.gramian, random_orders(some)
-        where = some.members[:, :, None], some.tasks[:, :, None], some.tasks[:, None, :]
-        goals = some.state["goals"].numpy()[where]
+    def _solve(self, group):
+        g, k = group.tasks.shape
+        gramian, orders = group.gramian, random_orders(group)
+        where = group.members[:, :, None], group.tasks[:, :, None], group.tasks[:, None, :]
+        goals = group.state["goals"].numpy()[where]
         size = lengths(gramian)
         member, row = np.arange(g)[:, None], np.arange(k)[None]
         products = gramian.copy()
@@ -82,5 +84,5 @@ class GradVac(GradientWeighting):
             goals[member, row, j] = np.where(
                 known, (1 - self.rate) * goal + self.rate * cosine, goal
             )
-        some.state["goals"].numpy()[where] = goals
+        group.state["goals"].numpy()[where] = goals
         return combination.sum(axis=1)

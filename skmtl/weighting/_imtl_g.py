@@ -1,18 +1,20 @@
-"""IMTL-G: a step with equal projections on all gradients."""
+"""IMTL-G: make a step with equal projections on all gradients."""
 
 import numpy as np
 
 from skmtl.weighting._base import GradientWeighting, lengths, mean_one
+from skmtl.weighting._registry import register
 
 
+@register("imtl-g")
 class IMTLG(GradientWeighting):
-    """The step has the same projection on every task's gradient.
+    """Make a step with the same projection on the gradient of every task.
 
-    No task is preferred, however long its gradient is; weights may be negative.
+    No task is preferred, whatever the length of its gradient; weights may be negative.
 
     See Also
     --------
-    IMTLL : Its twin for losses.
+    IMTLL : The counterpart for losses.
     NashMTL : A compromise that never has negative weights.
 
     Notes
@@ -38,12 +40,12 @@ class IMTLG(GradientWeighting):
     tensor([[1.5000, 0.5000]])
     """
 
-    def _solve(self, some):
-        size = lengths(some.gramian)
+    def _solve(self, group):
+        size = lengths(group.gramian)
         # of unit gradients, so that lengths of different size cost no precision
         safe = np.where(size > 0, size, 1.0)
-        cosines = some.gramian / (safe[:, :, None] * safe[:, None, :])
+        cosines = group.gramian / (safe[:, :, None] * safe[:, None, :])
         k = cosines.shape[1]
-        inverse = np.linalg.pinv(cosines, rcond=k * max(some.eps, 1e-12), hermitian=True)
+        inverse = np.linalg.pinv(cosines, rcond=k * max(group.eps, 1e-12), hermitian=True)
         v = np.einsum("gij,gj->gi", inverse, (size > 0).astype(float)) / safe
         return mean_one(v)

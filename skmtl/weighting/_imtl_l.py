@@ -1,13 +1,15 @@
-"""IMTL-L: losses are brought to the same size."""
+"""IMTL-L: bring losses to the same size."""
 
 import torch
 
 from skmtl.weighting._adam import adam_state, adam_step
 from skmtl.weighting._base import TaskWeighting
+from skmtl.weighting._registry import register
 
 
+@register("imtl-l")
 class IMTLL(TaskWeighting):
-    """Learned scales bring all losses to the same size.
+    """Bring all losses to the same size by learned scales.
 
     For tasks whose losses are in different units.
 
@@ -18,14 +20,15 @@ class IMTLL(TaskWeighting):
 
     See Also
     --------
-    UncertaintyWeighting : The same from a likelihood.
-    IMTLG : Its twin for gradients.
+    UncertaintyWeighting : Derived from a likelihood.
+    IMTLG : The counterpart for gradients.
 
     Notes
     -----
     With the mean loss L_t of task t, training minimises ``sum_t exp(s_t) L_t - s_t``, equation 7
     of [1]_ with base e. So ``w_t = exp(s_t)``, and s_t follows the gradient ``exp(s_t) L_t - 1``
-    from 0, until every ``w_t L_t`` is 1. Departure: the s_t have an Adam of their own.
+    from 0, until every ``w_t L_t`` is 1. Departure: the s_t are learned by an Adam with its own
+    learning rate.
 
     References
     ----------

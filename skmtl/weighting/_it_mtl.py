@@ -1,20 +1,46 @@
-"""IT-MTL: of several candidate steps, the one that takes the losses furthest down."""
+"""IT-MTL: choose the candidate step that lowers the losses most."""
 
+from __future__ import annotations
+
+import copy
+from collections.abc import Hashable, Sequence
 from numbers import Integral
+from typing import NamedTuple
 
 import torch
 
 from skmtl.weighting._affinity import check_order
 from skmtl.weighting._base import AFTERWARDS, GRAMIAN, LOSSES, TaskWeighting
-from skmtl.weighting._composed import Composition
+from skmtl.weighting._registry import register
+from skmtl.weighting._resolve import get_weighting
 
-# stands for a candidate of each single task
+# stands for one candidate per task
 EACH_TASK = "tasks"
 _CHOICES = ("best", "random")
 
 
+class Candidate(NamedTuple):
+    """One of the steps that are chosen from.
+
+    Attributes
+    ----------
+    name : str
+        Of the method, as the user passed it.
+    task : int or None
+        The task that makes the step alone; None if a method weighs all tasks.
+    """
+
+    name: str
+    task: int | None = None
+
+    def label(self, tasks: Sequence[Hashable]) -> str:
+        """Return its name in records, by labels of the tasks."""
+        return self.name if self.task is None else f"task {tasks[self.task]}"
+
+
+@register("it-mtl")
 class ITMTL(TaskWeighting):
-    """Of several candidate steps, each step is the one of the largest total transference.
+    """Choose, at each step, the candidate step of the largest total transference.
 
     Every method of task weighting can be a candidate, and so can the step of each task alone. The
     name "it-mtl" stands for ``ITMTL()``.
@@ -23,39 +49,39 @@ class ITMTL(TaskWeighting):
     ----------
     candidates : list or tuple, default=("equal", "tasks")
         What is chosen from: "tasks", which is the step of each task alone, and methods as
-        `task_weighting` takes them, but those that learn from the losses after their own step
+        `task_weighting` takes them, except those that learn from the losses after their own step
         (FAMO). "equal" is the step without task weighting.
     approximate : {None, 1, 2}, default=None
         None evaluates the losses after each candidate's step; 1 and 2 are their expansions of
         first and second order in the step, see `Affinity`.
     choice : {"best", "random"}, default="best"
-        Whether the best candidate is taken or, as a control, any.
+        Whether to take the best candidate or, as a control, a random one.
     record_every : int, default=1
-        Steps between two that are recorded.
+        Record one step in this many.
 
     See Also
     --------
-    Affinity : What single tasks' steps do to each other, without a choice.
+    Affinity : The effect of single tasks' steps on each other, without a choice.
     PCGrad : A candidate in most of the paper's tables.
 
     Notes
     -----
-    Algorithm 1 of [1]_. With the parameters :math:`\\theta` after the candidate's step, the tasks'
-    own parameters after the same step of their own, and the loss :math:`L_t` of each task on the
-    rows of the batch, its total transference, equation 2, is
-    ``Z = sum_t (1 - L_t(after) / L_t(before))``. The step is what the optimiser really makes of a
-    gradient: with its momentum, its weight decay and the penalties of the architecture. To first
+    Algorithm 1 of [1]_. With the shared parameters after the candidate's step, the parameters of
+    single tasks after the same step, and the loss :math:`L_t` of each task on the rows of the
+    batch, the total transference of the candidate, equation 2, is
+    ``Z = sum_t (1 - L_t(after) / L_t(before))``. The step is the one that the optimiser makes of a
+    gradient, with its momentum, its weight decay and the penalties of the architecture. To first
     order, section 4.1, Z is the inner product of the step with the gradient of
     ``-sum_t log(L_t)``.
 
-    Candidates are weighted sums of the tasks' gradients with respect to the shared parameters; the
-    tasks' own parameters follow their own loss. With a method for losses before it, such as
-    ``("uncertainty", ITMTL(["equal", "pcgrad"]))``, candidates are those of the weighted losses:
-    the paper's IT-UW-PCGrad. Z itself does not depend on weights of losses. A task without rows in
-    a batch counts for nothing, and its step is no candidate. Losses must not be negative.
+    Candidates are weighted sums of the tasks' gradients with respect to the shared parameters;
+    parameters that belong to one task follow the loss of that task. With a method for losses before
+    it, such as ``("uncertainty", ITMTL(["equal", "pcgrad"]))``, candidates are those of the
+    weighted losses: the paper's IT-UW-PCGrad. Z itself does not depend on weights of losses. A task
+    without rows in a batch is ignored, and its step is no candidate. Losses must not be negative.
 
-    `weights`, where there is no loop to look ahead, takes the first order for a plain gradient
-    step, and losses whose gradients the Gramian is made of.
+    `weights`, which is used without a training loop, evaluates Z to first order for a plain
+    gradient step; the Gramian must be that of the gradients of the losses it is given.
 
     References
     ----------
@@ -82,6 +108,9 @@ class ITMTL(TaskWeighting):
 
     needs = frozenset({LOSSES, GRAMIAN})
     own_parameters = False
+    chooses = True
+    # what `methods` returns of a method that was bound
+    _bound: list[TaskWeighting | None] | None = None
 
     def __init__(
         self, candidates=("equal", EACH_TASK), approximate=None, choice="best", record_every=1
@@ -91,40 +120,63 @@ class ITMTL(TaskWeighting):
         self.choice = choice
         self.record_every = record_every
 
-    def methods(self):
-        """Return what the candidates stand for.
+    def methods(self) -> list[TaskWeighting | None]:
+        """Return the methods that the candidates stand for.
 
         Returns
         -------
         list of TaskWeighting or None
             None stands for the steps of single tasks.
         """
-        # it knows this class
-        from skmtl.weighting._resolve import get_weighting
-
+        if self._bound is not None:
+            return self._bound
         return [None if _is_each_task(c) else get_weighting(c) for c in self.candidates]
 
-    def names(self, tasks, n_tasks):
-        """Return names of the candidates.
+    def candidate_steps(self, n_tasks: int) -> list[Candidate]:
+        """Return the candidates in the order of `candidate_weights`.
 
         Parameters
         ----------
-        tasks : sequence of length <= n_tasks
-            Labels of the tasks.
         n_tasks : int
-            As many as weights were asked for.
+            Number of tasks that are weighted.
 
         Returns
         -------
-        list of str or None
-            One per candidate, each single task counting; None for one whose task has no label.
+        list of Candidate
+            Every single task is one.
         """
-        by_task = [f"task {task}" for task in tasks]
-        by_task += [None] * (n_tasks - len(by_task))
-        names = []
+        steps = []
         for candidate in self.candidates:
-            names += by_task if _is_each_task(candidate) else [_name(candidate)]
-        return names
+            if _is_each_task(candidate):
+                steps += [Candidate(EACH_TASK, task) for task in range(n_tasks)]
+            else:
+                steps.append(Candidate(_name(candidate)))
+        return steps
+
+    def bind(self, tasks, task_types):
+        """Return the method with its candidates as the training loop uses them.
+
+        Parameters
+        ----------
+        tasks : sequence of M sequences
+            Labels of the tasks of every member.
+        task_types : sequence of T str
+            What each task is, "regression" or "classes".
+
+        Returns
+        -------
+        ITMTL
+            Whose candidates are bound; their names stay.
+        """
+        # before a candidate is asked for anything
+        self._check_parameters(len(task_types))
+        bound = copy.copy(self)
+        bound._bound = [m if m is None else m.bind(tasks, task_types) for m in self.methods()]
+        return bound
+
+    def compared(self):
+        """Return the candidates whose Gramians the loop must compute."""
+        return [m for m in self.methods() if m is not None and GRAMIAN in m.needs]
 
     def _check_parameters(self, n_tasks):
         check_order(self.approximate)
@@ -142,9 +194,9 @@ class ITMTL(TaskWeighting):
         for candidate, method in zip(self.candidates, self.methods(), strict=True):
             if method is None:
                 continue
-            if increased_transfer(method) is not None:
+            if any(part is not None and part.method.chooses for part in method.parts()):
                 raise ValueError(
-                    "ITMTL cannot be a candidate of ITMTL: list its candidates beside the others."
+                    "ITMTL cannot be a candidate of ITMTL: list its candidates with the others."
                 )
             if AFTERWARDS in method.needs:
                 raise ValueError(
@@ -162,11 +214,11 @@ class ITMTL(TaskWeighting):
             state = None if method is None else method.init_state(n_members, n_tasks)
             if state is not None:
                 states[str(n)] = state
-        # not None without a state, too: candidates are told apart by task
+        # not None even if empty: without a state, weights would not be by task
         return states
 
     def place(self, state, device):
-        """Put the state of each candidate where it works.
+        """Move the state of each candidate to where it works.
 
         Parameters
         ----------
@@ -178,7 +230,7 @@ class ITMTL(TaskWeighting):
         Returns
         -------
         dict
-            The state, each part in its place.
+            The state, each part on its device.
         """
         methods = self.methods()
         return {n: methods[int(n)].place(part, device) for n, part in state.items()}
@@ -192,7 +244,7 @@ class ITMTL(TaskWeighting):
             Mean loss of every task; NaN for a task that has no rows in the batch.
         gramians : dict of bool to Tensor of shape (M, T, T)
             Of gradients of the shared parameters (False), and at the shared representation (True),
-            as far as candidates need them.
+            if candidates need them.
         state : dict, optional
             From `init_state`, changed in place.
         generators : list of M torch.Generator, optional
@@ -215,8 +267,8 @@ class ITMTL(TaskWeighting):
                 eligible.append(present)
                 continue
             gramian = gramians.get(method.at_representation) if GRAMIAN in method.needs else None
-            found = method.weights(losses, gramian, state.get(str(n)), generators)
-            weights.append(found.unsqueeze(1))
+            values = method.weights(losses, gramian, state.get(str(n)), generators)
+            weights.append(values.unsqueeze(1))
             eligible.append(present.any(1, keepdim=True))
         return torch.cat(weights, 1), torch.cat(eligible, 1)
 
@@ -230,17 +282,17 @@ class ITMTL(TaskWeighting):
         eligible : Tensor of shape (M, C) of bool
             Which candidates may be chosen.
         generators : list of M torch.Generator, optional
-            Decide random choices.
+            For random choices.
 
         Returns
         -------
         Tensor of shape (M,) of int64
-            Numbers of the candidates chosen; of equals the first.
+            Numbers of the candidates chosen; the first one of a tie.
         """
         value = transference
         if self.choice == "random":
             value = torch.zeros_like(transference)
-            # a member draws for its own steps only
+            # only for members that make a step, so that draws do not depend on other members
             for m in eligible.any(1).nonzero()[:, 0].tolist():
                 generator = None if generators is None else generators[m]
                 value[m] = torch.rand(value.shape[1], generator=generator)
@@ -267,15 +319,8 @@ class ITMTL(TaskWeighting):
                 method.end_epoch((state or {}).get(str(n)))
 
 
-def increased_transfer(method):
-    """The `ITMTL` in a method of task weighting, or None."""
-    if isinstance(method, Composition):
-        method = method.gradient_method
-    return method if isinstance(method, ITMTL) else None
-
-
 def taken(values, choice):
-    """What was chosen of values of shape (M, C, ...), shape (M, ...)."""
+    """Return the chosen of values of shape (M, C, ...), shape (M, ...)."""
     return values[torch.arange(len(values), device=values.device), choice]
 
 
@@ -284,7 +329,7 @@ def _is_each_task(candidate):
 
 
 def _name(candidate):
-    """How a candidate is called in records."""
+    """Return the name of a candidate in records."""
     if isinstance(candidate, str):
         return candidate
     if isinstance(candidate, (tuple, list)):

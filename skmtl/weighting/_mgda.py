@@ -4,6 +4,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from skmtl.weighting._base import GradientWeighting, lengths
+from skmtl.weighting._registry import register
 
 _NORMALIZATIONS = (None, "l2", "loss", "loss+")
 
@@ -53,8 +54,12 @@ def frank_wolfe(gramian, n_steps=250):
     return x
 
 
+@register("mgda")
+@register("mgda-ub", upper_bound=True)
 class MGDA(GradientWeighting):
-    """The shortest convex combination of the gradients: no task gets worse, to first order.
+    """Follow the shortest convex combination of the gradients.
+
+    To first order, no task gets worse.
 
     Cautious: it stops where no direction helps all tasks, and small gradients weigh most.
 
@@ -112,12 +117,12 @@ class MGDA(GradientWeighting):
                 f"normalization must be one of {_NORMALIZATIONS}, got {self.normalization!r}."
             )
 
-    def _solve(self, some):
-        gramian = some.gramian
+    def _solve(self, group):
+        gramian = group.gramian
         if self.normalization is not None:
             size = 1.0
             if self.normalization != "l2":
-                size = np.abs(some.losses)
+                size = np.abs(group.losses)
             if self.normalization != "loss":
                 size = size * lengths(gramian)
             size = np.where(size > 0, size, 1.0)

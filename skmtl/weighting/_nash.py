@@ -1,18 +1,20 @@
-"""Nash-MTL: the tasks bargain."""
+"""Nash-MTL: the Nash bargaining solution between tasks."""
 
 from skmtl.weighting._base import GradientWeighting, mean_one
 from skmtl.weighting._proportional import solve
+from skmtl.weighting._registry import register
 
 
+@register("nash-mtl")
 class NashMTL(GradientWeighting):
-    """The step is the bargain that the tasks would agree on: Nash's solution.
+    """Make the step that solves Nash's bargaining problem between the tasks.
 
-    Relative gains count, so that a task can neither win nor lose by the length of its gradient.
+    Only relative gains matter, so the length of a task's gradient does not.
 
     See Also
     --------
     FairGrad : Other notions of fairness, this one among them.
-    FAMO : The same end from losses alone.
+    FAMO : The same goal, using losses only.
 
     Notes
     -----
@@ -37,5 +39,5 @@ class NashMTL(GradientWeighting):
     tensor([[1.5000, 0.5000]])
     """
 
-    def _solve(self, some):
-        return mean_one(solve(some.gramian, 1.0))
+    def _solve(self, group):
+        return mean_one(solve(group.gramian, 1.0))

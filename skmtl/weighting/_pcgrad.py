@@ -1,25 +1,27 @@
-"""PCGrad: what gradients have against each other is projected away."""
+"""PCGrad: remove conflicts between gradients by projection."""
 
 import numpy as np
 import torch
 
 from skmtl.weighting._base import GradientWeighting
+from skmtl.weighting._registry import register
 
 
-def random_orders(some):
-    """For each task of each member a random order of all tasks, shape (g, k, k)."""
-    g, k = some.tasks.shape
-    if some.generators is None:
+def random_orders(group):
+    """Draw a random order of all tasks for each task of each member, shape (g, k, k)."""
+    g, k = group.tasks.shape
+    if group.generators is None:
         numbers = torch.rand(g, k, k)
     else:
-        numbers = torch.stack([torch.rand(k, k, generator=one) for one in some.generators])
+        numbers = torch.stack([torch.rand(k, k, generator=one) for one in group.generators])
     return numbers.numpy().argsort(axis=2)
 
 
+@register("pcgrad")
 class PCGrad(GradientWeighting):
-    """Each gradient is projected onto the normal plane of those that it conflicts with.
+    """Project each gradient onto the normal planes of those that it conflicts with.
 
-    Without conflicts it is the plain sum.
+    Without conflicts the step is that of the plain sum.
 
     See Also
     --------
@@ -33,7 +35,7 @@ class PCGrad(GradientWeighting):
     ``sum_i h_i``. Every h_i is a combination of the g_j, so that the Gramian is all it takes:
     ``h_i = sum_j C_ij g_j`` and ``w_j = sum_i C_ij``. All i are projected at once, in k steps.
     The order is random for each i, as in the paper; the code published with it shuffles a list and
-    discards the result, so that its order is fixed, which looks like an accident.
+    discards the result, so that its order is fixed, probably by mistake.
 
     References
     ----------
@@ -48,13 +50,13 @@ class PCGrad(GradientWeighting):
     tensor([[1.5000, 1.4000]])
     """
 
-    def _solve(self, some):
-        g, k = some.tasks.shape
-        orders = random_orders(some)
-        # flat: rows of all members below each other
-        rows = np.ascontiguousarray(some.gramian).reshape(g * k, k)
-        diagonal = np.einsum("gkk->gk", some.gramian).reshape(-1)
-        # a gradient that is zero has no direction to project along
+    def _solve(self, group):
+        g, k = group.tasks.shape
+        orders = random_orders(group)
+        # flat: rows of all members in one matrix
+        rows = np.ascontiguousarray(group.gramian).reshape(g * k, k)
+        diagonal = np.einsum("gkk->gk", group.gramian).reshape(-1)
+        # a zero gradient has no direction to project along
         inverse = np.divide(-1.0, diagonal, out=np.zeros(g * k), where=diagonal > 0)
         start = np.repeat(np.arange(g) * k, k)
         steps = np.ascontiguousarray(orders.reshape(g * k, k).T)
@@ -76,6 +78,6 @@ class PCGrad(GradientWeighting):
             rows.take(others[step], axis=0, out=change, mode="clip")
             change *= move[:, None]
             products += change
-        # every j was met once by every i
+        # every i has been projected once against every j
         weights = np.bincount(others.ravel(), weights=moves.ravel(), minlength=g * k)
         return 1.0 + weights.reshape(g, k)

@@ -1,8 +1,8 @@
-"""The system ``G x = x^(-1/a)`` behind Nash-MTL and FairGrad, by Newton's method."""
+"""Solve the system ``G x = x^(-1/a)`` of Nash-MTL and FairGrad by Newton's method."""
 
 import numpy as np
 
-# added to the diagonal, in units of its elements: opposite gradients would send x to infinity
+# added to the diagonal, in units of its elements: x diverges for opposite gradients
 _RIDGE = 1e-6
 _STEPS = 100
 
@@ -25,15 +25,15 @@ def solve(gramian, a):
     -----
     x minimises the convex function ``x^T G x / 2 - sum_t phi(x_t)``, where phi is the logarithm for
     a = 1 and ``x^(1 - 1/a) / (1 - 1/a)`` otherwise. Newton's steps are shortened until the
-    function falls, and never reach the border. First gradients are scaled to unit length: with
+    function decreases and x stays positive. Before, gradients are scaled to unit length: with
     ``x_t = y_t / l_t`` the system is ``C y = l^(1/a - 1) y^(-1/a)``, C being the cosines.
     """
     diagonal = np.einsum("gkk->gk", gramian)
-    some = diagonal > 1e-24 * diagonal.max(axis=1, keepdims=True)
-    lengths = np.sqrt(np.where(some, diagonal, 1.0))
+    nonzero = diagonal > 1e-24 * diagonal.max(axis=1, keepdims=True)
+    lengths = np.sqrt(np.where(nonzero, diagonal, 1.0))
     cosines = gramian / (lengths[:, :, None] * lengths[:, None, :])
-    # a task without gradient stands alone, so that it disturbs nobody
-    cosines = np.where(some[:, :, None] & some[:, None, :], cosines, 0.0)
+    # tasks without a gradient are decoupled from the others
+    cosines = np.where(nonzero[:, :, None] & nonzero[:, None, :], cosines, 0.0)
     index = np.arange(gramian.shape[1])
     cosines[:, index, index] = 1.0 + _RIDGE
     # in logarithms: powers of lengths may be out of range
@@ -41,7 +41,7 @@ def solve(gramian, a):
     log_factor -= log_factor.mean(axis=1, keepdims=True)
     factor = np.exp(log_factor.clip(-60, 60))
     y = np.stack([_newton(c, f, a) for c, f in zip(cosines, factor, strict=True)])
-    return np.where(some, y / lengths, 0.0)
+    return np.where(nonzero, y / lengths, 0.0)
 
 
 def _newton(matrix, factor, a):
@@ -52,14 +52,14 @@ def _newton(matrix, factor, a):
             barrier = factor @ y ** (1 - 1 / a) / (1 - 1 / a)
         return y @ matrix @ y / 2 - barrier
 
-    # alone, every task would have this; together they need about as much less as there are of them
+    # the solution of each task alone, reduced for the tasks that it is aligned with
     y = (factor / matrix.sum(axis=1).clip(min=1.0)) ** (a / (1 + a))
     index = np.arange(len(y))
     current = value(y)
     for _ in range(_STEPS):
         slope = factor * y ** (-1 / a)
         gradient = matrix @ y - slope
-        # relative to what cancels
+        # relative to the terms that cancel
         if np.abs(gradient).max() <= 1e-10 * slope.max():
             break
         # in units of y, in which the Hessian is well scaled

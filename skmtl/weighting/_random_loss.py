@@ -1,18 +1,20 @@
-"""Random loss weighting."""
+"""Random loss weighting: draw the weights at every step."""
 
 import torch
 
 from skmtl.weighting._base import TaskWeighting
+from skmtl.weighting._registry import register
 
 
+@register("random")
 class RandomLossWeighting(TaskWeighting):
-    """Weights are drawn anew at every step: the control that other methods have to beat.
+    """Draw random weights at every step: the baseline that other methods should beat.
 
-    As good as several methods in the paper, since its noise keeps training out of bad minima.
+    In the paper it is as good as several other methods, since its noise helps to leave bad minima.
 
     See Also
     --------
-    EqualWeights : The other control.
+    EqualWeights : The other baseline.
 
     Notes
     -----
@@ -36,11 +38,11 @@ class RandomLossWeighting(TaskWeighting):
 
     def _weights(self, losses, gramian, present, state, generators):
         weights = torch.zeros_like(losses)
-        for m, some in enumerate(present):
-            n_present = int(some.sum())
-            # as many numbers as there are tasks, so that a member does not depend on its company
+        for m, tasks in enumerate(present):
+            n_present = int(tasks.sum())
+            # draw for present tasks only, so that a member does not depend on the others
             if n_present:
                 generator = None if generators is None else generators[m]
                 z = torch.randn(n_present, generator=generator, dtype=torch.float64)
-                weights[m, some] = n_present * z.softmax(0).to(losses.device)
+                weights[m, tasks] = n_present * z.softmax(0).to(losses.device)
         return weights

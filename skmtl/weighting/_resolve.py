@@ -1,52 +1,15 @@
 """From what a user passes to a method: names, objects, tuples, methods of TorchJD."""
 
-from skmtl.weighting._aligned import AlignedMTL
 from skmtl.weighting._base import TaskWeighting
-from skmtl.weighting._cagrad import CAGrad
 from skmtl.weighting._composed import Composition
-from skmtl.weighting._dynamic_average import DynamicWeightAverage
-from skmtl.weighting._equal import EqualWeights
-from skmtl.weighting._fairgrad import FairGrad
-from skmtl.weighting._famo import FAMO
-from skmtl.weighting._gradnorm import GradNorm
-from skmtl.weighting._gradvac import GradVac
-from skmtl.weighting._imtl_g import IMTLG
-from skmtl.weighting._imtl_l import IMTLL
-from skmtl.weighting._it_mtl import ITMTL
-from skmtl.weighting._mgda import MGDA
-from skmtl.weighting._nash import NashMTL
-from skmtl.weighting._pcgrad import PCGrad
-from skmtl.weighting._random_loss import RandomLossWeighting
-from skmtl.weighting._smooth_chebyshev import SmoothChebyshev
+from skmtl.weighting._registry import METHODS
 from skmtl.weighting._torchjd import TorchJDWeighting
-from skmtl.weighting._uncertainty import UncertaintyWeighting
-
-NAMES = {
-    "equal": EqualWeights,
-    "uncertainty": UncertaintyWeighting,
-    "dwa": DynamicWeightAverage,
-    "random": RandomLossWeighting,
-    "imtl-l": IMTLL,
-    "chebyshev": SmoothChebyshev,
-    "famo": FAMO,
-    "mgda": MGDA,
-    "mgda-ub": lambda: MGDA(upper_bound=True),
-    "pcgrad": PCGrad,
-    "cagrad": CAGrad,
-    "imtl-g": IMTLG,
-    "nash-mtl": NashMTL,
-    "aligned-mtl": AlignedMTL,
-    "fairgrad": FairGrad,
-    "gradvac": GradVac,
-    "gradnorm": GradNorm,
-    "it-mtl": ITMTL,
-}
 
 
 def get_weighting(method):
     """Return the method that a name, an object or a tuple stands for.
 
-    What every estimator does with its `task_weighting`.
+    Every estimator does this with its `task_weighting`.
 
     Parameters
     ----------
@@ -79,12 +42,13 @@ def get_weighting(method):
     True
     """
     if isinstance(method, str):
-        if method not in NAMES:
+        if method not in METHODS:
             raise ValueError(
-                f"task_weighting={method!r} is not known. Known names are {', '.join(NAMES)}; "
-                "methods with settings are objects of skmtl.weighting."
+                f"task_weighting={method!r} is not known. Known names are "
+                f"{', '.join(sorted(METHODS))}; methods with settings are objects of "
+                "skmtl.weighting."
             )
-        return NAMES[method]()
+        return METHODS[method]()
     if isinstance(method, TaskWeighting):
         return method
     if isinstance(method, (tuple, list)):

@@ -1,13 +1,15 @@
-"""Smooth Chebyshev scalarisation: the task that is worst off counts most."""
+"""Smooth Chebyshev scalarisation: weigh the largest losses most."""
 
 import numpy as np
 import torch
 
 from skmtl.weighting._base import TaskWeighting, mean_one
+from skmtl.weighting._registry import register
 
 
+@register("chebyshev")
 class SmoothChebyshev(TaskWeighting):
-    """The task that is worst off counts most: a smooth form of the largest loss.
+    """Minimise a smooth form of the largest loss.
 
     Unlike weighted sums it can reach every Pareto optimal model, also on a concave front.
 
@@ -16,9 +18,9 @@ class SmoothChebyshev(TaskWeighting):
     smoothness : float, default=0.1
         The smaller, the closer to the largest loss alone.
     preference : array-like of shape (T,) or None, default=None
-        What the losses are multiplied by before they are compared; None is 1 / T for all.
+        Factors of the losses before they are compared; None is 1 / T for all.
     ideal : array-like of shape (T,) or float, default=0.0
-        Smallest losses that can be reached, which are subtracted first.
+        Smallest losses that can be reached; they are subtracted first.
 
     See Also
     --------

@@ -1,4 +1,4 @@
-"""Methods of the library TorchJD."""
+"""Use methods of the library TorchJD."""
 
 import copy
 
@@ -9,27 +9,26 @@ from skmtl.weighting._base import GradientWeighting
 
 
 class TorchJDWeighting(GradientWeighting):
-    """Any method of the library TorchJD that makes weights of a Gramian.
+    """Use a method of the library TorchJD that computes weights from a Gramian.
 
-    An estimator also takes such a method as it is. Copies of it, one per member, keep what it
-    remembers apart.
+    An estimator also takes such a method directly. Every member has a copy of it, with a state of
+    its own.
 
     Parameters
     ----------
     weighting : torchjd.aggregation.Weighting
-        A weighting of Gramians; those of matrices cannot be used, since the gradients themselves
-        are never put together.
+        A weighting of Gramians; those of matrices cannot be used, since the matrix of gradients is
+        never formed.
 
     See Also
     --------
-    PCGrad : Methods that this package has itself are faster.
+    PCGrad : The methods of this package are faster.
 
     Notes
     -----
-    Weights are multiplied by nothing: many of these methods give weights whose sum is 1, so that a
-    step is as short as that of one task. Tasks absent from a batch are left out, so that the
-    number of tasks changes from step to step where there are any. Numbers that a method draws are
-    decided by the member's generator.
+    Weights are not scaled: many of these methods return weights whose sum is 1, so that a step is
+    as short as that of one task. Tasks absent from a batch are left out, so that the number of
+    tasks may change from step to step. Random numbers depend on the member's generator.
 
     Examples
     --------
@@ -45,15 +44,15 @@ class TorchJDWeighting(GradientWeighting):
     def _state(self, n_members, n_tasks):
         return {"copies": [copy.deepcopy(self.weighting) for _ in range(n_members)]}
 
-    def _solve(self, some):
+    def _solve(self, group):
         weights = []
-        for g, (gramian, member) in enumerate(zip(some.gramian, some.members[:, 0], strict=True)):
-            method = some.state["copies"][member]
-            generator = None if some.generators is None else some.generators[g]
+        for g, (gramian, member) in enumerate(zip(group.gramian, group.members[:, 0], strict=True)):
+            method = group.state["copies"][member]
+            generator = None if group.generators is None else group.generators[g]
             seed = torch.randint(2**31 - 1, (1,), generator=generator).item()
             with torch.random.fork_rng(devices=[]), torch.no_grad():
                 torch.manual_seed(seed)
-                # in the precision of torch: some methods keep a state of it
+                # in the default precision, which the state of a method may have
                 dense = torch.from_numpy(gramian).to(torch.get_default_dtype())
                 weights.append(method(dense).double().numpy())
         return np.stack(weights)

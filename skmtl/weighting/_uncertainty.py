@@ -1,15 +1,19 @@
-"""Uncertainty weighting: each task's noise is learned."""
+"""Uncertainty weighting: learn the noise of each task."""
+
+import copy
 
 import torch
 
 from skmtl.weighting._adam import adam_state, adam_step
-from skmtl.weighting._base import TaskWeighting
+from skmtl.weighting._base import CLASSES, TaskWeighting
+from skmtl.weighting._registry import register
 
 
+@register("uncertainty")
 class UncertaintyWeighting(TaskWeighting):
-    """Each task has a noise of its own, which is learned; tasks with more noise count less.
+    """Learn the noise variance of each task, and weigh tasks with more noise less.
 
-    What maximum likelihood asks for if tasks differ in how well they can be predicted at all.
+    This is maximum likelihood for tasks that differ in how well they can be predicted at all.
 
     Parameters
     ----------
@@ -18,18 +22,19 @@ class UncertaintyWeighting(TaskWeighting):
 
     See Also
     --------
-    IMTLL : The same weights but for a constant factor, without the likelihood.
+    IMTLL : The same weights up to a constant factor, without the likelihood.
 
     Notes
     -----
     With the mean loss L_t and the variance ``sigma_t^2 = exp(s_t)`` of task t, training minimises
     ``sum_t f_t exp(-s_t) L_t + s_t / 2``, with ``f_t = 1/2`` for regression and 1 for
     classification, sections 3.2 and 3.3 of [1]_. So ``w_t = f_t exp(-s_t)``, and s_t follows the
-    gradient ``1/2 - f_t exp(-s_t) L_t`` from 0. A label's weight stays beside w_t: the share that
-    a task has by its rows is what the likelihood asks for as well.
+    gradient ``1/2 - f_t exp(-s_t) L_t`` from 0. Labels keep their weights besides w_t: in the
+    likelihood, too, the share of a task is proportional to its rows. Standing alone, a method
+    takes all tasks for regression; an estimator knows what each task is.
 
-    Departure: the s_t have an Adam and a rate of their own, instead of the network's, so that they
-    mean the same in every architecture.
+    Departure: the s_t are learned by an Adam with a learning rate of its own instead of the
+    network's, so that their scale does not depend on the architecture.
 
     References
     ----------
@@ -52,21 +57,31 @@ class UncertaintyWeighting(TaskWeighting):
     def __init__(self, learning_rate=0.01):
         self.learning_rate = learning_rate
 
-    def _state(self, n_members, n_tasks):
-        half = torch.full((n_members, n_tasks), 0.5, dtype=torch.float64)
-        return {**adam_state(n_members, n_tasks), "factor": half}
-
-    def tell_classes(self, state, classes):
-        """Say which tasks are classification; all others, and all by default, are regression.
+    def bind(self, tasks, task_types):
+        """Return the method for tasks of known types.
 
         Parameters
         ----------
-        state : dict
-            From `init_state`, changed in place.
-        classes : Tensor of shape (T,) of bool
-            True for classification.
+        tasks : sequence of M sequences
+            Not used.
+        task_types : sequence of T str
+            What each task is, "regression" or "classes".
+
+        Returns
+        -------
+        UncertaintyWeighting
+            That knows them.
         """
-        state["factor"] = torch.where(classes.to(state["factor"].device), 1.0, state["factor"])
+        bound = copy.copy(self)
+        bound._has_classes = torch.tensor([kind == CLASSES for kind in task_types])
+        return bound
+
+    def _state(self, n_members, n_tasks):
+        factor = torch.full((n_members, n_tasks), 0.5, dtype=torch.float64)
+        has_classes = getattr(self, "_has_classes", None)
+        if has_classes is not None:
+            factor = torch.where(has_classes, 1.0, factor)
+        return {**adam_state(n_members, n_tasks), "factor": factor}
 
     def _weights(self, losses, gramian, present, state, generators):
         weights = state["factor"] * torch.exp(-state["value"])

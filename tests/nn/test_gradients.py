@@ -107,7 +107,7 @@ def check(module, blocks, form):
     for (name, _), expected in zip(module.named_parameters(), plain, strict=True):
         if name in own and expected is not None:
             torch.testing.assert_close(
-                gradients.own_gradients[name], expected, rtol=1e-10, atol=1e-10
+                gradients.unshared_gradients[name], expected, rtol=1e-10, atol=1e-10
             )
     gradients.detach()
     check_watched(module, gradients, blocks)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from skmtl.nn import GumbelNetwork
-from skmtl.nn._noise import noise_of
+from skmtl.nn._noise import draw_noise
 from skmtl.training._optimizer import MemberAdam
 from tests._members import parameters_of, task_rows, train
 
@@ -124,16 +124,16 @@ def slow_forward(module, member, task, x, on):
         weight, bias = module.head.weight, module.head.bias
         return x @ weight.detach().numpy()[member] + bias.detach().numpy()[member][0]
     heads, biases = (
-        p.detach().numpy()[member, task] for p in (module.own_heads, module.own_biases)
+        p.detach().numpy()[member, task] for p in (module.task_heads, module.task_biases)
     )
     return x @ heads + biases[0]
 
 
 def slow_noise(module, member, step):
-    return noise_of(
+    return draw_noise(
         [int(module.allocation.seeds[member])],
         [step // 16],
-        [int(module.allocation.own_tasks[member])],
+        [int(module.allocation.task_counts[member])],
         len(module.routed),
     )[0, step % 16].numpy()
 
@@ -175,7 +175,7 @@ def test_all_off_gives_the_bias_of_the_head_whatever_the_row():
     module = randomised(network(components=[[(3,), (3,)]], fixed=0.0))
     for mode in (True, False):
         got = module.train(mode)(*whole_task_blocks(module))
-        expected = module.own_biases.unsqueeze(3)[..., 0].expand_as(got)
+        expected = module.task_biases.unsqueeze(3)[..., 0].expand_as(got)
         torch.testing.assert_close(got, expected, rtol=0, atol=0)
 
 
@@ -302,8 +302,8 @@ def test_task_never_seen_has_the_mean_logits_and_the_mean_head():
         logits = module.allocation.logits[m][trained[m]].mean(0)
         on = (logits[:, 0] >= logits[:, 1]).numpy()
         single = copy.deepcopy(module)
-        single.own_heads.data[m, 0] = module.own_heads[m][trained[m]].mean(0)
-        single.own_biases.data[m, 0] = module.own_biases[m][trained[m]].mean(0)
+        single.task_heads.data[m, 0] = module.task_heads[m][trained[m]].mean(0)
+        single.task_biases.data[m, 0] = module.task_biases[m][trained[m]].mean(0)
         expected = [slow_forward(single, m, 0, row.numpy(), on) for row in x[m, 0]]
         np.testing.assert_allclose(got[m, 0].detach().numpy(), expected, atol=1e-10)
 

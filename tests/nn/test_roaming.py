@@ -92,7 +92,7 @@ def test_training_counts_the_steps_and_keeps_those_of_the_best_weights():
     assert run(5, False).module_.steps.flatten().tolist() == [20, 20]
     net = run(12, True)
     for m in range(2):
-        losses = net.records_["valid_loss"][net.records_["member"] == m]
+        losses = net.result_.records["valid_loss"][net.result_.records["member"] == m]
         best = int(np.argmin(losses)) + 1
         assert net.module_.steps[m].item() == 4 * best
 

@@ -9,11 +9,11 @@ from scipy.stats import spearmanr
 
 from skmtl.nn import SharedBottomNetwork
 from skmtl.nn._gradients import TaskGradients
-from skmtl.training import MemberNet, NumberLoss, TaskRows
+from skmtl.training import NumberLoss, TaskRows
 from skmtl.training._affinity import AffinityRecorder
 from skmtl.training._batches import MemberBatches
 from skmtl.training._lookahead import Lookahead
-from tests._members import build, parameters_of, task_rows, train
+from tests._members import build, fitted, member_net, parameters_of, task_rows, train
 from tests._networks import NETWORKS, network, randomised
 from tests.training.test_weighting import TABLES, every_form, module_for, wide_rows
 
@@ -45,9 +45,9 @@ def test_training_is_as_without_it_to_the_bit(form, method):
         watched = run(table, [3, 4], record_affinity=options, task_weighting=method, averaging=0.9)
         for m in range(2):
             assert torch.equal(parameters_of(plain.module_, m), parameters_of(watched.module_, m))
-        assert watched.affinity_.shape == (3, 2, table.n_tasks, table.n_tasks)
-        assert np.isfinite(watched.affinity_[0]).any()
-    assert plain.affinity_ is None
+        assert watched.result_.affinity.shape == (3, 2, table.n_tasks, table.n_tasks)
+        assert np.isfinite(watched.result_.affinity[0]).any()
+    assert plain.result_.affinity is None
 
 
 ARCHITECTURES = {
@@ -65,15 +65,15 @@ def test_the_pass_of_the_step_shows_what_another_pass_shows(architecture, option
     found, watched = [], []
     look = AffinityRecorder.observe
 
-    def observe(self, net, batch, by_label=None):
+    def observe(self, loop, batch, by_label=None):
         watched.append(by_label is not None)
-        look(self, net, batch, by_label)
+        look(self, loop, batch, by_label)
 
     monkeypatch.setattr(AffinityRecorder, "observe", observe)
     for _ in range(2):
         module = build(table, [3, 4], **changes) if changes else module_for(table, [3, 4])
         net = run(table, [3, 4], module=module, record_affinity=options, batch_size=120)
-        found.append(net.affinity_)
+        found.append(net.result_.affinity)
         monkeypatch.setattr(TaskGradients, "watch", lambda self, inputs: False)
     half = len(watched) // 2
     assert watched == [True] * half + [False] * half
@@ -130,7 +130,7 @@ def test_a_look_ahead_by_hand(heads_first):
                 if name in own:
                     p.copy_(q)
             expected = 1 - losses(after) / before
-        np.testing.assert_allclose(net.affinity_[0, 0, i], expected.numpy(), rtol=1e-6)
+        np.testing.assert_allclose(net.result_.affinity[0, 0, i], expected.numpy(), rtol=1e-6)
 
 
 SOLVERS = {
@@ -185,7 +185,9 @@ def test_every_step_is_that_of_torchs_optimizer(solver, heads_first):
                         if name not in shared:
                             p.copy_(q)
             expected = (1 - losses(moved) / totals / before).detach()
-            np.testing.assert_allclose(net.affinity_[epoch, 0, i], expected, rtol=1e-6, atol=1e-9)
+            np.testing.assert_allclose(
+                net.result_.affinity[epoch, 0, i], expected, rtol=1e-6, atol=1e-9
+            )
         optimizer.zero_grad()
         (losses(module).sum() / totals.sum()).backward()
         optimizer.step()
@@ -204,7 +206,7 @@ def test_second_order_is_exact_where_the_loss_is_quadratic(solver):
             learning_rate=0.05,
             solver=solver,
             record_affinity={"approximate": a, "heads_first": False},
-        ).affinity_
+        ).result_.affinity
         for a in (None, 1, 2)
     )
     np.testing.assert_allclose(second, exact, rtol=1e-9, atol=1e-12)
@@ -213,7 +215,7 @@ def test_second_order_is_exact_where_the_loss_is_quadratic(solver):
 
 def curvature_of(module, table, criterion=None, length=2e-4):
     """Second derivatives along two random moves, ours and by differences of losses."""
-    net = MemberNet(module, seeds=[3, 4], criterion=criterion, max_epochs=1, learning_rate=1e-9)
+    net = member_net(module, [3, 4], criterion=criterion, max_epochs=1, learning_rate=1e-9)
     rows = [torch.arange(len(table))] * 2
     net.fit_members(table, rows)
     # as if it were still in training
@@ -299,7 +301,7 @@ def test_the_first_order_error_falls_with_the_rate():
                 max_epochs=1,
                 learning_rate=rate,
                 record_affinity={"approximate": a, "heads_first": False, "per_learning_rate": True},
-            ).affinity_
+            ).result_.affinity
             for a in (None, 1)
         )
         errors.append(np.abs(exact - first).max())
@@ -312,7 +314,7 @@ def test_first_order_and_exact_agree_in_rank():
     exact, first = (
         run(
             table, [3], max_epochs=5, record_affinity={"approximate": a, "heads_first": False}
-        ).affinity_.mean(0)[0]
+        ).result_.affinity.mean(0)[0]
         for a in (None, 1)
     )
     off = ~np.eye(6, dtype=bool)
@@ -326,7 +328,7 @@ def test_members_are_the_same_alone_and_in_company(form):
     for m, seed in enumerate([3, 14, 15]):
         alone = run(table, [seed])
         np.testing.assert_allclose(
-            alone.affinity_[:, 0], together.affinity_[:, m], rtol=1e-6, atol=1e-9
+            alone.result_.affinity[:, 0], together.result_.affinity[:, m], rtol=1e-6, atol=1e-9
         )
 
 
@@ -342,7 +344,7 @@ def test_families_have_more_affinity_within_than_between():
         table = TaskRows(features, None, targets, torch.ones_like(targets), 6)
         module = network("shared bottom", 6, 6, 1, [seed], hidden_layer_sizes=(16, 16)).double()
         net = run(table, [seed], module=module, max_epochs=10, batch_size=32)
-        mean = net.affinity_.mean((0, 1))
+        mean = net.result_.affinity.mean((0, 1))
         family = np.repeat([0, 1], 3)
         same = family[:, None] == family
         np.fill_diagonal(same, False)
@@ -352,7 +354,7 @@ def test_families_have_more_affinity_within_than_between():
 def test_tasks_that_never_meet_have_no_affinity():
     table = task_rows(n_tasks=6)
     rows = (table.tasks != 2).nonzero()[:, 0]
-    found = run(table, [3], rows=[rows]).affinity_
+    found = run(table, [3], rows=[rows]).result_.affinity
     assert np.isnan(found[:, :, 2]).all()
     assert np.isnan(found[:, :, :, 2]).all()
     others = np.delete(np.delete(found, 2, axis=2), 2, axis=3)
@@ -375,15 +377,16 @@ def test_what_cannot_be_recorded_is_an_error():
 def test_stopped_members_have_no_affinity():
     table = task_rows()
     rows = [torch.arange(40)] * 2
-    net = MemberNet(
+    net = member_net(
         build(table, [3, 4]),
-        seeds=[3, 4],
+        [3, 4],
         learning_rate=[1e-12, 1e-2],
         max_epochs=6,
         patience=2,
         tol=1e-9,
         record_affinity={},
-    ).fit_members(table, rows, rows)
+    )
+    fitted(net, table, rows, rows)
     assert net.clock_.n_iter.tolist()[0] < 6
-    assert np.isnan(net.affinity_[-1, 0]).all()
-    assert np.isfinite(net.affinity_[0, 0]).any()
+    assert np.isnan(net.result_.affinity[-1, 0]).all()
+    assert np.isfinite(net.result_.affinity[0, 0]).any()

@@ -7,9 +7,9 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
-from skmtl.training import MemberNet, NumberLoss
+from skmtl.training import NumberLoss
 from skmtl.weighting import ITMTL, CAGrad, FixedWeights, get_weighting
-from tests._members import build, parameters_of, task_rows
+from tests._members import build, member_net, parameters_of, task_rows
 from tests._networks import network
 from tests.training.test_affinity import SOLVERS
 from tests.training.test_weighting import TABLES, every_form, module_for, run, wide_rows
@@ -94,12 +94,12 @@ def test_every_step_is_the_best_by_hand(solver, order, first):
     )
     optimizer = theirs(module.parameters(), lr=rate, **arguments)
     weights = torch.ones(4).double() if first is None else torch.tensor(first).double()
-    assert len(net.choices_["step"]) == 5
+    assert len(net.result_.choices["step"]) == 5
     for epoch in range(5):
         total, module, optimizer = slow_step(module, optimizer, table, CANDIDATES, weights, order)
-        found = net.choices_["transference"][epoch]
+        found = net.result_.choices["transference"][epoch]
         np.testing.assert_allclose(found, total, rtol=1e-5, atol=1e-8)
-        assert net.choices_["choice"][epoch] == np.argmax(total)
+        assert net.result_.choices["choice"][epoch] == np.argmax(total)
     torch.testing.assert_close(
         parameters_of(net.module_, 0), parameters_of(module, 0), rtol=1e-6, atol=1e-8
     )
@@ -151,7 +151,7 @@ def test_what_is_recorded_is_what_the_step_did(name):
     before, after = (torch.stack(values) for values in zip(*seen, strict=True))
     counted = before > 0
     did = torch.where(counted, 1 - after / torch.where(counted, before, 1.0), 0.0).sum(2)
-    choices = net.choices_
+    choices = net.result_.choices
     rows = np.arange(len(choices["choice"]))
     chosen = choices["transference"][rows, choices["choice"]].reshape(2, -1)
     np.testing.assert_allclose(chosen, did.T.numpy(), rtol=1e-6, atol=1e-9)
@@ -165,7 +165,7 @@ def test_a_single_candidate_is_the_method_itself(form, gradient_form):
         alone = None if method == "equal" else method
         plain = run(table, [3, 4], alone, gradient_form=gradient_form)
         chosen = run(table, [3, 4], ITMTL([method]), gradient_form=gradient_form)
-        assert (chosen.choices_["choice"] == 0).all()
+        assert (chosen.result_.choices["choice"] == 0).all()
         if method == "imtl-l":
             # as a candidate its weights are for shared parameters only
             continue
@@ -176,7 +176,7 @@ def test_a_single_candidate_is_the_method_itself(form, gradient_form):
                 rtol=1e-6,
                 atol=1e-7,
             )
-    assert plain.choices_ is None
+    assert plain.result_.choices is None
 
 
 LAWS = [
@@ -203,12 +203,14 @@ def test_members_choose_the_same_alone_and_in_company(form, method):
     for m, seed in enumerate(seeds):
         own = {**settings, "learning_rate": settings["learning_rate"][m]}
         alone = run(table, [seed], method, [rows[m]], [valid_rows[m]], **own)
-        mine = together.choices_["member"] == m
+        mine = together.result_.choices["member"] == m
         for name in ("epoch", "step", "choice"):
-            np.testing.assert_array_equal(together.choices_[name][mine], alone.choices_[name])
+            np.testing.assert_array_equal(
+                together.result_.choices[name][mine], alone.result_.choices[name]
+            )
         np.testing.assert_allclose(
-            together.choices_["transference"][mine],
-            alone.choices_["transference"],
+            together.result_.choices["transference"][mine],
+            alone.result_.choices["transference"],
             rtol=1e-6,
             atol=1e-9,
         )
@@ -247,7 +249,7 @@ def test_choices_replay_and_beat_random_ones(form):
         choice: run(table, [3, 4, 5], ITMTL(candidates, choice=choice), **settings)
         for choice in ("best", "random")
     }
-    found = nets["best"].choices_
+    found = nets["best"].result_.choices
     values, rows = found["transference"], np.arange(len(found["choice"]))
     best = np.nanargmax(values, axis=1)
     np.testing.assert_array_equal(found["choice"], best)
@@ -255,7 +257,7 @@ def test_choices_replay_and_beat_random_ones(form):
     # of a step whose candidate is drawn, in the same places
     chosen, drawn = values[rows, best], np.nanmean(values, axis=1)
     assert chosen.mean() > drawn.mean() + 0.005
-    found = nets["random"].choices_
+    found = nets["random"].result_.choices
     values = found["transference"]
     assert len(set(found["choice"])) == values.shape[1]
     assert np.isfinite(values[rows, found["choice"]]).all()
@@ -267,22 +269,22 @@ def test_a_task_that_is_absent_counts_for_nothing():
     rows = (table.tasks != 2).nonzero()[:, 0]
     for order in (None, 1, 2):
         net = run(table, [3, 4], ITMTL(approximate=order), [rows] * 2)
-        values = net.choices_["transference"]
+        values = net.result_.choices["transference"]
         assert values.shape[1] == 7
         assert np.isnan(values[:, 3]).all()
-        assert (net.choices_["choice"] != 3).all()
+        assert (net.result_.choices["choice"] != 3).all()
         assert np.isfinite(values[:, 0]).all()
-        assert np.isnan(net.task_weights_[:, 2]).all()
+        assert np.isnan(net.result_.task_weights[:, 2]).all()
 
 
 def test_some_steps_are_recorded():
     table = wide_rows()
     every = run(table, [3, 4], ITMTL())
     some = run(table, [3, 4], ITMTL(record_every=2))
-    kept = every.choices_["step"] % 2 == 1
+    kept = every.result_.choices["step"] % 2 == 1
     assert 0 < kept.sum() < len(kept)
-    for name, values in some.choices_.items():
-        np.testing.assert_array_equal(values, every.choices_[name][kept])
+    for name, values in some.result_.choices.items():
+        np.testing.assert_array_equal(values, every.result_.choices[name][kept])
 
 
 @pytest.mark.parametrize(
@@ -315,8 +317,8 @@ def test_what_cannot_be_compared_is_an_error():
     module = network("independent tasks", 4, 3, 1, [3]).double()
     with pytest.raises(ValueError, match="ITMTL compares the tasks' gradients.*here tasks share"):
         run(table, [3], ITMTL(), module=module)
-    net = MemberNet(
-        module_for(table, [3]), seeds=[3], criterion=NumberLoss("poisson"), task_weighting="it-mtl"
+    net = member_net(
+        module_for(table, [3]), [3], criterion=NumberLoss("poisson"), task_weighting="it-mtl"
     )
     with pytest.raises(ValueError, match="loss='poisson' can be negative"):
         net.fit_members(table, [torch.arange(40)])
@@ -326,10 +328,10 @@ def test_gradients_at_the_representation_can_be_a_candidate():
     table = wide_rows(missing=0.0)
     net = run(table, [3], ITMTL(["mgda", "mgda-ub"]), max_epochs=3)
     first = [
-        run(table, [3], ITMTL([name]), max_epochs=1).choices_["transference"][0, 0]
+        run(table, [3], ITMTL([name]), max_epochs=1).result_.choices["transference"][0, 0]
         for name in ("mgda", "mgda-ub")
     ]
-    np.testing.assert_allclose(net.choices_["transference"][0], first)
+    np.testing.assert_allclose(net.result_.choices["transference"][0], first)
     assert first[0] != first[1]
 
 

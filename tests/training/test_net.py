@@ -12,9 +12,16 @@ from numpy.testing import assert_allclose
 from skorch.callbacks import Callback
 
 from skmtl.exceptions import DivergenceError
-from skmtl.training import MemberNet, TaskRows
+from skmtl.training import TaskRows
 from skmtl.training._clock import MemberClock
-from tests._members import build, parameters_of, slow_forward, task_rows
+from tests._members import (
+    build,
+    fitted,
+    member_net,
+    parameters_of,
+    slow_forward,
+    task_rows,
+)
 
 # steps that change nothing, so that all losses are those of the initial weights
 STANDS_STILL = {"learning_rate": 1e-100}
@@ -26,9 +33,8 @@ def run(table, module, seeds, rows=None, valid_rows=None, n_labels=None, **setti
     rows = torch.arange(len(table)) if rows is None else rows
     valid_rows = None if valid_rows is None else [valid_rows] * len(seeds)
     settings = {"batch_size": 16, "max_epochs": 1, "patience": 10**6, **settings}
-    torch.set_num_threads(1)
-    net = MemberNet(module, seeds=seeds, **settings)
-    return net.fit_members(table, [rows] * len(seeds), valid_rows, n_labels)
+    net = member_net(module, seeds, **settings)
+    return fitted(net, table, [rows] * len(seeds), valid_rows, n_labels)
 
 
 def spread(module):
@@ -193,7 +199,7 @@ def test_steps_follow_the_gradient_of_the_loss_that_is_documented(batch_size):
 def test_by_default_penalties_stand_beside_the_rows_of_each_member():
     table = task_rows()
     rows = [torch.arange(60), torch.arange(20)]
-    net = MemberNet(build(table, [3, 4]), seeds=[3, 4], max_epochs=1).fit_members(table, rows)
+    net = fitted(member_net(build(table, [3, 4]), [3, 4], max_epochs=1), table, rows)
     assert net.n_labels_.tolist() == [60, 20]
 
 
@@ -261,15 +267,15 @@ def assert_same_members(net, other, pairs):
 def test_a_member_that_diverges_is_dropped_and_the_others_are_as_without_it(validate, dtype):
     table = task_rows(dtype=dtype)
     net = train_all(table, range(5), validate=validate, drop_diverged=True)
-    assert list(net.diverged_) == [1]
-    error = net.diverged_[1]
+    assert list(net.result_.diverged) == [1]
+    error = net.result_.diverged[1]
     assert isinstance(error, DivergenceError)
     assert error.members == (1,)
     assert "member 1 of 5" in str(error)
     assert "1e+30" in str(error)
     others = [0, 2, 3, 4]
     without = train_all(table, others, validate=validate, drop_diverged=True)
-    assert without.diverged_ == {}
+    assert without.result_.diverged == {}
     assert_same_members(net, without, zip(others, range(4), strict=True))
     n_iter = net.clock_.n_iter.tolist()
     assert n_iter[1] < 8
@@ -314,9 +320,9 @@ def test_members_keep_their_numbers_when_others_have_left():
         )
 
     net = trained(range(5), Poison(member=4, epoch=7))
-    assert list(net.diverged_) == [4]
-    assert "member 4 of 5" in str(net.diverged_[4])
-    assert "epoch 7" in str(net.diverged_[4])
+    assert list(net.result_.diverged) == [4]
+    assert "member 4 of 5" in str(net.result_.diverged[4])
+    assert "epoch 7" in str(net.result_.diverged[4])
     assert net.clock_.n_iter.tolist()[:2] == [4, 4]
     assert net.clock_.n_iter.tolist()[4] == 7
     without = trained(range(4))
@@ -348,5 +354,5 @@ def test_all_members_may_diverge():
     net = run(
         table, build(table, [3, 4]), [3, 4], learning_rate=1e30, max_epochs=9, drop_diverged=True
     )
-    assert sorted(net.diverged_) == [0, 1]
+    assert sorted(net.result_.diverged) == [0, 1]
     assert int(net.clock_.n_iter.max()) < 9

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from skmtl.nn import MemberModule
-from skmtl.training._optimizer import MemberAdam, MemberSGD
+from skmtl.training._optimizer import MemberAdam
+from skmtl.training._sgd import MemberSGD
 
 
 class Stack(MemberModule):

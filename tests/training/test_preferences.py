@@ -1,20 +1,19 @@
 """Steps for preferences: gradients apart, validation by fixed preferences, the member axis."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from skmtl.nn import ParetoNetwork, WrittenSharedBottom
 from skmtl.nn._pareto_gradients import PreferenceGradients
-from skmtl.training import ClassLoss, MemberNet, NumberLoss, TaskRows
+from skmtl.training import ClassLoss, NumberLoss, PreferenceSteps, TaskRows
 from skmtl.training._batches import MemberBatches
 from skmtl.training._constants import constant_losses
-from skmtl.training._preferences import (
-    PreferenceSteps,
-    usual_concentration,
-    validation_preferences,
-)
+from skmtl.training._preference_steps import usual_concentration, validation_preferences
 from skmtl.weighting._preferences import SOLVERS
+from tests._members import fitted, member_net
 
 SEEDS = [3, 14, 15]
 
@@ -52,8 +51,8 @@ def build(seeds, n_tasks=3, sizes=(8,), **settings):
 
 def steps_of(module, table, seeds, **settings):
     rows = [torch.arange(len(table))] * len(seeds)
-    scales = constant_losses(NumberLoss(), table, rows)
-    return PreferenceSteps(module, NumberLoss(), seeds, table.n_tasks, scales, **settings)
+    loop = SimpleNamespace(module_=module, criterion_=NumberLoss(), seeds=seeds)
+    return PreferenceSteps(**settings).bind(loop, table, rows)
 
 
 def first_batch(table, n_members):
@@ -61,13 +60,11 @@ def first_batch(table, n_members):
     return next(iter(MemberBatches(table, rows, 25)))
 
 
-@pytest.mark.parametrize("side_by_side", [True, False])
+@pytest.mark.parametrize("batched", [True, False])
 @pytest.mark.parametrize("n_layers", [1, 3])
 @pytest.mark.parametrize("compression", [True, False])
 @pytest.mark.parametrize("table", [wide_rows(), long_rows()], ids=["wide", "long"])
-def test_losses_and_gramians_of_every_preference_and_task(
-    table, compression, n_layers, side_by_side
-):
+def test_losses_and_gramians_of_every_preference_and_task(table, compression, n_layers, batched):
     seeds = SEEDS[:2]
     module = build(seeds, compression=compression, hypernet_layers=n_layers)
     steps = steps_of(module, table, seeds, n_preferences=4)
@@ -75,8 +72,8 @@ def test_losses_and_gramians_of_every_preference_and_task(
     rays = torch.as_tensor(steps.draw())
     gradients = PreferenceGradients(module, rays)
     torch.testing.assert_close(gradients.written, module.write(rays).detach())
-    module.network.side_by_side = side_by_side
-    losses, totals, slopes, y_pred = steps.differentiate(gradients.written, batch)
+    module.network.batched = batched
+    losses, totals, slopes, y_pred = steps.differentiate(module, gradients.written, batch)
     gradients.differentiate(slopes)
     gramian = gradients.gramian()
     assert gramian.shape == (2, 4, 3, 3)
@@ -111,10 +108,10 @@ def test_a_step_follows_the_weighted_losses(solver):
     table, seeds = wide_rows(), SEEDS[:2]
     module = build(seeds)
     rows = [torch.arange(len(table))] * 2
-    net = MemberNet(
+    net = member_net(
         module,
-        seeds=seeds,
-        preferences={"solver": solver, "n_preferences": 3},
+        seeds,
+        steps=PreferenceSteps(solver=solver, n_preferences=3),
         batch_size=len(table),
         max_epochs=1,
         learning_rate=0.0,
@@ -133,7 +130,7 @@ def test_a_step_follows_the_weighted_losses(solver):
     gramian = None
     if steps.solver.needs_gramian:
         gradients = PreferenceGradients(module, rays)
-        gradients.differentiate(steps.differentiate(gradients.written, batch)[2])
+        gradients.differentiate(steps.differentiate(module, gradients.written, batch)[2])
         gramian = gradients.gramian().numpy()
     weights = steps._weights(losses.detach(), gramian, drawn, totals > 0)
     (losses * weights).sum(2).mean(1).sum().backward()
@@ -174,8 +171,8 @@ def test_validation_is_the_mean_loss_weighted_by_fixed_preferences():
     table, seeds = wide_rows(n_tasks=2), SEEDS[:2]
     rows = [torch.arange(25)] * 2, [torch.arange(25, 40)] * 2
     module = build(seeds, n_tasks=2)
-    net = MemberNet(module, seeds=seeds, preferences={}, batch_size=10, max_epochs=2)
-    net.fit_members(table, *rows)
+    net = member_net(module, seeds, steps=PreferenceSteps(), batch_size=10, max_epochs=2)
+    fitted(net, table, *rows)
     preferences = validation_preferences(2, 1.0)
     valid = torch.arange(25, 40)
     solver = SOLVERS["pareto"]()
@@ -186,9 +183,12 @@ def test_validation_is_the_mean_loss_weighted_by_fixed_preferences():
     w = table.weights[valid].T
     y = table.targets[valid].T
     losses = ((outputs[..., 0] - y).square() * w).sum(3) / w.sum(1)
-    losses = losses / net.loss_scales_.unsqueeze(1)
+    losses = losses / net.result_.loss_scales.unsqueeze(1)
     expected = (losses * torch.from_numpy(preferences)).sum(2).mean(1)
-    best = [net.records_["valid_loss"][net.records_["member"] == m].min() for m in range(2)]
+    best = [
+        net.result_.records["valid_loss"][net.result_.records["member"] == m].min()
+        for m in range(2)
+    ]
     np.testing.assert_allclose(best, expected, rtol=1e-6)
 
 
@@ -197,7 +197,7 @@ def test_validation_is_the_mean_loss_weighted_by_fixed_preferences():
 def test_members_do_not_meet(solver, table):
     rows = torch.arange(len(table))
     settings = {
-        "preferences": {"solver": solver, "n_preferences": 2},
+        "steps": PreferenceSteps(solver=solver, n_preferences=2),
         "batch_size": 16,
         "max_epochs": 6,
         "patience": 2,
@@ -207,10 +207,8 @@ def test_members_do_not_meet(solver, table):
 
     def train(members):
         seeds = [SEEDS[m] for m in members]
-        net = MemberNet(
-            build(seeds), seeds=seeds, learning_rate=[rates[m] for m in members], **settings
-        )
-        return net.fit_members(table, [rows[:30]] * len(seeds), [rows[30:]] * len(seeds))
+        net = member_net(build(seeds), seeds, learning_rate=[rates[m] for m in members], **settings)
+        return fitted(net, table, [rows[:30]] * len(seeds), [rows[30:]] * len(seeds))
 
     together = train([0, 1, 2])
     for m in range(3):

@@ -8,8 +8,8 @@ import torch
 from skorch.callbacks import Callback
 
 from skmtl import weighting
-from skmtl.training import MemberNet, TaskRows
-from tests._members import build, parameters_of, task_rows, train
+from skmtl.training import PlainSteps, TaskRows, steps_for
+from tests._members import build, fitted, member_net, parameters_of, task_rows, train
 from tests._networks import network
 
 METHODS = ["uncertainty", "dwa", "random", "famo", "pcgrad", "gradvac", "gradnorm", "nash-mtl"]
@@ -156,12 +156,13 @@ def test_members_are_the_same_alone_and_in_company(form, method):
             rtol=1e-9,
             atol=1e-9,
         )
-        mine = together.records_["member"] == m
+        mine = together.result_.records["member"] == m
         np.testing.assert_allclose(
-            together.task_weights_[mine], alone.task_weights_, rtol=1e-7, atol=1e-9
+            together.result_.task_weights[mine], alone.result_.task_weights, rtol=1e-7, atol=1e-9
         )
         assert_same_state(
-            alone.weighting_state_, weighting._base.select(together.weighting_state_, [m])
+            alone.result_.weighting_state,
+            weighting._base.select(together.result_.weighting_state, [m]),
         )
 
 
@@ -200,7 +201,8 @@ def test_members_with_clocks_and_rows_of_their_own(form, method):
             atol=1e-8,
         )
         assert_same_state(
-            alone.weighting_state_, weighting._base.select(together.weighting_state_, [m])
+            alone.result_.weighting_state,
+            weighting._base.select(together.result_.weighting_state, [m]),
         )
 
 
@@ -209,7 +211,7 @@ def test_members_with_clocks_and_rows_of_their_own(form, method):
 def test_equal_weights_are_no_weights_to_the_bit(form, method):
     table = TABLES[form](dtype=torch.float32)
     plain, equal = run(table, [3, 4], None), run(table, [3, 4], method)
-    assert equal.weighting_ is None
+    assert isinstance(equal.steps_, PlainSteps)
     for m in range(2):
         assert torch.equal(parameters_of(plain.module_, m), parameters_of(equal.module_, m))
 
@@ -229,9 +231,9 @@ def test_weights_of_one_change_nothing_but_rounding(form):
                 atol=1e-8,
             )
         np.testing.assert_allclose(
-            plain.records_["train_loss"], other.records_["train_loss"], rtol=1e-7
+            plain.result_.records["train_loss"], other.result_.records["train_loss"], rtol=1e-7
         )
-        assert (other.task_weights_ == 1).all()
+        assert (other.result_.task_weights == 1).all()
 
 
 def test_penalties_stand_beside_weighted_losses():
@@ -266,8 +268,8 @@ def test_a_task_that_is_absent_has_no_weight_and_no_record():
     rows = (table.tasks != 2).nonzero()[:, 0]
     for method in METHODS:
         net = run(table, [3, 4], method, [rows] * 2)
-        assert np.isnan(net.task_weights_[:, 2]).all()
-        assert np.isfinite(np.delete(net.task_weights_, 2, axis=1)).all()
+        assert np.isnan(net.result_.task_weights[:, 2]).all()
+        assert np.isfinite(np.delete(net.result_.task_weights, 2, axis=1)).all()
 
 
 def test_heads_are_steered_by_their_own_loss_unless_losses_are_weighted():
@@ -292,32 +294,29 @@ def test_uncertainty_weighting_knows_numbers_from_classes():
 
     table = wide_rows()
     table.targets[:, 1] = (table.targets[:, 1] > 0).double()
-    for criterion, factors in (
-        (JointLoss([NumberLoss(), BinaryLoss()], [[0, 2, 3], [1]]), [0.5, 1.0, 0.5, 0.5]),
-        (NumberLoss(), [0.5] * 4),
-        (BinaryLoss(), [1.0] * 4),
+    mixed = JointLoss([NumberLoss(), BinaryLoss()], [[0, 2, 3], [1]])
+    for criterion, types, factors in (
+        (mixed, ["regression", "classes", "regression", "regression"], [0.5, 1.0, 0.5, 0.5]),
+        (NumberLoss(), ["regression"] * 4, [0.5] * 4),
+        (BinaryLoss(), ["classes"] * 4, [1.0] * 4),
     ):
-        net = MemberNet(
-            trunk(4, [3]),
-            seeds=[3],
-            criterion=criterion,
-            task_weighting="uncertainty",
-            max_epochs=1,
-        ).fit_members(table, [torch.arange(40)])
-        assert net.weighting_state_["factor"].tolist() == [factors]
+        method = weighting.UncertaintyWeighting().bind([range(4)], types)
+        net = run(table, [3], method, module=trunk(4, [3]), criterion=criterion, max_epochs=1)
+        assert net.result_.weighting_state["factor"].tolist() == [factors]
 
 
 def test_a_fit_goes_on_with_the_state_that_it_is_given():
     table, method = wide_rows(), weighting.UncertaintyWeighting()
     first = run(table, [3], method)
-    state = copy.deepcopy(first.weighting_state_)
+    state = copy.deepcopy(first.result_.weighting_state)
     rows = [torch.arange(len(table))]
-    net = MemberNet(trunk(4, [3]), seeds=[3], task_weighting=method, max_epochs=1)
-    net.fit_members(table, rows, weighting_state=copy.deepcopy(state))
-    assert (net.weighting_state_["steps"] > state["steps"]).all()
+    steps = steps_for(method, first.result_.weighting_state)
+    net = fitted(member_net(trunk(4, [3]), [3], steps=steps, max_epochs=1), table, rows)
+    assert_same_state(first.result_.weighting_state, state)
+    assert (net.result_.weighting_state["steps"] > state["steps"]).all()
     # the weights that the records begin with are those that it had learned
     learned = 0.5 * torch.exp(-state["value"])
-    np.testing.assert_allclose(net.task_weights_, learned.numpy(), rtol=0.2)
+    np.testing.assert_allclose(net.result_.task_weights, learned.numpy(), rtol=0.2)
 
 
 @pytest.mark.parametrize(
@@ -337,11 +336,11 @@ def test_gradients_that_there_are_not_are_an_error(module, form, message):
         run(table, [3], "mgda-ub", module=module)
 
 
-def test_facts_of_columns_leave_no_common_representation():
+def test_metadata_of_columns_leave_no_common_representation():
     table = wide_rows()
     table.metadata = torch.randn(1, 4, 2, generator=torch.Generator().manual_seed(0)).double()
     module = trunk(4, [3], n_features=5)
-    with pytest.raises(ValueError, match="facts about the tasks are part of it"):
+    with pytest.raises(ValueError, match="metadata of the tasks are part of it"):
         run(table, [3], "mgda-ub", module=module)
 
 
@@ -349,7 +348,7 @@ def test_mgda_at_the_representation_is_near_mgda():
     table = wide_rows(missing=0.0, n_rows=80)
     rows = [torch.arange(80)]
     weights = {
-        name: run(table, [3], name, rows, max_epochs=1, learning_rate=1e-100).task_weights_
+        name: run(table, [3], name, rows, max_epochs=1, learning_rate=1e-100).result_.task_weights
         for name in ("mgda", "mgda-ub")
     }
     assert np.corrcoef(weights["mgda"][0], weights["mgda-ub"][0])[0, 1] > 0.5
@@ -361,7 +360,7 @@ def test_members_that_diverge_leave_the_others_as_they_are():
     for method in ("uncertainty", "famo", "nash-mtl"):
         settings = {"learning_rate": [3e-3, 1e30], "drop_diverged": True}
         net = run(table, [3, 4], method, **settings)
-        assert list(net.diverged_) == [1]
+        assert list(net.result_.diverged) == [1]
         alone = run(table, [3], method, learning_rate=3e-3)
         torch.testing.assert_close(
             parameters_of(net.module_, 0), parameters_of(alone.module_, 0), rtol=1e-7, atol=1e-8

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from skmtl import weighting
-from skmtl.weighting._resolve import NAMES
+from skmtl.weighting._registry import METHODS
 from tests._weighting import assert_close, gradients, gramian_of, losses_for, run
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", METHODS)
 def test_every_name_is_a_method(name):
     method = weighting.get_weighting(name)
     assert isinstance(method, weighting.TaskWeighting)
@@ -16,7 +16,9 @@ def test_every_name_is_a_method(name):
 
 
 def test_an_unknown_name_lists_those_that_are_known():
-    with pytest.raises(ValueError, match=r"'pcgard' is not known.*equal, uncertainty.*pcgrad"):
+    with pytest.raises(
+        ValueError, match=r"'pcgard' is not known.*equal, fairgrad.*pcgrad.*uncertainty"
+    ):
         weighting.get_weighting("pcgard")
 
 

@@ -1,7 +1,4 @@
-"""Steps for preferences: draw some, solve for the weights of the losses, follow their sum.
-
-It takes the place of task weighting in the loop, see `WeightedSteps`.
-"""
+"""Preference steps: draw preferences, solve for the weights of the losses, follow their sum."""
 
 import numpy as np
 import torch
@@ -9,7 +6,9 @@ import torch
 from skmtl.nn import member_generators
 from skmtl.nn._pareto_gradients import PreferenceGradients
 from skmtl.nn._slots import sum_by
+from skmtl.training._constants import constant_losses
 from skmtl.training._passes import backward, give, penalise
+from skmtl.training._steps import StepRecords, Steps
 from skmtl.training._weight_records import WeightRecords
 from skmtl.weighting._preferences import SOLVERS, ParetoSolver, normalised, of_equal_size
 
@@ -19,7 +18,7 @@ _LARGEST_GRID = 16
 
 
 def get_solver(solver, n_reference_vectors=10, restoration=0.2):
-    """Return the solver of a name.
+    """Return the solver with a name.
 
     Parameters
     ----------
@@ -37,7 +36,7 @@ def get_solver(solver, n_reference_vectors=10, restoration=0.2):
 
 
 def validation_preferences(n_tasks, concentration):
-    """The preferences whose mean loss decides when training stops, shape (P, T).
+    """Return the preferences whose mean loss decides when training stops, shape (P, T).
 
     With two tasks they are evenly spaced; with more they are drawn, always the same ones.
     """
@@ -51,44 +50,30 @@ def validation_preferences(n_tasks, concentration):
 
 
 def usual_concentration(n_tasks):
-    """Concentration with which one task stands out now and then, however many there are."""
+    """Return a concentration with which single tasks dominate some of the draws."""
     return min(0.5, 2 / n_tasks)
 
 
-class PreferenceSteps:
-    """The part of the loop that trains for many preferences.
+class PreferenceSteps(Steps):
+    """Train for many preferences at once.
 
     Parameters
     ----------
-    module : ParetoNetwork
-    criterion : Module
-        Loss of every label.
-    seeds : sequence of M ints
-    n_tasks : int
-    scales : Tensor of shape (M, T)
-        What the loss of each task is divided by.
-    valid_totals : Tensor of shape (M, T), optional
-        Summed weights of every task's validation rows.
     solver, n_preferences, n_reference_vectors, restoration, weight_scale
         As in `ParetoHypernet`.
     preferences : ndarray of shape (P, T) or (m, P, T), optional
-        The only ones to train for: of all members, or of each of m, again and again. By default
-        they are drawn.
+        The only ones to train for: of all members, or of each of m, repeated. By default
+        preferences are drawn.
     concentration : float, optional
-        Of the Dirichlet distribution of preferences; by default by the number of tasks.
+        Of the Dirichlet distribution of preferences; by default it depends on the number of tasks.
     """
 
-    # no candidates to choose from, unlike `WeightedSteps`
-    chooser = None
+    one_prediction = False
+    # the losses of tasks are weighted by preferences
+    validates_by_shares = False
 
     def __init__(
         self,
-        module,
-        criterion,
-        seeds,
-        n_tasks,
-        scales,
-        valid_totals=None,
         *,
         solver="pareto",
         n_preferences=4,
@@ -98,40 +83,45 @@ class PreferenceSteps:
         preferences=None,
         weight_scale="none",
     ):
-        self.module, self.criterion, self.n_tasks = module, criterion, n_tasks
         self.solver = get_solver(solver, n_reference_vectors, restoration)
-        if concentration is None:
-            concentration = usual_concentration(n_tasks)
         self.n_preferences, self.concentration = n_preferences, concentration
-        self.weight_scale = weight_scale
-        watched = preferences
-        if preferences is None:
-            watched = validation_preferences(n_tasks, concentration)
+        self.preferences, self.weight_scale = preferences, weight_scale
+
+    def start(self, loop, table, train_rows, valid):
+        """Prepare scales of the losses and preferences, see `Steps.start`."""
+        self.criterion, self.n_tasks = loop.criterion_, table.n_tasks
+        self.loss_scales = scales = constant_losses(loop.criterion_, table, train_rows)
+        if self.concentration is None:
+            self.concentration = usual_concentration(self.n_tasks)
+        watched = self.preferences
+        if watched is None:
+            watched = validation_preferences(self.n_tasks, self.concentration)
         watched = np.asarray(watched, dtype=float).reshape(-1, *np.shape(watched)[-2:])
-        watched = normalised(np.tile(watched, (len(seeds) // len(watched), 1, 1)))
-        self.fixed = None if preferences is None else self.solver.rays(watched)
+        watched = normalised(np.tile(watched, (len(loop.seeds) // len(watched), 1, 1)))
+        self.fixed = None if self.preferences is None else self.solver.rays(watched)
+        # of the members in the training tensors
         self.scales = scales
-        self.valid_shares = None if valid_totals is None else self._shares(valid_totals)
+        self.valid_shares = None if valid is None else self._shares(valid.task_totals())
         self._watched = torch.as_tensor(watched).to(scales)
         self._watched_rays = torch.as_tensor(self.solver.rays(watched)).to(scales)
-        # numpy's: torch draws from no Dirichlet distribution by a generator of one's own
+        # numpy's: torch cannot draw from a Dirichlet distribution by a given generator
         self.generators = [
             np.random.default_rng(generator.initial_seed())
-            for generator in member_generators(seeds, "preferences")
+            for generator in member_generators(loop.seeds, "preferences")
         ]
-        self.records = WeightRecords(n_tasks)
+        self.records = WeightRecords(self.n_tasks)
 
     def _shares(self, totals):
-        """What a label counts beside its weight, so that the sum over rows is that over tasks."""
+        """Return factors of the weights that turn the mean over rows into one over tasks."""
         present = totals > 0
         own = torch.where(present, totals, 1.0) * self.scales
-        # summed and divided by the loop: mean over the rows of all tasks
+        # the loop sums, and divides by the rows of all tasks
         return torch.where(present, totals.sum(1, keepdim=True) / own, 0.0)
 
     # a step
 
     def draw(self):
-        """Rays of every member, shape (M, P, T)."""
+        """Draw rays of every member, shape (M, P, T)."""
         if self.n_tasks == 1:
             return np.ones((len(self.generators), 1, 1))
         if self.fixed is not None:
@@ -143,12 +133,12 @@ class PreferenceSteps:
         drawn = np.stack([g.dirichlet(alpha, size=self.n_preferences) for g in self.generators])
         return self.solver.limited(drawn)
 
-    def step(self, net, batch):
-        """Make one step.
+    def step(self, loop, batch):
+        """Make one step, see `Steps.step`.
 
         Parameters
         ----------
-        net : MemberNet
+        loop : MemberNet
         batch : Batch
 
         Returns
@@ -157,35 +147,37 @@ class PreferenceSteps:
             Losses of every member, weighted by its preferences and not by the solver.
         y_pred : Tensor of shape (M, P, K, b, o)
         """
-        drawn = self.draw()
+        module, drawn = loop.module_, self.draw()
         rays = torch.as_tensor(drawn).to(batch.weights)
         if self.solver.needs_gramian and self.n_tasks > 1:
-            losses, totals, weights, y_pred = self._follow_gradients(net, batch, drawn, rays)
+            losses, totals, weights, y_pred = self._follow_gradients(loop, batch, drawn, rays)
         else:
-            y_pred = self.module.evaluate(self.module.write(rays), *batch.inputs)
+            y_pred = module.evaluate(module.write(rays), *batch.inputs)
             losses, totals = self.task_losses(y_pred, batch)
             weights = self._weights(losses.detach(), None, drawn, totals > 0)
-            backward(net, (losses * weights).sum(2).mean(1))
+            backward(loop, (losses * weights).sum(2).mean(1))
         self.records.add(weights.mean(1), totals > 0)
-        net.step_optimizer(batch)
+        loop.step_optimizer(batch)
         return self._sums(losses.detach(), drawn, totals), y_pred
 
-    def _follow_gradients(self, net, batch, drawn, rays):
-        """Gradients of the losses, weighted by what the solver makes of their inner products."""
-        gradients = PreferenceGradients(self.module, rays)
-        losses, totals, slopes, y_pred = self.differentiate(gradients.written, batch)
+    def _follow_gradients(self, loop, batch, drawn, rays):
+        """Give the parameters gradients weighted by what the solver makes of their Gramian."""
+        module = loop.module_
+        gradients = PreferenceGradients(module, rays)
+        losses, totals, slopes, y_pred = self.differentiate(module, gradients.written, batch)
         gradients.differentiate(slopes)
         gramian = gradients.gramian().double().cpu().numpy()
         weights = self._weights(losses, gramian, drawn, totals > 0)
-        penalise(net)
-        give(net, gradients.combine(weights / rays.shape[1]))
+        penalise(loop)
+        give(loop, gradients.combine(weights / rays.shape[1]))
         return losses, totals, weights, y_pred
 
-    def differentiate(self, written, batch):
-        """Losses of every network, and their gradients.
+    def differentiate(self, module, written, batch):
+        """Return the losses of every network, and their gradients.
 
         Parameters
         ----------
+        module : ParetoNetwork
         written : Tensor of shape (M, P, N)
         batch : Batch
 
@@ -198,8 +190,8 @@ class PreferenceSteps:
             Gradients of the losses with respect to the networks.
         y_pred : Tensor of shape (M, P, K, b, o)
         """
-        n_tasks, module = self.n_tasks, self.module
-        if module.network.side_by_side and batch.shared_rows:
+        n_tasks = self.n_tasks
+        if module.network.batched and batch.shared_rows:
             # a copy of each network for every task: one pass backwards instead of T
             leaf = written.unsqueeze(2).repeat(1, 1, n_tasks, 1).requires_grad_()
             y_pred = module.evaluate_copies(leaf, *batch.inputs)
@@ -215,7 +207,7 @@ class PreferenceSteps:
         return losses.detach(), totals, torch.stack(slopes, dim=2), y_pred
 
     def task_losses(self, y_pred, batch):
-        """Mean loss of every task, divided by its scale.
+        """Return the mean loss of every task, divided by its scale.
 
         Parameters
         ----------
@@ -236,17 +228,17 @@ class PreferenceSteps:
         return sums / own, totals.squeeze(1)
 
     def label_losses(self, y_pred, batch):
-        """Loss of every label, shape (M, P, K, b)."""
+        """Return the loss of every label, shape (M, P, K, b)."""
         tasks, slots = batch.inputs.tasks, batch.inputs.slots
         n_preferences = y_pred.shape[1]
-        # preferences are more rows of the same block: so every loss can be asked
+        # as if preferences were rows of the same block, which every criterion can evaluate
         rows = y_pred.transpose(1, 2).flatten(2, 3)
         targets = batch.targets.unsqueeze(2).expand(-1, -1, n_preferences, -1, -1).flatten(2, 3)
         losses = self.criterion(rows, targets, tasks, slots)
         return losses.unflatten(2, (n_preferences, -1)).transpose(1, 2)
 
     def _by_task(self, by_block, batch):
-        """Sums of (M, P, K) over the blocks of each task."""
+        """Sum (M, P, K) over the blocks of each task."""
         if batch.shared_rows:
             return by_block
         tasks, slots = batch.inputs.tasks, batch.inputs.slots
@@ -273,34 +265,35 @@ class PreferenceSteps:
             weights = of_equal_size(weights)
         return torch.as_tensor(weights).to(losses)
 
-    # what the loop is told
+    # losses for the loop
 
     def _sums(self, losses, drawn, totals):
-        """Mean over preferences of the losses weighted by them, as a sum over the labels."""
+        """Return the mean of the losses weighted by preferences, as a sum over the labels."""
         preferences = torch.as_tensor(self.solver.preferences(drawn)).to(losses)
         return (losses * preferences).sum(2).mean(1) * totals.sum(1)
 
-    @torch.no_grad()
-    def validate(self, batch):
-        """Losses of the fixed preferences, summed as the loop needs them.
+    def validate(self, loop, batch):
+        """Evaluate every member for fixed preferences, see `Steps.validate`.
 
         Parameters
         ----------
+        loop : MemberNet
         batch : Batch
 
         Returns
         -------
         sums : Tensor of shape (M,)
+            Scaled and weighted losses, summed so that the loop's division makes a mean of them.
         y_pred : Tensor of shape (M, P, K, b, o)
         """
-        y_pred = self.module(*batch.inputs, rays=self._watched_rays)
+        y_pred = loop.module_(*batch.inputs, rays=self._watched_rays)
         by_label = self.label_losses(y_pred, batch) * batch.weights.unsqueeze(1)
         sums = self._by_task(by_label.sum(3), batch)
         sums = sums * self.valid_shares.unsqueeze(1) * self._watched
         return sums.sum(2).mean(1), y_pred
 
     def select(self, stay):
-        """Go on with some of the members."""
+        """Continue with the given members only, see `Steps.select`."""
         members = stay.tolist()
         self.generators = [self.generators[m] for m in members]
         if self.fixed is not None:
@@ -311,12 +304,9 @@ class PreferenceSteps:
             self.valid_shares = self.valid_shares[stay]
 
     def end_epoch(self, clock):
-        """Learn that an epoch is over, before the clocks tick."""
+        """Note that an epoch is over, before the clocks tick."""
         self.records.end_epoch(clock)
 
-    def after_tick(self, clock, was_active):
-        """Nothing is remembered of members that stop."""
-
     def finish(self, clock):
-        """Mean weights of every epoch, and no state."""
-        return self.records.table(), None
+        """Return mean weights of every epoch and the scales of the losses, see `Steps.finish`."""
+        return StepRecords(self.records.table(), loss_scales=self.loss_scales)

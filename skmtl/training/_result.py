@@ -1,0 +1,118 @@
+"""What one run of the training loop leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from skorch.callbacks import Callback
+from torch import Tensor
+
+from skmtl.exceptions import DivergenceError
+from skmtl.nn import MemberModule
+from skmtl.training._steps import StepRecords
+from skmtl.weighting._base import select
+
+
+@dataclass(kw_only=True)
+class TrainingResult(StepRecords):
+    """A trained module, and what was recorded; attributes besides those of `StepRecords`.
+
+    Attributes
+    ----------
+    module : MemberModule
+        In evaluation mode, with the best weights of every member.
+    device : str
+        Where it was trained.
+    n_members, n_tasks : int
+        In the module.
+    records : dict of str to ndarray
+        The history as columns: member, epoch, training and validation loss.
+    best_epoch : Tensor of shape (M,)
+        Epochs that the weights kept were trained for.
+    affinity : ndarray of shape (n_epochs, M, T, T), optional
+        What the observer has seen, see `AffinityRecorder.finish`.
+    diverged : dict of int to DivergenceError
+        Members that were dropped.
+    callbacks : list of Callback
+        The caller's.
+    history : list of dict
+        What callbacks could see and have added, epoch by epoch: means over members.
+    """
+
+    module: MemberModule
+    device: str
+    n_members: int
+    n_tasks: int
+    records: dict[str, np.ndarray]
+    best_epoch: Tensor
+    affinity: np.ndarray | None = None
+    diverged: dict[int, DivergenceError] = field(default_factory=dict)
+    callbacks: list[Callback] = field(default_factory=list)
+    history: list[dict] = field(default_factory=list)
+
+    @property
+    def observed(self) -> list[dict]:
+        """The history, if it is that of one member; otherwise empty."""
+        return self.history if self.n_members == 1 else []
+
+    def part(self, members: range, n_tasks: int) -> TrainingResult:
+        """Return the result of some members, with their tasks only.
+
+        Parameters
+        ----------
+        members : range
+            Their numbers, one after the other; in the result they begin at 0.
+        n_tasks : int
+            Tasks that they have. Others, with higher numbers, are of other members.
+
+        Returns
+        -------
+        TrainingResult
+            With a copy of the module.
+        """
+        chosen = slice(members.start, members.stop)
+        module = self.module.part(chosen)
+        module.keep_tasks(n_tasks)
+        weights, scales, affinity = self.task_weights, self.loss_scales, self.affinity
+        if weights is not None:
+            weights = weights[_rows_of(self.records, members)][:, :n_tasks]
+        choices, candidates = self._choices_of(members, n_tasks)
+        return TrainingResult(
+            module=module,
+            device=self.device,
+            n_members=len(members),
+            n_tasks=n_tasks,
+            records=_renumbered(self.records, members),
+            best_epoch=self.best_epoch[chosen],
+            affinity=None if affinity is None else affinity[:, chosen, :n_tasks, :n_tasks],
+            diverged={m - members.start: e for m, e in self.diverged.items() if m in members},
+            callbacks=self.callbacks,
+            history=self.observed,
+            task_weights=weights,
+            weighting_state=select(self.weighting_state, list(members), n_tasks),
+            choices=choices,
+            candidates=candidates,
+            loss_scales=None if scales is None else scales[chosen, :n_tasks],
+        )
+
+    def _choices_of(self, members, n_tasks):
+        """Return the choices of some members, and the candidates that they could choose from."""
+        if self.choices is None:
+            return None, None
+        choices = _renumbered(self.choices, members)
+        known = [n for n, c in enumerate(self.candidates) if c.task is None or c.task < n_tasks]
+        choices["transference"] = choices["transference"][:, known]
+        choices["choice"] = np.searchsorted(known, choices["choice"])
+        return choices, [self.candidates[n] for n in known]
+
+
+def _rows_of(records, members):
+    return (records["member"] >= members.start) & (records["member"] < members.stop)
+
+
+def _renumbered(records, members):
+    """Return the rows of some members, which are numbered from 0."""
+    rows = _rows_of(records, members)
+    records = {name: values[rows] for name, values in records.items()}
+    return {**records, "member": records["member"] - members.start}

@@ -1,0 +1,226 @@
+"""The contract between the training loop and what makes a step of a batch.
+
+The loop draws batches, validates, ticks the clocks and keeps the best weights. `Steps` turn the
+losses of a batch into one update of every member. `StepObserver` watches them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor, nn
+
+from skmtl.training._batches import Batch, MemberBatches
+from skmtl.training._blocks import TaskRows
+from skmtl.training._clock import MemberClock
+from skmtl.training._optimizer import MemberAdam
+from skmtl.training._settings import OptimizerSettings
+from skmtl.weighting._it_mtl import Candidate
+
+
+class Loop(Protocol):
+    """What steps and observers use of the loop; `MemberNet` is one.
+
+    Attributes
+    ----------
+    module_ : MemberModule
+        In training.
+    criterion_ : Module
+        Maps outputs, targets, tasks and slots of a batch to the loss of every label.
+    optimizer_ : MemberAdam
+    optimizer_settings : OptimizerSettings
+    seeds : sequence of M ints
+        Of the members.
+    steps_ : Steps
+        Bound.
+    observer_ : StepObserver
+        Bound.
+    """
+
+    module_: nn.Module
+    criterion_: nn.Module
+    optimizer_: MemberAdam
+    optimizer_settings: OptimizerSettings
+    seeds: Sequence[int]
+    steps_: Steps
+    observer_: StepObserver
+
+    def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return predictions, and the weighted losses of all labels, shape (M, K, b)."""
+
+    def penalties(self) -> Tensor | None:
+        """Return what is added to the mean loss of a member's batch, shape (M,)."""
+
+    def step_optimizer(self, batch: Batch) -> None:
+        """Update the parameters along the gradients that they have."""
+
+
+@dataclass
+class StepRecords:
+    """What steps have recorded of one training run.
+
+    Attributes
+    ----------
+    task_weights : ndarray of shape (n, T), optional
+        Mean weights of the tasks, a row for each row of the loop's records; NaN where a task was
+        never drawn. None if all tasks have weight 1.
+    weighting_state : dict, optional
+        What the method of task weighting remembers, of all members.
+    choices : dict of str to ndarray, optional
+        What was chosen of `candidates`, see `CandidateSteps.finish`.
+    candidates : list of Candidate, optional
+        In the order of the columns of ``choices["transference"]``.
+    loss_scales : Tensor of shape (M, T), optional
+        What the loss of each task is divided by.
+    """
+
+    task_weights: np.ndarray | None = None
+    weighting_state: dict | None = None
+    choices: dict[str, np.ndarray] | None = None
+    candidates: list[Candidate] | None = None
+    loss_scales: Tensor | None = None
+
+
+class Steps:
+    """How the losses of a batch become one step of every member.
+
+    An object has settings only; `bind` returns a copy that has a state, for one training run. A
+    subclass implements `step`, and `start` if it has a state.
+
+    Attributes
+    ----------
+    plain_backward : bool
+        Whether a step makes one backward pass, of the sum of all losses, and tells the observer.
+    one_prediction : bool
+        Whether there is one prediction of every label, whose loss callbacks can compute.
+    validates_by_shares : bool
+        Whether `task_sampling` also weighs the tasks of validation rows.
+    """
+
+    plain_backward: bool = False
+    one_prediction: bool = True
+    validates_by_shares: bool = True
+
+    def bind(
+        self,
+        loop: Loop,
+        table: TaskRows,
+        train_rows: Sequence[Tensor],
+        valid: MemberBatches | None = None,
+    ) -> Steps:
+        """Return steps for one training run.
+
+        Parameters
+        ----------
+        loop : MemberNet
+            Initialised, before its first step.
+        table : TaskRows
+        train_rows : list of M Tensors of int64
+            Rows that each member trains on.
+        valid : MemberBatches, optional
+            Validation rows.
+
+        Returns
+        -------
+        Steps
+            A copy.
+        """
+        bound = copy.copy(self)
+        bound.start(loop, table, train_rows, valid)
+        return bound
+
+    def start(
+        self,
+        loop: Loop,
+        table: TaskRows,
+        train_rows: Sequence[Tensor],
+        valid: MemberBatches | None,
+    ) -> None:
+        """Prepare the state of a training run; parameters as of `bind`."""
+
+    def step(self, loop: Loop, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Make one step of every member whose epoch is not over.
+
+        Parameters
+        ----------
+        loop : MemberNet
+            Whose parameters have no gradients.
+        batch : Batch
+
+        Returns
+        -------
+        sums : Tensor of shape (M,)
+            Sum of the losses of every member, without a graph.
+        y_pred : Tensor
+            Predictions.
+        """
+        raise NotImplementedError
+
+    def validate(self, loop: Loop, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Evaluate every member on a batch of validation rows.
+
+        Parameters
+        ----------
+        loop : MemberNet
+        batch : Batch
+
+        Returns
+        -------
+        sums : Tensor of shape (M,)
+            Sum of the losses of every member.
+        y_pred : Tensor
+            Predictions.
+        """
+        y_pred, losses = loop.evaluate(batch)
+        return losses.sum((1, 2)), y_pred
+
+    def end_epoch(self, clock: MemberClock) -> None:
+        """Note that an epoch is over, before the clocks tick."""
+
+    def after_tick(self, clock: MemberClock, was_active: Tensor) -> None:
+        """Note which members have stopped, after the clocks have ticked.
+
+        Parameters
+        ----------
+        clock : MemberClock
+        was_active : Tensor of shape (M',) of bool
+            Members that trained in the epoch.
+        """
+
+    def select(self, stay: Tensor) -> None:
+        """Continue with the given members only.
+
+        Parameters
+        ----------
+        stay : Tensor of int64
+            Their positions in the training tensors.
+        """
+
+    def finish(self, clock: MemberClock) -> StepRecords:
+        """Return what was recorded, of all members."""
+        return StepRecords()
+
+
+class StepObserver:
+    """What watches the steps of a training run without changing them; this one does nothing."""
+
+    def bind(self, loop: Loop, table: TaskRows) -> StepObserver:
+        """Return an observer of one training run, before its first step."""
+        return self
+
+    def before_step(self, loop: Loop, batch: Batch) -> None:
+        """Look at the parameters before a step."""
+
+    def after_backward(self, loop: Loop, batch: Batch, losses: Tensor) -> None:
+        """Look at the gradients of the plain sum of the losses (M, K, b), before the update."""
+
+    def end_epoch(self, clock: MemberClock) -> None:
+        """Note that an epoch is over, before the clocks tick."""
+
+    def finish(self, clock: MemberClock) -> np.ndarray | None:
+        """Return what was seen, with epochs and members as the first axes."""
+        return None

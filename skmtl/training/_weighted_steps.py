@@ -1,0 +1,229 @@
+"""Weighted steps: ask a method of task weighting for weights, and follow the weighted gradients."""
+
+import copy
+
+import torch
+
+from skmtl.nn import member_generators, task_gradients
+from skmtl.nn._slots import matrix_by, sum_by
+from skmtl.training._passes import backward, give, penalise
+from skmtl.training._steps import StepRecords, Steps
+from skmtl.training._weight_records import WeightRecords
+from skmtl.weighting._base import AFTERWARDS, select
+
+
+class WeightedSteps(Steps):
+    """Weigh the losses of the tasks, their gradients, or both.
+
+    Parameters
+    ----------
+    method : TaskWeighting
+        Bound, if it depends on the tasks.
+    state : dict, optional
+        What the method remembers of an earlier fit; stays unchanged.
+    form : {"auto", "exact"}
+        How gradients are computed, see `task_gradients`.
+
+    Attributes
+    ----------
+    state : dict or None
+        What the method remembers, of the members in the training tensors.
+    """
+
+    def __init__(self, method, state=None, form="auto"):
+        self.method, self.state, self.form = method, state, form
+
+    def start(self, loop, table, train_rows, valid):
+        """Prepare the state of the method, see `Steps.start`."""
+        method, module = self.method, loop.module_
+        self.shared_rows, self.n_tasks = table.shared_rows, table.n_tasks
+        self.generators = member_generators(loop.seeds, "weighting")
+        new = method.init_state(len(loop.seeds), self.n_tasks)
+        state = new if self.state is None else copy.deepcopy(self.state)
+        self.state = method.place(state, next(module.parameters()).device)
+        # a method without a state does not need to know which tasks those of the batch are
+        self._by_slot = not self.shared_rows and self.state is None
+        self.gradients = None
+        _, by_gradient = method.parts()
+        if by_gradient is not None:
+            self.gradients = task_gradients(module, self.form)
+            self._check_gradients(by_gradient.method, module)
+        self.records = WeightRecords(self.n_tasks)
+
+    def _check_gradients(self, method, module):
+        if not self.gradients.shared:
+            raise ValueError(
+                f"task_weighting with {type(method).__name__} compares the tasks' gradients of the "
+                "parameters that they share, but here tasks share none. Use a method that needs "
+                "losses only, such as 'uncertainty', or an estimator whose tasks share parameters."
+            )
+        for compared in method.compared():
+            if compared.at_representation:
+                self._check_representation(compared, module)
+
+    def _check_representation(self, method, module):
+        if not self.shared_rows:
+            raise ValueError(
+                f"{method!r} compares gradients at the representation that tasks share, but "
+                "in long form every row, and so its representation, belongs to one task. Use "
+                "'mgda', which compares gradients of the shared parameters, or wide form."
+            )
+        if not hasattr(self.gradients, "gramian_at_representation"):
+            raise ValueError(
+                f"{method!r} compares gradients at a representation that all tasks share, "
+                f"which {type(module).__name__} does not have. Use 'mgda', or an estimator "
+                "with a trunk and heads, such as SharedBottom."
+            )
+
+    # a step
+
+    def step(self, loop, batch):
+        """Make one weighted step, see `Steps.step`; the losses returned are not weighted."""
+        by_loss, by_gradient = self.method.parts(self.state)
+        y_pred, by_label = loop.evaluate(batch)
+        tasks, slots = batch.inputs.tasks, batch.inputs.slots
+        if by_gradient is None and not self._by_slot and not self.shared_rows:
+            # sum the blocks by task at once
+            slots = tasks.gather(1, slots)
+            tasks = None
+        sums = self._by_slots(by_label.sum(2), tasks, slots)
+        totals = self._by_slots(batch.weights.sum(2), tasks, slots)
+        values = sums.detach()
+        # what every task contributes to the loss of the batch
+        losses = sums / batch.counts.unsqueeze(1)
+        # 0 / 0 = NaN for a task without rows
+        means = self._by_task(values, tasks) / self._by_task(totals, tasks)
+        weights = None
+        if by_loss is not None:
+            weights = by_loss.method.weights(means, None, by_loss.state, self.generators)
+        if by_gradient is None:
+            self._record(weights, tasks, ~torch.isnan(means))
+            backward(loop, (losses * weights).sum(1))
+        else:
+            if weights is not None:
+                losses = losses * self._of_slots(weights, tasks)
+            self._step_by_gradients(by_gradient, weights, losses, values, means, loop, batch)
+        loop.step_optimizer(batch)
+        if AFTERWARDS in self.method.needs:
+            self._look_back(loop, batch, means, totals, tasks, slots)
+        return values.sum(1), y_pred
+
+    def _by_slots(self, by_block, tasks, slots):
+        """Sum over the blocks of each slot, shape (M, S); of each task if `tasks` is None."""
+        if self.shared_rows:
+            return by_block
+        return sum_by(slots, self.n_tasks if tasks is None else tasks.shape[1], by_block)
+
+    def _by_task(self, by_slot, tasks):
+        """Turn numbers of slots into those the method takes: of tasks, if it remembers tasks."""
+        if self.shared_rows or self._by_slot or tasks is None:
+            return by_slot
+        # empty slots have the number of the first task, and hold zeros
+        return sum_by(tasks, self.n_tasks, by_slot)
+
+    def _of_slots(self, by_task, tasks):
+        """Reverse `_by_task`."""
+        return by_task if self.shared_rows or self._by_slot else by_task.gather(1, tasks)
+
+    def _step_by_gradients(self, part, by_loss, losses, sums, means, loop, batch):
+        """Give shared parameters gradients weighted by one method, and others those of `losses`.
+
+        Parameters
+        ----------
+        part : Part
+            What weighs the gradients.
+        by_loss : Tensor of shape (M, T) or None
+            Weights that `losses` have already.
+        losses, sums : Tensors of shape (M, S)
+            What every slot contributes to the loss of the batch; and its summed losses, unweighted.
+        means : Tensor of shape (M, T)
+            Mean loss of every task.
+        """
+        tasks, slots = batch.inputs.tasks, batch.inputs.slots
+        gradients = self.gradients
+        gradients.differentiate(losses, slots)
+        # they may share a graph with the losses
+        penalise(loop, retain_graph=True)
+        weights, by_slot, shared = self._combine(part, losses, sums, means, loop, batch)
+        total = weights if by_loss is None else by_loss * weights
+        self._record(total, tasks, ~torch.isnan(means))
+        if part.method.own_parameters:
+            # the loss of a task is weighted, and so are the gradients of the task's own parameters
+            own = gradients.pull_back((losses * by_slot).sum(), gradients.unshared)
+        else:
+            own = gradients.unshared_gradients
+        give(loop, {**shared, **own})
+        gradients.release()
+
+    def _combine(self, part, losses, sums, means, loop, batch):
+        """Weigh the gradients of the shared parameters; parameters as of `_step_by_gradients`.
+
+        Returns
+        -------
+        weights : Tensor of shape (M, T)
+        by_slot : Tensor of shape (M, S)
+            The same weights, by slot.
+        shared : dict of str to Tensor
+            Gradients of the shared parameters.
+        """
+        tasks = batch.inputs[1]
+        gramian = self._gramian(tasks, part.method)
+        weights = part.method.weights(means, gramian, part.state, self.generators)
+        by_slot = self._of_slots(weights, tasks)
+        return weights, by_slot, self.gradients.combine(by_slot)
+
+    def _gramian(self, tasks, method):
+        if method.at_representation:
+            if not self.gradients.tasks_share_rows and self.n_tasks > 1:
+                raise ValueError(
+                    f"{method!r} compares gradients at the representation that tasks share, "
+                    "but metadata of the tasks are part of it here, so that each task has its own. "
+                    "Use 'mgda', or metadata=None."
+                )
+            gramian = self.gradients.gramian_at_representation()
+        else:
+            gramian = self.gradients.gramian()
+        gramian = gramian.detach()
+        if self.shared_rows or self._by_slot:
+            return gramian
+        # empty slots have gradients of zero
+        return matrix_by(tasks, self.n_tasks, gramian)
+
+    @torch.no_grad()
+    def _look_back(self, loop, batch, before, totals, tasks, slots):
+        """Tell the method the losses of the same rows after the step."""
+        by_block = loop.evaluate(batch)[1].sum(2)
+        after = self._by_task(self._by_slots(by_block, tasks, slots), tasks)
+        self.method.end_step(before, after / self._by_task(totals, tasks), self.state)
+
+    def select(self, stay):
+        """Continue with the given members only, see `Steps.select`."""
+        members = stay.tolist()
+        self.state = select(self.state, members)
+        self.generators = [self.generators[m] for m in members]
+
+    # the history
+
+    def _record(self, weights, tasks, present):
+        self.records.add(weights, present, tasks if self._by_slot else None)
+
+    def end_epoch(self, clock):
+        """Note that an epoch is over, before the clocks tick."""
+        self.method.end_epoch(self.state)
+        self.records.end_epoch(clock)
+
+    def after_tick(self, clock, was_active):
+        """Keep the state of members that have just stopped, whose tensors may train on."""
+        stopped = was_active & ~clock.active
+        if self.state is not None and bool(stopped.any()):
+            self.records.keep(self.state, stopped, clock)
+
+    def finish(self, clock):
+        """Return weights of every epoch and the states of all members, see `Steps.finish`."""
+        if self.gradients is not None:
+            self.gradients.detach()
+        state = None
+        if self.state is not None:
+            self.records.keep(self.state, clock.active, clock)
+            state = self.records.state(clock.n_members)
+        return StepRecords(self.records.table(), state)
