@@ -2,7 +2,12 @@
 
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["DivergenceError", "UnlabelledRowsWarning", "ValidationWarning"]
+__all__ = [
+    "DivergenceError",
+    "UnknownTasksWarning",
+    "UnlabelledRowsWarning",
+    "ValidationWarning",
+]
 
 
 class DivergenceError(FloatingPointError, ValueError):
@@ -27,3 +32,7 @@ class ValidationWarning(ConvergenceWarning):
 
 class UnlabelledRowsWarning(UserWarning):
     """Rows without any label were ignored."""
+
+
+class UnknownTasksWarning(UserWarning):
+    """Not one of the tasks to predict was seen in ``fit``; all are predicted from their metadata."""

@@ -4,11 +4,15 @@ Errors name the column and say what to change.
 """
 
 import numbers
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.utils import check_array
+
+from skmtl._data.frames import as_pandas
+from skmtl._data.kinds import NUMERIC_OBJECTS, Column, check_not_infinite, learn_column
 
 # largest scaled value: single precision ends at 3e38, and networks square
 LARGEST = 1e15
@@ -17,17 +21,17 @@ _TRANSFORMER_HINT = (
     "pandas output prefixes them. Pass a position instead, such as {parameter}={position}, or use "
     "ColumnTransformer(..., verbose_feature_names_out=False).set_output(transform='pandas')."
 )
-_NUMERIC_KINDS = {"floating", "integer", "mixed-integer-float", "boolean", "decimal", "empty"}
 
 
 def as_table(X):
-    """Return `X` as a DataFrame or a two-dimensional array, without changing a value.
+    """Return `X` as a pandas DataFrame or a two-dimensional array, without changing a value.
 
     Raises
     ------
     ValueError, TypeError
         As scikit-learn, for sparse, complex, one-dimensional or empty input.
     """
+    X = as_pandas(X)
     if isinstance(X, pd.DataFrame):
         table = X
     else:
@@ -78,7 +82,11 @@ def find_columns(table, spec, parameter):
     -------
     list of int
     """
+    several_levels = isinstance(table, pd.DataFrame) and table.columns.nlevels > 1
     if isinstance(spec, str) or not hasattr(spec, "__iter__"):
+        spec = [spec]
+    elif isinstance(spec, tuple) and several_levels and spec in table.columns:
+        # one label of columns with several levels
         spec = [spec]
     positions = [_find_column(table, item, parameter) for item in spec]
     if len(set(positions)) < len(positions):
@@ -109,14 +117,27 @@ def _find_column(table, item, parameter):
         hint = f" There is {prefixed[0]!r}. " + _TRANSFORMER_HINT.format(
             parameter=parameter, position=position
         )
+    else:
+        close = get_close_matches(str(item), [str(name) for name in table.columns], n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
     shown = ", ".join(map(repr, table.columns[:20])) + (", ..." if n_columns > 20 else "")
     raise ValueError(
         f"{parameter} names the column {item!r}, which is not in X. X has {shown}.{hint}"
     )
 
 
-def numbers_of(table, positions, what, estimator):
-    """Convert columns to float64 numbers.
+def series_of(table, position):
+    """Return one column of a DataFrame or an array as a Series."""
+    if isinstance(table, pd.DataFrame):
+        return table.iloc[:, position]
+    values = table[:, position]
+    if values.dtype.kind == "S":
+        values = np.char.decode(values)
+    return pd.Series(values.astype(object) if values.dtype.kind == "U" else values)
+
+
+def learn_columns(table, positions, what, categorical=()):
+    """Learn what columns hold.
 
     Parameters
     ----------
@@ -124,35 +145,73 @@ def numbers_of(table, positions, what, estimator):
     positions : list of int
     what : {"features", "metadata"}
         Role of the columns, for the errors.
+    categorical : collection of int
+        Positions of columns that the caller says hold categories.
+
+    Returns
+    -------
+    list of Column
+    """
+    names = column_names(table)
+    if _all_numbers(table):
+        # an array, or a frame of one numeric type, which is most of what there is
+        return [
+            learn_column(series_of(table, p), names[p], what, True)
+            if p in categorical
+            else Column(names[p], "numeric")
+            for p in positions
+        ]
+    return [learn_column(series_of(table, p), names[p], what, p in categorical) for p in positions]
+
+
+def _all_numbers(table):
+    return isinstance(table, np.ndarray) and table.dtype.kind in "biuf"
+
+
+def read_columns(table, positions, columns, what, estimator):
+    """Read columns as numbers: see `Column.read`.
+
+    Parameters
+    ----------
+    table : DataFrame or ndarray
+    positions : list of int
+    columns : list of Column
+    what : {"features", "metadata"}
     estimator : estimator
         Named in the errors.
 
     Returns
     -------
-    ndarray of shape (n, len(positions))
+    ndarray of shape (n, len(positions)) of float64
+        NaN where a value is missing.
 
     Raises
     ------
     TypeError
-        If a column is not numeric.
+        If a column holds something else than in ``fit``.
     ValueError
-        If a value is missing or infinite.
+        If a value is infinite.
     """
-    names = column_names(table)
-    if isinstance(table, pd.DataFrame):
-        block = table.iloc[:, positions]
-        bad = [name for name in block.columns if not is_numeric(block[name])]
-    else:
-        block = table[:, positions] if len(positions) < table.shape[1] else table
-        bad = []
-        if block.dtype.kind == "O":
-            bad = [names[p] for p in positions if not is_numeric(pd.Series(table[:, p]))]
-        elif block.dtype.kind not in "biufc":
-            bad = [names[p] for p in positions]
-    if bad:
-        raise TypeError(_not_numeric(bad, what, estimator))
-    if isinstance(block, pd.DataFrame):
-        block = block.to_numpy(dtype=np.float64, na_value=np.nan)
+    if all(column.kind == "numeric" for column in columns):
+        if _all_numbers(table):
+            return _checked(_block(table, positions), columns, what, estimator)
+        if isinstance(table, pd.DataFrame):
+            block = table.iloc[:, positions]
+            if all(dtype.kind in "biuf" for dtype in block.dtypes):
+                values = block.to_numpy(dtype=np.float64, na_value=np.nan)
+                return _checked(values, columns, what, estimator)
+    values = np.empty((len(table), len(positions)))
+    for k, (position, column) in enumerate(zip(positions, columns, strict=True)):
+        values[:, k] = column.read(series_of(table, position), what)
+    return values
+
+
+def _block(table, positions):
+    return table[:, positions] if len(positions) < table.shape[1] else table
+
+
+def _checked(block, columns, what, estimator):
+    """Convert a block of numbers at once, and refuse infinity in it."""
     values = check_array(
         block, dtype=np.float64, ensure_all_finite=False, estimator=estimator, ensure_min_features=0
     )
@@ -160,31 +219,9 @@ def numbers_of(table, positions, what, estimator):
     with np.errstate(over="ignore", invalid="ignore"):
         looks_finite = np.isfinite(values.sum())
     if not looks_finite:
-        finite = np.isfinite(values).all(axis=0)
-        bad = [names[p] for p, good in zip(positions, finite, strict=True) if not good]
-        if bad:
-            raise ValueError(
-                f"the {what} contain NaN or infinity in these columns: {bad}. Impute them first, "
-                "for example with sklearn.impute.SimpleImputer in a Pipeline, or drop the rows."
-            )
+        for k, column in enumerate(columns):
+            check_not_infinite(values[:, k], column.name, what)
     return values
-
-
-def _not_numeric(bad, what, estimator):
-    """Build the error for columns that are not numeric; scikit-learn checks parts of its text."""
-    hint = ""
-    if what == "features" and getattr(estimator, "task_id", 0) is None:
-        hint = (
-            f" If a column says which task a row belongs to, pass it as task_id, such as "
-            f"task_id={bad[0]!r}."
-        )
-    return (
-        f"the {what} must be numeric, but these columns are not: {bad} (argument must be a string "
-        f"or a number).{hint} To encode categories put for example "
-        f"make_column_transformer((OneHotEncoder(sparse_output=False), {bad!r}), "
-        "remainder='passthrough', verbose_feature_names_out=False)"
-        ".set_output(transform='pandas') before this estimator in a Pipeline."
-    )
 
 
 def is_numeric(column):
@@ -195,5 +232,5 @@ def is_numeric(column):
     if pd.api.types.is_complex_dtype(dtype):
         return False
     if pd.api.types.is_object_dtype(dtype):
-        return pd.api.types.infer_dtype(column, skipna=True) in _NUMERIC_KINDS
+        return pd.api.types.infer_dtype(column, skipna=True) in NUMERIC_OBJECTS
     return pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)

@@ -6,7 +6,7 @@ Learned from training rows only, by scikit-learn's transformers, and held once f
 import numpy as np
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skmtl._data.kinds import Column
+from skmtl._data.scales import refuse_extremes, refuse_extremes_to_predict
 
 # categories of a column that have an indicator of their own; others share one
 MOST_CATEGORIES = 64
@@ -78,6 +78,7 @@ class ColumnEncoder:
             # rare categories and gaps would be far from zero in units of their deviation
             self.scaler_.scale_[-n_indicators:] = 1.0
         self.n_outputs = self.scaler_.n_features_in_
+        self._may_be_missing = bool(len(self.gaps_) or len(self.categorical_) or self.phases_)
         return self
 
     def _learn_phases(self, values):
@@ -129,20 +130,38 @@ class ColumnEncoder:
             start += n_columns
         return indicators
 
-    def transform(self, values):
-        """Return inputs of a network, finite wherever values are finite or missing.
+    def transform(self, values, what, training=False):
+        """Return inputs of a network; a missing value is the mean, which is zero.
 
         Parameters
         ----------
         values : ndarray of shape (n, n_columns)
+        what : {"feature", "metadata column"}
+            Role of the columns, for the errors.
+        training : bool, default=False
+            Whether these are the training rows, whose extremes spoil the scale of all others.
 
         Returns
         -------
         ndarray of shape (n, n_outputs)
+
+        Raises
+        ------
+        ValueError
+            If a value is too extreme.
         """
-        scaled = self.scaler_.transform(self._inputs(values))
-        # a missing value is the mean, which is zero
-        return np.nan_to_num(scaled, copy=False, posinf=np.inf, neginf=-np.inf)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = self.scaler_.transform(self._inputs(values))
+        n_numbers = len(self.numeric_)
+        names = [self.columns[k].name for k in self.numeric_]
+        if training and n_numbers:
+            numbers, scales = values[:, self.numeric_], self.scaler_.scale_[:n_numbers]
+            refuse_extremes(numbers, scaled[:, :n_numbers], scales, names, what)
+        if self._may_be_missing or np.isnan(scaled.sum()):
+            scaled[np.isnan(scaled)] = 0.0
+        if not training:
+            refuse_extremes_to_predict(scaled[:, :n_numbers], names, what)
+        return scaled
 
 
 def _known(codes):
@@ -155,8 +174,3 @@ def _n_indicators(encoder, k, dropped):
     n_infrequent = 0 if infrequent is None else len(infrequent)
     n_columns = len(encoder.categories_[k]) - n_infrequent + (n_infrequent > 0)
     return n_columns - dropped
-
-
-def numeric_columns(names):
-    """Return columns that hold numbers."""
-    return [Column(name, "numeric") for name in names]

@@ -1,4 +1,4 @@
-"""Tables of polars, pyarrow and other libraries, converted to pandas: the one place that does so."""
+"""Tables of polars, pyarrow and other libraries as pandas frames: the one place that converts."""
 
 import narwhals.stable.v2 as nw
 import pandas as pd

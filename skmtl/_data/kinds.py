@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-_NUMERIC = {"floating", "integer", "mixed-integer-float", "boolean", "decimal", "empty"}
+NUMERIC_OBJECTS = {"floating", "integer", "mixed-integer-float", "boolean", "decimal", "empty"}
 _WORDS = {"string", "mixed-integer", "mixed", "boolean", "bytes"}
 # words that each row has on average, from which on a column of mostly different strings is text
 _WORDS_OF_TEXT = 3
@@ -54,6 +54,16 @@ class Column:
                 f"holds {_PLURAL[kind]} now; convert it to what it was."
             )
         return _READERS[self.kind](values, self.name, what)
+
+    def show(self, number):
+        """Return what a number of `read` stands for, as text."""
+        if np.isnan(number):
+            return "missing"
+        if self.kind == "category":
+            return repr(self.categories[int(number)]) if number >= 0 else "another category"
+        if self.kind == "date":
+            return str(pd.Timestamp(number, unit="s"))
+        return f"{number:g}"
 
     def _numbers_of_categories(self, values):
         labels = plain_labels(values)
@@ -146,7 +156,7 @@ def kind_of(values, name, what):
 
 def _kind_of_objects(values, name, what):
     inferred = pd.api.types.infer_dtype(values, skipna=True)
-    if inferred in _NUMERIC:
+    if inferred in NUMERIC_OBJECTS:
         return "numeric"
     if inferred in ("datetime", "datetime64", "date", "period"):
         return "date"
@@ -155,7 +165,9 @@ def _kind_of_objects(values, name, what):
     if inferred == "string":
         return "date" if _are_iso_dates(values) else "category"
     known = values.dropna()
-    odd = known[[not isinstance(value, (str, bytes, bool, int, float, np.generic)) for value in known]]
+    odd = known[
+        [not isinstance(value, (str, bytes, bool, int, float, np.generic)) for value in known]
+    ]
     if inferred in _WORDS and not len(odd):
         return "category"
     example = type(odd.iloc[0]).__name__ if len(odd) else inferred
@@ -165,8 +177,9 @@ def _kind_of_objects(values, name, what):
 def _unusable(name, what, content):
     # scikit-learn's checks look for the words in brackets
     return (
-        f"the column {name!r} of the {what} holds {content}, which are neither numbers, categories, "
-        "dates nor durations (argument must be a string or a number). Convert or drop it."
+        f"the column {name!r} of the {what} holds {content}, which are neither numbers, "
+        "categories, dates nor durations (argument must be a string or a number). Convert or drop "
+        "it."
     )
 
 
@@ -191,9 +204,9 @@ def _refuse_text(labels, categories, name, what):
     if words < _WORDS_OF_TEXT:
         return
     raise TypeError(
-        f"the column {name!r} of the {what} looks like free text: {len(categories)} different values "
-        f"of {words:.0f} words on average, such as {str(categories[0])[:60]!r}. Drop it, or turn it "
-        "into numbers first, for example with sklearn.feature_extraction.text.TfidfVectorizer and "
+        f"the column {name!r} of the {what} looks like free text: {len(categories)} different "
+        f"values of {words:.0f} words on average, such as {str(categories[0])[:60]!r}. Drop it, or "
+        "turn it into numbers first, for example with sklearn.feature_extraction.text.TfidfVectorizer and "
         "TruncatedSVD"
         + (" in a ColumnTransformer before this estimator." if what == "features" else ".")
         + " If these are categories all the same, make them so with astype('category')."

@@ -8,12 +8,19 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 
-from skmtl._data.columns import check_unique_columns, numbers_of
-from skmtl._data.task_ids import first_rows
+from skmtl._data.columns import check_unique_columns, series_of
+from skmtl._data.frames import as_pandas
+from skmtl._data.task_ids import first_rows, spelling
 
 
 def check_metadata(metadata):
     """Return the caller's `metadata` as None, a DataFrame or a list of columns of X."""
+    metadata = as_pandas(metadata)
+    if isinstance(metadata, dict):
+        raise ValueError(
+            "metadata must be a list of columns of X, or a DataFrame with one row per task; of a "
+            "dict by task make one with pd.DataFrame.from_dict(metadata, orient='index')."
+        )
     if isinstance(metadata, pd.Series):
         raise ValueError(
             "metadata must be a list of columns of X or a DataFrame with one row per task, not "
@@ -26,7 +33,7 @@ def check_metadata(metadata):
         return None
     single = isinstance(metadata, (str, Integral))
     metadata = [metadata] if single else list(metadata)
-    if not all(isinstance(column, (str, Integral)) for column in metadata):
+    if not all(isinstance(column, (str, Integral, tuple)) for column in metadata):
         raise ValueError(
             "metadata must be a list of columns of X, or a DataFrame with one row per "
             "task indexed by task id; other tables do not say which task a row is about."
@@ -48,7 +55,29 @@ def check_without_id(metadata, wide):
         )
 
 
-def metadata_of_rows(codes, values, names, tasks):
+def constant_columns(table, positions, labels):
+    """Return the positions of columns that are constant within every task, but not over all.
+
+    Parameters
+    ----------
+    table : DataFrame or ndarray
+    positions : list of int
+    labels : Index or None
+        Task ids of the rows.
+    """
+    if labels is None:
+        return []
+    tasks, _ = pd.factorize(labels)
+    constant = []
+    for position in positions:
+        values, distinct_values = pd.factorize(series_of(table, position), use_na_sentinel=False)
+        pairs = pd.DataFrame({"task": tasks, "value": values}).drop_duplicates()
+        if len(pairs) == tasks.max() + 1 and len(distinct_values) > 1:
+            constant.append(position)
+    return constant
+
+
+def metadata_of_rows(codes, values, columns, tasks):
     """Return the metadata of every task, from columns that must not vary within one.
 
     Parameters
@@ -57,8 +86,7 @@ def metadata_of_rows(codes, values, names, tasks):
         Task numbers, each of which occurs.
     values : ndarray of shape (n, d_m)
         Metadata of every row.
-    names : list
-        Names of the columns.
+    columns : list of Column
     tasks : Index
         Labels of the tasks.
 
@@ -67,55 +95,105 @@ def metadata_of_rows(codes, values, names, tasks):
     ndarray of shape (T, d_m)
     """
     by_task = values[first_rows(codes)]
-    differs = values != by_task[codes]
+    if np.isnan(by_task).any():
+        # a value that some rows of a task lack is that of its other rows
+        for column in np.flatnonzero(np.isnan(by_task).any(axis=0)):
+            known = np.flatnonzero(~np.isnan(values[:, column]))
+            by_task[codes[known[::-1]], column] = values[known[::-1], column]
+    differs = (values != by_task[codes]) & ~np.isnan(values)
     if differs.any():
         row, column = np.argwhere(differs)[0]
+        show = columns[column].show
         raise ValueError(
-            f"metadata must be constant within a task, but {names[column]!r} "
+            f"metadata must be constant within a task, but {columns[column].name!r} "
             f"varies within the task {tasks[codes[row]]!r}: it is "
-            f"{by_task[codes[row], column]:g} in one row and {values[row, column]:g} in "
+            f"{show(by_task[codes[row], column])} in one row and {show(values[row, column])} in "
             "another. Leave it out of metadata to use it as a feature."
         )
     return by_task
 
 
-def metadata_of_table(tasks, names, estimator):
-    """Return the metadata of tasks from the estimator's table, which may have grown since ``fit``.
+def table_by_task(table, task_id, tasks):
+    """Return a table of metadata with one row per task, indexed by task id.
+
+    The id may be a column of the table, and equal rows of a task count once.
 
     Parameters
     ----------
+    table : DataFrame
+    task_id : str, int, list or None
     tasks : Index
-    names : list
-        Columns of the table in ``fit``.
-    estimator : estimator
-        Has the table, and is named in the errors.
+        Tasks of ``fit``.
 
-    Returns
-    -------
-    ndarray of shape (len(tasks), d_m)
+    Raises
+    ------
+    ValueError
+        If a task has several different rows.
     """
-    table = estimator.metadata
+    names = [task_id] if isinstance(task_id, str) else task_id
+    by_column = isinstance(names, list) and all(
+        isinstance(name, str) and name in table.columns for name in names
+    )
+    if by_column and not tasks.isin(table.index).any():
+        table = table.set_index(names if len(names) > 1 else names[0])
+    if not table.index.is_unique:
+        # rows that say the same of a task are one
+        table = table[~table.reset_index().duplicated().to_numpy()]
+    if not table.index.is_unique:
+        repeated = table.index[table.index.duplicated()].unique()[:5].tolist()
+        raise ValueError(
+            f"metadata has several rows for the same task: {repeated}. Keep one of each, for "
+            "example with metadata.groupby(level=0).first()."
+        )
+    return table
+
+
+def rows_of_tasks(table, tasks):
+    """Return the rows of some tasks in a table of metadata.
+
+    Raises
+    ------
+    ValueError
+        If a task has none; the message says which line of pandas mends that.
+    """
+    rows = table.index.get_indexer(tasks)
+    if (rows < 0).any():
+        missing = tasks[rows < 0]
+        same = {spelling(label): label for label in table.index}
+        other = same.get(spelling(missing[0]))
+        hint = (
+            f"It has {other!r}, of another type or spelling than {missing[0]!r}: convert its "
+            "index, for example with metadata.set_axis(metadata.index.astype(int))."
+            if other is not None
+            else "It needs one row per task, indexed by task id: add them, or rows of missing "
+            "values with metadata.reindex(...)."
+        )
+        raise ValueError(
+            f"metadata has no row for {len(missing)} task(s): {missing[:10].tolist()}. {hint}"
+        )
+    return table.iloc[rows]
+
+
+def current_table(estimator, names):
+    """Return the estimator's table of metadata, which may have grown since ``fit``.
+
+    Raises
+    ------
+    ValueError
+        If it lacks columns of ``fit``.
+    """
+    table = as_pandas(estimator.metadata)
     if not isinstance(table, pd.DataFrame):
         raise ValueError(
             "metadata was a DataFrame in fit and must be one now, with one row per task; it is "
             f"{table!r}."
         )
-    if list(table.columns) != names or not table.columns.is_unique:
+    if not table.columns.is_unique or not set(names) <= set(table.columns):
         raise ValueError(
             f"metadata must have the columns of fit, each once: {names}; it has "
             f"{list(table.columns)}."
         )
-    if not table.index.is_unique:
-        repeated = table.index[table.index.duplicated()].unique()[:5].tolist()
-        raise ValueError(f"metadata has several rows for the same task: {repeated}.")
-    rows = table.index.get_indexer(tasks)
-    if (rows < 0).any():
-        missing = tasks[rows < 0]
-        raise ValueError(
-            f"metadata has no row for {len(missing)} task(s): {missing[:10].tolist()}. It "
-            "needs one row per task, indexed by task id."
-        )
-    return numbers_of(table.iloc[rows], list(range(table.shape[1])), "metadata", estimator)
+    return table
 
 
 def permute_table(table, tasks, column, generator):

@@ -1,23 +1,21 @@
-"""Scaling of features, with errors for values too extreme to learn from."""
+"""Errors for values too extreme to learn from."""
 
 import numpy as np
 
 from skmtl._data.columns import LARGEST
 
 
-def scaled_features(features, scaler, names):
-    """Scale features, and refuse values that are too extreme.
+def refuse_extremes(values, scaled, scales, names, what):
+    """Refuse values of training rows that are too far from the others.
 
     Parameters
     ----------
-    features : ndarray of shape (n, d)
-    scaler : StandardScaler
+    values, scaled : ndarrays of shape (n, d)
+        Before and after scaling; NaN where a value is missing.
+    scales : ndarray of shape (d,)
     names : list
-        Names of the features.
-
-    Returns
-    -------
-    ndarray of shape (n, d)
+        Names of the columns.
+    what : {"feature", "metadata column"}
 
     Raises
     ------
@@ -26,20 +24,41 @@ def scaled_features(features, scaler, names):
         cannot be distinguished after scaling.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        scaled = scaler.transform(features)
-        broken = ~np.isfinite(scaler.scale_) & (np.abs(features) > LARGEST)
-        bad = np.argwhere(~(np.abs(scaled) < LARGEST) | broken)
-    bad = bad if len(bad) else _single_outliers(features, scaled)
+        broken = ~np.isfinite(scales) & (np.abs(values) > LARGEST)
+        bad = np.argwhere(((np.abs(scaled) >= LARGEST) | np.isinf(scaled)) | broken)
+    if not len(bad):
+        bad = _single_outliers(values, np.nan_to_num(scaled))
     if len(bad):
         # one value can make the scale useless for all
-        values, name = features[:, bad[0][1]], names[bad[0][1]]
-        furthest = values[np.abs(values - np.median(values)).argmax()]
+        column, name = values[:, bad[0][1]], names[bad[0][1]]
+        column = column[~np.isnan(column)]
+        furthest = column[np.abs(column - np.median(column)).argmax()]
         raise ValueError(
-            f"the feature {name!r} has the value {furthest:g}, too far from the "
+            f"the {what} {name!r} has the value {furthest:g}, too far from the "
             "others to be learned from; correct it, drop the row, or transform the column "
             "(its logarithm, sklearn.preprocessing.QuantileTransformer)."
         )
-    return scaled
+
+
+def refuse_extremes_to_predict(scaled, names, what):
+    """Refuse values to predict from whose squares overflow.
+
+    Parameters
+    ----------
+    scaled : ndarray of shape (n, d)
+    names : list
+        Names of the columns; further columns have no extremes.
+    what : {"feature", "metadata column"}
+    """
+    with np.errstate(invalid="ignore"):
+        if not scaled.size or max(scaled.max(), -scaled.min()) < LARGEST:
+            return
+    row, column = np.argwhere(~(np.abs(scaled) < LARGEST))[0]
+    raise ValueError(
+        f"the {what} {names[column]!r} has a value in row {row} that is {scaled[row, column]:.1e} "
+        "standard deviations of the training rows from their mean; correct it, or mark it as "
+        "missing (NaN)."
+    )
 
 
 def _single_outliers(features, scaled):
@@ -65,6 +84,7 @@ def _single_outliers(features, scaled):
         row = furthest[column]
         others = np.delete(features[:, column], row)
         same = np.ptp(np.delete(scaled[:, column], row).astype(np.float32)) == 0
-        if same and (others != others[0]).any():
+        others = others[~np.isnan(others)]
+        if same and (others != others[:1]).any():
             bad.append((row, column))
     return np.array(bad, dtype=np.int64).reshape(-1, 2)

@@ -3,10 +3,12 @@
 A task id is any label; a combination of columns is a label with several levels.
 """
 
+from datetime import datetime
+
 import numpy as np
 import pandas as pd
 
-from skmtl._data.columns import column_names
+from skmtl._data.columns import column_names, series_of
 
 
 def labels_of(table, positions):
@@ -20,11 +22,10 @@ def labels_of(table, positions):
     names = column_names(table)
     columns = []
     for position in positions:
-        column = (
-            table.iloc[:, position]
-            if isinstance(table, pd.DataFrame)
-            else pd.Series(table[:, position])
-        )
+        column = series_of(table, position)
+        if column.dtype == np.float16:
+            # pandas has no index of these
+            column = column.astype(np.float32)
         if isinstance(column.dtype, pd.CategoricalDtype):
             # unused categories must not matter
             column = column.astype(column.cat.categories.dtype)
@@ -43,35 +44,48 @@ def labels_of(table, positions):
     )
 
 
-def check_types(ids, known):
-    """Refuse ids that are new only because of another type, such as "3" instead of 3.
+def spelling(label):
+    """Return what an id has in common with other spellings of it: 3, 3.0, "3", "003" and b"3 "."""
+    if isinstance(label, tuple):
+        return tuple(map(spelling, label))
+    if isinstance(label, bytes):
+        label = label.decode(errors="replace")
+    if isinstance(label, (pd.Timestamp, datetime, np.datetime64)):
+        moment = pd.Timestamp(label)
+        moment = moment if moment.tz is None else moment.tz_convert("UTC").tz_localize(None)
+        return moment.isoformat().removesuffix("T00:00:00")
+    text = str(label).strip()
+    number = text.lstrip("+-")
+    if number.replace(".", "", 1).isdecimal():
+        return f"{float(text):.17g}" if len(number) < 16 else text
+    return text
+
+
+def check_spelling(new, known):
+    """Refuse new ids that are another spelling of a known one.
 
     Parameters
     ----------
-    ids, known : Index
-        Ids to check, and ids of ``fit``.
+    new : Index
+        Ids that ``fit`` did not see.
+    known : dict
+        Ids of ``fit`` by their `spelling`.
 
     Raises
     ------
     ValueError
-        If an id has the text of one of `known`.
+        If an id has the spelling of a known one.
     """
-    new = ids[~ids.isin(known)]
-    if not len(new):
-        return
-    by_text = {_text(label): label for label in known}
     for label in new:
-        if _text(label) in by_text:
-            other = by_text[_text(label)]
-            raise ValueError(
-                f"the task id {label!r} is of another type than {other!r}, which fit saw, and so "
-                "would be a new task. Convert the column of task ids to the type that it had in "
-                "fit, for example with X.astype({'task': str})."
-            )
-
-
-def _text(label):
-    return tuple(map(str, label)) if isinstance(label, tuple) else str(label)
+        other = known.get(spelling(label), label)
+        if other is label:
+            continue
+        what = "of another type than" if type(other) is not type(label) else "another spelling of"
+        raise ValueError(
+            f"the task id {label!r} is {what} {other!r}, which fit saw, and so would be a new task. "
+            "Convert the column of task ids to what it was in fit: with X['task'].astype(str), "
+            ".str.strip(), .str.lstrip('0') or .dt.tz_localize(None) of pandas, for example."
+        )
 
 
 def encode(labels):
@@ -113,8 +127,12 @@ def distinct(codes, metadata):
         A row of every pair.
     """
     first = first_rows(codes)
-    if not np.array_equal(metadata, metadata[first[codes]]):
+    if not np.array_equal(metadata, metadata[first[codes]], equal_nan=True):
         frame = pd.DataFrame(metadata).assign(code=codes)
-        codes = frame.groupby(list(frame.columns), sort=False).ngroup().to_numpy(copy=True)
+        codes = (
+            frame.groupby(list(frame.columns), sort=False, dropna=False)
+            .ngroup()
+            .to_numpy(copy=True)
+        )
         first = first_rows(codes)
     return codes, first

@@ -6,6 +6,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 
 from skmtl._data.columns import check_unique_columns, is_numeric
+from skmtl._data.frames import as_pandas
 from skmtl._sklearn_compat import _check_sample_weight
 
 TASK_TYPES = ("regression", "classification", "binary", "multiclass")
@@ -13,10 +14,11 @@ TASK_TYPES = ("regression", "classification", "binary", "multiclass")
 
 def as_labels(y):
     """Return y as a Series, a DataFrame or an array; lists keep the types of their items."""
-    if isinstance(y, (pd.DataFrame, pd.Series)):
-        return y
     if sparse.issparse(y):
         raise TypeError("y is sparse, which is not supported; pass y.toarray().")
+    y = as_pandas(y)
+    if isinstance(y, (pd.DataFrame, pd.Series)):
+        return y
     array = np.asarray(y)
     if array.ndim == 2 and array.dtype.kind in "US" and isinstance(y, (list, tuple)):
         # NumPy would convert lists of strings and numbers to strings

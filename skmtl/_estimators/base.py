@@ -22,7 +22,7 @@ from skmtl._estimators.notebook import ReportMixin
 from skmtl._estimators.plan import Job, build_module
 from skmtl._estimators.record import TrainingRecord, recorded
 from skmtl._estimators.run import bound_weighting, resume, train
-from skmtl._sklearn_compat import Interval, StrOptions, _safe_indexing
+from skmtl._sklearn_compat import HasMethods, Interval, StrOptions, _safe_indexing
 from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
 from skmtl.training import predict_every_task, predict_rows, steps_for
@@ -39,7 +39,8 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
 
     _parameter_constraints = {
         "task_id": [str, Integral, "array-like", None],
-        "metadata": [str, Integral, "array-like", None],
+        "metadata": [str, Integral, "array-like", HasMethods(["to_pandas"]), dict, None],
+        "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
         "task_types": [StrOptions({"infer"}), dict],
         "task_sampling": [StrOptions({"rows", "tasks", "sqrt"})],
         # a Weighting of TorchJD is a callable; `get_weighting` looks closer
@@ -161,14 +162,14 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         self._validate_params()
         get_weighting(self.task_weighting)
         get_affinity(self.record_affinity)
-        tables = TaskTables(self.task_id, self.metadata)
+        tables = TaskTables(self.task_id, self.metadata, self.categorical_features)
         targets = make_targets(y, self.task_id, **self._target_settings())
         warm = self.warm_start and hasattr(self, "module_")
         X, *labels = self._check_rows(X, y, sample_weight, targets.fit_transform)
-        order = None
+        previous = None
         if warm:
-            X, order = self._tables.ordered(X), self._tables.tasks
-        features, tasks = tables.fit(X, self, targets.tasks, order)
+            X, previous = self._tables.ordered(X), self._tables
+        features, tasks = tables.fit(X, self, targets.tasks, previous)
         rows = TrainingRows(features, tasks, *labels).canonical()
         valid = self._check_validation(tables, targets, X_val, y_val)
         seeds = self._member_seeds(self.n_members)
@@ -321,11 +322,24 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
                 put(0, rows, outputs, None if allowed is None else allowed[query.networks[rows]])
         return results
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
     @property
     def tasks_(self):
         """Task labels, in the order of the embeddings."""
         check_is_fitted(self, "module_")
         return self._tables.tasks
+
+    @property
+    def metadata_names_(self):
+        """Columns of metadata that are used."""
+        check_is_fitted(self, "module_")
+        return self._tables.metadata_names
 
     @property
     def task_types_(self):

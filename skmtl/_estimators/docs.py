@@ -13,9 +13,14 @@ task_id : str, int, list of these, or None, default=None
     position, negative from the end. With a list the task is the combination of the columns.
     With None all rows belong to one task, or, if y has several columns, every column is a task
     of its own (wide form).
-metadata : list of str or int, DataFrame, or None, default=None
+metadata : list of str or int, DataFrame, "auto" or None, default=None
     Features of tasks: columns of X that are constant within each task, or a table with one row per
-    task, indexed by task id; in wide form by column of y.
+    task, indexed by task id; in wide form by column of y. "auto" takes all columns of X that are
+    constant within tasks; ``metadata_names_`` lists them.
+categorical_features : "from_dtype" or list of str or int, default="from_dtype"
+    Columns that hold categories, besides those of categories or words ("from_dtype"), by label or
+    position: numbers that are codes, say. Categories may be missing, and new ones are legal when
+    predicting. See :doc:`/tables` for how every kind of column is encoded.
 task_types : "infer" or dict, default="infer"
     In wide form what each column of y holds: a dict of column to "regression", "classification",
     "binary" or "multiclass"; columns that it does not name are inferred. Labels that
@@ -124,6 +129,8 @@ device_ : str
     Where the model was trained.
 callbacks_ : list
     The callbacks after training.
+metadata_names_ : list
+    Columns of metadata that are used.
 n_features_in_ : int
     Columns of X, including task id and metadata.
 feature_names_in_ : ndarray

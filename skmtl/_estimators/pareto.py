@@ -139,6 +139,7 @@ class ParetoHypernet(PreferencePredictor):
         task_id=None,
         metadata=None,
         *,
+        categorical_features="from_dtype",
         task_types="infer",
         loss="squared_error",
         quantile=0.5,

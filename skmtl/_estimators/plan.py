@@ -70,7 +70,7 @@ class Job:
         parts = [(part.kind, part.n_outputs) for part in self.targets.parts]
         by_task = self.targets.wide or self.architecture.fixed_tasks
         n_tasks = by_task and len(self.tables.tasks)
-        shapes = self.train.features.shape[1], len(self.tables.metadata_names), parts, n_tasks
+        shapes = self.tables.n_features, self.tables.n_metadata, parts, n_tasks
         return joblib.hash((settings, shapes, self.valid is None, self.refit is None))
 
     def batch_rows(self, train=None):
@@ -138,8 +138,8 @@ def build_module(jobs):
     first = jobs[0]
     shape = NetworkShape(
         n_tasks=max(len(job.tables.tasks) for job in jobs),
-        n_features=first.train.features.shape[1],
-        n_metadata=len(first.tables.metadata_names),
+        n_features=first.tables.n_features,
+        n_metadata=first.tables.n_metadata,
         n_outputs=first.targets.n_outputs,
         wide=first.targets.wide,
     )
