@@ -4,6 +4,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
     "DivergenceError",
+    "ForgottenTaskIdWarning",
     "UnknownTasksWarning",
     "UnlabelledRowsWarning",
     "ValidationWarning",
@@ -35,4 +36,8 @@ class UnlabelledRowsWarning(UserWarning):
 
 
 class UnknownTasksWarning(UserWarning):
-    """Not one of the tasks to predict was seen in ``fit``; all are predicted from their metadata."""
+    """None of the tasks to predict was seen in ``fit``; they are predicted from their metadata."""
+
+
+class ForgottenTaskIdWarning(UserWarning):
+    """A column of X looks like a task id, but `task_id` is None."""

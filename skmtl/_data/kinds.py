@@ -206,7 +206,7 @@ def _refuse_text(labels, categories, name, what):
     raise TypeError(
         f"the column {name!r} of the {what} looks like free text: {len(categories)} different "
         f"values of {words:.0f} words on average, such as {str(categories[0])[:60]!r}. Drop it, or "
-        "turn it into numbers first, for example with sklearn.feature_extraction.text.TfidfVectorizer and "
+        "turn it into numbers first, for example with scikit-learn's TfidfVectorizer and "
         "TruncatedSVD"
         + (" in a ColumnTransformer before this estimator." if what == "features" else ".")
         + " If these are categories all the same, make them so with astype('category')."

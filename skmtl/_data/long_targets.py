@@ -163,8 +163,33 @@ def _read_numbers(y):
     """Return y as an array of shape (n, o)."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
+    values = np.asarray(y)
+    if values.dtype.kind in "mM":
+        raise TypeError(
+            f"y holds {'dates' if values.dtype.kind == 'M' else 'durations'}; a regressor needs "
+            "numbers, such as (y - y.min()).dt.total_seconds()."
+        )
+    if values.dtype.kind in "OUS" and any(isinstance(label, (str, bytes)) for label in values.flat):
+        raise ValueError(
+            "Unknown label type: y of a regressor holds words, such as "
+            f"{next(str(v) for v in values.flat if isinstance(v, (str, bytes)))!r}. Use the "
+            "classifier of the same name, or convert y with pd.to_numeric."
+        )
+    _refuse_missing(values)
     y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
     return y.reshape(len(y), -1)
+
+
+def _refuse_missing(y):
+    """Refuse missing labels, naming their rows."""
+    missing = pd.isna(y)
+    missing = np.flatnonzero(missing.any(axis=1) if missing.ndim == 2 else missing)
+    if len(missing):
+        rows = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
+        raise ValueError(
+            f"Input y contains NaN: {len(missing)} label(s) are missing, in the row(s) {rows}. "
+            "Leave these rows out (y.notna() tells the others); only wide form has missing labels."
+        )
 
 
 def _read_classes(y):
@@ -174,12 +199,7 @@ def _read_classes(y):
             f"y has {y.shape[1]} columns; in long form (task_id given) a classifier takes "
             "one column of labels, for all tasks."
         )
-    missing = np.flatnonzero(pd.isna(y))
-    if len(missing):
-        raise ValueError(
-            f"Input y contains NaN: {len(missing)} label(s) are missing, the first in row "
-            f"{missing[0]}. Leave those rows out; only wide form has missing labels."
-        )
+    _refuse_missing(y)
     y = column_or_1d(y, warn=True)
     check_array(y, ensure_2d=False, dtype=None, input_name="y")
     return y

@@ -22,7 +22,14 @@ from skmtl._data.metadata import (
     table_by_task,
 )
 from skmtl._data.rows import PredictionRows
-from skmtl._data.task_ids import check_spelling, distinct, encode, labels_of, spelling
+from skmtl._data.task_ids import (
+    check_spelling,
+    distinct,
+    encode,
+    labels_of,
+    spelling,
+    warn_of_forgotten_id,
+)
 from skmtl.exceptions import UnknownTasksWarning
 
 
@@ -195,6 +202,8 @@ class TaskTables:
                 self.metadata_values = self._table_values(self.tasks, estimator, learn=True)
             return features, None
         if labels is None:
+            if isinstance(X, pd.DataFrame):
+                warn_of_forgotten_id(X)
             self.tasks = pd.Index([0], name="task")
             return features, np.zeros(len(features), dtype=np.int64)
         codes, self.tasks = encode(labels)
@@ -338,7 +347,9 @@ class TaskTables:
                     f"{(tasks < 0).sum()} task(s) were not seen in fit: "
                     f"{ids[tasks < 0][:10].tolist()}. Use unseen_tasks='average' to predict them "
                     "by the average of the others, metadata= to predict them from their "
-                    f"metadata{adapt}."
+                    f"metadata{adapt}. In cross-validation, cv=TaskKFold(...) of "
+                    "skmtl.model_selection keeps every task in every fold; scikit-learn's folds of "
+                    "a table sorted by task do not."
                 )
             return PredictionRows(features, codes, tasks, None)
         if self.from_table:
@@ -358,8 +369,8 @@ class TaskTables:
         check_spelling(new, self._spellings)
         if len(new) == n_ids and self.metadata_encoder is not None:
             warnings.warn(
-                f"none of the {n_ids} task ids was seen in fit, such as {new[0]!r}; all are predicted "
-                f"from their metadata. Ids of fit look like {self.tasks[0]!r}.",
+                f"none of the {n_ids} task ids was seen in fit, such as {new[0]!r}; all are "
+                f"predicted from their metadata. Ids of fit look like {self.tasks[0]!r}.",
                 UnknownTasksWarning,
                 stacklevel=6,
             )

@@ -3,12 +3,14 @@
 A task id is any label; a combination of columns is a label with several levels.
 """
 
+import warnings
 from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
 from skmtl._data.columns import column_names, series_of
+from skmtl.exceptions import ForgottenTaskIdWarning
 
 
 def labels_of(table, positions):
@@ -80,12 +82,42 @@ def check_spelling(new, known):
         other = known.get(spelling(label), label)
         if other is label:
             continue
-        what = "of another type than" if type(other) is not type(label) else "another spelling of"
+        same_type = type(other) is type(label)
+        what = "another spelling of" if same_type else "of another type than"
         raise ValueError(
             f"the task id {label!r} is {what} {other!r}, which fit saw, and so would be a new task. "
             "Convert the column of task ids to what it was in fit: with X['task'].astype(str), "
             ".str.strip(), .str.lstrip('0') or .dt.tz_localize(None) of pandas, for example."
         )
+
+
+def warn_of_forgotten_id(table):
+    """Warn if a column of a frame looks like task ids although there is no `task_id`.
+
+    That is one of whole numbers, categories or words by which another column is constant.
+    """
+    n_rows = len(table)
+    for name in table.columns:
+        values = table[name]
+        whole = pd.api.types.is_integer_dtype(values.dtype)
+        words = isinstance(values.dtype, (pd.CategoricalDtype, pd.StringDtype))
+        if not (whole or words or pd.api.types.is_object_dtype(values.dtype)):
+            continue
+        codes, labels = pd.factorize(values)
+        if not 3 <= len(labels) <= n_rows / 3:
+            continue
+        for other in table.columns.drop(name):
+            described, distinct_values = pd.factorize(table[other])
+            pairs = len(np.unique(codes.astype(np.int64) * (n_rows + 1) + described))
+            if pairs == len(labels) and len(distinct_values) > 2:
+                warnings.warn(
+                    f"task_id=None treats all rows as one task, but {name!r} looks like a task id: "
+                    f"{other!r} is constant for each of its {len(labels)} values. If it is one, pass "
+                    f"task_id={name!r}.",
+                    ForgottenTaskIdWarning,
+                    stacklevel=6,
+                )
+                return
 
 
 def encode(labels):

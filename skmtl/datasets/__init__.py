@@ -12,6 +12,7 @@ from skmtl.datasets._fetch import (
     fetch_water_quality,
 )
 from skmtl.datasets._make import make_cubic, make_robot_arm
+from skmtl.datasets._make_clinics import make_clinic_visits
 from skmtl.datasets._make_overlaid import make_overlaid_digits
 from skmtl.datasets._make_shared import make_related_tasks, make_rotated_digits
 from skmtl.datasets._rdatasets_labels import load_gcsemv, load_guimmun, load_star
@@ -39,6 +40,7 @@ __all__ = [
     "load_sleepstudy",
     "load_star",
     "load_theoph",
+    "make_clinic_visits",
     "make_concave_front",
     "make_cubic",
     "make_overlaid_digits",

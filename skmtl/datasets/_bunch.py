@@ -16,7 +16,7 @@ from sklearn.utils import Bunch
 _SECTION = re.compile(r"\n\n(?=[A-Z][A-Za-z ]*\n-{3,}\n)")
 
 
-def build_bunch(table, target, *, task_id, source):
+def build_bunch(table, target, *, task_id, source, numeric=True):
     """Check a data set and return it as a Bunch.
 
     Parameters
@@ -29,6 +29,8 @@ def build_bunch(table, target, *, task_id, source):
         Name of the task-id column.
     source : callable
         The public function that returns the data set; its docstring becomes the description.
+    numeric : bool
+        Whether all columns hold numbers, none missing, which is checked.
 
     Returns
     -------
@@ -41,7 +43,8 @@ def build_bunch(table, target, *, task_id, source):
     features, metadata = columns[:position], columns[position + 1 :]
     data = table.reset_index(drop=True)
     target = target.reset_index(drop=True)
-    _check(data, target, task_id, features, metadata)
+    if numeric:
+        _check(data, target, task_id, features, metadata)
     return Bunch(
         data=data,
         target=target,
