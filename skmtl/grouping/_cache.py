@@ -35,19 +35,7 @@ def _digest(content):
 
 
 class GroupCache:
-    """Store the scores of each group in a file, and in another what they depend on.
-
-    Parameters
-    ----------
-    folder : path
-    identity : dict of str to str
-        Digests of everything that the results depend on, by the keys of `cache_identity`.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds results with another identity.
-    """
+    """Store the scores of each group in a file; refuse a folder of another `cache_identity`."""
 
     def __init__(self, folder, identity):
         self.folder = Path(folder)
