@@ -1,4 +1,4 @@
-"""Scores of trained groups on disk, so that an interrupted fit goes on where it stopped."""
+"""Scores of trained groups on disk, so that an interrupted fit continues where it stopped."""
 
 import json
 import os
@@ -43,9 +43,8 @@ class GroupCache:
         path = self.folder / "identity.json"
         if not path.exists():
             if any(self.folder.glob("group_*.json")):
-                raise ValueError(
-                    f"cache_dir={str(folder)!r} does not say what its results belong to."
-                )
+                name = repr(str(folder))
+                raise ValueError(f"cache_dir={name} does not say what its results belong to.")
             self._write(path, identity)
             return
         stored = json.loads(path.read_text())

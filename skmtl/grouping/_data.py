@@ -27,19 +27,6 @@ def group_data(X, y, sample_weight, task_id):
     return WideData(X, y, sample_weight)
 
 
-def validation_splits(data, cv, seed):
-    """Return pairs of training and validation rows, all of which have labels of every task."""
-    splits = data.splits(cv, seed)
-    empty = [np.flatnonzero(data.n_labels(rows) == 0) for split in splits for rows in split]
-    empty = np.unique(np.concatenate(empty))
-    if len(empty):
-        raise ValueError(
-            f"cv leaves these tasks without any training or validation label: "
-            f"{data.tasks[empty][:20].tolist()}. Use fewer folds, or drop the tasks."
-        )
-    return splits
-
-
 class _Data:
     """Base of both forms: `part` returns the rows of a group, `n_labels` counts its labels."""
 
@@ -51,7 +38,7 @@ class _Data:
             self.weights = _check_sample_weight(sample_weight, self.X)
 
     def splits(self, cv, seed):
-        """Return training and validation rows, a list of pairs."""
+        """Return pairs of training and validation rows, all of which have labels of every task."""
         by_task, shuffle, folds = (self.task_id,), TaskShuffleSplit, TaskKFold
         if self.task_id is None:
             by_task, shuffle, folds = (), ShuffleSplit, KFold
@@ -59,7 +46,15 @@ class _Data:
             cv = shuffle(*by_task, 1, test_size=_VALIDATION_SHARE, random_state=seed)
         elif isinstance(cv, (int, np.integer)):
             cv = folds(*by_task, int(cv), shuffle=True, random_state=seed)
-        return list(check_cv(cv).split(self.X, self.y))
+        splits = list(check_cv(cv).split(self.X, self.y))
+        empty = [np.flatnonzero(self.n_labels(rows) == 0) for split in splits for rows in split]
+        empty = np.unique(np.concatenate(empty))
+        if len(empty):
+            raise ValueError(
+                f"cv leaves these tasks without any training or validation label: "
+                f"{self.tasks[empty][:20].tolist()}. Use fewer folds, or drop the tasks."
+            )
+        return splits
 
     def _rows(self, rows, y):
         weights = None if self.weights is None else self.weights[rows]

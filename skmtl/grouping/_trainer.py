@@ -18,7 +18,7 @@ from skmtl._sklearn_compat import _set_random_states
 from skmtl.exceptions import UnlabelledRowsWarning
 from skmtl.grouping._adapters import adapt
 from skmtl.grouping._cache import GroupCache, cache_identity
-from skmtl.grouping._data import LongData, WideData, validation_splits
+from skmtl.grouping._data import LongData, WideData
 from skmtl.grouping._gain_tables import label_group
 from skmtl.grouping._group_models import scores_by_task
 from skmtl.model_selection._memory import fits_in_block, members_in_memory
@@ -38,7 +38,7 @@ def make_trainer(
     estimator, data, generator, *, cv, n_repeats, task_encoding, cache_dir=None, **settings
 ):
     """Draw validation rows and seeds, and return a `GroupTrainer` with these settings."""
-    splits = validation_splits(data, cv, generator.randint(np.iinfo(np.int32).max))
+    splits = data.splits(cv, generator.randint(np.iinfo(np.int32).max))
     seeds = generator.randint(np.iinfo(np.int32).max, size=n_repeats).tolist()
     if n_repeats == 1 and getattr(estimator, "random_state", None) is not None:
         # the estimator keeps its own random state
@@ -209,18 +209,14 @@ def _run_together(estimator, fits, settings, n_workers):
     for bucket in buckets.values():
         most = max(1, members_in_memory(bucket[0], n_workers) // len(bucket[0].seeds))
         for begin in range(0, len(bucket), most):
-            _train_together(bucket[begin : begin + most])
+            jobs, padding_jobs = bucket[begin : begin + most], []
+            if sum(len(job.seeds) for job in jobs) == 1 and len(jobs[0].tables.tasks) == 1:
+                # products of a single network for a single task are rounded differently in a batch
+                padding_jobs = jobs
+            train_together(jobs, padding_jobs)
     if keep:
         return models
     return [_scores_of(model, fit, data, scoring) for model, fit in zip(models, fits, strict=True)]
-
-
-def _train_together(jobs):
-    padding_jobs = []
-    if sum(len(job.seeds) for job in jobs) == 1 and len(jobs[0].tables.tasks) == 1:
-        # products of a single network for a single task are rounded differently than in a batch
-        padding_jobs = jobs
-    train_together(jobs, padding_jobs)
 
 
 def for_group(estimator, tasks, group):
