@@ -2,28 +2,14 @@
 
 from sklearn.utils import Bunch
 
-from skmtl.datasets._bunch import _description, check_numbers
+from skmtl.datasets._bunch import check_numbers, describe
 
 
 def build_wide_bunch(features, target, *, source, metadata=None):
     """Check a data set in wide form and return it as a Bunch.
 
-    Parameters
-    ----------
-    features : DataFrame
-        One row per example.
-    target : DataFrame
-        One column per task; NaN where a label is missing. Rows without any label are dropped, also
-        from `features`.
-    source : callable
-        The public function that returns the data set; its docstring becomes the description.
-    metadata : DataFrame, optional
-        One row per task, indexed by the columns of `target`.
-
-    Returns
-    -------
-    Bunch
-        With `data`, `target`, `task_id` (None), `metadata`, `feature_names` and `DESCR`.
+    Rows without any label are dropped. `metadata` has a row per task, indexed by the columns of
+    `target`. The docstring of the public function `source` becomes the description.
     """
     if len(target) != len(features):
         raise ValueError(f"There are {len(features)} rows but {len(target)} rows of targets.")
@@ -42,5 +28,5 @@ def build_wide_bunch(features, target, *, source, metadata=None):
         task_id=None,
         metadata=metadata,
         feature_names=data.columns.tolist(),
-        DESCR=_description(source),
+        DESCR=describe(source),
     )
