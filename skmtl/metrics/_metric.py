@@ -15,20 +15,9 @@ from skmtl.metrics._inputs import shortened
 
 
 def evaluate(metric, tasks, parts, average, stacklevel=3):
-    """Return one number, or one for each task.
+    """Return one number, or a Series with one for each task.
 
-    Parameters
-    ----------
-    metric : Metric
-    tasks : Index
-    parts : list of TaskPart
-    average : {"macro", "micro", None}
-    stacklevel : int, default=3
-        Stack level of the warning, counted from the caller of this function.
-
-    Returns
-    -------
-    float or Series
+    `stacklevel` of the warning is counted from the caller of this function.
     """
     check_average(average)
     if average == "micro":
@@ -83,13 +72,8 @@ def scores_by_task(metric, tasks, parts):
 class Metric:
     """A metric that is a mean over labels, computed by a function of scikit-learn.
 
-    Parameters
-    ----------
-    title : str
-        Its name in messages.
-    function : callable
-        Called as ``function(y_true, y_pred, sample_weight=weight, **settings)``.
-    settings : dict
+    It is called as ``function(y_true, y_pred, sample_weight=weight, **settings)``; `title` is its
+    name in messages.
     """
 
     content = "numbers"  # kind of predictions
