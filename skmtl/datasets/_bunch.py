@@ -1,4 +1,4 @@
-"""Check data sets in long form, return them as Bunches, and describe them."""
+"""Check data sets, return them as Bunches, and describe them."""
 
 import inspect
 import re
@@ -71,7 +71,7 @@ def document_sizes(load, n_rows, n_features, n_metadata=0, target="Series", skip
 
 
 def build_bunch(table, target, *, task_id, source):
-    """Check a data set and return it as a Bunch.
+    """Check a data set in long form and return it as a Bunch.
 
     The columns of `table` before `task_id` are features of a row, those after it metadata. The
     docstring of the public function `source` becomes the description.
@@ -87,6 +87,33 @@ def build_bunch(table, target, *, task_id, source):
         task_id=task_id,
         metadata=metadata or None,
         feature_names=features,
+        DESCR=describe(source),
+    )
+
+
+def build_wide_bunch(features, target, *, source, metadata=None):
+    """Check a data set in wide form and return it as a Bunch.
+
+    Rows without any label are dropped. `metadata` has a row per task, indexed by the columns of
+    `target`. The docstring of the public function `source` becomes the description.
+    """
+    if len(target) != len(features):
+        raise ValueError(f"There are {len(features)} rows but {len(target)} rows of targets.")
+    labelled = target.notna().any(axis=1).to_numpy()
+    data = features[labelled].reset_index(drop=True)
+    target = target[labelled].reset_index(drop=True)
+    check_numbers(data)
+    check_numbers(target, missing=True)
+    if metadata is not None:
+        check_numbers(metadata)
+        if not metadata.index.equals(target.columns):
+            raise ValueError("The rows of the metadata are not the columns of the target.")
+    return Bunch(
+        data=data,
+        target=target,
+        task_id=None,
+        metadata=metadata,
+        feature_names=data.columns.tolist(),
         DESCR=describe(source),
     )
 

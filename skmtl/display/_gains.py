@@ -12,7 +12,7 @@ from skmtl.display._axes import Display
 from skmtl.grouping._gain_tables import check_gains
 
 
-class GainPredictionDisplay(Display):
+class GainPredictionDisplay(Display, draws_with="``scatter``"):
     """Predicted against true gains, with a dot for each task in each group.
 
     Leave out measured groups: their predictions are the measured gains.
@@ -26,9 +26,7 @@ class GainPredictionDisplay(Display):
     spearman : float
         Rank correlation of the two.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
     points_ : matplotlib PathCollection
         The dots.
 
@@ -45,8 +43,6 @@ class GainPredictionDisplay(Display):
     >>> round(display.spearman, 6)
     1.0
     """
-
-    _draws_with = "``scatter``"
 
     def __init__(self, true, predicted, spearman):
         self.true = true
@@ -91,7 +87,7 @@ class GainPredictionDisplay(Display):
         )
 
 
-class GroupEncodingDisplay(Display):
+class GroupEncodingDisplay(Display, draws_with="``scatter``"):
     """Encodings of the groups of one task in two dimensions, coloured by gain (figure 4).
 
     Groups with similar gains of the task should be close to each other.
@@ -105,9 +101,7 @@ class GroupEncodingDisplay(Display):
     task : object
         Label of the task.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
     points_ : matplotlib PathCollection
         The dots.
 
@@ -125,8 +119,6 @@ class GroupEncodingDisplay(Display):
     >>> GroupEncodingDisplay.from_net(net, gains, 0, random_state=0).points.shape
     (8, 2)
     """
-
-    _draws_with = "``scatter``"
 
     def __init__(self, points, gains, task):
         self.points = points

@@ -1,11 +1,13 @@
 """Scorers over tasks, for ``scoring=`` in scikit-learn's tools."""
 
+import inspect
+
 import numpy as np
 from sklearn import get_config
 from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest
 
 from skmtl.metrics._estimators import _task_labels, classes_by_task
-from skmtl.metrics._metric import Function, check_average, evaluate, takes_weights
+from skmtl.metrics._metric import Function, check_average, evaluate
 from skmtl.metrics._parts import long_parts, wide_parts
 from skmtl.metrics._public import (
     METRICS,
@@ -113,7 +115,7 @@ class MultiTaskScorer:
 
     def _accept_sample_weight(self):
         """Return whether weights may be passed."""
-        return takes_weights(self._function)
+        return "sample_weight" in inspect.signature(self._function).parameters
 
     def set_score_request(self, *, sample_weight=UNCHANGED):
         """Set whether metadata routing passes weights to this scorer, as in scikit-learn.
