@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from skmtl.datasets._rdatasets import one_hot, r_table, read_r_data, zero_one
 from skmtl.datasets._bunch import build_wide_bunch
+from skmtl.datasets._rdatasets import one_hot, r_table, read_r_data, zero_one
 
 
 @r_table("community", 2159, n_features=17, n_metadata=2)

@@ -53,8 +53,7 @@ class AffinityDisplay(Display, draws_with="``imshow`` or ``plot``"):
     """
 
     def __init__(self, affinity, history=None):
-        self.affinity = affinity
-        self.history = history
+        self.affinity, self.history = affinity, history
 
     @classmethod
     def from_estimator(

@@ -76,18 +76,13 @@ class Display:
 
         Parameters
         ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to the method of the axes that draws.
-
-        Returns
-        -------
-        self
-            The display, drawn.
+        {drawing}
         """
         self._draw(axes_for(self, ax), kwargs)
         return self
+
+
+fill(Display.plot, drawing=_SHARED["drawing"].format(method="the drawing method", display="self"))
 
 
 def axes_for(display, ax, **subplots):
@@ -146,7 +141,7 @@ def draw_curves(ax, table, kwargs, label="{}"):
 
 
 def mark_epochs(ax, legend):
-    """Label an axis of epochs, and put a legend with this title beside the axes."""
+    """Label an axis of epochs, and put a legend with this title to the right of it."""
     ax.set_xlabel("epoch")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(title=legend, loc="upper left", bbox_to_anchor=(1.01, 1.0))

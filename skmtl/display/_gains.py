@@ -45,9 +45,7 @@ class GainPredictionDisplay(Display, draws_with="``scatter``"):
     """
 
     def __init__(self, true, predicted, spearman):
-        self.true = true
-        self.predicted = predicted
-        self.spearman = spearman
+        self.true, self.predicted, self.spearman = true, predicted, spearman
 
     @classmethod
     def from_tables(cls, true, predicted, *, rows=None, ax=None, **kwargs):
@@ -121,9 +119,7 @@ class GroupEncodingDisplay(Display, draws_with="``scatter``"):
     """
 
     def __init__(self, points, gains, task):
-        self.points = points
-        self.gains = gains
-        self.task = task
+        self.points, self.gains, self.task = points, gains, task
 
     @classmethod
     def from_net(cls, net, gains, task, *, random_state=None, ax=None, **kwargs):

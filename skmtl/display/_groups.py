@@ -57,8 +57,7 @@ class TaskGroupsDisplay(Display, draws_with="``imshow``"):
     """
 
     def __init__(self, gains, assignment):
-        self.gains = gains
-        self.assignment = assignment
+        self.gains, self.assignment = gains, assignment
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, **kwargs):

@@ -177,8 +177,7 @@ class LossSurfaceDisplay(Display, draws_with="``contourf``"):
     _shared = _SHARED
 
     def __init__(self, losses, names):
-        self.losses = losses
-        self.names = names
+        self.losses, self.names = losses, names
 
     @classmethod
     def from_estimator(
