@@ -117,15 +117,15 @@ class TaskTables:
         Returns
         -------
         features : ndarray of shape (n, d)
-        tasks : ndarray of shape (n,) of int64, or None in wide form
+        tasks : ndarray of shape (n,) of int64, or None if all tasks share the rows
             Task numbers.
         """
-        self.wide = columns_of_y is not None
+        self.shared_rows = columns_of_y is not None
         if self.task_id is None and self.metadata is not None and len(self.metadata):
-            check_without_id(self.metadata, self.wide)
+            check_without_id(self.metadata, self.shared_rows)
         features, labels, metadata = self.split(X, estimator, reset=True)
         self.metadata_values = None
-        if self.wide:
+        if self.shared_rows:
             self.tasks = columns_of_y
             if self.from_table and len(self.metadata_names):
                 self.metadata_values = metadata_of_table(self.tasks, self.metadata_names, estimator)
@@ -189,7 +189,7 @@ class TaskTables:
         """
         features, labels, _ = self.split(X, estimator)
         if labels is None:
-            return features, None if self.wide else np.zeros(len(features), dtype=np.int64)
+            return features, None if self.shared_rows else np.zeros(len(features), dtype=np.int64)
         codes = self.tasks.get_indexer(labels)
         if (codes < 0).any():
             missing = labels[codes < 0].unique()
@@ -241,7 +241,7 @@ class TaskTables:
         """
         features, labels, metadata = self.split(X, estimator)
         features = self.feature_scaler.transform(features)
-        if self.wide:
+        if self.shared_rows:
             if self.metadata_scaler is not None:
                 metadata = metadata_of_table(self.tasks, self.metadata_names, estimator)
                 metadata = self.metadata_scaler.transform(metadata)
@@ -318,7 +318,7 @@ class TaskTables:
         """
         table = self.ordered(as_table(X)).copy()
         codes, ids = None, self.tasks
-        if not self.wide:
+        if not self.shared_rows:
             codes, ids = encode(labels_of(table, self.task_positions))
         if self.from_table:
             return table, permute_table(estimator.metadata, ids, column, generator)
