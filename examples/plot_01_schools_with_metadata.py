@@ -2,19 +2,19 @@
 Schools with metadata
 =====================
 
-What does a model gain by knowing which school a pupil goes to, and what the school is like? We fit
-one network for all pupils, and a hypernetwork that writes a network for each school, and compare
-them school by school.
+How much does a model gain from knowing which school a pupil attends, and what the school is like?
+We fit one network for all pupils and a hypernetwork that generates a network for each school, and
+compare them school by school.
 
-High School & Beyond has 7,185 pupils of 160 schools. Three columns are about the pupil, six about
-the school.
+High School & Beyond has 7,185 pupils of 160 schools. Three columns describe the pupil, six the
+school.
 """
 
 # %%
 # The table
 # ---------
-# A column says which school a pupil goes to. Facts about schools are ordinary columns, the same for
-# all pupils of a school.
+# One column says which school a pupil attends. The metadata of the schools are ordinary columns,
+# constant within each school.
 
 from skmtl.datasets import load_high_school
 
@@ -23,7 +23,7 @@ X, y = pupils.data, pupils.target
 X.head()
 
 # %%
-# A fifth of the pupils of every school is kept for the comparison.
+# A fifth of the pupils of every school is held out for the comparison.
 
 from skmtl.model_selection import TaskShuffleSplit
 
@@ -32,7 +32,7 @@ train, test = next(TaskShuffleSplit("school", n_splits=1, test_size=0.2, random_
 # %%
 # Two models
 # ----------
-# The first knows about the pupil only, the second also which school it is, and the facts.
+# The first uses only the columns of the pupil, the second also the school and its metadata.
 
 from skmtl import MultiTaskHypernetRegressor, MultiTaskRegressor
 from skmtl.architectures import SingleNetwork
@@ -46,14 +46,14 @@ model = MultiTaskHypernetRegressor(
 model.fit(X.iloc[train], y.iloc[train])
 
 # %%
-# Which facts does it use? ``metadata_importance`` shuffles one fact at a time between the schools.
+# Which metadata does it use? ``metadata_importance`` shuffles one column at a time between schools.
 
 model.metadata_importance(X.iloc[test], y.iloc[test], random_state=0)
 
 # %%
 # School by school
 # ----------------
-# Each dot is a school; above the line the hypernetwork is better.
+# Each dot is a school; the hypernetwork is better above the line.
 
 import matplotlib.pyplot as plt
 
@@ -71,8 +71,9 @@ for school, rows in groups.items():
 
 figure, axes = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
 PerTaskScoreDisplay(
-    theirs, ours, names=("pupils only", "schools and facts"), score_name="minus the error"
+    theirs, ours, names=("pupils only", "schools and metadata"), score_name="minus the error"
 ).plot(ax=axes[0], s=20)
+axes[0].set_title(f"{(ours > theirs).sum()} of {len(ours)} schools improve")
 TaskEmbeddingDisplay.from_estimator(model, color="mean_ses", ax=axes[1])
-axes[1].set_title("What was learned beside the facts, by mean status")
+axes[1].set_title("Learned beyond the metadata, coloured by mean status")
 plt.show()

@@ -1,14 +1,14 @@
 """
-A school never seen
-===================
+An unseen school
+================
 
-A new school opens: no pupil of it has been tested yet. From the facts about it alone the
-hypernetwork writes its network. Then a few pupils are tested, and ``adapt`` learns what the facts
-did not tell.
+A new school opens, and none of its pupils has been tested yet. The hypernetwork generates a network
+for it from its metadata alone. Later a few pupils are tested, and ``adapt`` learns what the
+metadata did not capture.
 """
 
 # %%
-# A quarter of the schools plays the new ones.
+# A quarter of the schools stands in for new ones.
 
 import numpy as np
 
@@ -26,21 +26,22 @@ model = MultiTaskHypernetRegressor(
 model.fit(X[~new], y[~new])
 
 # %%
-# Predictions from facts, against the mean of the other schools, which is all one has without them:
+# Predictions from metadata, compared with the mean of the other schools, which is all that is
+# available without metadata:
 
 from sklearn.metrics import root_mean_squared_error
 
 X_new, y_new = X[new], y[new]
 nothing_known = np.full(len(y_new), y[~new].mean())
 print("mean of the other schools:", round(root_mean_squared_error(y_new, nothing_known), 3))
-print("from facts               :", round(root_mean_squared_error(y_new, model.predict(X_new)), 3))
+print("from metadata            :", round(root_mean_squared_error(y_new, model.predict(X_new)), 3))
 
 # %%
 # A few pupils
 # ------------
 # Every new school tests one pupil, then two, and so on. ``adapt`` learns the embeddings of these
-# schools and changes nothing else: what is predicted for the old schools stays the same to the last
-# bit. A copy is adapted each time, so that no model has seen more than it should.
+# schools and changes nothing else: predictions for the other schools stay bitwise identical. A copy
+# is adapted each time, so that no model has seen more rows than it should.
 
 import copy
 
@@ -50,13 +51,13 @@ counts, errors = [0, 1, 2, 5, 10, 20], []
 for count in counts:
     adapted = copy.deepcopy(model)
     if count:
-        some = order < count
-        adapted.adapt(X_new[some], y_new[some])
+        tested = order < count
+        adapted.adapt(X_new[tested], y_new[tested])
     predicted = adapted.predict(X_new[rest])
     errors.append(root_mean_squared_error(y_new[rest], predicted))
 
 # %%
-# A model of the school alone needs many pupils until it is as good as the facts are.
+# A separate model of each school needs many pupils to match the predictions from metadata.
 
 from sklearn.linear_model import Ridge
 
@@ -64,20 +65,20 @@ alone = []
 for count in counts[1:]:
     predicted = np.empty(rest.sum())
     for school, rows in X_new[rest].groupby("school").indices.items():
-        some = (X_new["school"] == school) & (order < count)
-        ridge = Ridge(10.0).fit(X_new[some][pupils.feature_names], y_new[some])
+        tested = (X_new["school"] == school) & (order < count)
+        ridge = Ridge(10.0).fit(X_new[tested][pupils.feature_names], y_new[tested])
         predicted[rows] = ridge.predict(X_new[rest].iloc[rows][pupils.feature_names])
     alone.append(root_mean_squared_error(y_new[rest], predicted))
 
 import matplotlib.pyplot as plt
 
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-axes.plot(counts, errors, "o-", label="hypernetwork: facts, then adapt")
-axes.plot(counts[1:], alone, "s--", label="ridge of the school alone")
+axes.plot(counts, errors, "o-", label="hypernetwork: metadata, then adapt")
+axes.plot(counts[1:], alone, "s--", label="separate ridge of each school")
 axes.set(
     xlabel="pupils tested in each new school",
-    ylabel="error of the scores of other pupils",
-    title="Forty schools that were never seen",
+    ylabel="error for other pupils",
+    title="Forty unseen schools",
 )
 axes.legend()
 plt.show()

@@ -3,7 +3,7 @@ A grid search in one training run
 =================================
 
 Small networks leave most of a processor idle. ``BatchedGridSearchCV`` trains all candidates and all
-folds side by side, as slices of the same tensors, and has the results of scikit-learn's
+folds at once, as slices of the same tensors, and gives the results of scikit-learn's
 ``GridSearchCV``: the same scores on the same folds.
 """
 
@@ -20,7 +20,7 @@ model = MultiTaskHypernetRegressor(
 grid = {"learning_rate_init": [5e-4, 1.5e-3, 5e-3], "alpha": [1e-4, 10.0]}
 
 # %%
-# Both searches, with the time that they take.
+# Run both searches, and measure their time.
 
 import time
 
@@ -34,7 +34,7 @@ scoring = "neg_root_mean_squared_error"
 start = time.perf_counter()
 batched = BatchedGridSearchCV(model, grid, cv=folds, scoring=scoring)
 batched.fit(cubic.data, cubic.target)
-seconds = {"side by side": time.perf_counter() - start}
+seconds = {"batched": time.perf_counter() - start}
 
 start = time.perf_counter()
 one_by_one = GridSearchCV(model, grid, cv=folds, scoring=scoring)
@@ -53,7 +53,7 @@ results["one by one"] = one_by_one.cv_results_["mean_test_score"]
 results.round(4)
 
 # %%
-# What was found, and what it took.
+# The scores of the candidates, and the time of both searches.
 
 import matplotlib.pyplot as plt
 

@@ -1,14 +1,14 @@
 """
-How sure is it? Intervals from an ensemble
-==========================================
+How certain is the model? The spread of an ensemble
+===================================================
 
-``n_members=8`` trains eight networks side by side, for less than twice the time of one. Where they
-disagree, the training rows did not say much. The spread is of the *models*: noise of the labels is
-not in it, so that intervals for labels add the error seen on validation rows.
+``n_members=8`` trains eight networks in one run, in less than twice the time of one. They disagree
+where the training rows carry little information. The spread describes the *models*: it does not
+include the noise of the labels, so intervals for labels have to add the error on validation rows.
 """
 
 # %%
-# Four curves, of which each has been seen in a part of its range only.
+# Four curves, each observed on part of its range.
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ model.fit(data[["x", "curve"]], data["y"])
 model.summary()
 
 # %%
-# ``predict(return_std=True)`` gives mean and spread of the members.
+# ``predict(return_std=True)`` returns the mean and the spread of the members.
 
 import matplotlib.pyplot as plt
 

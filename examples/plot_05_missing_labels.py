@@ -1,15 +1,15 @@
 """
-Labels that are missing
-=======================
+Missing labels
+==============
 
-In wide form every column of y is a task, and a label that is missing is NaN. Most libraries want
-the rows complete: with four columns of which two fifths are missing, an eighth of the rows is left.
-Here every label that is there is used.
+In wide form every column of y is a task, and missing labels are NaN. Most libraries need complete
+rows: with four columns and two fifths of the labels missing, an eighth of the rows is left. skmtl
+uses every label that is present.
 """
 
 # %%
-# Pupils and their mathematics and reading in several grades, of the STAR project. We hide labels at
-# random in the training rows, more and more of them.
+# Pupils of the STAR project, with scores in mathematics and reading in several grades. We hide an
+# increasing share of the labels of the training rows at random.
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -20,7 +20,7 @@ star = load_star()
 star.target.notna().mean().round(2)
 
 # %%
-# For this page we keep pupils of whom all is known, so that we know what we hide.
+# This example uses pupils with complete labels only, so that we know what we hide.
 
 complete = star.target.notna().all(axis=1)
 X, Y = star.data[complete], star.target[complete]
@@ -28,7 +28,7 @@ X_train, X_test, Y_train, Y_test = train_test_split(X, Y, random_state=0, train_
 print(X_train.shape, Y_train.shape)
 
 # %%
-# Two ways with what is missing: keep it missing, or drop the row.
+# Two ways to deal with missing labels: keep them missing, or drop the row.
 
 from skmtl import MultiTaskHypernetRegressor
 from skmtl.metrics import mt_r2_score
@@ -49,7 +49,7 @@ for share in shares:
         dropped.append(np.nan)
 
 # %%
-# Scores fall slowly as long as every label counts.
+# Scores fall slowly when every label is used.
 
 import matplotlib.pyplot as plt
 
@@ -60,9 +60,9 @@ for share, score, rows in zip(shares, dropped, left, strict=True):
     if np.isfinite(score):
         axes.annotate(f"{rows} rows", (share, score), xytext=(6, -12), textcoords="offset points")
 axes.set(
-    xlabel="share of the labels that is missing",
-    ylabel="R2 on other pupils, mean of the columns",
-    title="Scores of the STAR project, 600 pupils to learn from",
+    xlabel="share of missing labels",
+    ylabel="R2 for other pupils, mean of the columns",
+    title="STAR project, 600 pupils for training",
 )
 axes.legend()
 plt.show()

@@ -2,13 +2,13 @@
 Which tasks are alike? The allocation matrix
 ============================================
 
-``GumbelMatrixRegressor`` learns which components of a network each task uses. Tasks that come to
-use the same components are alike; nobody has told the model which are.
+``GumbelMatrixRegressor`` learns which components of a network each task uses. Tasks that learn to
+use the same components are alike; the model has no information about which tasks are related.
 """
 
 # %%
-# Three families of three tasks. Within a family the tasks are the same but for noise; of this the
-# model sees the task's name only.
+# Three families of three tasks. Tasks of a family differ only by noise; the model sees the id of
+# each task, but not its family.
 
 from skmtl.datasets import make_related_tasks
 
@@ -18,7 +18,7 @@ families = make_related_tasks(
 print(families.task_groups)
 
 # %%
-# Two layers of six components each. A budget lets a task use half of them.
+# Two layers of six components each. The budget allows a task to use half of them.
 
 from skmtl import GumbelMatrixRegressor
 
@@ -36,8 +36,8 @@ model.fit(families.data, families.target)
 model.allocations_[0]
 
 # %%
-# The left figure has a row for each task and a column for each component. The right one says how
-# much of their components tasks have in common: families show as blocks.
+# The left figure has a row for each task and a column for each component. The right one shows the
+# share of components that two tasks have in common: families appear as blocks.
 
 import matplotlib.pyplot as plt
 

@@ -1,15 +1,15 @@
 """
-Steering a trade-off when predicting
-====================================
+Choosing a trade-off at prediction time
+=======================================
 
 Two tasks share a network that is too small for both. How much should each of them count? With
-`ParetoHypernet` the question need not be answered before training: one model covers all trade-offs,
-and a preference is chosen when predicting, or found from a limit on a loss.
+`ParetoHypernet` this need not be decided before training: one model covers all trade-offs, and a
+preference is chosen at prediction time, or found from a limit on a loss.
 """
 
 # %%
-# A price in four markets that is a mixture of two curves: both cannot be followed by two hidden
-# units.
+# Cost and delay depend on the same two features by different curves, and two hidden units cannot
+# fit both.
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ model = ParetoHypernet(
 model.fit(X[train], Y[train])
 
 # %%
-# The same model with three preferences. More weight on a task means a lower loss of it.
+# The same model with three preferences. More weight on a task means a lower loss for it.
 
 for preference in ({"cost": 9, "delay": 1}, {"cost": 1, "delay": 1}, {"cost": 1, "delay": 9}):
     errors = ((model.predict(X[test], preference=preference) - Y[test]) ** 2).mean()
@@ -45,8 +45,8 @@ for preference in ({"cost": 9, "delay": 1}, {"cost": 1, "delay": 1}, {"cost": 1,
 # %%
 # A limit instead of weights
 # --------------------------
-# What is asked in practice: delay as good as can be, as long as the loss of cost stays below a
-# limit. Losses are those of `pareto_front`, on validation rows.
+# A common question in practice: how small can the loss of delay be if that of cost stays below a
+# limit? Losses are those of `pareto_front`, on validation rows.
 
 front = model.pareto_front(X[valid], Y[valid], preferences=51)
 limit = float(front["loss"]["cost"].quantile(0.4))
@@ -54,7 +54,7 @@ chosen = model.choose_preference(X[valid], Y[valid], max_loss={"cost": limit}, m
 print(f"cost at most {limit:.3f}:", chosen)
 
 # %%
-# The front, with the preference that was chosen.
+# The front, with the chosen preference.
 
 import matplotlib.pyplot as plt
 

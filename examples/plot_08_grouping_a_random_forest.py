@@ -2,13 +2,14 @@
 Which outputs should a random forest share?
 ===========================================
 
-A random forest can predict many columns at once, or one forest can be grown for each. Neither need
-be best: `TaskGrouper` measures what each column gains in groups with others, chooses the groups,
-and grows one forest for each. Any estimator of scikit-learn will do.
+One random forest can predict many columns at once, or each column can have its own forest. Neither
+needs to be best: `TaskGrouper` measures how much each column gains in groups with others, selects
+the groups, and trains one forest for each. It works with any scikit-learn estimator.
 """
 
 # %%
-# Six columns: three depend on the same few of twenty features, the other three on others.
+# Six columns: three of them depend on the same few of twenty features, the other three on different
+# features.
 
 import numpy as np
 import pandas as pd
@@ -28,8 +29,8 @@ Y = pd.DataFrame(
 train, test = np.arange(n_rows) < 130, np.arange(n_rows) >= 130
 
 # %%
-# Gains of all groups are measured by cross-validation, in two processes; then the best two groups
-# are chosen, which is proven by an integer program.
+# Cross-validation measures the gains of single columns and of all pairs; those of larger groups are
+# estimated by means of pairs. An integer program then finds the best two groups.
 
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import KFold
@@ -44,12 +45,12 @@ grouper.fit(X[train], Y[train])
 print(grouper.groups_)
 
 # %%
-# On rows that nobody has seen, ``report`` tells column by column what came of it:
+# ``report`` scores every column on held-out rows: alone, with all others, and in its group:
 
 grouper.report(X[test], Y[test]).round(3)
 
 # %%
-# And the same against one forest for all columns:
+# The errors of separate forests, of one forest for all columns, and of two groups:
 
 from sklearn.base import clone
 
@@ -66,7 +67,7 @@ errors = pd.DataFrame(
 errors.assign(mean=errors.mean(axis=1)).round(3)
 
 # %%
-# The groups, and the errors relative to a forest for each column.
+# The groups, and the errors relative to a separate forest for each column.
 
 import matplotlib.pyplot as plt
 

@@ -2,13 +2,13 @@
 Which tasks help each other? Affinity over training
 ===================================================
 
-If one task made a step alone, what would the losses of the others do? ``record_affinity`` looks
-ahead in this way while the network trains, and leaves training as it is.
+How would a gradient step of one task alone change the losses of the others? ``record_affinity``
+records this while the network trains, without affecting training.
 """
 
 # %%
-# Two families of two tasks that share one network. Within a family tasks are related, between
-# families they have nothing in common.
+# Two families of two tasks that share one network. Tasks of the same family are related, tasks of
+# different families are not.
 
 from skmtl.datasets import make_related_tasks
 
@@ -19,8 +19,8 @@ X, y = data.data, data.target
 X["task"] = X["task"].map({0: "a1", 1: "a2", 2: "b1", 3: "b2"})
 
 # %%
-# A look every second step is enough. ``heads_first=False`` leaves out what a task's own last layer
-# would do, which helps that task whoever steps.
+# Recording every second step is enough. ``heads_first=False`` excludes the step of a task's own
+# last layer, which helps that task whichever task makes the step.
 
 from skmtl import MultiTaskRegressor
 from skmtl.architectures import SharedBottom
@@ -38,8 +38,8 @@ model.fit(X, y)
 model.affinity_.round(4)
 
 # %%
-# A row is the task that steps, a column the task that is affected: 0.01 means that its loss falls
-# by 1%. The course over the epochs is that of the task "a1".
+# Rows are the tasks that make a step, columns the tasks that it affects: 0.01 means that the loss
+# falls by 1%. The right figure shows affinity over the epochs for the task "a1".
 
 import matplotlib.pyplot as plt
 

@@ -2,12 +2,12 @@
 A pipeline with categorical columns
 ===================================
 
-Features and facts are numbers. Words are encoded by the steps before, as always; the one thing to
-care for is that the task's column is still there, by its name, when the estimator gets its turn.
+Features and metadata must be numeric. Earlier steps of a pipeline encode text columns as usual;
+just make sure the task column reaches the estimator under its own name.
 """
 
 # %%
-# Radon in houses of counties in Minnesota: the floor is a word here.
+# Radon in houses, by county of Minnesota: here the floor is given as text.
 
 from skmtl.datasets import load_radon
 
@@ -18,8 +18,8 @@ X[floor] = X[floor].map({0: "basement", 1: "first floor"})
 X.head()
 
 # %%
-# ``set_output(transform="pandas")`` keeps names, ``verbose_feature_names_out=False`` keeps them
-# short.
+# ``set_output(transform="pandas")`` keeps the names of columns, and
+# ``verbose_feature_names_out=False`` keeps them without prefixes.
 
 from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline
@@ -42,7 +42,8 @@ model = MultiTaskHypernetRegressor(
 pipeline = make_pipeline(encode, model)
 
 # %%
-# It is searched and cross-validated as any other. Parameters of the step have its name before them.
+# The pipeline can be searched and cross-validated like any other. Parameters are prefixed with the
+# name of their step.
 
 from sklearn.model_selection import cross_val_score
 
@@ -57,7 +58,7 @@ print(search.best_params_, round(search.best_score_, 3))
 print(cross_val_score(search.best_estimator_, X, radon.target, cv=folds).round(3))
 
 # %%
-# What it predicts for the two floors, county by county.
+# Predictions for the two floors, county by county.
 
 import matplotlib.pyplot as plt
 
@@ -73,6 +74,6 @@ axes.axline((low, low), slope=1, color="0.6", linewidth=1)
 axes.set(
     xlabel="predicted log radon, first floor",
     ylabel="predicted log radon, basement",
-    title="A dot is a county, the larger the more houses",
+    title="Each dot is a county; size shows the number of houses",
 )
 plt.show()

@@ -2,12 +2,12 @@
 Saving, loading, moving between devices
 =======================================
 
-A fitted estimator holds what it needs to predict and nothing else: no training rows, no optimiser.
-It is pickled as any other object, and one that was fitted on a GPU loads on a machine without one.
+A fitted estimator keeps only what it needs to predict: no training rows and no optimiser. It can be
+pickled like any other object, and an estimator fitted on a GPU loads on a machine without one.
 """
 
 # %%
-# ``device="auto"`` takes a GPU if there is one; ``device_`` says what was taken.
+# ``device="auto"`` uses a GPU if there is one; ``device_`` says which device was used.
 
 from skmtl import MultiTaskHypernetRegressor
 from skmtl.datasets import make_cubic
@@ -20,7 +20,7 @@ model.fit(cubic.data, cubic.target)
 print(model.device_)
 
 # %%
-# A notebook shows parameters, and below them what was fitted.
+# A notebook shows the parameters, and a summary of the fit below them.
 
 model
 
@@ -42,14 +42,14 @@ with tempfile.TemporaryDirectory() as folder:
 print(np.array_equal(loaded.predict(cubic.data), model.predict(cubic.data)))
 
 # %%
-# The network is an ordinary torch module, for those who need one.
+# The network is an ordinary torch module, for direct use.
 
 print(type(loaded.module_).__name__, sum(p.numel() for p in loaded.module_.parameters()))
 
 # %%
-# Go on training
-# --------------
-# With ``warm_start=True`` a loaded model goes on where it was, on new rows, too.
+# Continue training
+# -----------------
+# With ``warm_start=True`` a loaded model continues from its weights, here on new rows.
 
 loaded.set_params(warm_start=True, max_iter=50)
 more = make_cubic(n_tasks=20, n_rows=30, random_state=0, noise=0.05)
@@ -61,5 +61,5 @@ from skmtl.display import LearningCurvesDisplay
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
 LearningCurvesDisplay.from_estimator(model, ax=axes[0]).ax_.set(title="first fit", yscale="log")
-LearningCurvesDisplay.from_estimator(loaded, ax=axes[1]).ax_.set_title("loaded, and fitted on")
+LearningCurvesDisplay.from_estimator(loaded, ax=axes[1]).ax_.set_title("loaded and trained further")
 plt.show()

@@ -2,16 +2,16 @@
 Extending skmtl with your own component
 =======================================
 
-Two ways to bring something of your own, each a few lines: a component of a modular network, as a
-function that builds a torch module, and a way to weigh tasks, as a class with one method.
+Two extensions of a few lines each: a component of a modular network, as a function that builds a
+torch module, and a task weighting method, as a class with a single method.
 """
 
 # %%
 # A component
 # -----------
-# Digits upright and on their side: tasks that may share what comes after the pixels, or not. A
-# component gets rows of 64 pixels and gives rows of numbers; this one is a small convolution. It is
-# told the width of its input.
+# Two tasks of upright digits and one of rotated digits, which may or may not share components. A
+# component maps rows of 64 pixels to rows of numbers; this one is a small convolution. The function
+# receives the width of the component's input.
 
 import torch
 
@@ -22,7 +22,7 @@ digits = make_rotated_digits(angles=(0, 0, 90), n_rows=300, random_state=0)
 
 
 def convolution(n_features):
-    """Eight filters of 3 x 3 pixels over the image, one number each for a quarter of it."""
+    """Apply eight filters of 3 x 3 pixels, and return the maximum of each in every quarter."""
     return torch.nn.Sequential(
         torch.nn.Unflatten(1, (1, 8, 8)),
         torch.nn.Conv2d(1, 8, kernel_size=3, padding=1),
@@ -34,7 +34,7 @@ def convolution(n_features):
 
 model = GumbelMatrixClassifier(
     task_id="task",
-    # dense and convolutional components side by side: all give 32 numbers
+    # dense and convolutional components in one layer: all return 32 numbers
     components=[[convolution, convolution, (32,)], [(32,), (32,)]],
     learning_rate_init=5e-3,
     max_iter=30,
@@ -44,10 +44,10 @@ model.fit(digits.data, digits.target)
 model.allocations_[0]
 
 # %%
-# A way to weigh tasks
-# --------------------
-# Tasks whose loss is large get more weight. ``_weights`` is told the losses of all members, a row
-# for each, and which tasks have rows in the batch; it answers with weights of the same shape.
+# A weighting method
+# ------------------
+# Tasks with larger losses get more weight. ``_weights`` receives the losses, with a row for each
+# member, and which tasks have rows in the batch; it returns weights of the same shape.
 
 from skmtl import MultiTaskClassifier
 from skmtl.architectures import SharedBottom
@@ -55,7 +55,7 @@ from skmtl.weighting import TaskWeighting
 
 
 class Harder(TaskWeighting):
-    """Weights in proportion to the losses, of mean 1."""
+    """Weight tasks in proportion to their losses, with mean weight 1."""
 
     def _weights(self, losses, gramian, present, state, generators):
         known = torch.where(present, losses, 0.0)
@@ -72,7 +72,7 @@ weighted = MultiTaskClassifier(
 weighted.fit(digits.data, digits.target)
 
 # %%
-# What the tasks weigh in each epoch is recorded.
+# The weights of the tasks are recorded in every epoch.
 
 import matplotlib.pyplot as plt
 
@@ -83,5 +83,5 @@ AllocationDisplay.from_estimator(model, ax=axes[0])
 axes[0].set_title("components: two convolutions and a dense one, two dense ones")
 weighted.task_weights_.loc[0].plot(ax=axes[1])
 axes[1].axhline(1, color="0.7", linewidth=1)
-axes[1].set(title="weights: task 2 is on its side", ylabel="weight")
+axes[1].set(title="weights: the digits of task 2 are rotated", ylabel="weight")
 plt.show()

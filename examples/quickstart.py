@@ -1,7 +1,7 @@
-"""The main job: predict pupils' scores in schools that are known, and in schools never seen.
+"""Predict scores of pupils in known schools and in unseen schools, and compare with other methods.
 
 Run with ``tox -e quickstart``, or ``python examples/quickstart.py`` where skmtl[examples] is
-installed. High School & Beyond: 7,185 pupils of 160 schools, six facts about each school.
+installed. High School & Beyond: 7,185 pupils of 160 schools, six metadata columns of each school.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import matplotlib.pyplot as plt
 
 N_SPLITS = 5
 PENALTIES = np.logspace(-1, 4, 11)
-# chosen among on validation rows, never on test rows
+# candidates, compared on validation rows, never on test rows
 OUR_SETTINGS = [{"hypernet_layers": 0}, {"hypernet_layers": 1}]
 BOOSTING_SETTINGS = [
     {"learning_rate": 0.08, "max_iter": 120},
@@ -38,7 +38,7 @@ BOOSTING_SETTINGS = [
 
 
 def split_known(schools, generator):
-    """Test rows: a fifth of the pupils of every school."""
+    """Hold out a fifth of the pupils of every school."""
     test = np.zeros(len(schools), dtype=bool)
     for rows in schools.groupby(schools).indices.values():
         test[generator.permutation(rows)[: max(1, round(0.2 * len(rows)))]] = True
@@ -46,13 +46,13 @@ def split_known(schools, generator):
 
 
 def split_unseen(schools, generator):
-    """Test rows: all pupils of a fifth of the schools."""
+    """Hold out all pupils of a fifth of the schools."""
     names = generator.permutation(schools.unique())
     return schools.isin(names[: len(names) // 5]).to_numpy()
 
 
 class PerSchoolRidge:
-    """Ridge for every school by itself, and one for all where a school has no rows."""
+    """Separate ridge regressions for every school, and one for all unseen schools."""
 
     def __init__(self, columns):
         self.columns = columns
@@ -68,7 +68,7 @@ class PerSchoolRidge:
         return self
 
     def predict(self, X):
-        """Predict every row by the model of its school."""
+        """Predict every row with the model of its school."""
         prediction = np.empty(len(X))
         for school, rows in X.groupby("school").indices.items():
             model = self.models.get(school, self.rest)
@@ -77,16 +77,16 @@ class PerSchoolRidge:
 
 
 class OneHotRidge:
-    """Ridge on the features, the facts and one indicator per school."""
+    """Ridge on the features, the metadata and one indicator per school."""
 
     def fit(self, X, y):
-        """Learn the schools and the weights."""
+        """Fit the model, and remember the schools."""
         self.schools = pd.Index(X["school"].unique())
         self.model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(self.encode(X), y)
         return self
 
     def encode(self, X):
-        """Indicators of the known schools; none is set for a school never seen."""
+        """Add indicators of the known schools; for an unseen school, all are 0."""
         schools = X["school"].to_numpy()[:, None] == self.schools.to_numpy()
         return np.hstack([X.drop(columns="school").to_numpy(float), schools])
 
@@ -96,7 +96,7 @@ class OneHotRidge:
 
 
 class Boosting(HistGradientBoostingRegressor):
-    """Boosting on the features and the facts; it splits by facts as by any other column."""
+    """Boosting on the features and the metadata, treated alike."""
 
     def fit(self, X, y):
         """Fit without the id."""
@@ -108,21 +108,21 @@ class Boosting(HistGradientBoostingRegressor):
 
 
 def fit_boosting(X, y, split, number):
-    """Fit the setting that is best on training rows split off as the test rows are."""
-    aside = split(X["school"], np.random.default_rng(1000 + number))
+    """Fit the best setting on validation rows that are split off like the test rows."""
+    valid = split(X["school"], np.random.default_rng(1000 + number))
     candidates = [
         Boosting(min_samples_leaf=10, max_leaf_nodes=15, random_state=0, **settings)
         for settings in BOOSTING_SETTINGS
     ]
     errors = [
-        root_mean_squared_error(y[aside], model.fit(X[~aside], y[~aside]).predict(X[aside]))
+        root_mean_squared_error(y[valid], model.fit(X[~valid], y[~valid]).predict(X[valid]))
         for model in candidates
     ]
     return candidates[int(np.argmin(errors))].fit(X, y)
 
 
 def fit_ours(X, y, data, number):
-    """Fit the setting with the lowest loss on the rows that early stopping sets aside."""
+    """Fit the setting with the lowest loss on the validation rows of early stopping."""
     models = [
         MultiTaskHypernetRegressor(
             task_id=data.task_id, metadata=data.metadata, random_state=number, **settings
@@ -143,7 +143,7 @@ SPLITS = {"known schools": split_known, "unseen schools": split_unseen}
 
 
 def evaluate(data, kind, number, name):
-    """Fit one method on one split; returns a row of the table of errors."""
+    """Fit one method on one split, and return a row of the table of errors."""
     X, y, split = data.data, data.target, SPLITS[kind]
     test = split(X["school"], np.random.default_rng(number))
     model = METHODS[name](X[~test], y[~test], data, split, number)
@@ -152,16 +152,16 @@ def evaluate(data, kind, number, name):
 
 
 def compare(data):
-    """Test errors: one row per method, split and kind of split."""
-    jobs = list(itertools.product(SPLITS, range(N_SPLITS), METHODS))
+    """Compute test errors, one row per method, split and kind of split."""
+    runs = list(itertools.product(SPLITS, range(N_SPLITS), METHODS))
     errors = Parallel(n_jobs=-1, return_as="generator")(
-        delayed(evaluate)(data, *job) for job in jobs
+        delayed(evaluate)(data, *run) for run in runs
     )
-    return pd.DataFrame(tqdm(errors, total=len(jobs), unit="fit", desc="comparing"))
+    return pd.DataFrame(tqdm(errors, total=len(runs), unit="fit", desc="comparing"))
 
 
 def report(errors):
-    """Print the table, and how our row stands against the best rival."""
+    """Print the table, and compare our method with the best rival."""
     means = errors.pivot_table(index="method", columns="split", values="rmse", sort=False)
     print("\nTest RMSE, mean of five splits (points of the mathematics test)\n")
     print(means.round(3).to_string())
@@ -177,22 +177,24 @@ def report(errors):
 
 
 def picture(model, data, path):
-    """Save the embeddings of the schools, in two dimensions, coloured by one fact."""
-    facts = data.data.groupby("school")[data.metadata].first().loc[model.tasks_]
+    """Save a plot of the embeddings in two dimensions, coloured by a metadata column."""
+    metadata = data.data.groupby("school")[data.metadata].first().loc[model.tasks_]
     flat = PCA(2).fit_transform(model.task_embeddings_)
     figure, axes = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
-    dots = axes.scatter(*flat.T, c=facts["mean_ses"], cmap="viridis", s=28, edgecolor="0.3", lw=0.4)
+    dots = axes.scatter(
+        *flat.T, c=metadata["mean_ses"], cmap="viridis", s=28, edgecolor="0.3", lw=0.4
+    )
     figure.colorbar(dots, label="mean socio-economic status of the school")
     axes.set(
         xlabel="first principal component",
         ylabel="second principal component",
-        title="Embeddings of 160 schools: what their facts do not tell",
+        title="Embeddings of 160 schools: what their metadata does not capture",
     )
     figure.savefig(path, dpi=150)
 
 
 def main():
-    """Compare, forecast, draw."""
+    """Compare methods, predict a new school, and plot embeddings."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--figure", default="school_embeddings.png", help="where to save the figure"
@@ -204,7 +206,7 @@ def main():
 
     model = MultiTaskHypernetRegressor(task_id=data.task_id, metadata=data.metadata, random_state=0)
     model.fit(data.data, data.target)
-    facts = {
+    school = {
         "school": "a school to be opened",
         "size": 800,
         "catholic": 0,
@@ -214,9 +216,9 @@ def main():
         "mean_ses": 0.2,
     }
     pupils = pd.DataFrame(
-        [{"minority": 0, "female": 1, "ses": ses, **facts} for ses in (-1.0, 0.0, 1.0)]
+        [{"minority": 0, "female": 1, "ses": ses, **school} for ses in (-1.0, 0.0, 1.0)]
     )[data.data.columns]
-    print("\nForecast for one invented school, from its facts alone (girls, not of a minority):\n")
+    print("\nPredictions for an invented school (girls, not of a minority), from metadata alone:\n")
     shown = pd.DataFrame({"ses": pupils["ses"], "math_achievement": model.predict(pupils)})
     print(shown.round(2).to_string(index=False))
 

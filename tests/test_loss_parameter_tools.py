@@ -87,9 +87,9 @@ def test_scales_of_weighted_rows_are_those_of_repeated_ones(schools, loss):
     weights = np.random.default_rng(0).integers(1, 4, len(X))
     model = fast_model(loss=loss, early_stopping=False).fit(X, y, sample_weight=weights)
     low, middle, high = np.quantile(np.repeat(y, weights), [0.25, 0.5, 0.75], method="inverted_cdf")
-    outcome = model._targets.outcomes[0]
-    assert outcome.shift.item() == middle
-    assert outcome.size.item() == pytest.approx((high - low) / (2 * stats.norm.ppf(0.75)))
+    target = model._targets.parts[0]
+    assert target.shift.item() == middle
+    assert target.size.item() == pytest.approx((high - low) / (2 * stats.norm.ppf(0.75)))
 
 
 @pytest.mark.parametrize("n_outputs", [1, 2, 3])

@@ -184,19 +184,19 @@ class TaskTables:
         Returns
         -------
         features : ndarray of shape (n, d)
-        tasks : ndarray of shape (n,) of int64, or None in wide form
+        tasks : ndarray of shape (n,) of int64, or None if all tasks share the rows
             Task numbers.
         """
-        self.wide = columns_of_y is not None
+        self.shared_rows = columns_of_y is not None
         if self.task_id is None and self.metadata is not None and len(self.metadata):
-            check_without_id(self.metadata, self.wide)
+            check_without_id(self.metadata, self.shared_rows)
         features, labels, metadata = self.split(X, estimator, reset=True)
         if previous is not None and previous.feature_positions == self.feature_positions:
             self.feature_columns = previous.feature_columns
             self.metadata_columns = previous.metadata_columns
             features, labels, metadata = self.split(X, estimator)
         self.metadata_values = None
-        if self.wide:
+        if self.shared_rows:
             self.tasks = columns_of_y
             if self.from_table and self.metadata.shape[1]:
                 self.metadata_values = self._table_values(self.tasks, estimator, learn=True)
@@ -263,7 +263,7 @@ class TaskTables:
         """
         features, labels, _ = self.split(X, estimator)
         if labels is None:
-            return features, None if self.wide else np.zeros(len(features), dtype=np.int64)
+            return features, None if self.shared_rows else np.zeros(len(features), dtype=np.int64)
         codes = self.tasks.get_indexer(labels)
         if (codes < 0).any():
             missing = labels[codes < 0].unique()
@@ -330,7 +330,7 @@ class TaskTables:
         """
         features, labels, metadata = self.split(X, estimator)
         features = self.feature_encoder.transform(features, "feature")
-        if self.wide:
+        if self.shared_rows:
             if self.metadata_encoder is not None:
                 metadata = self._encoded_metadata(self._table_values(self.tasks, estimator))
             return PredictionRows(features, None, np.arange(len(self.tasks)), metadata)
@@ -423,7 +423,7 @@ class TaskTables:
         """
         table = self.ordered(as_table(X)).copy()
         codes, ids = None, self.tasks
-        if not self.wide:
+        if not self.shared_rows:
             codes, ids = encode(labels_of(table, self.task_positions))
         if self.from_table:
             table_of_tasks = table_by_task(as_pandas(estimator.metadata), self.task_id, self.tasks)

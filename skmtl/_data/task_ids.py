@@ -85,8 +85,8 @@ def check_spelling(new, known):
         same_type = type(other) is type(label)
         what = "another spelling of" if same_type else "of another type than"
         raise ValueError(
-            f"the task id {label!r} is {what} {other!r}, which fit saw, and so would be a new task. "
-            "Convert the column of task ids to what it was in fit: with X['task'].astype(str), "
+            f"the task id {label!r} is {what} {other!r}, which fit saw, and so would be a new "
+            "task. Convert the column of task ids to what it was in fit: with X['task'].astype(str), "
             ".str.strip(), .str.lstrip('0') or .dt.tz_localize(None) of pandas, for example."
         )
 
@@ -112,8 +112,8 @@ def warn_of_forgotten_id(table):
             if pairs == len(labels) and len(distinct_values) > 2:
                 warnings.warn(
                     f"task_id=None treats all rows as one task, but {name!r} looks like a task id: "
-                    f"{other!r} is constant for each of its {len(labels)} values. If it is one, pass "
-                    f"task_id={name!r}.",
+                    f"{other!r} is constant for each of its {len(labels)} values. If it is one, "
+                    f"pass task_id={name!r}.",
                     ForgottenTaskIdWarning,
                     stacklevel=6,
                 )

@@ -16,10 +16,21 @@ from skmtl.datasets._make_clinics import make_clinic_visits
 from skmtl.datasets._make_overlaid import make_overlaid_digits
 from skmtl.datasets._make_shared import make_related_tasks, make_rotated_digits
 from skmtl.datasets._rdatasets_labels import load_gcsemv, load_guimmun, load_star
-from skmtl.datasets._rdatasets_people import load_orthodont, load_sleepstudy, load_theoph
-from skmtl.datasets._rdatasets_places import load_hedonic, load_produc, load_radon
-from skmtl.datasets._rdatasets_primary_schools import load_bdf, load_egsingle
-from skmtl.datasets._rdatasets_secondary_schools import load_chem97, load_exam, load_high_school
+from skmtl.datasets._rdatasets_places import (
+    load_hedonic,
+    load_orthodont,
+    load_produc,
+    load_radon,
+    load_sleepstudy,
+    load_theoph,
+)
+from skmtl.datasets._rdatasets_schools import (
+    load_bdf,
+    load_chem97,
+    load_egsingle,
+    load_exam,
+    load_high_school,
+)
 
 __all__ = [
     "fetch_algorithms",

@@ -1,48 +1,86 @@
-"""Bunches of all data sets in long form.
-
-Generators, loaders and downloads only differ in the source of their rows; the rows are checked
-here.
-"""
+"""Check data sets, return them as Bunches, and describe them."""
 
 import inspect
 import re
-from functools import wraps
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from skmtl._docstrings import fill, shared
+
 # A numpydoc section: a blank line, a capitalised heading, a line of dashes.
 _SECTION = re.compile(r"\n\n(?=[A-Z][A-Za-z ]*\n-{3,}\n)")
 
 
+_NAMES = """
+task_id : str
+    Name of the task-id column.
+{metadata}
+feature_names : list of str
+    Names of the feature columns.
+DESCR : str
+    A description of the data set.
+"""
+
+documented = shared(
+    noise="""
+noise : float, default=0.1
+    Standard deviation of the Gaussian noise in the target. Other random draws do not
+    depend on it.
+""",
+    random_state="""
+random_state : int, RandomState instance or None, default=None
+    Pass an int for the same data in every call.
+""",
+    names=_NAMES,
+    metadata="""
+metadata : list of str or None
+    Names of the metadata columns; None if there are none.
+""",
+)
+
+_RETURNS = """
+Returns
+-------
+Bunch
+    With `data` (DataFrame of shape {shape}), `target` ({target}), `task_id` (str),
+    `metadata` ({metadata}), `feature_names` (list of {n_features}) and `DESCR`.
+"""
+_EXAMPLES = """
+Examples
+--------
+>>> from skmtl.datasets import {name}
+>>> bunch = {name}(){skip}
+>>> bunch.data.shape{skip}
+{shape}
+"""
+
+
+def document_sizes(load, n_rows, n_features, n_metadata=0, target="Series", skip=""):
+    """Fill ``{returns}`` and ``{examples}`` with the sizes of a data set into its docstring."""
+    texts = {
+        "name": load.__name__,
+        "shape": (n_rows, n_features + 1 + n_metadata),
+        "target": target,
+        "metadata": f"list of {n_metadata}" if n_metadata else "None",
+        "n_features": n_features,
+        "skip": skip,
+    }
+    return fill(load, returns=_RETURNS.format(**texts), examples=_EXAMPLES.format(**texts))
+
+
 def build_bunch(table, target, *, task_id, source, numeric=True):
-    """Check a data set and return it as a Bunch.
+    """Check a data set in long form and return it as a Bunch.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Columns before the task-id column are features of a row, columns after it are metadata.
-    target : Series or DataFrame
-        One row per row of `table`.
-    task_id : str
-        Name of the task-id column.
-    source : callable
-        The public function that returns the data set; its docstring becomes the description.
-    numeric : bool
-        Whether all columns hold numbers, none missing, which is checked.
-
-    Returns
-    -------
-    Bunch
-        With `data`, `target`, `task_id`, `metadata` (None if there are none), `feature_names`
-        and `DESCR`.
+    The columns of `table` before `task_id` are features of a row, those after it metadata. The
+    docstring of the public function `source` becomes the description. Columns are checked to be
+    `numeric`, without missing values.
     """
     columns = table.columns.tolist()
     position = columns.index(task_id)
     features, metadata = columns[:position], columns[position + 1 :]
-    data = table.reset_index(drop=True)
-    target = target.reset_index(drop=True)
+    data, target = table.reset_index(drop=True), target.reset_index(drop=True)
     if numeric:
         _check(data, target, task_id, features, metadata)
     return Bunch(
@@ -51,46 +89,47 @@ def build_bunch(table, target, *, task_id, source, numeric=True):
         task_id=task_id,
         metadata=metadata or None,
         feature_names=features,
-        DESCR=_description(source),
+        DESCR=describe(source),
     )
 
 
-def as_bunch(task_id):
-    """Return a decorator of a function that returns a table and a target; see `build_bunch`."""
+def build_wide_bunch(features, target, *, source, metadata=None):
+    """Check a data set in wide form and return it as a Bunch.
 
-    def decorate(load):
-        @wraps(load)
-        def load_bunch():
-            table, target = load()
-            return build_bunch(table, target, task_id=task_id, source=load)
-
-        return load_bunch
-
-    return decorate
+    Rows without any label are dropped. `metadata` has a row per task, indexed by the columns of
+    `target`. The docstring of the public function `source` becomes the description.
+    """
+    if len(target) != len(features):
+        raise ValueError(f"There are {len(features)} rows but {len(target)} rows of targets.")
+    labelled = target.notna().any(axis=1).to_numpy()
+    data = features[labelled].reset_index(drop=True)
+    target = target[labelled].reset_index(drop=True)
+    check_numbers(data)
+    check_numbers(target, missing=True)
+    if metadata is not None:
+        check_numbers(metadata)
+        if not metadata.index.equals(target.columns):
+            raise ValueError("The rows of the metadata are not the columns of the target.")
+    return Bunch(
+        data=data,
+        target=target,
+        task_id=None,
+        metadata=metadata,
+        feature_names=data.columns.tolist(),
+        DESCR=describe(source),
+    )
 
 
 def as_arrays(bunch):
     """Return the data set as numpy arrays, with columns given by position.
 
     Task ids become the integers 0, 1, ... in the order of appearance, because an array of floats
-    cannot hold names; `task_names` maps them back.
-
-    Parameters
-    ----------
-    bunch : Bunch
-        Returned by `build_bunch`.
-
-    Returns
-    -------
-    Bunch
-        Has the additional `column_names`, `target_names` and `task_names`.
+    cannot hold names; `column_names`, `target_names` and `task_names` map them back.
     """
     data = bunch.data.copy()
     codes, names = pd.factorize(data[bunch.task_id])
     data[bunch.task_id] = codes
-    columns = data.columns.tolist()
-    target = bunch.target
-    metadata = bunch.metadata
+    columns, target, metadata = data.columns.tolist(), bunch.target, bunch.metadata
     return Bunch(
         data=data.to_numpy(dtype=float),
         target=target.to_numpy(dtype=float),
@@ -119,7 +158,7 @@ def _check(data, target, task_id, features, metadata):
 
 
 def check_numbers(table, missing=False):
-    """Raise a ValueError if a data set is not as documented."""
+    """Raise a ValueError unless all columns are numeric and finite; `missing` allows NaN."""
     for name, column in table.items():
         if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
             raise ValueError(f"Column {name!r} is not numeric but {column.dtype}.")
@@ -131,7 +170,7 @@ def check_numbers(table, missing=False):
             raise ValueError(f"Column {name!r} has {kinds} values.")
 
 
-def _description(source):
+def describe(source):
     """Return the introduction, notes and references of a docstring."""
     # Docstrings are absent when Python runs with -OO.
     opening, *sections = _SECTION.split(inspect.getdoc(source) or "")

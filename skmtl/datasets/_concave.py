@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from sklearn.utils import Bunch
 
-from skmtl.datasets._bunch import _description
+from skmtl.datasets._bunch import describe
 
 _SHAPES = ("straight", "sine")
 
@@ -86,7 +86,7 @@ def make_concave_front(shape="sine", n_variables=20, n_points=1000):
         pareto_set=solutions,
         pareto_front=1 - np.exp(-np.column_stack([(t - 1) ** 2, (t + 1) ** 2])),
         reference_point=np.ones(2),
-        DESCR=_description(make_concave_front),
+        DESCR=describe(make_concave_front),
     )
 
 

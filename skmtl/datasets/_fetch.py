@@ -5,12 +5,14 @@
 
 import pandas as pd
 
-from skmtl._docstrings import shared
-from skmtl.datasets._bunch import as_arrays, build_bunch
+from skmtl._docstrings import fill
+from skmtl.datasets._bunch import as_arrays, build_bunch, document_sizes
 from skmtl.datasets._download import read_files
 
-_documented = shared(
-    parameters="""
+_SHARED = {
+    "parameters": """
+Parameters
+----------
 data_home : str or path, default=None
     Folder of the files. By default the folder in the environment variable `SKMTL_DATA`, or else
     the user's cache folder.
@@ -19,20 +21,32 @@ as_frame : bool, default=True
 download_if_missing : bool, default=True
     If False, raise an OSError instead of downloading.
 """,
-    arrays="""
+    "arrays": """
 With `as_frame=False`, `data` and `target` are arrays of floats, `task_id` and `metadata` are
 positions of columns, task ids are 0, 1, ..., and there are `column_names`, `target_names` and
 `task_names`.
 """,
-    paper="""
+    "licence": """
+Data by O. Graffeuille and others, licensed under CC BY 4.0
+(https://creativecommons.org/licenses/by/4.0/).
+""",
+    "paper": """
+References
+----------
 .. [1] O. Graffeuille, Y. S. Koh, J. Wicker and M. Lehmann, "Remote Sensing for Water
    Quality: A Multi-Task, Metadata-Driven Hypernetwork Approach", IJCAI 2024.
    https://github.com/OGraffeuille/Multi-Task-Hypernetworks
 """,
-)
+}
 
 
-@_documented
+def _documented(*sizes, **options):
+    """Return a decorator that fills in the shared parts of the documentation."""
+    options["skip"] = "  # doctest: +SKIP"
+    return lambda fetch: fill(document_sizes(fetch, *sizes, **options), **_SHARED)
+
+
+@_documented(50000, 1, 4)
 def fetch_cubic(*, data_home=None, as_frame=True, download_if_missing=True):
     """Fetch the published cubic polynomials: 100 tasks that their metadata determine.
 
@@ -42,15 +56,9 @@ def fetch_cubic(*, data_home=None, as_frame=True, download_if_missing=True):
     The one feature is `x`. The task-id column is `task`, 0 to 99. Metadata are the coefficients
     `a`, `b`, `c` and `d`.
 
-    Parameters
-    ----------
     {parameters}
 
-    Returns
-    -------
-    Bunch
-        With `data` (DataFrame of shape (50000, 6)), `target` (Series), `task_id`, `metadata`
-        (four names), `feature_names` (one name) and `DESCR`.
+    {returns}
         {arrays}
 
     See Also
@@ -59,27 +67,19 @@ def fetch_cubic(*, data_home=None, as_frame=True, download_if_missing=True):
 
     Notes
     -----
-    Data by O. Graffeuille and others, licensed under CC BY 4.0
-    (https://creativecommons.org/licenses/by/4.0/). Changed here: the label is called `y`, and
-    metadata are joined to the rows.
+    {licence}
+    Changed here: the label is called `y`, and metadata are joined to the rows.
 
-    References
-    ----------
     {paper}
 
-    Examples
-    --------
-    >>> from skmtl.datasets import fetch_cubic
-    >>> cubic = fetch_cubic()  # doctest: +SKIP
-    >>> cubic.data.shape  # doctest: +SKIP
-    (50000, 6)
+    {examples}
     """
     rows, tasks = read_files("cubic", data_home, download_if_missing)
     table = _join(rows[["x"]], rows["task"], tasks[["a", "b", "c", "d"]])
     return _bunch(table, rows["label"].rename("y"), "task", fetch_cubic, as_frame)
 
 
-@_documented
+@_documented(25000, 2, 3, target="DataFrame of shape (25000, 3)")
 def fetch_robot_arm(*, data_home=None, as_frame=True, download_if_missing=True):
     """Fetch the published inverse kinematics of planar robot arms: 50 tasks, three targets.
 
@@ -89,15 +89,9 @@ def fetch_robot_arm(*, data_home=None, as_frame=True, download_if_missing=True):
     The features are the position of the arm's end, `x` and `y`. The task-id column is `task`, 0
     to 49. Metadata are the lengths of the segments, `length_1`, `length_2` and `length_3`.
 
-    Parameters
-    ----------
     {parameters}
 
-    Returns
-    -------
-    Bunch
-        With `data` (DataFrame of shape (25000, 6)), `target` (DataFrame of shape (25000, 3)),
-        `task_id`, `metadata` (three names), `feature_names` (two names) and `DESCR`.
+    {returns}
         {arrays}
 
     See Also
@@ -106,21 +100,13 @@ def fetch_robot_arm(*, data_home=None, as_frame=True, download_if_missing=True):
 
     Notes
     -----
-    Data by O. Graffeuille and others, licensed under CC BY 4.0
-    (https://creativecommons.org/licenses/by/4.0/). Changed here: columns have longer names,
-    metadata are joined to the rows, 24,353 blank lines at the end of the file and the metadata
-    of 50 arms without rows are dropped.
+    {licence}
+    Changed here: columns have longer names, metadata are joined to the rows, 24,353 blank lines at
+    the end of the file and the metadata of 50 arms without rows are dropped.
 
-    References
-    ----------
     {paper}
 
-    Examples
-    --------
-    >>> from skmtl.datasets import fetch_robot_arm
-    >>> arms = fetch_robot_arm()  # doctest: +SKIP
-    >>> arms.data.shape, arms.target.shape  # doctest: +SKIP
-    ((25000, 6), (25000, 3))
+    {examples}
     """
     rows, tasks = read_files("robot_arm", data_home, download_if_missing)
     joints = range(1, 4)
@@ -132,7 +118,7 @@ def fetch_robot_arm(*, data_home=None, as_frame=True, download_if_missing=True):
     )
 
 
-@_documented
+@_documented(528, 20, 8)
 def fetch_algorithms(*, data_home=None, as_frame=True, download_if_missing=True):
     """Fetch the results of 24 learning algorithms on the 22 data sets of the StatLog project.
 
@@ -148,35 +134,22 @@ def fetch_algorithms(*, data_home=None, as_frame=True, download_if_missing=True)
     `kernel`, `tree`, `inductive_tree`, `neural_network`, `nonparametric_statistics`,
     `classical_statistics`, `bayesian_statistics` and `rule_classifier`.
 
-    Parameters
-    ----------
     {parameters}
 
-    Returns
-    -------
-    Bunch
-        With `data` (DataFrame of shape (528, 29)), `target` (Series), `task_id`, `metadata`
-        (eight names), `feature_names` (twenty names) and `DESCR`.
+    {returns}
         {arrays}
 
     Notes
     -----
-    Data by O. Graffeuille and others, licensed under CC BY 4.0
-    (https://creativecommons.org/licenses/by/4.0/), after the StatLog project. Changed here: the
-    label and the metadata have longer names, and metadata are joined to the rows.
+    {licence}
+    Their source is the StatLog project. Changed here: the label and the metadata have longer names,
+    and metadata are joined to the rows.
 
-    References
-    ----------
     {paper}
     .. [2] P. Brazdil, J. Gama and B. Henery, "Characterizing the applicability of classification
        algorithms using meta-level learning", ECML 1994.
 
-    Examples
-    --------
-    >>> from skmtl.datasets import fetch_algorithms
-    >>> results = fetch_algorithms()  # doctest: +SKIP
-    >>> results.data.shape  # doctest: +SKIP
-    (528, 29)
+    {examples}
     """
     rows, tasks = read_files("algorithms", data_home, download_if_missing)
     families = {
@@ -200,7 +173,7 @@ def fetch_algorithms(*, data_home=None, as_frame=True, download_if_missing=True)
     )
 
 
-@_documented
+@_documented(2439, 16, 11)
 def fetch_water_quality(*, data_home=None, as_frame=True, download_if_missing=True):
     """Fetch chlorophyll in 88 lakes, to be predicted from the colour of their water.
 
@@ -218,37 +191,24 @@ def fetch_water_quality(*, data_home=None, as_frame=True, download_if_missing=Tr
     - `elevation`: in metres, and `latitude`: in degrees,
     - `lake_type_1`, `lake_type_2`, `lake_type_3`: one of the three is 1.
 
-    Parameters
-    ----------
     {parameters}
 
-    Returns
-    -------
-    Bunch
-        With `data` (DataFrame of shape (2439, 28)), `target` (Series), `task_id`, `metadata`
-        (eleven names), `feature_names` (sixteen names) and `DESCR`.
+    {returns}
         {arrays}
 
     Notes
     -----
-    Data by O. Graffeuille and others, licensed under CC BY 4.0
-    (https://creativecommons.org/licenses/by/4.0/), after the collections GLORIA and LakeATLAS.
+    {licence}
+    Their sources are the collections GLORIA and LakeATLAS.
     Changed here: label and bands are renamed, and metadata are joined to the rows.
 
-    References
-    ----------
     {paper}
     .. [2] M. K. Lehmann et al., "GLORIA - A globally representative hyperspectral in situ dataset
        for optical sensing of water quality", Scientific Data 10, 2023.
     .. [3] B. Lehner et al., "Global hydro-environmental lake characteristics at high spatial
        resolution", Scientific Data 9, 2022.
 
-    Examples
-    --------
-    >>> from skmtl.datasets import fetch_water_quality
-    >>> lakes = fetch_water_quality()  # doctest: +SKIP
-    >>> lakes.data.shape  # doctest: +SKIP
-    (2439, 28)
+    {examples}
     """
     rows, tasks = read_files("water_quality", data_home, download_if_missing)
     shared = tasks["_task_name"].duplicated(keep=False)

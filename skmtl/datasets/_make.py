@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state, check_scalar
 
-from skmtl.datasets._bunch import build_bunch
+from skmtl.datasets._bunch import build_bunch, documented
 
 N_JOINTS = 3
 
 
+@documented
 def make_cubic(n_tasks=20, n_rows=10, noise=0.1, random_state=None):
     r"""Generate cubic polynomials in one variable, one polynomial per task.
 
@@ -33,11 +34,8 @@ def make_cubic(n_tasks=20, n_rows=10, noise=0.1, random_state=None):
         Number of polynomials.
     n_rows : int, default=10
         Number of rows of each task.
-    noise : float, default=0.1
-        Standard deviation of the Gaussian noise in the target. Other random draws do not
-        depend on it.
-    random_state : int, RandomState instance or None, default=None
-        Pass an int for the same data in every call.
+    {noise}
+    {random_state}
 
     Returns
     -------
@@ -49,14 +47,7 @@ def make_cubic(n_tasks=20, n_rows=10, noise=0.1, random_state=None):
             `c`, `d`. Rows are sorted by task.
         target : Series of shape (n_tasks * n_rows,)
             The values of `y`.
-        task_id : str
-            Name of the task-id column.
-        metadata : list of str
-            Names of the metadata columns.
-        feature_names : list of str
-            Names of the feature columns.
-        DESCR : str
-            A description of the data set.
+        {names}
 
     See Also
     --------
@@ -97,6 +88,7 @@ def make_cubic(n_tasks=20, n_rows=10, noise=0.1, random_state=None):
     return build_bunch(table, pd.Series(y, name="y"), task_id="task", source=make_cubic)
 
 
+@documented
 def make_robot_arm(n_tasks=20, n_rows=20, noise=0.0, random_state=None):
     r"""Generate inverse kinematics of planar robot arms, one arm with three joints per task.
 
@@ -109,8 +101,7 @@ def make_robot_arm(n_tasks=20, n_rows=20, noise=0.0, random_state=None):
         y = \sum_{i=1}^{3} l_{ti} \sin\Bigl(\sum_{j \le i} \theta_j\Bigr).
 
     The features are the position of the end, the targets are the three angles. Different angles can
-    lead to the same position, so no model can be perfect. The
-    three lengths are the metadata of the task.
+    lead to the same position, so no model can be perfect. The metadata are the three lengths.
 
     Parameters
     ----------
@@ -121,8 +112,7 @@ def make_robot_arm(n_tasks=20, n_rows=20, noise=0.0, random_state=None):
     noise : float, default=0.0
         Standard deviation of the Gaussian noise in the three targets, in radians. Other
         random draws do not depend on it.
-    random_state : int, RandomState instance or None, default=None
-        Pass an int for the same data in every call.
+    {random_state}
 
     Returns
     -------
@@ -134,14 +124,7 @@ def make_robot_arm(n_tasks=20, n_rows=20, noise=0.0, random_state=None):
             `length_1`, `length_2`, `length_3`. Rows are sorted by task.
         target : DataFrame of shape (n_tasks * n_rows, 3)
             The angles `angle_1`, `angle_2`, `angle_3` in radians.
-        task_id : str
-            Name of the task-id column.
-        metadata : list of str
-            Names of the metadata columns.
-        feature_names : list of str
-            Names of the feature columns.
-        DESCR : str
-            A description of the data set.
+        {names}
 
     See Also
     --------

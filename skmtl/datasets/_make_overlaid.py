@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.datasets import load_digits
 from sklearn.utils import check_random_state, check_scalar
 
-from skmtl.datasets._wide_bunch import build_wide_bunch
+from skmtl.datasets._bunch import build_wide_bunch
 
 _SIDE = 8
 

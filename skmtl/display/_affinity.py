@@ -6,12 +6,20 @@ figure 6 is the radar.
 
 import numpy as np
 
-from skmtl.display._axes import Display, axes_for, check_shows, member_of, name_ticks
+from skmtl.display._axes import (
+    Display,
+    axes_for,
+    check_shows,
+    draw_curves,
+    mark_epochs,
+    member_of,
+    name_ticks,
+)
 
 _KINDS = ("heatmap", "radar", "history")
 
 
-class AffinityDisplay(Display):
+class AffinityDisplay(Display, draws_with="``imshow`` or ``plot``"):
     """Effect of a step of each task on the loss of each task, as heat map, radar or over epochs.
 
     An estimator records it with ``record_affinity=True``.
@@ -23,9 +31,7 @@ class AffinityDisplay(Display):
     history : DataFrame, default=None
         The same for each epoch: index levels epoch and task. Only ``kind="history"`` needs it.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
     image_ : matplotlib AxesImage
         The matrix, with ``kind="heatmap"``.
     lines_ : list of matplotlib Line2D
@@ -37,11 +43,7 @@ class AffinityDisplay(Display):
 
     Examples
     --------
-    >>> from skmtl import MultiTaskRegressor
-    >>> from skmtl.datasets import make_cubic
-    >>> from skmtl.display import AffinityDisplay
-    >>> cubic = make_cubic(n_tasks=3, n_rows=20, random_state=0)
-    >>> X = cubic.data[["task", *cubic.feature_names]]
+    {cubic_tasks}
     >>> model = MultiTaskRegressor(
     ...     task_id="task", record_affinity=True, max_iter=5, random_state=0
     ... )
@@ -50,11 +52,8 @@ class AffinityDisplay(Display):
     (3, 3)
     """
 
-    _draws_with = "``imshow`` or ``plot``"
-
     def __init__(self, affinity, history=None):
-        self.affinity = affinity
-        self.history = history
+        self.affinity, self.history = affinity, history
 
     @classmethod
     def from_estimator(
@@ -99,10 +98,9 @@ class AffinityDisplay(Display):
         """
         if kind not in _KINDS:
             raise ValueError(f"kind must be one of {_KINDS}, got {kind!r}.")
-        draw = {"heatmap": self._heatmap, "radar": self._radar}
         if kind == "history":
             return self._history(ax, task, kwargs)
-        return draw[kind](ax, kwargs)
+        return self._radar(ax, kwargs) if kind == "radar" else self._heatmap(ax, kwargs)
 
     def _heatmap(self, ax, kwargs):
         ax = axes_for(self, ax)
@@ -172,15 +170,11 @@ class AffinityDisplay(Display):
         else:
             curves = self.history[task]
         curves = curves.unstack("task")[list(self.affinity.index)]
-        self.lines_ = []
-        for stepping, values in curves.items():
-            options = {"label": str(stepping), **kwargs}
-            self.lines_ += ax.plot(curves.index, values, **options)
+        self.lines_ = draw_curves(ax, curves, kwargs)
         ax.axhline(0.0, color="0.4", linewidth=0.8)
         onto = "the others, mean" if task is None else str(task)
-        ax.set(xlabel="epoch", ylabel=f"affinity to {onto}")
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.legend(title="task that steps", loc="upper left", bbox_to_anchor=(1.01, 1.0))
+        ax.set_ylabel(f"affinity to {onto}")
+        mark_epochs(ax, legend="task that steps")
         return self
 
 

@@ -1,4 +1,4 @@
-"""Allocations of a Gumbel-Matrix network: the matrices of the paper's figures 5 and 6.
+"""Allocations of a Gumbel-Matrix network: the paper's figures 5, 6 and 8.
 
 Source: Maziarz et al., "Flexible multi-task networks by learning parameter allocation".
 """
@@ -6,10 +6,10 @@ Source: Maziarz et al., "Flexible multi-task networks by learning parameter allo
 import numpy as np
 import pandas as pd
 
-from skmtl.display._axes import Display, check_shows, name_ticks, tables_of
+from skmtl.display._axes import Display, check_shows, draw_curves, member_of, name_ticks, tables_of
 
 
-class AllocationDisplay(Display):
+class AllocationDisplay(Display, draws_with="``imshow``"):
     """Allocation matrix: which task uses which component (the paper's figure 5).
 
     One row per task, one column per component, layers next to each other.
@@ -19,9 +19,7 @@ class AllocationDisplay(Display):
     allocation : DataFrame of shape (n_tasks, n_components)
         0 and 1, or probabilities; columns with two levels, layer and component.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
     image_ : matplotlib AxesImage
         The matrix.
 
@@ -31,17 +29,11 @@ class AllocationDisplay(Display):
 
     Examples
     --------
-    >>> from skmtl import GumbelMatrixRegressor
-    >>> from skmtl.datasets import make_related_tasks
-    >>> from skmtl.display import AllocationDisplay
-    >>> pairs = make_related_tasks(4, 1.0, 8, n_groups=2, n_rows=40, random_state=0)
-    >>> model = GumbelMatrixRegressor(task_id="task", max_iter=5, random_state=0)
-    >>> display = AllocationDisplay.from_estimator(model.fit(pairs.data, pairs.target))
+    {gumbel_model}
+    >>> display = AllocationDisplay.from_estimator(model)
     >>> display.allocation.shape
     (4, 8)
     """
-
-    _draws_with = "``imshow``"
 
     def __init__(self, allocation):
         self.allocation = allocation
@@ -52,10 +44,8 @@ class AllocationDisplay(Display):
 
         Parameters
         ----------
-        estimator : GumbelMatrixRegressor or GumbelMatrixClassifier
-            Fitted.
-        member : int, default=0
-            Number of a member.
+        {gumbel_estimator}
+        {member}
         probabilities : bool, default=False
             Whether to show probabilities instead of 0 and 1.
         {drawing}
@@ -78,7 +68,7 @@ class AllocationDisplay(Display):
         ax.set(xlabel="component, layer by layer", ylabel=table.index.name or "task")
 
 
-class TaskSimilarityDisplay(Display):
+class TaskSimilarityDisplay(Display, draws_with="``imshow``"):
     """Cosine similarity of the allocations of tasks (the paper's figure 6).
 
     The similarities are means over the members of the estimator.
@@ -88,9 +78,7 @@ class TaskSimilarityDisplay(Display):
     similarity : DataFrame of shape (n_tasks, n_tasks)
         Similarity of each pair of tasks, from 0 to 1.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
     image_ : matplotlib AxesImage
         The matrix.
 
@@ -100,17 +88,11 @@ class TaskSimilarityDisplay(Display):
 
     Examples
     --------
-    >>> from skmtl import GumbelMatrixRegressor
-    >>> from skmtl.datasets import make_related_tasks
-    >>> from skmtl.display import TaskSimilarityDisplay
-    >>> pairs = make_related_tasks(4, 1.0, 8, n_groups=2, n_rows=40, random_state=0)
-    >>> model = GumbelMatrixRegressor(task_id="task", max_iter=5, random_state=0)
-    >>> display = TaskSimilarityDisplay.from_estimator(model.fit(pairs.data, pairs.target))
+    {gumbel_model}
+    >>> display = TaskSimilarityDisplay.from_estimator(model)
     >>> display.similarity.shape
     (4, 4)
     """
-
-    _draws_with = "``imshow``"
 
     def __init__(self, similarity):
         self.similarity = similarity
@@ -121,8 +103,7 @@ class TaskSimilarityDisplay(Display):
 
         Parameters
         ----------
-        estimator : GumbelMatrixRegressor or GumbelMatrixClassifier
-            Fitted.
+        {gumbel_estimator}
         {drawing}
         """
         check_shows(estimator, "task_similarity_")
@@ -134,3 +115,125 @@ class TaskSimilarityDisplay(Display):
         for axis in (ax.xaxis, ax.yaxis):
             name_ticks(axis, self.similarity.index)
         self.figure_.colorbar(self.image_, ax=ax, label="cosine similarity")
+
+
+class AllocationHistoryDisplay(Display):
+    """Allocation probabilities of one task over epochs (the paper's figure 8).
+
+    One curve per component of one layer.
+
+    Parameters
+    ----------
+    history : DataFrame of shape (n_epochs, n_components)
+        Probabilities, indexed by epoch.
+
+    {attributes}
+    lines_ : list of matplotlib Line2D
+        The curves.
+
+    See Also
+    --------
+    AllocationDisplay : The allocations after training.
+
+    Examples
+    --------
+    {gumbel_model}
+    >>> display = AllocationHistoryDisplay.from_estimator(model, task=2, layer=1)
+    >>> display.history.shape
+    (5, 4)
+    """
+
+    def __init__(self, history):
+        self.history = history
+
+    @classmethod
+    def from_estimator(cls, estimator, *, task=None, layer=0, member=0, ax=None, **kwargs):
+        """Draw the history of an estimator.
+
+        Parameters
+        ----------
+        {gumbel_estimator}
+        task : task id, optional
+            The task to show; the first one by default.
+        layer : int, default=0
+            Number of a layer.
+        {member}
+        {drawing}
+        """
+        check_shows(estimator, "allocation_history_")
+        member = member_of(estimator, member)
+        tasks = estimator.tasks_
+        task = tasks[0] if task is None else task
+        position = tasks.get_indexer([task])[0]
+        if position < 0:
+            raise ValueError(f"task {task!r} is not among tasks_, {tasks.tolist()[:10]}.")
+        n_layers = len(estimator.module_.sizes)
+        if layer not in range(n_layers):
+            raise ValueError(f"layer must be an int below {n_layers}, got {layer!r}.")
+        table = estimator.allocation_history_.loc[member]
+        history = table.iloc[position :: len(tasks)][layer]
+        history.index = history.index.get_level_values("epoch")
+        return cls(history).plot(ax=ax, **kwargs)
+
+    def _draw(self, ax, kwargs):
+        self.lines_ = draw_curves(ax, self.history, kwargs, label="component {}")
+        ax.set(xlabel="epoch", ylabel="probability", ylim=(-0.02, 1.02))
+        ax.legend()
+
+
+class ComponentUseDisplay(Display, draws_with="``bar``"):
+    """Share of tasks that use each component, layer by layer.
+
+    In layers whose bars differ, tasks are processed differently; a component without a bar is not
+    used.
+
+    Parameters
+    ----------
+    use : list of Series
+        For each layer, the share of tasks that use each component.
+
+    {attributes}
+    bars_ : list of matplotlib BarContainer
+        The bars of each layer.
+
+    See Also
+    --------
+    AllocationDisplay : The tasks that use each component.
+
+    Examples
+    --------
+    {gumbel_model}
+    >>> display = ComponentUseDisplay.from_estimator(model)
+    >>> len(display.use)
+    2
+    """
+
+    def __init__(self, use):
+        self.use = use
+
+    @classmethod
+    def from_estimator(cls, estimator, *, member=0, ax=None, **kwargs):
+        """Draw the use of components of an estimator.
+
+        Parameters
+        ----------
+        {gumbel_estimator}
+        {member}
+        {drawing}
+        """
+        check_shows(estimator, "allocations_")
+        tables = tables_of(estimator, estimator.allocations_, member)
+        return cls([table.mean() for table in tables]).plot(ax=ax, **kwargs)
+
+    def _draw(self, ax, kwargs):
+        self.bars_, start, positions, names = [], 0, [], []
+        for layer, use in enumerate(self.use):
+            x = start + np.arange(len(use))
+            self.bars_.append(ax.bar(x, use.to_numpy(), **{"label": f"layer {layer}", **kwargs}))
+            positions += x.tolist()
+            names += [str(name) for name in use.index]
+            start += len(use) + 1
+        if len(positions) <= 60:
+            ax.set_xticks(positions, names)
+        ax.set(xlabel="component", ylabel="share of tasks", ylim=(0, 1.02))
+        ax.legend()

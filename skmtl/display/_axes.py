@@ -7,13 +7,39 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmtl._docstrings import fill
 
-_AXES = """
+_SHARED = {
+    "attributes": """
+Attributes
+----------
 ax_ : matplotlib Axes
     The axes drawn on.
 figure_ : matplotlib Figure
     The figure of the axes.
-"""
-_DRAWING = """
+""",
+    "gumbel_model": """
+>>> from skmtl import GumbelMatrixRegressor
+>>> from skmtl.datasets import make_related_tasks
+>>> from skmtl.display import {display}
+>>> pairs = make_related_tasks(4, 1.0, 8, n_groups=2, n_rows=40, random_state=0)
+>>> model = GumbelMatrixRegressor(task_id="task", max_iter=5, random_state=0)
+>>> model = model.fit(pairs.data, pairs.target)
+""",
+    "cubic_tasks": """
+>>> from skmtl import MultiTaskRegressor
+>>> from skmtl.datasets import make_cubic
+>>> from skmtl.display import {display}
+>>> cubic = make_cubic(n_tasks=3, n_rows=20, random_state=0)
+>>> X = cubic.data[["task", *cubic.feature_names]]
+""",
+    "gumbel_estimator": """
+estimator : GumbelMatrixRegressor or GumbelMatrixClassifier
+    Fitted.
+""",
+    "member": """
+member : int, default=0
+    Number of a member.
+""",
+    "drawing": """
 ax : matplotlib Axes, optional
     Where to draw; a new figure by default.
 **kwargs : dict
@@ -23,61 +49,46 @@ Returns
 -------
 {display}
     Drawn.
-"""
+""",
+}
 
 
 class Display:
     """Base of all displays: it provides the axes and shared parts of the documentation.
 
-    A subclass sets `_draws_with`, the method of the axes that gets ``kwargs``, and defines
-    `_draw(ax, kwargs)`, or its own `plot` if that has more parameters.
+    A subclass names the method of the axes that gets ``kwargs``, and defines `_draw(ax, kwargs)`,
+    or its own `plot` if that has more parameters. Its `_shared` are further shared texts.
     """
 
-    _draws_with = "``plot``"
+    _shared = {}
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, draws_with="``plot``", **kwargs):
         super().__init_subclass__(**kwargs)
-        drawing = _DRAWING.format(method=cls._draws_with, display=cls.__name__)
-        fill(cls, axes=_AXES)
-        for member in vars(cls).values():
-            function = getattr(member, "__func__", member)
-            if inspect.isfunction(function):
-                fill(function, drawing=drawing)
+        names = {"method": draws_with, "display": cls.__name__}
+        texts = {name: text.format(**names) for name, text in _SHARED.items()}
+        for documented in (cls, *vars(cls).values()):
+            function = getattr(documented, "__func__", documented)
+            if documented is cls or inspect.isfunction(function):
+                fill(function, **cls._shared, **texts)
 
     def plot(self, ax=None, **kwargs):
         """Draw the display.
 
         Parameters
         ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed on to the method of the axes that draws.
-
-        Returns
-        -------
-        self
-            The display, drawn.
+        {drawing}
         """
         self._draw(axes_for(self, ax), kwargs)
         return self
 
 
+fill(Display.plot, drawing=_SHARED["drawing"].format(method="the drawing method", display="self"))
+
+
 def axes_for(display, ax, **subplots):
-    """Return the given axes, or new ones, and store them and their figure.
+    """Return the given axes, or new ones, and store them and their figure in the display.
 
-    Parameters
-    ----------
-    display : display
-        Its `ax_` and `figure_` are set.
-    ax : Axes or None
-    **subplots
-        Arguments of ``matplotlib.pyplot.subplots``.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
+    `subplots` are arguments of ``matplotlib.pyplot.subplots``.
     """
     try:
         from matplotlib import pyplot
@@ -93,15 +104,9 @@ def axes_for(display, ax, **subplots):
 
 
 def check_shows(estimator, needs, remedy="fit a GumbelMatrixRegressor or a GumbelMatrixClassifier"):
-    """Raise an error if an estimator is not fitted or has nothing that a display can show.
+    """Raise an error if an estimator is not fitted or lacks the attribute that a display shows.
 
-    Parameters
-    ----------
-    estimator : estimator
-    needs : str
-        The attribute that the display shows.
-    remedy : str
-        Advice if estimators of this class do not have the attribute.
+    The error advises a `remedy` if estimators of this class do not have it.
     """
     if not hasattr(type(estimator), needs):
         raise TypeError(
@@ -119,24 +124,27 @@ def member_of(estimator, member):
 
 
 def tables_of(estimator, tables, member):
-    """Return the tables of one member.
+    """Return the tables of one member, a DataFrame for each layer.
 
     With several members, the first level of the columns is the member.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted.
-    tables : list of DataFrame
-        One for each layer.
-    member : int
-
-    Returns
-    -------
-    list of DataFrame
     """
     member = member_of(estimator, member)
     return [table[member] for table in tables] if estimator.module_.n_members > 1 else tables
+
+
+def draw_curves(ax, table, kwargs, label="{}"):
+    """Draw a curve for each column of a table, and return the curves."""
+    curves = []
+    for name, values in table.items():
+        curves += ax.plot(table.index, values, **{"label": label.format(name), **kwargs})
+    return curves
+
+
+def mark_epochs(ax, legend):
+    """Label an axis of epochs, and put a legend with this title to the right of it."""
+    ax.set_xlabel("epoch")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend(title=legend, loc="upper left", bbox_to_anchor=(1.01, 1.0))
 
 
 def name_ticks(axis, names, at_most=60):

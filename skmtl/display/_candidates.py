@@ -1,9 +1,9 @@
 """Choices of IT-MTL over epochs."""
 
-from skmtl.display._axes import Display, check_shows, member_of
+from skmtl.display._axes import Display, check_shows, mark_epochs, member_of
 
 
-class CandidateChoicesDisplay(Display):
+class CandidateChoicesDisplay(Display, draws_with="``bar``"):
     """Share of steps in which IT-MTL chose each candidate, over epochs.
 
     One bar per epoch, divided among the candidates.
@@ -13,9 +13,7 @@ class CandidateChoicesDisplay(Display):
     shares : DataFrame of shape (n_epochs, n_candidates)
         Share of the steps of each epoch in which each candidate was chosen.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
     bars_ : list of matplotlib BarContainer
         The bars of each candidate.
 
@@ -25,11 +23,7 @@ class CandidateChoicesDisplay(Display):
 
     Examples
     --------
-    >>> from skmtl import MultiTaskRegressor
-    >>> from skmtl.datasets import make_cubic
-    >>> from skmtl.display import CandidateChoicesDisplay
-    >>> cubic = make_cubic(n_tasks=3, n_rows=20, random_state=0)
-    >>> X = cubic.data[["task", *cubic.feature_names]]
+    {cubic_tasks}
     >>> model = MultiTaskRegressor(
     ...     task_id="task", task_weighting="it-mtl", max_iter=5, random_state=0
     ... )
@@ -37,8 +31,6 @@ class CandidateChoicesDisplay(Display):
     >>> display.shares.shape
     (5, 4)
     """
-
-    _draws_with = "``bar``"
 
     def __init__(self, shares):
         self.shares = shares
@@ -71,7 +63,6 @@ class CandidateChoicesDisplay(Display):
             self.bars_.append(ax.bar(self.shares.index, share, **options))
             below = below + share
         epochs = self.shares.index
-        ax.set(xlabel="epoch", ylabel="share of steps", ylim=(0, 1))
+        ax.set(ylabel="share of steps", ylim=(0, 1))
         ax.set_xlim(epochs.min() - 0.5, epochs.max() + 0.5)
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.legend(title="candidate", loc="upper left", bbox_to_anchor=(1.01, 1.0))
+        mark_epochs(ax, legend="candidate")

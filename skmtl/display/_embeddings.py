@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from skmtl.display._axes import Display, check_shows, member_of, name_points
 
 
-class TaskEmbeddingDisplay(Display):
+class TaskEmbeddingDisplay(Display, draws_with="``scatter``"):
     """Embeddings of tasks, projected to two dimensions.
 
     The axes are the first two principal components of the embeddings.
@@ -23,9 +23,7 @@ class TaskEmbeddingDisplay(Display):
     color_name : str, default=""
         Name of the color values.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
     points_ : list of matplotlib PathCollection
         The dots: one collection, or one for each category.
 
@@ -47,8 +45,6 @@ class TaskEmbeddingDisplay(Display):
     (8, 2)
     """
 
-    _draws_with = "``scatter``"
-
     def __init__(self, positions, explained, *, color=None, color_name=""):
         self.positions, self.explained = positions, explained
         self.color, self.color_name = color, color_name
@@ -64,8 +60,7 @@ class TaskEmbeddingDisplay(Display):
         color : Series or str, optional
             A value for each task, indexed by task id, or the name of a metadata
             column.
-        member : int, default=0
-            Number of a member.
+        {member}
         {drawing}
 
         Raises

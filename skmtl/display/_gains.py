@@ -12,7 +12,7 @@ from skmtl.display._axes import Display
 from skmtl.grouping._gain_tables import check_gains
 
 
-class GainPredictionDisplay(Display):
+class GainPredictionDisplay(Display, draws_with="``scatter``"):
     """Predicted against true gains, with a dot for each task in each group.
 
     Leave out measured groups: their predictions are the measured gains.
@@ -26,9 +26,7 @@ class GainPredictionDisplay(Display):
     spearman : float
         Rank correlation of the two.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
     points_ : matplotlib PathCollection
         The dots.
 
@@ -46,12 +44,8 @@ class GainPredictionDisplay(Display):
     1.0
     """
 
-    _draws_with = "``scatter``"
-
     def __init__(self, true, predicted, spearman):
-        self.true = true
-        self.predicted = predicted
-        self.spearman = spearman
+        self.true, self.predicted, self.spearman = true, predicted, spearman
 
     @classmethod
     def from_tables(cls, true, predicted, *, rows=None, ax=None, **kwargs):
@@ -91,7 +85,7 @@ class GainPredictionDisplay(Display):
         )
 
 
-class GroupEncodingDisplay(Display):
+class GroupEncodingDisplay(Display, draws_with="``scatter``"):
     """Encodings of the groups of one task in two dimensions, coloured by gain (figure 4).
 
     Groups with similar gains of the task should be close to each other.
@@ -105,9 +99,7 @@ class GroupEncodingDisplay(Display):
     task : object
         Label of the task.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
     points_ : matplotlib PathCollection
         The dots.
 
@@ -126,12 +118,8 @@ class GroupEncodingDisplay(Display):
     (8, 2)
     """
 
-    _draws_with = "``scatter``"
-
     def __init__(self, points, gains, task):
-        self.points = points
-        self.gains = gains
-        self.task = task
+        self.points, self.gains, self.task = points, gains, task
 
     @classmethod
     def from_net(cls, net, gains, task, *, random_state=None, ax=None, **kwargs):

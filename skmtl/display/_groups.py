@@ -19,7 +19,7 @@ def _check_grouper(estimator):
     check_is_fitted(estimator, "estimators_")
 
 
-class TaskGroupsDisplay(Display):
+class TaskGroupsDisplay(Display, draws_with="``imshow``"):
     """Matrix of tasks and groups, coloured by gain.
 
     Dots mark the group that serves each task. Red is a positive gain, blue a negative gain, and
@@ -33,9 +33,7 @@ class TaskGroupsDisplay(Display):
     assignment : Series
         The group that serves each task.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
     image_ : matplotlib AxesImage
         The matrix.
 
@@ -58,11 +56,8 @@ class TaskGroupsDisplay(Display):
     (2, 4)
     """
 
-    _draws_with = "``imshow``"
-
     def __init__(self, gains, assignment):
-        self.gains = gains
-        self.assignment = assignment
+        self.gains, self.assignment = gains, assignment
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, **kwargs):
@@ -106,9 +101,7 @@ class GroupBudgetDisplay(Display):
     mean_gains : Series
         By number of groups; NaN where no selection serves every task.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
     line_ : matplotlib Line2D
         The curve.
 

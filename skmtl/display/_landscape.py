@@ -21,17 +21,8 @@ SOLVERS = ("adam", "sgd")
 class Landscape:
     """Losses of the tasks on given rows, as the shared parameters of one member move.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted.
-    X, y : as its ``fit`` takes them
-        Rows over which losses are averaged.
-    member : int
-    solver : {"adam", "sgd"}
-        A step is the first step of this solver.
-    learning_rate : float or None
-        None means that of the estimator.
+    X and y are what ``fit`` takes; losses are averaged over them. A step is the first step of
+    `solver`, with the learning rate of the estimator if `learning_rate` is None.
     """
 
     def __init__(self, estimator, X, y, member=0, solver="adam", learning_rate=None):
@@ -60,18 +51,9 @@ class Landscape:
         return values if self.wide else sum_by(tasks, self.n_tasks, values)
 
     def steps(self, candidates):
-        """Return the steps of the candidates.
+        """Return names and steps (C, P) of the candidates, without those of tasks without rows.
 
-        Parameters
-        ----------
-        candidates : list
-            As `ITMTL` takes them.
-
-        Returns
-        -------
-        names : list of str
-        moves : Tensor of shape (C, P)
-            Candidates of tasks without rows are left out.
+        Candidates are given as `ITMTL` takes them.
         """
         method, net, batch = ITMTL(candidates), self.net, self.batch
         state = method.init_state(1, self.n_tasks)
@@ -115,17 +97,9 @@ class Landscape:
         return draws * here.norm() / draws.norm(dim=1, keepdim=True)
 
     def losses(self, moves):
-        """Return the mean losses of the tasks.
+        """Return the mean losses of the tasks (C, T) after moves (C, P) from the parameters.
 
-        Parameters
-        ----------
-        moves : Tensor of shape (C, P)
-            Differences from the parameters of the estimator.
-
-        Returns
-        -------
-        ndarray of shape (C, T)
-            NaN for tasks without rows.
+        They are NaN for tasks without rows.
         """
         tasks = self.batch.inputs.tasks
         with one_thread():

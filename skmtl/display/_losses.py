@@ -8,8 +8,33 @@ import numpy as np
 import pandas as pd
 import torch
 
-from skmtl.display._axes import Display, axes_for, check_shows, member_of
+from skmtl.display._axes import Display, axes_for, check_shows, draw_curves, member_of
 from skmtl.display._landscape import Landscape
+
+_SHARED = {
+    "rows": """
+estimator : estimator
+    Fitted.
+X, y : as ``fit`` takes them
+    Rows over which gradients and losses are averaged.
+""",
+    "candidate": """
+candidate : str, optional
+    Show the loss of each task along the step of this candidate, instead of the sum of the
+    losses along each step.
+""",
+    "task": """
+task : task id, optional
+    The task whose loss is shown; the sum over tasks by default.
+""",
+    "solver": """
+solver : {"adam", "sgd"}, default="adam"
+    A step is the first step of this solver, without momentum.
+learning_rate : float, optional
+    Learning rate of the solver; by default that of the estimator.
+{member}
+""",
+}
 
 
 class LossAlongStepsDisplay(Display):
@@ -23,9 +48,7 @@ class LossAlongStepsDisplay(Display):
         Mean losses. Rows are indexed by the multiple of the step; columns have the levels
         candidate and task.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
     lines_ : list of matplotlib Line2D
         The curves.
 
@@ -35,17 +58,15 @@ class LossAlongStepsDisplay(Display):
 
     Examples
     --------
-    >>> from skmtl import MultiTaskRegressor
-    >>> from skmtl.datasets import make_cubic
-    >>> from skmtl.display import LossAlongStepsDisplay
-    >>> cubic = make_cubic(n_tasks=3, n_rows=20, random_state=0)
-    >>> X = cubic.data[["task", *cubic.feature_names]]
+    {cubic_tasks}
     >>> model = MultiTaskRegressor(task_id="task", max_iter=5, random_state=0)
     >>> model = model.fit(X, cubic.target)
     >>> display = LossAlongStepsDisplay.from_estimator(model, X, cubic.target)
     >>> display.losses.columns.get_level_values("candidate").unique().tolist()
     ['equal', 'task 0', 'task 1', 'task 2']
     """
+
+    _shared = _SHARED
 
     def __init__(self, losses):
         self.losses = losses
@@ -71,25 +92,15 @@ class LossAlongStepsDisplay(Display):
 
         Parameters
         ----------
-        estimator : estimator
-            Fitted.
-        X, y : as ``fit`` takes them
-            Rows over which gradients and losses are averaged.
+        {rows}
         candidates : list, default=("equal", "tasks")
             The candidates whose steps are shown, as in ``ITMTL``.
-        candidate : str, optional
-            Show the loss of each task along the step of this candidate, instead of the sum of the
-            losses along each step.
+        {candidate}
         reach : float, default=3.0
             Length of the curves, as a multiple of the step.
         n_points : int, default=61
             Points of a curve.
-        solver : {"adam", "sgd"}, default="adam"
-            A step is the first step of this solver, without momentum.
-        learning_rate : float, optional
-            Learning rate of the solver; by default that of the estimator.
-        member : int, default=0
-            Number of a member.
+        {solver}
         {drawing}
         """
         landscape = _landscape(estimator, X, y, member, solver, learning_rate)
@@ -108,9 +119,7 @@ class LossAlongStepsDisplay(Display):
 
         Parameters
         ----------
-        candidate : str, optional
-            Show the loss of each task along the step of this candidate, instead of the sum of the
-            losses along each step.
+        {candidate}
         {drawing}
         """
         names = self.losses.columns.get_level_values("candidate").unique()
@@ -123,9 +132,7 @@ class LossAlongStepsDisplay(Display):
         else:
             curves = self.losses[candidate]
             title, label = "loss of task", "loss"
-        self.lines_ = []
-        for name, values in curves.items():
-            self.lines_ += ax.plot(curves.index, values, **{"label": str(name), **kwargs})
+        self.lines_ = draw_curves(ax, curves, kwargs)
         # the end of the step
         ax.axvline(1.0, color="0.4", linewidth=0.8, linestyle="--")
         along = "" if candidate is None else f" of {candidate}"
@@ -134,7 +141,7 @@ class LossAlongStepsDisplay(Display):
         return self
 
 
-class LossSurfaceDisplay(Display):
+class LossSurfaceDisplay(Display, draws_with="``contourf``"):
     """Losses in the plane of two directions (the paper's figure 3).
 
     The directions are steps of candidates, or random.
@@ -147,9 +154,7 @@ class LossSurfaceDisplay(Display):
     names : tuple of two str
         Names of the directions.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
     contours_ : matplotlib QuadContourSet
         The surface.
     minimum_ : tuple of two floats
@@ -161,11 +166,7 @@ class LossSurfaceDisplay(Display):
 
     Examples
     --------
-    >>> from skmtl import MultiTaskRegressor
-    >>> from skmtl.datasets import make_cubic
-    >>> from skmtl.display import LossSurfaceDisplay
-    >>> cubic = make_cubic(n_tasks=2, n_rows=20, random_state=0)
-    >>> X = cubic.data[["task", *cubic.feature_names]]
+    {cubic_tasks}
     >>> model = MultiTaskRegressor(task_id="task", max_iter=5, random_state=0)
     >>> model = model.fit(X, cubic.target)
     >>> display = LossSurfaceDisplay.from_estimator(model, X, cubic.target, n_points=11)
@@ -173,11 +174,10 @@ class LossSurfaceDisplay(Display):
     ('step of task 0', 'step of task 1')
     """
 
-    _draws_with = "``contourf``"
+    _shared = _SHARED
 
     def __init__(self, losses, names):
-        self.losses = losses
-        self.names = names
+        self.losses, self.names = losses, names
 
     @classmethod
     def from_estimator(
@@ -201,25 +201,16 @@ class LossSurfaceDisplay(Display):
 
         Parameters
         ----------
-        estimator : estimator
-            Fitted.
-        X, y : as ``fit`` takes them
-            Rows over which gradients and losses are averaged.
+        {rows}
         directions : list of candidates, "tasks" or "random", default="tasks"
             Steps of the first two of these candidates (see ``ITMTL``), or of single tasks; or, as
             in the paper, two random directions with the norm of the shared parameters.
-        task : task id, optional
-            The task whose loss is shown; the sum over tasks by default.
+        {task}
         reach : float, optional
             Extent to each side: 3 steps by default, or a tenth of a random direction.
         n_points : int, default=31
             Points on each side of the plane.
-        solver : {"adam", "sgd"}, default="adam"
-            A step is the first step of this solver, without momentum.
-        learning_rate : float, optional
-            Learning rate of the solver; by default that of the estimator.
-        member : int, default=0
-            Number of a member.
+        {solver}
         random_state : int, optional
             Determines the random directions.
         {drawing}
@@ -253,8 +244,7 @@ class LossSurfaceDisplay(Display):
 
         Parameters
         ----------
-        task : task id, optional
-            The task whose loss is shown; the sum over tasks by default.
+        {task}
         {drawing}
         """
         if task is not None and task not in self.losses.columns:

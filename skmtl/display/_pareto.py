@@ -10,7 +10,7 @@ _CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
 _CHOSEN = {"marker": "*", "s": 220, "color": "tab:red", "edgecolor": "black", "zorder": 4}
 
 
-class ParetoFrontDisplay(Display):
+class ParetoFrontDisplay(Display, draws_with="``scatter`` (``plot`` with four or more tasks)"):
     """Losses of all tasks for many preferences, with the chosen preference marked.
 
     With two tasks, it is a curve in the plane of their losses, coloured by the weight of the first
@@ -25,9 +25,7 @@ class ParetoFrontDisplay(Display):
     chosen : array-like of shape (T,), dict or Series, default=None
         A preference; the nearest point of the front is marked.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
 
     See Also
     --------
@@ -45,11 +43,8 @@ class ParetoFrontDisplay(Display):
     'loss of 0'
     """
 
-    _draws_with = "``scatter``, or ``plot`` with more than three tasks,"
-
     def __init__(self, front, chosen=None):
-        self.front = front
-        self.chosen = chosen
+        self.front, self.chosen = front, chosen
 
     @classmethod
     def from_estimator(

@@ -6,7 +6,7 @@ from skmtl.display._axes import Display
 from skmtl.metrics import per_task_score
 
 
-class PerTaskScoreDisplay(Display):
+class PerTaskScoreDisplay(Display, draws_with="``scatter``"):
     """Scores of two models on each task.
 
     Each dot is a task; above the diagonal, the second model is better.
@@ -23,9 +23,7 @@ class PerTaskScoreDisplay(Display):
     score_name : str, default="score"
         Name of the scores.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
     points_ : matplotlib PathCollection
         The dots.
 
@@ -48,8 +46,6 @@ class PerTaskScoreDisplay(Display):
     >>> display.first.shape
     (5,)
     """
-
-    _draws_with = "``scatter``"
 
     def __init__(self, first, second, *, names=("first model", "second model"), score_name="score"):
         self.first, self.second = first, second

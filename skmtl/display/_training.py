@@ -3,7 +3,7 @@
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl.callbacks import TaskLossRecorder
-from skmtl.display._axes import Display, member_of
+from skmtl.display._axes import Display, draw_curves, member_of
 
 _STYLES = {"train_loss": ("training", "--"), "valid_loss": ("validation", "-")}
 
@@ -22,9 +22,7 @@ class LearningCurvesDisplay(Display):
         Loss of each task: one row per member and epoch, one column per task. If given, the mean
         over members is drawn for each task, instead of the losses in `history`.
 
-    Attributes
-    ----------
-    {axes}
+    {attributes}
     lines_ : list of matplotlib Line2D
         The curves; for each member, training comes before validation.
 
@@ -95,8 +93,7 @@ class LearningCurvesDisplay(Display):
 
     def _draw_tasks(self, ax, kwargs):
         means = self.task_losses.groupby(level="epoch").mean()
-        for task, values in means.items():
-            self.lines_ += ax.plot(means.index, values, **{"label": str(task), **kwargs})
+        self.lines_ = draw_curves(ax, means, kwargs)
         ax.set(xlabel="epoch", ylabel="loss of the task")
         if len(self.lines_) <= 12:
             ax.legend(title="task")

@@ -37,39 +37,28 @@ def _inner_has(name):
 
 
 class _Adapter(BaseEstimator):
-    """Base of both forms: the tags and the fit of the estimator inside."""
-
     def __sklearn_tags__(self):
         return get_tags(self.estimator)
 
     def _fit(self, X, y, sample_weight):
         self.estimator_ = clone(self.estimator)
-        weights = {}
-        if sample_weight is not None:
-            if not has_fit_parameter(self.estimator_, "sample_weight"):
-                raise ValueError(
-                    f"{type(self.estimator).__name__} takes no sample_weight; fit without it."
-                )
-            weights = {"sample_weight": sample_weight}
-        self.estimator_.fit(X, y, **weights)
+        if sample_weight is None:
+            self.estimator_.fit(X, y)
+        elif has_fit_parameter(self.estimator_, "sample_weight"):
+            self.estimator_.fit(X, y, sample_weight=sample_weight)
+        else:
+            name = type(self.estimator).__name__
+            raise ValueError(f"{name} takes no sample_weight; fit without it.")
         return self
 
 
 class WideModel(_Adapter):
-    """An estimator of several outputs: one column of y for each task of the group.
-
-    ``fit`` leaves out rows with missing labels.
-
-    Parameters
-    ----------
-    estimator : estimator
-    """
+    """An estimator of several outputs, fitted to the rows that have all labels of the group."""
 
     def __init__(self, estimator):
         self.estimator = estimator
 
     def fit(self, X, y, sample_weight=None):
-        """Train on the complete rows; y is a DataFrame."""
         complete = y.notna().all(axis=1).to_numpy()
         names = y.columns.tolist()
         if not complete.any():
@@ -107,7 +96,6 @@ class WideModel(_Adapter):
 
     @property
     def classes_per_task_(self):
-        """Classes by task."""
         classes = self.estimator_.classes_
         if not isinstance(classes, list):
             n_tasks = len(self.tasks_)
@@ -116,14 +104,7 @@ class WideModel(_Adapter):
 
 
 class LongModel(_Adapter):
-    """An estimator of one output, which gets an indicator of each task, or no task at all.
-
-    Parameters
-    ----------
-    estimator : estimator
-    task_id : as in the estimators
-    task_encoding : {"onehot", "drop"}
-    """
+    """An estimator of one output, which gets an indicator of each task, or no task at all."""
 
     def __init__(self, estimator, task_id, task_encoding):
         self.estimator = estimator
@@ -131,7 +112,6 @@ class LongModel(_Adapter):
         self.task_encoding = task_encoding
 
     def fit(self, X, y, sample_weight=None):
-        """Train on the rows of the group."""
         self.tasks_ = None
         return self._fit(self._encoded(X), y, sample_weight)
 
@@ -154,15 +134,12 @@ class LongModel(_Adapter):
         return rest.assign(**dict(zip(names, indicators.T, strict=True)))
 
     def predict(self, X):
-        """Predict rows of tasks of the group."""
         return self.estimator_.predict(self._encoded(X))
 
     @available_if(_inner_has("predict_proba"))
     def predict_proba(self, X):
-        """Predict probabilities of rows of tasks of the group."""
         return self.estimator_.predict_proba(self._encoded(X))
 
     @property
     def classes_(self):
-        """Classes of the estimator inside."""
         return self.estimator_.classes_

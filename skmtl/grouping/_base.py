@@ -1,12 +1,12 @@
-"""The base of `TaskGrouper`: methods of a fitted grouper, all answered by its trained groups."""
+"""The base of `TaskGrouper`: what a fitted grouper predicts and reports."""
 
-from abc import ABCMeta, abstractmethod
-
+import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmtl._data.columns import as_table
+from skmtl.grouping._gain_tables import gain_table, parse_groups
 
 
 def _inner_has(name):
@@ -18,20 +18,12 @@ def _inner_has(name):
     return check
 
 
-class BaseGrouper(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseGrouper(MetaEstimatorMixin, BaseEstimator):
     """Predict and report with trained groups.
 
-    A subclass returns the estimator in `_estimator` and test data in `_data`; its ``fit`` sets
-    `estimators_`, a list, and `_trained`, a `TrainedGroups`.
+    A subclass has the parameters and attributes of `TaskGrouper`, returns the estimator in
+    `_estimator` and test data in `_data`; its ``fit`` sets `_models`, the result of `train_groups`.
     """
-
-    @abstractmethod
-    def _estimator(self):
-        """Return the estimator that is trained for every group."""
-
-    @abstractmethod
-    def _data(self, X, y, sample_weight):
-        """Return checked data, a `WideData` or `LongData`."""
 
     def _table(self, X):
         check_is_fitted(self, "estimators_")
@@ -53,7 +45,7 @@ class BaseGrouper(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
             In wide form one column for each task, a DataFrame if y was one.
         """
         table = self._table(X)
-        return self._trained.models.predict(table)
+        return self._models.predict(table)
 
     @available_if(_inner_has("predict_proba"))
     def predict_proba(self, X):
@@ -67,23 +59,22 @@ class BaseGrouper(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         dict or ndarray of shape (n, n_classes)
-            In wide form a dict of arrays by task; in long form an array in the order of
-            ``classes_``.
+            In wide form a dict by task; in long form an array in the order of ``classes_``.
         """
         table = self._table(X)
-        return self._trained.models.predict_proba(table)
+        return self._models.predict_proba(table)
 
     @property
     def classes_(self):
         """Sorted classes; in wide form a dict of them by task."""
         check_is_fitted(self, "estimators_")
-        return self._trained.models.classes
+        return self._models.classes
 
     @property
     def task_types_(self):
         """Types of the tasks of wide form, with an estimator of this package."""
         check_is_fitted(self, "estimators_")
-        return self._trained.models.task_types
+        return self._models.task_types
 
     def score(self, X, y, sample_weight=None):
         """Compute the coefficient of determination, or the accuracy of classes.
@@ -103,30 +94,32 @@ class BaseGrouper(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
             In wide form the mean over tasks, each over the rows that have its label.
         """
         predicted = self.predict(X)
-        return self._trained.models.score(y, predicted, sample_weight)
+        return self._models.score(y, predicted, sample_weight)
 
     def report(self, X, y, sample_weight=None):
         """Compare the groups with each task alone and with all together, on rows not seen in fit.
 
         Parameters
         ----------
-        X : DataFrame or array of shape (n, n_columns)
+        X, y, sample_weight : as for `score`
             Test rows.
-        y : array-like of shape (n,) or (n, n_tasks)
-            Their labels.
-        sample_weight : array-like of shape (n,), optional
-            Weights of the rows.
 
         Returns
         -------
         DataFrame
             One row per task: the scores ``alone``, ``together`` and ``chosen`` (greater is better:
             errors have a minus sign), the ``gain`` of the chosen group over the task alone, its
-            ``estimated`` gain, and the ``group``. ``attrs["seconds"]`` is the time spent on gains,
-            selection and training.
+            ``estimated`` gain, and the ``group``. ``attrs["seconds"]`` is `seconds_`.
         """
         check_is_fitted(self, "estimators_")
-        table = self._trained.report(self._data(X, y, sample_weight), self.scoring)
+        data = self._data(X, y, sample_weight)
+        table = self._models.compare(data, self.scoring)
+        groups = self.assignment_[data.tasks].to_list()
+        table["estimated"] = [
+            self.gains_[task].iloc[self.gains_.index.get_loc(group)]
+            for task, group in zip(data.tasks, groups, strict=True)
+        ]
+        table["group"] = groups
         table.attrs["seconds"] = self.seconds_.to_dict()
         return table
 
@@ -136,7 +129,7 @@ class BaseGrouper(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         groups : list of tuple
-            Groups by the labels of their tasks, which may be any in `metadata`.
+            Groups of task labels.
 
         Returns
         -------
@@ -144,4 +137,14 @@ class BaseGrouper(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
             One row for each group.
         """
         check_is_fitted(self, "estimators_")
-        return self._trained.gains.predict(groups, self.metadata)
+        if self.gain_model_ is None:
+            raise ValueError(
+                f"the gain estimator {self.gains_method_!r} has no model that predicts gains; fit "
+                "with gains='mtgnet'."
+            )
+        tasks, values = self.tasks_, None
+        if self.metadata is not None:
+            tasks = tasks.append(self.metadata.index.difference(tasks, sort=False))
+            values = self.metadata.loc[tasks].to_numpy(dtype=np.float64)
+        array = parse_groups(groups, tasks)
+        return gain_table(array, self.gain_model_.predict(array, metadata=values), tasks)

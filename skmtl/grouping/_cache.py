@@ -1,4 +1,4 @@
-"""Scores of trained groups on disk, so that an interrupted fit goes on where it stopped."""
+"""Scores of trained groups on disk, so that an interrupted fit continues where it stopped."""
 
 import json
 import os
@@ -35,19 +35,7 @@ def _digest(content):
 
 
 class GroupCache:
-    """Store the scores of each group in a file, and in another what they depend on.
-
-    Parameters
-    ----------
-    folder : path
-    identity : dict of str to str
-        Digests of everything that the results depend on, by the keys of `cache_identity`.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds results with another identity.
-    """
+    """Store the scores of each group in a file; refuse a folder of another `cache_identity`."""
 
     def __init__(self, folder, identity):
         self.folder = Path(folder)
@@ -55,9 +43,8 @@ class GroupCache:
         path = self.folder / "identity.json"
         if not path.exists():
             if any(self.folder.glob("group_*.json")):
-                raise ValueError(
-                    f"cache_dir={str(folder)!r} does not say what its results belong to."
-                )
+                name = repr(str(folder))
+                raise ValueError(f"cache_dir={name} does not say what its results belong to.")
             self._write(path, identity)
             return
         stored = json.loads(path.read_text())

@@ -27,113 +27,82 @@ def group_data(X, y, sample_weight, task_id):
     return WideData(X, y, sample_weight)
 
 
-def validation_splits(data, cv, seed):
-    """Return pairs of training and validation rows, all of which have labels of every task."""
-    splits = data.splits(cv, seed)
-    empty = [np.flatnonzero(data.n_labels(rows) == 0) for split in splits for rows in split]
-    empty = np.unique(np.concatenate(empty))
-    if len(empty):
-        raise ValueError(
-            f"cv leaves these tasks without any training or validation label: "
-            f"{data.tasks[empty][:20].tolist()}. Use fewer folds, or drop the tasks."
-        )
-    return splits
+class _Data:
+    """Base of both forms: `part` returns the rows of a group, `n_labels` counts its labels."""
+
+    def __init__(self, X, y, sample_weight):
+        self.X = as_table(X)
+        check_consistent_length(self.X, y)
+        self.weights = sample_weight
+        if sample_weight is not None:
+            self.weights = _check_sample_weight(sample_weight, self.X)
+
+    def splits(self, cv, seed):
+        """Return pairs of training and validation rows, all of which have labels of every task."""
+        by_task, shuffle, folds = (self.task_id,), TaskShuffleSplit, TaskKFold
+        if self.task_id is None:
+            by_task, shuffle, folds = (), ShuffleSplit, KFold
+        if cv is None:
+            cv = shuffle(*by_task, 1, test_size=_VALIDATION_SHARE, random_state=seed)
+        elif isinstance(cv, (int, np.integer)):
+            cv = folds(*by_task, int(cv), shuffle=True, random_state=seed)
+        splits = list(check_cv(cv).split(self.X, self.y))
+        empty = [np.flatnonzero(self.n_labels(rows) == 0) for split in splits for rows in split]
+        empty = np.unique(np.concatenate(empty))
+        if len(empty):
+            raise ValueError(
+                f"cv leaves these tasks without any training or validation label: "
+                f"{self.tasks[empty][:20].tolist()}. Use fewer folds, or drop the tasks."
+            )
+        return splits
+
+    def _rows(self, rows, y):
+        weights = None if self.weights is None else self.weights[rows]
+        return _safe_indexing(self.X, rows), _safe_indexing(y, rows), weights
 
 
-def _weights(sample_weight, X):
-    return None if sample_weight is None else _check_sample_weight(sample_weight, X)
-
-
-class WideData:
-    """Data in wide form: a row is an example of every task, and y has a column for each.
-
-    Attributes
-    ----------
-    tasks : Index
-    from_frame : bool
-        Whether y was a DataFrame.
-    """
+class WideData(_Data):
+    """Data in wide form: a row is an example of every task, and y has a column for each."""
 
     task_id = None
 
     def __init__(self, X, y, sample_weight=None):
-        self.X = as_table(X)
-        check_consistent_length(self.X, y)
+        super().__init__(X, y, sample_weight)
         y = as_labels(y)
         self.from_frame = isinstance(y, pd.DataFrame)
         self.y = labels_frame(y, None, self.from_frame)
         check_finite(self.y)
-        self.weights = _weights(sample_weight, self.X)
         self.tasks = self.y.columns
         empty = self.tasks[self.y.isna().all(axis=0)].tolist()
         if empty:
             raise ValueError(f"these columns of y have no label at all: {empty[:20]}. Drop them.")
 
     def part(self, group, rows=None):
-        """Return the rows with a label of any task of a group, and its columns of y.
-
-        Parameters
-        ----------
-        group : ndarray of shape (n_tasks,) of bool
-        rows : ndarray of int, optional
-            All by default.
-
-        Returns
-        -------
-        X, y, sample_weight
-        """
+        """Return X, y and weights of the rows with a label of any task of a boolean group."""
         y = self.y.iloc[:, np.flatnonzero(group)]
         rows = np.arange(len(y)) if rows is None else rows
-        rows = rows[y.iloc[rows].notna().any(axis=1).to_numpy()]
-        weights = None if self.weights is None else self.weights[rows]
-        return _safe_indexing(self.X, rows), y.iloc[rows], weights
-
-    def splits(self, cv, seed):
-        """Return training and validation rows, a list of pairs."""
-        if cv is None:
-            cv = ShuffleSplit(1, test_size=_VALIDATION_SHARE, random_state=seed)
-        elif isinstance(cv, (int, np.integer)):
-            cv = KFold(cv, shuffle=True, random_state=seed)
-        return list(check_cv(cv).split(self.X, self.y))
+        return self._rows(rows[y.iloc[rows].notna().any(axis=1).to_numpy()], y)
 
     def n_labels(self, rows):
         """Return the number of labels of each task in rows."""
         return self.y.iloc[rows].notna().sum().to_numpy()
 
 
-class LongData:
-    """Data in long form: a row is an example of one task, which a column of X names.
-
-    Attributes
-    ----------
-    tasks : Index
-    """
+class LongData(_Data):
+    """Data in long form: a row is an example of one task, which a column of X names."""
 
     from_frame = False
 
     def __init__(self, X, y, sample_weight, task_id):
-        self.X = as_table(X)
-        check_consistent_length(self.X, y)
-        self.y = y
-        self.weights = _weights(sample_weight, self.X)
-        self.task_id = task_id
+        super().__init__(X, y, sample_weight)
+        self.y, self.task_id = y, task_id
         labels = labels_of(self.X, find_columns(self.X, task_id, "task_id"))
         self.codes, self.tasks = encode(labels)
 
     def part(self, group, rows=None):
-        """Return the rows of the tasks of a group; see `WideData`."""
+        """Return X, y and weights of the rows of the tasks of a boolean group."""
         rows = np.arange(len(self.codes)) if rows is None else rows
-        rows = rows[group[self.codes[rows]]]
-        weights = None if self.weights is None else self.weights[rows]
-        return _safe_indexing(self.X, rows), _safe_indexing(self.y, rows), weights
-
-    def splits(self, cv, seed):
-        """Return training and validation rows, a list of pairs."""
-        if cv is None:
-            cv = TaskShuffleSplit(self.task_id, 1, test_size=_VALIDATION_SHARE, random_state=seed)
-        elif isinstance(cv, (int, np.integer)):
-            cv = TaskKFold(self.task_id, int(cv), shuffle=True, random_state=seed)
-        return list(check_cv(cv).split(self.X, self.y))
+        return self._rows(rows[group[self.codes[rows]]], self.y)
 
     def n_labels(self, rows):
         """Return the number of rows of each task among rows."""

@@ -1,13 +1,26 @@
-"""`estimate_gains`: a gain table, by any gain estimator, from a procedure that measures gains."""
+"""Estimation of gains: `estimate_gains` for any procedure, and for what a `TaskGrouper` trains."""
 
+import time
+from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from skmtl.grouping._gain_tables import default_candidates, gain_table
+from skmtl.grouping._gain_tables import (
+    check_every_task,
+    check_gains,
+    default_candidates,
+    gain_table,
+    gains_of,
+    parse_groups,
+)
 from skmtl.grouping.gains import GainContext, Measurements, get_gain_estimator
+
+# candidates up to which "auto" may train all of them
+_MAX_EXHAUSTIVE = 4095
 
 
 def estimate_gains(
@@ -35,8 +48,8 @@ def estimate_gains(
         Number of tasks, at least 2.
     method : str, GainEstimator or callable, default="mtgnet"
         "mtgnet" (`MTGNet`), "exhaustive" (`Exhaustive`), "hoa" (`HighOrder`), "tag" (`Affinity`) or
-        "random" (`Random`); such an object with its own parameters, or one of your own; or a
-        function of the measurements and the candidates that returns a gain for each task in each.
+        "random" (`Random`); an object; or a function of the measurements and the candidates that
+        returns their gains.
     candidates : array-like of shape (n, n_tasks) of bool, optional
         Groups that may be selected. By default all groups of up to 11 tasks; of more tasks each
         alone, all pairs, all together, and groups drawn at random, 3,000 in total or twice the
@@ -53,16 +66,10 @@ def estimate_gains(
     Returns
     -------
     gains : DataFrame of shape (n, n_tasks)
-        One row for each candidate, in their order; tasks are numbered from 0, and the index holds
-        tuples of them. NaN where a task is not in the group. A method may leave out groups of
-        which it says nothing, as `Affinity` does with groups of one task.
+        One row for each candidate, in their order; the index holds tuples of tasks, numbered from
+        0. NaN where a task is not in the group. `Affinity` leaves out groups of one task.
     measured : Series of length n
         If `return_measured` is True: whether the gains of a row are measured.
-
-    Raises
-    ------
-    ValueError
-        If a parameter cannot be used, or the procedure returns anything but gains.
 
     See Also
     --------
@@ -92,18 +99,13 @@ def estimate_gains(
         candidates = default_candidates(n_tasks, generator)
     else:
         candidates = _check_candidates(candidates, n_tasks)
-    measurements = Measurements(procedure, n_tasks)
     context = GainContext(generator, affinity=affinity, metadata=metadata)
-    estimate = estimator.estimate(measurements, candidates, context=context)
-    table = gain_table(estimate.candidates, estimate.gains, pd.RangeIndex(n_tasks, name="task"))
-    if not return_measured:
-        return table
-    known = measurements.known(estimate.candidates)
-    return table, pd.Series(known, index=table.index, name="measured")
+    tasks = pd.RangeIndex(n_tasks, name="task")
+    table, measured, _ = _estimate(estimator, procedure, candidates, tasks, context)
+    return (table, measured) if return_measured else table
 
 
 def _check_candidates(candidates, n_tasks):
-    """Return the caller's candidates as a checked array."""
     candidates = np.asarray(candidates)
     if candidates.dtype != np.bool_ or candidates.ndim != 2 or candidates.shape[1] != n_tasks:
         raise ValueError(
@@ -112,9 +114,109 @@ def _check_candidates(candidates, n_tasks):
         )
     if not candidates.any(axis=1).all():
         raise ValueError("candidates has a row without any task.")
-    if not candidates.any(axis=0).all():
-        missing = np.flatnonzero(~candidates.any(axis=0)).tolist()
-        raise ValueError(f"these tasks are in none of the candidates: {missing}.")
+    check_every_task(candidates, pd.RangeIndex(n_tasks), "candidates")
     if len(np.unique(candidates, axis=0)) < len(candidates):
         raise ValueError("candidates has the same group twice.")
     return candidates
+
+
+def _estimate(estimator, procedure, candidates, tasks, context):
+    """Return the gain table, whether each of its rows was measured, and a model or None."""
+    measurements = Measurements(procedure, len(tasks))
+    estimate = estimator.estimate(measurements, candidates, context=context)
+    table = gain_table(estimate.candidates, estimate.gains, tasks)
+    known = measurements.known(estimate.candidates)
+    return table, pd.Series(known, index=table.index, name="measured"), estimate.model
+
+
+@dataclass
+class TrainedGains:
+    """Gains of the candidates of a `TaskGrouper`, which documents them as its attributes."""
+
+    gains: pd.DataFrame
+    measured: pd.Series
+    method: str
+    n_procedures: int
+    model: Any = None
+    affinity: pd.DataFrame | None = None
+
+
+def candidate_groups(candidates, tasks, generator):
+    """Return groups of labels as a boolean array; all groups or a sample of them by default."""
+    if candidates is None:
+        return default_candidates(len(tasks), generator)
+    candidates = parse_groups(list(candidates), tasks)
+    check_every_task(candidates, tasks, "candidates")
+    return np.unique(candidates, axis=0)
+
+
+def estimate_with_trainer(
+    method, trainer, candidates, generator, *, max_groups=None, metadata=None, time_budget=60.0
+):
+    """Estimate the gains of candidates by groups that a trainer trains."""
+    tasks = trainer.data.tasks
+    if isinstance(method, str) and method == "auto":
+        method = _choose(trainer, candidates, time_budget)
+    estimator = get_gain_estimator(method)
+    affinity = trainer.affinity() if estimator.needs_affinity else None
+    first = estimator.first_groups(candidates)
+    if len(first):
+        trainer.scores(first)
+
+    def procedure(groups):
+        base = np.diag(trainer.scores(np.eye(len(tasks), dtype=bool)))
+        return gains_of(trainer.scores(groups), base)
+
+    context = GainContext(
+        generator,
+        affinity=None if affinity is None else affinity.loc[tasks, tasks].to_numpy(),
+        metadata=_metadata_values(metadata, tasks),
+        max_groups=max_groups,
+    )
+    table, measured, model = _estimate(estimator, procedure, candidates, tasks, context)
+    name = method if isinstance(method, str) else type(method).__name__
+    n_procedures = trainer.n_groups + int(estimator.needs_affinity)
+    return TrainedGains(table, measured, name, n_procedures, model, affinity)
+
+
+def _choose(trainer, candidates, time_budget):
+    """Choose to train all candidates if that fits into the time budget, else MTG-Net.
+
+    The time is extrapolated from each task alone and all tasks together.
+    """
+    n_tasks = candidates.shape[1]
+    if len(candidates) > _MAX_EXHAUSTIVE:
+        return "mtgnet"
+    started, before = time.perf_counter(), trainer.n_trained
+    trainer.scores(np.eye(n_tasks, dtype=bool))
+    alone = time.perf_counter()
+    trainer.scores(np.ones((1, n_tasks), dtype=bool))
+    together = time.perf_counter()
+    if trainer.n_trained == before:
+        # everything was in the cache: an interrupted fit goes on as it began
+        return "exhaustive"
+    each = max((alone - started) / n_tasks, (together - alone) / 2)
+    cost = each * get_gain_estimator("exhaustive").n_procedures(candidates)
+    return "exhaustive" if cost <= time_budget else "mtgnet"
+
+
+def _metadata_values(metadata, tasks):
+    if metadata is None:
+        return None
+    missing = tasks.difference(metadata.index).tolist()
+    if missing:
+        raise ValueError(f"metadata has no row for these tasks: {missing[:20]}.")
+    return metadata.loc[tasks].to_numpy(dtype=np.float64)
+
+
+def known_gains(table, tasks):
+    """Return a table of known gains with its columns in the order of the tasks."""
+    values, columns = check_gains(table)
+    if set(columns) != set(tasks):
+        raise ValueError(
+            f"the table of gains has the columns {columns[:20].tolist()}, but the tasks are "
+            f"{tasks[:20].tolist()}."
+        )
+    values = values[:, columns.get_indexer(tasks)]
+    gains = gain_table(~np.isnan(values), values, tasks)
+    return TrainedGains(gains, pd.Series(False, index=gains.index, name="measured"), "given", 0)

@@ -11,18 +11,7 @@ _N_CANDIDATES = 3000
 
 
 def check_gains(gains):
-    """Check a gain table.
-
-    Parameters
-    ----------
-    gains : DataFrame of shape (n_groups, n_tasks)
-
-    Returns
-    -------
-    values : ndarray of shape (n_groups, n_tasks)
-        NaN where the task is not in the group.
-    tasks : Index
-    """
+    """Check a gain table; return its values, NaN outside the groups, and the tasks."""
     if not isinstance(gains, pd.DataFrame):
         raise TypeError(
             "gains must be a DataFrame with one row a group and one column a task, NaN where the "
@@ -54,45 +43,22 @@ def label_group(members, tasks):
     return tuple(tasks[np.flatnonzero(members)].tolist())
 
 
-def group_index(groups, tasks):
-    """Return groups as an Index of tuples, which pandas must not spread over levels."""
-    labels = np.empty(len(groups), dtype=object)
-    for k, group in enumerate(groups):
-        labels[k] = label_group(group, tasks)
-    return pd.Index(labels, name="group", tupleize_cols=False)
+def check_every_task(groups, tasks, what):
+    """Refuse boolean groups that lack a task."""
+    missing = tasks[~groups.any(axis=0)].tolist()
+    if missing:
+        raise ValueError(f"these tasks are in none of the {what}: {missing[:20]}.")
 
 
 def gain_table(groups, values, tasks):
-    """Return a gain table made from arrays.
-
-    Parameters
-    ----------
-    groups : ndarray of shape (n, n_tasks) of bool
-    values : ndarray of shape (n, n_tasks)
-        Values outside the groups are ignored.
-    tasks : Index
-
-    Returns
-    -------
-    DataFrame
-    """
-    values = np.where(groups, values, np.nan)
-    return pd.DataFrame(values, index=group_index(groups, tasks), columns=tasks)
+    """Return a gain table of boolean groups and values, both of shape (n, n_tasks)."""
+    labels = [label_group(group, tasks) for group in groups]
+    index = pd.Index(labels, name="group", tupleize_cols=False)
+    return pd.DataFrame(np.where(groups, values, np.nan), index=index, columns=tasks)
 
 
 def all_groups(n_tasks, sizes=None):
-    """Return all groups of tasks, small ones first.
-
-    Parameters
-    ----------
-    n_tasks : int
-    sizes : iterable of int, optional
-        Sizes of the groups; every size by default.
-
-    Returns
-    -------
-    ndarray of shape (n, n_tasks) of bool
-    """
+    """Return all groups of the given sizes, small ones first, as a boolean array."""
     sizes = range(1, n_tasks + 1) if sizes is None else sizes
     rows = [group for size in sizes for group in combinations(range(n_tasks), size)]
     groups = np.zeros((len(rows), n_tasks), dtype=bool)
@@ -122,17 +88,7 @@ def default_candidates(n_tasks, generator):
 
 
 def parse_groups(groups, tasks):
-    """Return groups of labels as an array.
-
-    Parameters
-    ----------
-    groups : list of tuple
-    tasks : Index
-
-    Returns
-    -------
-    ndarray of shape (n, n_tasks) of bool
-    """
+    """Return groups of labels as a boolean array of shape (n, n_tasks)."""
     array = np.zeros((len(groups), len(tasks)), dtype=bool)
     for k, group in enumerate(groups):
         positions = tasks.get_indexer(pd.Index(list(group), tupleize_cols=False))
@@ -147,19 +103,17 @@ def parse_groups(groups, tasks):
     return array
 
 
+def gains_of(scores, alone):
+    """Return the improvement over training alone, relative to the score alone."""
+    # the difference itself where the score alone is 0
+    unit = np.where(alone == 0, 1.0, np.abs(alone))
+    return (scores - alone) / unit
+
+
 def mean_over_partners(by_pair, groups):
     """Return the mean over the partners of each task in a group; 0 for a task alone.
 
-    Parameters
-    ----------
-    by_pair : ndarray of shape (n_tasks, n_tasks)
-        Row: the task that gains; column: its partner. The diagonal is ignored.
-    groups : ndarray of shape (n, n_tasks) of bool
-
-    Returns
-    -------
-    ndarray of shape (n, n_tasks)
-        NaN outside the groups.
+    Rows of `by_pair` are tasks that gain, columns their partners; its diagonal is ignored.
     """
     by_pair = by_pair - np.diag(np.diag(by_pair))
     n_partners = np.maximum(groups.sum(axis=1, keepdims=True) - 1, 1)

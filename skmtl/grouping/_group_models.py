@@ -1,7 +1,5 @@
 """Fitted models of groups, and which of them serves each task."""
 
-from abc import ABC, abstractmethod
-
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
@@ -12,52 +10,75 @@ from skmtl._data.columns import find_columns
 from skmtl._data.task_ids import labels_of
 from skmtl._data.wide import labels_frame, wide_table
 from skmtl._sklearn_compat import _safe_indexing
-from skmtl.grouping._scores import scores_by_task
-from skmtl.metrics import _mean_task_score
+from skmtl.grouping._gain_tables import gains_of, parse_groups
+from skmtl.metrics import (
+    _mean_task_score,
+    mt_accuracy_scorer,
+    neg_mt_log_loss_scorer,
+    neg_mt_mse_scorer,
+    per_task_score,
+)
+
+
+def scores_by_task(model, X, y, scoring=None, sample_weight=None):
+    """Return a Series with the score of each task; greater is better."""
+    if scoring is not None:
+        return per_task_score(model, X, y, scoring=scoring, sample_weight=sample_weight)
+    types = None
+    if isinstance(y, pd.DataFrame):
+        types = getattr(model, "task_types_", None)
+    if types is None:
+        scorer = _class_scorer(model) if is_classifier(model) else neg_mt_mse_scorer
+        return per_task_score(model, X, y, scoring=scorer, sample_weight=sample_weight)
+    kinds = {kind == "regression" for kind in types.values()}
+    scorers = [neg_mt_mse_scorer] * (True in kinds) + [_class_scorer(model)] * (False in kinds)
+    return pd.concat(
+        [per_task_score(model, X, y, scoring=s, sample_weight=sample_weight) for s in scorers]
+    )
+
+
+def _class_scorer(model):
+    return neg_mt_log_loss_scorer if hasattr(model, "predict_proba") else mt_accuracy_scorer
+
+
+def train_groups(trainer, groups, assignment, compare=True):
+    """Train selected groups on all rows, and by default the models that a report compares with."""
+    data = trainer.data
+    selected, n_tasks = parse_groups(groups, data.tasks), len(data.tasks)
+    alone, together = np.eye(n_tasks, dtype=bool), np.ones((1, n_tasks), dtype=bool)
+    parts = [selected, alone, together] if compare else [selected]
+    distinct, rows = np.unique(np.concatenate(parts), axis=0, return_inverse=True)
+    models = trainer.models(distinct)
+    models = [models[row] for row in rows.reshape(-1)]
+    serving = [groups.index(group) for group in assignment]
+    trained = group_models(models[: len(groups)], serving, data)
+    if compare:
+        trained.references = {
+            "alone": group_models(models[len(groups) : -1], range(n_tasks), data),
+            "together": group_models(models[-1:], [0] * n_tasks, data),
+        }
+    return trained
 
 
 def group_models(estimators, serving, data):
     """Return the models of groups in the form of the data that they were trained on."""
-    if data.task_id is None:
-        return WideGroupModels(estimators, serving, data.tasks, data.from_frame)
-    return LongGroupModels(estimators, serving, data.tasks, data.task_id)
+    form = WideGroupModels if data.task_id is None else LongGroupModels
+    return form(estimators, serving, data)
 
 
-class GroupModels(ABC):
-    """Predict each task with the model of the group that serves it.
+class _GroupModels:
+    """Predict each task with the fitted estimator, numbered in `serving`, that serves it.
 
-    Parameters
-    ----------
-    estimators : list of estimator
-        Fitted, one for each group.
-    serving : ndarray of int of shape (n_tasks,)
-        Number of the estimator that serves each task.
-    tasks : Index
+    `references` are models "alone" and "together" to compare with, if they were trained.
     """
 
-    def __init__(self, estimators, serving, tasks):
-        self.estimators, self.serving, self.tasks = estimators, np.asarray(serving), tasks
+    def __init__(self, estimators, serving, data):
+        self.estimators, self.serving, self.tasks = estimators, np.asarray(serving), data.tasks
+        self.task_id, self.as_frame, self.references = data.task_id, data.from_frame, {}
 
     def of_task(self, task):
         """Return the estimator that serves a task."""
         return self.estimators[self.serving[self.tasks.get_loc(task)]]
-
-    @abstractmethod
-    def predict(self, table):
-        """Predict a table of features."""
-
-    @abstractmethod
-    def predict_proba(self, table):
-        """Predict the probabilities of classes."""
-
-    @property
-    @abstractmethod
-    def classes(self):
-        """Classes of the estimators."""
-
-    @abstractmethod
-    def score(self, y, predicted, sample_weight=None):
-        """Return the coefficient of determination, or the accuracy of classes."""
 
     @property
     def task_types(self):
@@ -69,28 +90,29 @@ class GroupModels(ABC):
         scores = []
         for t, task in enumerate(data.tasks):
             X, y, weights = data.part(np.arange(len(data.tasks)) == t)
-            model = self._for_scoring(task)
+            model = self.of_task(task)
+            if self.task_id is None:
+                model = _OneTask(model, task)
             score = scores_by_task(model, X, y, scoring, weights).iloc[0] if len(X) else np.nan
             scores.append(float(score))
         return scores
 
-    def _for_scoring(self, task):
-        return self.of_task(task)
+    def compare(self, data, scoring=None):
+        """Return scores and gain of each task of test data, compared with the references."""
+        if not self.references:
+            raise ValueError("report compares with models that compare=False has not trained.")
+        unseen = data.tasks.difference(self.tasks, sort=False).tolist()
+        if unseen:
+            raise ValueError(f"these tasks were not seen in fit: {unseen[:20]}.")
+        models = {**self.references, "chosen": self}
+        scores = {name: serving.task_scores(data, scoring) for name, serving in models.items()}
+        table = pd.DataFrame(scores, index=pd.Index(data.tasks, name="task"))
+        table["gain"] = gains_of(table["chosen"].to_numpy(), table["alone"].to_numpy())
+        return table
 
 
-class WideGroupModels(GroupModels):
-    """Models of wide form: each predicts a DataFrame with the columns of its group.
-
-    Parameters
-    ----------
-    estimators, serving, tasks : as in `GroupModels`
-    as_frame : bool
-        Whether predictions are a DataFrame.
-    """
-
-    def __init__(self, estimators, serving, tasks, as_frame):
-        super().__init__(estimators, serving, tasks)
-        self.as_frame = as_frame
+class WideGroupModels(_GroupModels):
+    """Models of wide form: each predicts a DataFrame with the columns of its group."""
 
     def _served(self):
         """Yield the estimators that serve any task, with the numbers of their tasks."""
@@ -137,23 +159,9 @@ class WideGroupModels(GroupModels):
             types = [kind] * len(self.tasks)
         return _mean_task_score(frame, predicted, types, sample_weight)
 
-    def _for_scoring(self, task):
-        return _OneTask(self.of_task(task), task)
 
-
-class LongGroupModels(GroupModels):
-    """Models of long form: each predicts rows of the tasks of its group.
-
-    Parameters
-    ----------
-    estimators, serving, tasks : as in `GroupModels`
-    task_id : as in the estimators
-        Columns with the task id.
-    """
-
-    def __init__(self, estimators, serving, tasks, task_id):
-        super().__init__(estimators, serving, tasks)
-        self.task_id = task_id
+class LongGroupModels(_GroupModels):
+    """Models of long form: each predicts rows of the tasks of its group."""
 
     def _served(self, table):
         """Yield estimators with the rows that they predict."""
@@ -168,15 +176,11 @@ class LongGroupModels(GroupModels):
 
     def predict(self, table):
         """Predict all rows."""
-        result = None
+        order, parts = [], []
         for model, rows in self._served(table):
-            predicted = np.asarray(model.predict(_safe_indexing(table, rows)))
-            if result is None:
-                result = np.empty((len(table), *predicted.shape[1:]), dtype=predicted.dtype)
-            if predicted.dtype.kind in "US" and predicted.dtype.itemsize > result.dtype.itemsize:
-                result = result.astype(predicted.dtype)
-            result[rows] = predicted
-        return result
+            order.append(rows)
+            parts.append(np.asarray(model.predict(_safe_indexing(table, rows))))
+        return np.concatenate(parts)[np.argsort(np.concatenate(order))]
 
     def predict_proba(self, table):
         """Predict probabilities of all rows, in the order of `classes`."""
@@ -211,16 +215,11 @@ class _OneTask:
 
     def __getattr__(self, name):
         value = getattr(self._model, name)
+        if name == "predict_proba":
+            return lambda X: {t: p for t, p in value(X).items() if t == self._task}
         if name in ("task_types_", "classes_per_task_"):
             return {task: v for task, v in value.items() if task == self._task}
         return value
 
     def predict(self, X):
-        """Predict one task, as a DataFrame."""
         return self._model.predict(X)[[self._task]]
-
-    @property
-    def predict_proba(self):
-        """Predict the probabilities of one task, a dict."""
-        predict = self._model.predict_proba
-        return lambda X: {t: p for t, p in predict(X).items() if t == self._task}

@@ -14,11 +14,15 @@ from skmtl._estimators.multi_task import MultiTaskRegressor
 from skmtl._sklearn_compat import HasMethods, Interval, StrOptions
 from skmtl.grouping._base import BaseGrouper
 from skmtl.grouping._data import group_data
-from skmtl.grouping._gains import Gains
-from skmtl.grouping._trained import train_groups
+from skmtl.grouping._estimate import candidate_groups, estimate_with_trainer, known_gains
+from skmtl.grouping._group_models import train_groups
 from skmtl.grouping._trainer import make_trainer
 from skmtl.grouping.gains import GAIN_ESTIMATORS, GainEstimator
 from skmtl.grouping.selection import assign_tasks, select_groups
+
+# parameters that are passed on
+_TRAINING = ("cv", "n_repeats", "task_encoding", "cache_dir", "scoring", "n_jobs", "max_members")
+_ESTIMATION = ("max_groups", "metadata", "time_budget")
 
 
 class TaskGrouper(BaseGrouper):
@@ -32,16 +36,16 @@ class TaskGrouper(BaseGrouper):
     ----------
     estimator : estimator, default=None
         One of this package, whose groups train in parallel, or any of scikit-learn; in wide form
-        one of several outputs, trained on the rows that have all labels of a group. By default a
-        :class:`skmtl.MultiTaskRegressor` with a shared bottom.
+        one of several outputs, trained on the rows that have all labels of a group. None is a
+        :class:`skmtl.MultiTaskRegressor`.
     max_groups : int, default=3
         Groups at most, from 1 to the number of tasks.
     gains : str, GainEstimator, callable or DataFrame, default="auto"
-        How gains are estimated: a :class:`~skmtl.grouping.GainEstimator` or its name.
-        "exhaustive" trains all groups; "hoa" trains all pairs and averages them; "tag" averages
-        affinities of one training, of estimators of this package; "mtgnet" learns actively;
-        "random" trains nothing. "auto" is "exhaustive" if that fits into `time_budget`, else
-        "mtgnet". Or a function, as in `estimate_gains`, or a table of known gains.
+        A :class:`~skmtl.grouping.GainEstimator` or its name, a function, as in `estimate_gains`, or
+        a table of known gains. "exhaustive" trains all groups; "hoa" trains all pairs and averages
+        them; "tag" averages affinities of one training, of estimators of this package; "mtgnet"
+        learns actively; "random" trains nothing. "auto" is "exhaustive" if that fits into
+        `time_budget`, else "mtgnet".
     selection : {"exact", "beam"}, default="exact"
         How groups are selected, see :func:`~skmtl.grouping.select_groups`.
     max_cost : float, default=None
@@ -49,12 +53,12 @@ class TaskGrouper(BaseGrouper):
     group_cost : callable, default=None
         Maps a group, a tuple of task labels, to its cost.
     candidates : list of tuple, default=None
-        Groups that may be selected, by the labels of their tasks. By default all groups of up to
-        11 tasks, or a random sample of the groups of more tasks.
+        Groups that may be selected. By default all groups of up to 11 tasks, or a random sample of
+        the groups of more tasks.
     cv : int, splitter or iterable, default=None
-        Validation rows, on which the gains are computed. They are the same for all groups; early
-        stopping uses other rows. By default a quarter of the rows, in long form of each task; an
-        int is a number of folds.
+        Validation rows, on which the gains of all groups are computed; early stopping uses other
+        rows. By default a quarter of the rows, in long form of each task; an int is a number of
+        folds.
     scoring : str or callable, default=None
         Score of a task, as for :func:`skmtl.metrics.per_task_score`. By default the squared error
         of numbers, and the log loss of classes, or their accuracy without ``predict_proba``.
@@ -68,13 +72,12 @@ class TaskGrouper(BaseGrouper):
     task_encoding : {"onehot", "drop"}, default="onehot"
         In long form, what replaces the task id for an estimator that is not of this package.
     metadata : DataFrame, default=None
-        Features of tasks, one row per task, for MTG-Net. If it has rows of new tasks,
-        `predict_gains` predicts their gains.
+        Features of tasks, one row per task, for MTG-Net. `predict_gains` predicts the gains of new
+        tasks in it.
     compare : bool, default=True
         Whether to train each task alone and all together as well, for `report`.
     cache_dir : path-like, default=None
-        Folder with the scores of every trained group, so that an interrupted ``fit`` goes on where
-        it stopped.
+        Folder with the scores of trained groups, so that an interrupted ``fit`` continues.
     n_jobs : int, default=None
         Processes that train groups in parallel.
     max_members : int or "auto", default="auto"
@@ -135,12 +138,9 @@ class TaskGrouper(BaseGrouper):
 
     References
     ----------
-    .. [1] X. Song, S. Zheng, W. Cao, J. Yu and J. Bian, "Efficient and effective multi-task
-       grouping via meta learning on task combinations", NeurIPS 2022.
-    .. [2] T. Standley, A. Zamir, D. Chen, L. Guibas, J. Malik and S. Savarese, "Which tasks should
-       be learned together in multi-task learning?", ICML 2020.
-    .. [3] C. Fifty, E. Amid, Z. Zhao, T. Yu, R. Anil and C. Finn, "Efficiently identifying task
-       groupings for multi-task learning", NeurIPS 2021.
+    .. [1] Song et al. (2022), see :class:`~skmtl.grouping.MTGNet`.
+    .. [2] Standley et al. (2020), see :class:`~skmtl.grouping.HighOrder`.
+    .. [3] Fifty et al. (2021), see :class:`~skmtl.grouping.Affinity`.
 
     Examples
     --------
@@ -158,12 +158,7 @@ class TaskGrouper(BaseGrouper):
     _parameter_constraints = {
         "estimator": [HasMethods(["fit", "predict"]), None],
         "max_groups": [Interval(Integral, None, None, closed="neither")],
-        "gains": [
-            StrOptions({"auto", *GAIN_ESTIMATORS}),
-            GainEstimator,
-            callable,
-            pd.DataFrame,
-        ],
+        "gains": [StrOptions({"auto", *GAIN_ESTIMATORS}), GainEstimator, callable, pd.DataFrame],
         "selection": [StrOptions({"exact", "beam"})],
         "max_cost": [Interval(Real, 0, None, closed="neither"), None],
         "group_cost": [callable, None],
@@ -239,7 +234,6 @@ class TaskGrouper(BaseGrouper):
         return tags
 
     def _estimator(self):
-        """Return the estimator, or the default one."""
         if self.estimator is not None:
             return self.estimator
         return MultiTaskRegressor(task_id=self.task_id)
@@ -270,8 +264,7 @@ class TaskGrouper(BaseGrouper):
         Raises
         ------
         ValueError
-            If there is only one task, or if the data, a parameter or `cache_dir` cannot be used;
-            the message says what to change.
+            If there is only one task, or if the data, a parameter or `cache_dir` cannot be used.
         """
         self._validate_params()
         if y is None:
@@ -280,29 +273,16 @@ class TaskGrouper(BaseGrouper):
         validate_data(self, data.X, reset=True, skip_check_array=True)
         self._check_tasks(data.tasks)
         generator = check_random_state(self.random_state)
-        gains = Gains(
-            self.gains,
-            candidates=self.candidates,
-            max_groups=self.max_groups,
-            metadata=self.metadata,
-            time_budget=self.time_budget,
-        )
-        candidates = gains.candidate_groups(data.tasks, generator)
-        trainer = make_trainer(
-            clone(self._estimator()),
-            data,
-            generator,
-            cv=self.cv,
-            n_repeats=self.n_repeats,
-            task_encoding=self.task_encoding,
-            cache_dir=self.cache_dir,
-            scoring=self.scoring,
-            n_jobs=self.n_jobs,
-            max_members=self.max_members,
-            show=bool(self.verbose),
-        )
+        known = isinstance(self.gains, pd.DataFrame)
+        candidates = None if known else candidate_groups(self.candidates, data.tasks, generator)
+        settings = {"show": bool(self.verbose)} | {name: getattr(self, name) for name in _TRAINING}
+        trainer = make_trainer(clone(self._estimator()), data, generator, **settings)
         started = time.perf_counter()
-        result = gains.estimate(trainer, candidates, generator)
+        if known:
+            result = known_gains(self.gains, data.tasks)
+        else:
+            settings = {name: getattr(self, name) for name in _ESTIMATION}
+            result = estimate_with_trainer(self.gains, trainer, candidates, generator, **settings)
         estimated, costs = time.perf_counter(), None
         if self.group_cost is not None:
             costs = [self.group_cost(group) for group in result.gains.index]
@@ -312,11 +292,11 @@ class TaskGrouper(BaseGrouper):
         # a group that serves no task need not be trained
         groups = [group for group in groups if group in set(assignment)]
         selected = time.perf_counter()
-        self._trained = train_groups(trainer, groups, assignment, result, self.compare)
+        self._models = train_groups(trainer, groups, assignment, self.compare)
         spent = np.diff([started, estimated, selected, time.perf_counter()])
         self.seconds_ = pd.Series(spent, index=["gains", "selection", "training"], name="seconds")
         self.tasks_, self.groups_, self.assignment_ = data.tasks, groups, assignment
-        self.estimators_ = self._trained.models.estimators
+        self.estimators_ = self._models.estimators
         self.gains_, self.measured_, self.gain_model_ = result.gains, result.measured, result.model
         self.gains_method_, self.n_procedures_ = result.method, result.n_procedures
         if result.affinity is not None:

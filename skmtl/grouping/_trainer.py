@@ -1,12 +1,14 @@
 """Training and scoring of groups: estimators of skmtl as members, others in `n_jobs` processes."""
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import joblib
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm.auto import tqdm
 
@@ -16,42 +18,27 @@ from skmtl._sklearn_compat import _set_random_states
 from skmtl.exceptions import UnlabelledRowsWarning
 from skmtl.grouping._adapters import adapt
 from skmtl.grouping._cache import GroupCache, cache_identity
-from skmtl.grouping._data import validation_splits
+from skmtl.grouping._data import LongData, WideData
 from skmtl.grouping._gain_tables import label_group
-from skmtl.grouping._scores import scores_by_task
+from skmtl.grouping._group_models import scores_by_task
 from skmtl.model_selection._memory import fits_in_block, members_in_memory
 from skmtl.model_selection._pipelines import digest
 
 
-@dataclass
-class Fit:
-    """One training of one group.
-
-    Attributes
-    ----------
-    group : ndarray of shape (n_tasks,) of bool
-    seed : int or None
-        Random state of the estimator; None keeps its own.
-    train, valid : ndarray of int or None
-        Rows; by default all rows train, and none validate.
-    """
+class Fit(NamedTuple):
+    """One training of a group, on all rows by default; a seed of None keeps the random state."""
 
     group: np.ndarray
     seed: int | None
     train: np.ndarray | None = None
     valid: np.ndarray | None = None
-    model: object = None
-    job: object = None
 
 
 def make_trainer(
     estimator, data, generator, *, cv, n_repeats, task_encoding, cache_dir=None, **settings
 ):
-    """Draw validation rows and seeds, and return the trainer of groups.
-
-    Parameters are those of `TaskGrouper`; `settings` are passed on to `GroupTrainer`.
-    """
-    splits = validation_splits(data, cv, generator.randint(np.iinfo(np.int32).max))
+    """Draw validation rows and seeds, and return a `GroupTrainer` with these settings."""
+    splits = data.splits(cv, generator.randint(np.iinfo(np.int32).max))
     seeds = generator.randint(np.iinfo(np.int32).max, size=n_repeats).tolist()
     if n_repeats == 1 and getattr(estimator, "random_state", None) is not None:
         # the estimator keeps its own random state
@@ -65,44 +52,27 @@ def make_trainer(
     return GroupTrainer(estimator, data, splits, seeds=seeds, cache=cache, **settings)
 
 
+@dataclass
 class GroupTrainer:
-    """Train groups of tasks, and score them on validation rows.
+    """Train groups of tasks, and score them on the validation rows of `splits`.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted to `data.part`.
-    data : WideData or LongData
-    splits : list of pairs of ndarray
-    seeds : list of int or None
-        Random states, one for each repeat.
-    scoring : as in `scores_by_task`
-    n_jobs : int or None
-    max_members : int or "auto"
-    cache : GroupCache or None
-    show : bool
-        Whether to show a progress bar, if the output is a terminal.
+    `seeds` are random states, one for each repeat; `show` shows a progress bar.
     """
 
-    def __init__(
-        self,
-        estimator,
-        data,
-        splits,
-        *,
-        seeds=(None,),
-        scoring=None,
-        n_jobs=None,
-        max_members="auto",
-        cache=None,
-        show=False,
-    ):
-        self.estimator, self.data, self.splits, self.seeds = estimator, data, splits, seeds
-        self.scoring, self.n_jobs, self.max_members = scoring, n_jobs, max_members
-        self.cache, self.show = cache, show
-        self.ours = isinstance(estimator, BaseMultiTaskEstimator)
-        self._scores = {}
-        self.n_trained = 0
+    estimator: BaseEstimator
+    data: WideData | LongData
+    splits: list
+    _: KW_ONLY
+    seeds: Sequence = (None,)
+    scoring: str | Callable | None = None
+    n_jobs: int | None = None
+    max_members: int | str = "auto"
+    cache: GroupCache | None = None
+    show: bool = False
+
+    def __post_init__(self):
+        self.ours = isinstance(self.estimator, BaseMultiTaskEstimator)
+        self._scores, self.n_trained = {}, 0
 
     def scores(self, groups):
         """Return the mean validation score of every task in groups, NaN outside them."""
@@ -202,9 +172,8 @@ class GroupTrainer:
         blocks = []
         for bucket in buckets.values():
             # fits of the same rows are adjacent
-            bucket = sorted(bucket, key=lambda fit: id(fit.train))
-            n_blocks = -(-len(bucket) // most)
-            cuts = np.linspace(0, len(bucket), n_blocks + 1).astype(int)
+            bucket.sort(key=lambda fit: id(fit.train))
+            cuts = np.linspace(0, len(bucket), -(-len(bucket) // most) + 1).astype(int)
             blocks += [bucket[a:b] for a, b in pairwise(cuts.tolist())]
         return blocks
 
@@ -226,34 +195,28 @@ def _run_apart(estimator, fits, settings, n_workers):
 def _run_together(estimator, fits, settings, n_workers):
     """Train fits as members of one module, as many at a time as memory holds."""
     data, scoring, keep = settings
+    models, buckets = [], {}
     for fit in fits:
-        fit.model = for_group(estimator, data.tasks, fit.group)
+        model = for_group(estimator, data.tasks, fit.group)
         if fit.seed is not None:
-            fit.model.set_params(random_state=fit.seed)
+            model.set_params(random_state=fit.seed)
         X, y, weights = data.part(fit.group, fit.train)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnlabelledRowsWarning)
-            fit.job = fit.model._job(X, y, weights)
-    buckets = {}
-    for fit in fits:
-        buckets.setdefault(digest(fit.job.key), []).append(fit)
+            job = model._job(X, y, weights)
+        models.append(model)
+        buckets.setdefault(digest(job.key), []).append(job)
     for bucket in buckets.values():
-        most = max(1, members_in_memory(bucket[0].job, n_workers) // len(bucket[0].job.seeds))
+        most = max(1, members_in_memory(bucket[0], n_workers) // len(bucket[0].seeds))
         for begin in range(0, len(bucket), most):
-            _train_together(bucket[begin : begin + most])
-    results = [fit.model if keep else _scores_of(fit.model, fit, data, scoring) for fit in fits]
-    for fit in fits:
-        fit.model = fit.job = None
-    return results
-
-
-def _train_together(fits):
-    jobs = [fit.job for fit in fits]
-    padding_jobs = []
-    if sum(len(job.seeds) for job in jobs) == 1 and len(jobs[0].tables.tasks) == 1:
-        # products of a single network for a single task are rounded differently than in a batch
-        padding_jobs = jobs
-    train_together(jobs, padding_jobs)
+            jobs, padding_jobs = bucket[begin : begin + most], []
+            if sum(len(job.seeds) for job in jobs) == 1 and len(jobs[0].tables.tasks) == 1:
+                # products of a single network for a single task are rounded differently in a batch
+                padding_jobs = jobs
+            train_together(jobs, padding_jobs)
+    if keep:
+        return models
+    return [_scores_of(model, fit, data, scoring) for model, fit in zip(models, fits, strict=True)]
 
 
 def for_group(estimator, tasks, group):

@@ -4,21 +4,19 @@ Labels may be missing. The functions take one column per task; scorers and `per_
 the tasks of an estimator, in long and in wide form.
 """
 
-from skmtl.metrics._classification import (
-    mt_accuracy_score,
-    mt_average_precision_score,
-    mt_log_loss,
-    mt_roc_auc_score,
-)
 from skmtl.metrics._estimators import _task_labels as _task_labels
 from skmtl.metrics._gain import transfer_gain
 from skmtl.metrics._hypervolume import hypervolume
 from skmtl.metrics._per_task import _mean_task_score as _mean_task_score
 from skmtl.metrics._per_task import per_task_score
-from skmtl.metrics._regression import (
+from skmtl.metrics._public import (
+    mt_accuracy_score,
+    mt_average_precision_score,
+    mt_log_loss,
     mt_mean_absolute_error,
     mt_mean_squared_error,
     mt_r2_score,
+    mt_roc_auc_score,
     mt_root_mean_squared_error,
 )
 from skmtl.metrics._scorers import (

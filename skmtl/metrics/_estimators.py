@@ -14,19 +14,9 @@ _WRAPPED = ("best_estimator_", "estimator_", "regressor_", "estimator", "regress
 
 
 def _task_labels(estimator, X):
-    """Return the task of each row.
+    """Return an Index with the task of each row; None if the tasks are not in X.
 
-    Parameters
-    ----------
-    estimator : estimator
-        It, or the estimator that it wraps (in a pipeline or a search), may have a parameter
-        `task_id`.
-    X : table
-
-    Returns
-    -------
-    Index or None
-        None if the tasks are not in X.
+    The estimator, or what it wraps (in a pipeline or a search), may have a parameter `task_id`.
     """
     chain = _chain(estimator)
     task_id = getattr(chain[-1], "task_id", None)
@@ -60,24 +50,11 @@ def _chain(estimator):
 
 
 def classes_by_task(estimator, y, y_pred):
-    """Return the classes and the kind of each task in wide form.
+    """Return the classes and the kind of each task in wide form, in the order of the columns of y.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Its `task_types_`, if there are any, are "regression" or other words by task. Its
-        `classes_per_task_` or `classes_` are a list or a dict of arrays, with None for
-        regression tasks, or one array.
-    y : table
-        Labels.
-    y_pred : as `predict` or `predict_proba` gives it
-
-    Returns
-    -------
-    classes : list or None
-        In the order of the columns of y; None if they are not known.
-    kinds : list of str
-        "regression" or "classification".
+    An estimator may have `task_types_` ("regression" or other words by task) and
+    `classes_per_task_` or `classes_` (one array, or a list or dict of arrays, None for regression
+    tasks). Classes are None if they are not known; kinds are "regression" or "classification".
     """
     truth = columns_of(y, "y")
     n_tasks = len(truth.values)

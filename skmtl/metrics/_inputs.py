@@ -18,18 +18,7 @@ class Columns(NamedTuple):
 
 
 def columns_of(table, what):
-    """Split a table into columns.
-
-    Parameters
-    ----------
-    table : array-like of shape (n,) or (n, T)
-    what : str
-        Name of the argument, for the errors.
-
-    Returns
-    -------
-    Columns
-    """
+    """Split a table of shape (n,) or (n, T) into `Columns`; errors name the argument `what`."""
     if isinstance(table, pd.DataFrame):
         check_unique_columns(table, what)
         columns = Columns(table.columns, [_plain(column) for _, column in table.items()], True)
@@ -66,18 +55,7 @@ def _as_array(table, what):
 
 
 def in_order(columns, truth, what):
-    """Return columns in the order of the columns of `truth`, after checking their lengths.
-
-    Parameters
-    ----------
-    columns, truth : Columns
-    what : str
-        Name of the argument that `columns` come from, for the errors.
-
-    Returns
-    -------
-    list of ndarray
-    """
+    """Return arrays in the order of the columns of `truth`, after checking their lengths."""
     check_rows(truth, columns.values[0], what)
     if columns.is_table and truth.is_table:
         _check_names(list(truth.names), list(columns.names), what)
@@ -118,23 +96,10 @@ def shortened(names):
 
 
 def by_task(given, truth, what):
-    """Return one value for each task from a dict or a list.
+    """Return the names of the tasks, and one value for each from a dict or a list.
 
-    Parameters
-    ----------
-    given : dict or list
-        Keys of a dict are the names of the tasks, or their numbers.
-    truth : Columns
-        Labels.
-    what : str
-        Name of the argument, for the errors.
-
-    Returns
-    -------
-    names : Index or None
-        The names in `truth`, or else the keys.
-    values : list
-        None for tasks that are not in the dict.
+    Keys of a dict are the names of the tasks, or their numbers; values are None for tasks that are
+    not in it. Names come from `truth`, or else from the keys.
     """
     n_tasks = len(truth.values)
     if isinstance(given, dict):
@@ -157,21 +122,9 @@ def by_task(given, truth, what):
 
 
 def probabilities_of(y_pred, truth):
-    """Return the probabilities of each task.
+    """Return the names of the tasks, and the probabilities of each as `predict_proba` gives them.
 
-    Parameters
-    ----------
-    y_pred : dict, list or array-like
-        As `predict_proba` gives it.
-    truth : Columns
-        Labels.
-
-    Returns
-    -------
-    names : Index or None
-        Names of the tasks.
-    values : list of ndarray or None
-        Each (n, n_classes), or (n,) for the positive class; None for a missing task.
+    Each is (n, n_classes), or (n,) for the positive class; None for a missing task.
     """
     what = "y_pred"
     if isinstance(y_pred, dict) or _holds_arrays(y_pred):

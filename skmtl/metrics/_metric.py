@@ -3,7 +3,6 @@
 A metric takes parts (`skmtl.metrics._parts`); it knows neither tables nor estimators.
 """
 
-import inspect
 import warnings
 
 import numpy as np
@@ -15,20 +14,9 @@ from skmtl.metrics._inputs import shortened
 
 
 def evaluate(metric, tasks, parts, average, stacklevel=3):
-    """Return one number, or one for each task.
+    """Return one number, or a Series with one for each task.
 
-    Parameters
-    ----------
-    metric : Metric
-    tasks : Index
-    parts : list of TaskPart
-    average : {"macro", "micro", None}
-    stacklevel : int, default=3
-        Stack level of the warning, counted from the caller of this function.
-
-    Returns
-    -------
-    float or Series
+    `stacklevel` of the warning is counted from the caller of this function.
     """
     check_average(average)
     if average == "micro":
@@ -83,13 +71,8 @@ def scores_by_task(metric, tasks, parts):
 class Metric:
     """A metric that is a mean over labels, computed by a function of scikit-learn.
 
-    Parameters
-    ----------
-    title : str
-        Its name in messages.
-    function : callable
-        Called as ``function(y_true, y_pred, sample_weight=weight, **settings)``.
-    settings : dict
+    It is called as ``function(y_true, y_pred, sample_weight=weight, **settings)``; `title` is its
+    name in messages.
     """
 
     content = "numbers"  # kind of predictions
@@ -108,28 +91,25 @@ class Metric:
 
     def of_task(self, part):
         """Return the value for one task."""
-        return self._call(part.y_true, part.y_pred, part.weight)
+        return self._call(*self._labels(part), part.weight)
 
     def of_all(self, parts):
         """Return the value for all labels together; NaN if it is not defined."""
         if not parts:
             return np.nan
-        return self._call(
-            np.concatenate([part.y_true for part in parts]),
-            np.concatenate([part.y_pred for part in parts]),
-            joined_weights(parts),
-        )
+        labels = zip(*map(self._labels, parts), strict=True)
+        weight = None
+        if parts[0].weight is not None:
+            weight = np.concatenate([part.weight for part in parts])
+        return self._call(*map(np.concatenate, labels), weight)
+
+    def _labels(self, part):
+        """Return labels and predictions."""
+        return part.y_true, part.y_pred
 
     def _call(self, y_true, y_pred, weight):
         weights = {} if weight is None else {"sample_weight": weight}
         return float(self.function(y_true, y_pred, **weights, **self.settings))
-
-
-def joined_weights(parts):
-    """Return the weights of all labels, or None."""
-    if parts[0].weight is None:
-        return None
-    return np.concatenate([part.weight for part in parts])
 
 
 class R2(Metric):
@@ -169,17 +149,7 @@ class Accuracy(Metric):
     def __init__(self):
         super().__init__("accuracy", accuracy_score)
 
-    def of_task(self, part):
-        return self._call(*self._hits(part), part.weight)
-
-    def of_all(self, parts):
-        if not parts:
-            return np.nan
-        hits = [self._hits(part) for part in parts]
-        return self._call(*map(np.concatenate, zip(*hits, strict=True)), joined_weights(parts))
-
-    @staticmethod
-    def _hits(part):
+    def _labels(self, part):
         """Return labels and predictions as codes, so that 1, 1.0 and True are the same."""
         both = [part.y_true, part.y_pred]
         kinds = {pd.api.types.infer_dtype(values, skipna=False) for values in both}
@@ -206,8 +176,3 @@ class Function(Metric):
         if y_pred.ndim == 2 and y_pred.shape[1] == 2:
             y_pred = y_pred[:, 1]
         return super()._call(y_true, y_pred, weight)
-
-
-def takes_weights(function):
-    """Return whether a function has a parameter `sample_weight`."""
-    return "sample_weight" in inspect.signature(function).parameters

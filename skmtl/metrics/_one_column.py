@@ -17,18 +17,8 @@ from skmtl.metrics._probabilities import default_classes
 class Predictions:
     """Predictions of a multi-output estimator for a table; each method is called once.
 
-    Parameters
-    ----------
-    estimator : estimator
-    X : table
-    truth : Columns
-        Labels; predictions are put in the order of their columns.
-
-    Attributes
-    ----------
-    raw : as `predict` gives it
-    names : Index
-        Names of the tasks.
+    They are in the order of the columns of `truth`. `raw` is what `predict` gives, `names` an Index
+    of the tasks.
     """
 
     def __init__(self, estimator, X, truth):
@@ -70,15 +60,7 @@ def _classifies(method):
 class OneColumn:
     """An estimator that predicts one task.
 
-    Parameters
-    ----------
-    predictions : Predictions
-    column : int
-        Which task.
-    X : table
-        Rows of the table of `predictions`.
-    rows : ndarray
-        Their numbers.
+    X are rows of the table of `predictions`, `rows` their numbers.
     """
 
     def __init__(self, predictions, column, X, rows):
@@ -89,19 +71,9 @@ class OneColumn:
         self.classes_ = None  # regression
 
     def set_classes(self, classes, y_true):
-        """Make it a classifier.
+        """Make it a classifier of these classes, or of those that occur.
 
-        Parameters
-        ----------
-        classes : ndarray or None
-            If None, the classes that occur are used.
-        y_true : ndarray
-            Labels of the rows.
-
-        Returns
-        -------
-        ndarray
-            The labels with the type of the classes: 1 instead of 1.0.
+        Return the labels of the rows with the type of the classes: 1 instead of 1.0.
         """
         codes, seen = pd.factorize(y_true)
         if classes is None:

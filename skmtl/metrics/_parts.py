@@ -34,28 +34,15 @@ class TaskPart(NamedTuple):
 
 
 def wide_parts(y_true, y_pred, sample_weight, content, labels=None, chosen=None):
-    """Split tables that have one column per task.
+    """Return an Index of tasks and a `TaskPart` of each from tables with one column per task.
 
-    Parameters
-    ----------
-    y_true, y_pred, sample_weight, labels : as the public functions take them
-    content : {"numbers", "labels", "probabilities"}
-        Kind of predictions in `y_pred`.
-    chosen : collection of int, optional
-        Numbers of the columns to use; all if not given.
-
-    Returns
-    -------
-    tasks : Index
-    parts : list of TaskPart
-        One for each task, even if it has no label.
+    `content` is the kind of predictions: "numbers", "labels" or "probabilities"; `chosen` are the
+    numbers of the columns to use, by default all.
     """
     truth, predictions = _aligned(y_true, y_pred, content)
     chosen = np.array(range(len(truth.values)) if chosen is None else chosen, dtype=int)
     tasks = truth.names[chosen]
-    missing = [
-        task for task, t in zip(tasks.tolist(), chosen, strict=True) if predictions[t] is None
-    ]
+    missing = tasks[[predictions[t] is None for t in chosen]].tolist()
     if missing:
         raise ValueError(
             f"y_pred has no probabilities for the tasks {missing}; it needs an array for each "
@@ -66,39 +53,16 @@ def wide_parts(y_true, y_pred, sample_weight, content, labels=None, chosen=None)
     rows = np.arange(len(truth.values[0]))
     parts = []
     for position, (t, task) in enumerate(zip(chosen, tasks.tolist(), strict=True)):
-        parts.append(
-            _part(
-                content,
-                rows,
-                position=position,
-                task=task,
-                y_true=truth.values[t],
-                y_pred=predictions[t],
-                weight=weights[t],
-                classes=classes[t],
-            )
-        )
+        of_task = truth.values[t], predictions[t], weights[t], classes[t]
+        parts.append(_part(content, rows, position, task, *of_task))
     return tasks, parts
 
 
 def long_parts(labels, y_true, y_pred, sample_weight, content, classes=None):
-    """Split tables in which each row belongs to one task.
+    """Return an Index of tasks and parts of each task and output; each row belongs to one task.
 
-    Parameters
-    ----------
-    labels : Index of length n
-        The task of each row.
-    y_true, y_pred : array-like of shape (n,) or (n, n_outputs)
-    sample_weight : array-like of shape (n,) or None
-    content : {"numbers", "labels", "probabilities"}
-    classes : ndarray, optional
-        Shared by all tasks, in the order of the columns of `y_pred`.
-
-    Returns
-    -------
-    tasks : Index
-    parts : list of TaskPart
-        One for each task and output.
+    `labels` is the task of each row, `classes` are shared by all tasks, in the order of the columns
+    of `y_pred`.
     """
     truth, predictions = _aligned(y_true, y_pred, content)
     weights = weights_of(sample_weight, truth)
@@ -106,18 +70,7 @@ def long_parts(labels, y_true, y_pred, sample_weight, content, classes=None):
     parts = []
     for position, (task, rows) in enumerate(zip(tasks.tolist(), rows_of, strict=True)):
         for y_true, y_pred, weight in zip(truth.values, predictions, weights, strict=True):
-            parts.append(
-                _part(
-                    content,
-                    rows,
-                    position=position,
-                    task=task,
-                    y_true=y_true,
-                    y_pred=y_pred,
-                    weight=weight,
-                    classes=classes,
-                )
-            )
+            parts.append(_part(content, rows, position, task, y_true, y_pred, weight, classes))
     return tasks, parts
 
 
@@ -185,7 +138,7 @@ def tidy(values):
     return pd.Series(values, dtype=object).infer_objects().to_numpy()
 
 
-def _part(content, rows, *, position, task, y_true, y_pred, weight, classes):
+def _part(content, rows, position, task, y_true, y_pred, weight, classes):
     rows, weight = labelled(task, rows, y_true, weight)
     y_true, y_pred = tidy(y_true[rows]), y_pred[rows]
     if content == "labels":

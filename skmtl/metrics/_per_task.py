@@ -6,13 +6,12 @@ from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 
 from skmtl._sklearn_compat import _safe_indexing
-from skmtl.metrics._classification import ACCURACY
 from skmtl.metrics._estimators import _task_labels, classes_by_task
 from skmtl.metrics._inputs import columns_of, weights_of
 from skmtl.metrics._metric import evaluate
 from skmtl.metrics._one_column import OneColumn, Predictions
 from skmtl.metrics._parts import labelled, rows_by_task, tidy, wide_parts
-from skmtl.metrics._regression import R2_SCORE
+from skmtl.metrics._public import ACCURACY, R2_SCORE
 from skmtl.metrics._scorers import MultiTaskScorer, mt_accuracy_scorer, mt_r2_scorer
 
 
@@ -116,21 +115,13 @@ def _scores_by_kind(y_true, y_pred, kinds, sample_weight):
 def _mean_task_score(y_true, y_pred, kinds, sample_weight=None):
     """Return the mean over tasks of R2 (regression) or accuracy (classification).
 
-    Parameters
-    ----------
-    y_true, y_pred, sample_weight : as for `mt_r2_score`
-    kinds : list of str
-        "regression" or another word, for each column of `y_pred`.
-
-    Returns
-    -------
-    float
-        NaN if no task has a score.
+    `kinds` is "regression" or another word for each column of `y_pred`; NaN if no task has a score.
     """
-    if len(kinds) != len(columns_of(y_pred, "y_pred").values):
+    n_columns = len(columns_of(y_pred, "y_pred").values)
+    if len(kinds) != n_columns:
         raise ValueError(
-            f"y_pred has {len(columns_of(y_pred, 'y_pred').values)} column(s), but kinds has "
-            f"{len(kinds)} entries; it needs one for each task."
+            f"y_pred has {n_columns} column(s), but kinds has {len(kinds)} entries; it needs one "
+            "for each task."
         )
     if isinstance(y_true, pd.DataFrame) and isinstance(y_pred, pd.DataFrame):
         kind_of = dict(zip(y_pred.columns, kinds, strict=True))

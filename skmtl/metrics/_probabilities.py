@@ -9,12 +9,9 @@ from skmtl.metrics._metric import Metric
 
 
 def encoded(part):
-    """Return labels as column numbers of the probabilities, and the probabilities.
+    """Return labels as column numbers of the probabilities (n,), and the probabilities.
 
-    Returns
-    -------
-    codes : ndarray of shape (n,)
-    probabilities : ndarray of shape (n, n_classes), or (n,) for the second of two classes
+    These are (n, n_classes), or (n,) for the second of two classes.
     """
     probabilities = part.y_pred
     one_class = part.classes is not None and len(part.classes) == 1
@@ -54,13 +51,7 @@ def default_classes(seen, n_classes):
 
 
 def _narrowed(codes, probabilities):
-    """Leave out classes without labels, and rescale the other probabilities to sum to 1.
-
-    Returns
-    -------
-    codes : ndarray of shape (n,)
-    probabilities : ndarray of shape (n, n_present), or (n,) for the second of two classes
-    """
+    """Leave out classes without labels, and rescale the other probabilities to sum to 1."""
     if probabilities.ndim == 1:
         return codes, probabilities
     n_classes = probabilities.shape[1]

@@ -1,43 +1,25 @@
 """Scorers over tasks, for ``scoring=`` in scikit-learn's tools."""
 
+import inspect
+
 import numpy as np
 from sklearn import get_config
 from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest
 
-from skmtl.metrics._classification import (
-    ACCURACY,
-    AVERAGE_PRECISION,
-    LOG_LOSS,
-    ROC_AUC,
+from skmtl.metrics._estimators import _task_labels, classes_by_task
+from skmtl.metrics._metric import Function, check_average, evaluate
+from skmtl.metrics._parts import long_parts, wide_parts
+from skmtl.metrics._public import (
+    METRICS,
     mt_accuracy_score,
     mt_average_precision_score,
     mt_log_loss,
-    mt_roc_auc_score,
-)
-from skmtl.metrics._estimators import _task_labels, classes_by_task
-from skmtl.metrics._metric import Function, check_average, evaluate, takes_weights
-from skmtl.metrics._parts import long_parts, wide_parts
-from skmtl.metrics._regression import (
-    MAE,
-    MSE,
-    R2_SCORE,
-    RMSE,
     mt_mean_absolute_error,
     mt_mean_squared_error,
     mt_r2_score,
+    mt_roc_auc_score,
     mt_root_mean_squared_error,
 )
-
-_METRICS = {
-    mt_mean_squared_error: MSE,
-    mt_root_mean_squared_error: RMSE,
-    mt_mean_absolute_error: MAE,
-    mt_r2_score: R2_SCORE,
-    mt_accuracy_score: ACCURACY,
-    mt_roc_auc_score: ROC_AUC,
-    mt_average_precision_score: AVERAGE_PRECISION,
-    mt_log_loss: LOG_LOSS,
-}
 
 
 class MultiTaskScorer:
@@ -110,13 +92,13 @@ class MultiTaskScorer:
                 f"{self._metric.title} has no parameter sample_weight; leave the weights out, or "
                 "use a function that has one."
             )
-        content, title = self._metric.content, self._metric.title
+        content = self._metric.content
         response = "predict_proba" if content == "probabilities" else "predict"
         predict = getattr(estimator, response, None)
         if predict is None:
             raise AttributeError(
-                f"{title} needs {response}, which {type(estimator).__name__} does not have; use "
-                "another scorer or estimator."
+                f"{self._metric.title} needs {response}, which {type(estimator).__name__} does not "
+                "have; use another scorer or estimator."
             )
         labels = _task_labels(estimator, X)
         y_pred = predict(X)
@@ -133,26 +115,12 @@ class MultiTaskScorer:
 
     def _accept_sample_weight(self):
         """Return whether weights may be passed."""
-        return takes_weights(self._function)
+        return "sample_weight" in inspect.signature(self._function).parameters
 
     def set_score_request(self, *, sample_weight=UNCHANGED):
-        """Set whether metadata routing passes weights to this scorer.
+        """Set whether metadata routing passes weights to this scorer, as in scikit-learn.
 
-        Parameters
-        ----------
-        sample_weight : bool, str or None, default=UNCHANGED
-            As in scikit-learn: True or the name under which they are passed, False not to use
-            them, None to refuse them.
-
-        Returns
-        -------
-        self
-            The scorer itself is changed.
-
-        Raises
-        ------
-        RuntimeError
-            If metadata routing is not enabled.
+        True or the name under which they are passed, False not to use them, None to refuse them.
         """
         if not get_config()["enable_metadata_routing"]:
             raise RuntimeError(
@@ -164,12 +132,7 @@ class MultiTaskScorer:
         return self
 
     def get_metadata_routing(self):
-        """Return which metadata scikit-learn passes.
-
-        Returns
-        -------
-        MetadataRequest
-        """
+        """Return which metadata scikit-learn passes."""
         request = MetadataRequest(owner=self)
         if self._accept_sample_weight():
             request.score.add_request(param="sample_weight", alias=self._weight_request)
@@ -180,9 +143,8 @@ class MultiTaskScorer:
 
     def __repr__(self):
         name = getattr(self._function, "__name__", repr(self._function))
-        known = self._function in _METRICS
         options = {"average": self._average}
-        if not known:
+        if self._function not in METRICS:
             if not self._metric.greater_is_better:
                 options["greater_is_better"] = False
             if self._metric.content == "probabilities":
@@ -245,12 +207,12 @@ def make_mt_scorer(
             "a scorer returns one number: use average='macro' or 'micro', and per_task_score for "
             "one number per task."
         )
-    if metric in _METRICS:
+    if metric in METRICS:
         if settings or greater_is_better is not None or response_method is not None:
             raise ValueError(
                 f"a scorer of {metric.__name__} only takes average; leave the other arguments out."
             )
-        return MultiTaskScorer(metric, _METRICS[metric], average)
+        return MultiTaskScorer(metric, METRICS[metric], average)
     contents = {None: "labels", "predict": "labels", "predict_proba": "probabilities"}
     if response_method not in contents:
         raise ValueError(

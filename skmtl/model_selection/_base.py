@@ -105,12 +105,16 @@ class BaseTaskSplitter(BaseCrossValidator):
     def _masks(self, table, codes):
         """Generate two boolean arrays for each split: which rows train, and which test.
 
-        Parameters
-        ----------
-        table : DataFrame or ndarray
-        codes : ndarray of int
-            Number of the task of each row: 0, 1, ...
+        `codes` is the number of the task of each row: 0, 1, ...
         """
+
+
+def one_row_error():
+    """Return the error for a table in which no task can be split."""
+    return ValueError(
+        "every task has only one row, so that no task can be on both sides of a split. Use "
+        "LeaveTasksOut to test whole tasks, or check task_id."
+    )
 
 
 def positions_in_tasks(codes, order):

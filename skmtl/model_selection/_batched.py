@@ -1,8 +1,8 @@
 """Parameters and documentation of `BatchedGridSearchCV` and `BatchedRandomizedSearchCV`."""
 
+import inspect
 from numbers import Integral
 
-import numpy as np
 from sklearn.model_selection import (
     GridSearchCV,
     ParameterGrid,
@@ -10,14 +10,105 @@ from sklearn.model_selection import (
     RandomizedSearchCV,
 )
 
+from skmtl._docstrings import shared
 from skmtl._sklearn_compat import Interval, StrOptions
+from skmtl.model_selection._memory import MEMBERS_PER_CORE, MEMBERS_PER_GPU
 from skmtl.model_selection._search import BatchedSearch
-from skmtl.model_selection._search_docs import document
 
 _MAX_MEMBERS = {"max_members": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})]}
 
+_document = shared(
+    estimator="""
+estimator : estimator
+    An estimator of this package, or a Pipeline that ends in one; earlier steps are fitted once
+    for each fold.
+""",
+    within_a_run="""
+`learning_rate_init`, `alpha`, `weight_averaging`, `embedding_alpha`, `interaction_alpha` and
+`random_state` may differ within a run; candidates that differ in other parameters train in
+separate runs.
+""",
+    parameters=f"""
+scoring : str, callable, list, tuple or dict, default=None
+    One or several scorers, as in scikit-learn; None means the ``score`` of the estimator.
+n_jobs : int or None, default=None
+    Above 1 (or with such a ``joblib.parallel_config``), blocks of members run in this many
+    processes, or on the machines of a Dask or Ray cluster. Otherwise they run in
+    ``torch.get_num_threads()`` threads of this process, or in one on a GPU.
+refit : bool, str or callable, default=True
+    Whether to fit the best candidate on all rows; with several scorers, the name of the scorer
+    that determines it.
+cv : int, splitter, iterable or None, default=None
+    Splits, as in scikit-learn; None means 5 folds.
+verbose : int, default=0
+    1 shows a progress bar, if the output is a terminal.
+pre_dispatch : int or str, default="2*n_jobs"
+    Number of blocks that are dispatched in advance, with `n_jobs` above 1.
+error_score : "raise" or number, default=nan
+    Score of a fit that fails, for example because it diverges; other fits are not affected.
+return_train_score : bool, default=False
+    Whether `cv_results_` also has scores on training rows.
+max_members : int or "auto", default="auto"
+    Maximum number of members that train together. "auto" is {MEMBERS_PER_CORE} for each thread
+    or process on a CPU and {MEMBERS_PER_GPU:,} on a GPU, or fewer if half of the free memory does
+    not hold them.
+""",
+    attributes="""
+Attributes
+----------
+cv_results_ : dict of ndarray
+    Parameters, scores and times of all candidates, with scikit-learn's keys. The time of a
+    run is divided equally among its fits.
+best_estimator_ : estimator
+    Fitted on all rows, if `refit` is not False.
+best_params_ : dict
+    Parameters of the best candidate.
+best_score_ : float
+    Its mean score on the test rows of the folds.
+best_index_ : int
+    Its index in `cv_results_`.
+scorer_ : callable or dict
+    The scorers used.
+n_splits_ : int
+    Number of splits.
+refit_time_ : float
+    Seconds for the fit on all rows.
+multimetric_ : bool
+    Whether there are several scorers.
+""",
+    setting="""
+>>> from skmtl import MultiTaskHypernetRegressor
+>>> from skmtl.datasets import make_cubic
+>>> cubic = make_cubic(n_tasks=20, n_rows=10, random_state=0)
+>>> model = MultiTaskHypernetRegressor(
+...     task_id=cubic.task_id, metadata=cubic.metadata, max_iter=20, random_state=0
+... )
+""",
+)
 
-@document
+
+def _takes_max_members(cls):
+    """Give a search the constructor of the search of scikit-learn, and `max_members`."""
+    search = cls.__bases__[-1]
+
+    def __init__(self, *args, max_members="auto", **kwargs):
+        search.__init__(self, *args, **kwargs)
+        self.max_members = max_members
+
+    # scikit-learn reads the names of parameters from the signature
+    added = inspect.signature(__init__).parameters["max_members"]
+    signature = inspect.signature(search.__init__)
+    parameters = [*signature.parameters.values(), added]
+    parameters.sort(key=lambda parameter: parameter.name == "random_state")
+    __init__.__signature__ = signature.replace(parameters=parameters)
+    __init__.__qualname__ = f"{cls.__qualname__}.__init__"
+    cls.__init__ = __init__
+    cls._parameter_constraints = {**search._parameter_constraints, **_MAX_MEMBERS}
+    return cls
+
+
+@_takes_max_members
+@_document
 class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     """Grid search that trains all candidates and folds in batches.
 
@@ -26,17 +117,12 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
 
     Parameters
     ----------
-    estimator : estimator
-        An estimator of this package, or a Pipeline that ends in one; earlier steps are fitted once
-        for each fold.
+    {estimator}
     param_grid : dict or list of dict
-        Values to try. `learning_rate_init`, `alpha`, `weight_averaging`, `embedding_alpha`,
-        `interaction_alpha` and `random_state` may differ within a run; candidates that differ in
-        other parameters train in separate runs.
+        Values to try.
+        {within_a_run}
     {parameters}
 
-    Attributes
-    ----------
     {attributes}
 
     See Also
@@ -51,54 +137,19 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
 
     Examples
     --------
-    >>> from skmtl import MultiTaskHypernetRegressor
-    >>> from skmtl.datasets import make_cubic
     >>> from skmtl.model_selection import BatchedGridSearchCV
-    >>> cubic = make_cubic(n_tasks=20, n_rows=10, random_state=0)
-    >>> model = MultiTaskHypernetRegressor(
-    ...     task_id=cubic.task_id, metadata=cubic.metadata, max_iter=20, random_state=0
-    ... )
+    {setting}
     >>> search = BatchedGridSearchCV(model, {"learning_rate_init": [1e-3, 1e-2]}, cv=3)
     >>> search.fit(cubic.data, cubic.target).best_params_
     {'learning_rate_init': 0.01}
     """
 
-    _parameter_constraints = {**GridSearchCV._parameter_constraints, **_MAX_MEMBERS}
-
-    def __init__(
-        self,
-        estimator,
-        param_grid,
-        *,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        error_score=np.nan,
-        return_train_score=False,
-        max_members="auto",
-    ):
-        super().__init__(
-            estimator,
-            param_grid,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self.max_members = max_members
-
     def _candidates(self):
         return ParameterGrid(self.param_grid)
 
 
-@document
+@_takes_max_members
+@_document
 class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
     """Randomized search that trains all candidates and folds in batches.
 
@@ -106,21 +157,16 @@ class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
 
     Parameters
     ----------
-    estimator : estimator
-        An estimator of this package, or a Pipeline that ends in one; earlier steps are fitted once
-        for each fold.
+    {estimator}
     param_distributions : dict or list of dict
-        Lists of values, or distributions with a method ``rvs``. `learning_rate_init`, `alpha`,
-        `weight_averaging`, `embedding_alpha`, `interaction_alpha` and `random_state` may differ
-        within a run; candidates that differ in other parameters train in separate runs.
+        Lists of values, or distributions with a method ``rvs``.
+        {within_a_run}
     n_iter : int, default=10
         Number of candidates to draw.
     {parameters}
     random_state : int, RandomState instance or None, default=None
         Determines which candidates are drawn.
 
-    Attributes
-    ----------
     {attributes}
 
     See Also
@@ -130,54 +176,14 @@ class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
     Examples
     --------
     >>> from scipy.stats import loguniform
-    >>> from skmtl import MultiTaskHypernetRegressor
-    >>> from skmtl.datasets import make_cubic
     >>> from skmtl.model_selection import BatchedRandomizedSearchCV
-    >>> cubic = make_cubic(n_tasks=20, n_rows=10, random_state=0)
-    >>> model = MultiTaskHypernetRegressor(
-    ...     task_id=cubic.task_id, metadata=cubic.metadata, max_iter=20, random_state=0
-    ... )
+    {setting}
     >>> search = BatchedRandomizedSearchCV(
     ...     model, {"alpha": loguniform(1e-5, 1e-1)}, n_iter=4, cv=3, random_state=0
     ... )
     >>> len(search.fit(cubic.data, cubic.target).cv_results_["params"])
     4
     """
-
-    _parameter_constraints = {**RandomizedSearchCV._parameter_constraints, **_MAX_MEMBERS}
-
-    def __init__(
-        self,
-        estimator,
-        param_distributions,
-        *,
-        n_iter=10,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        error_score=np.nan,
-        return_train_score=False,
-        max_members="auto",
-        random_state=None,
-    ):
-        super().__init__(
-            estimator,
-            param_distributions,
-            n_iter=n_iter,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            error_score=error_score,
-            return_train_score=return_train_score,
-            random_state=random_state,
-        )
-        self.max_members = max_members
 
     def _candidates(self):
         distributions, generator = self.param_distributions, self.random_state

@@ -29,42 +29,23 @@ from skmtl.model_selection._pipelines import check_model, digest, last_step, tra
 
 @dataclass
 class Settings:
-    """Settings that all fits of a search share.
-
-    Attributes
-    ----------
-    scorer : callable
-    fit_params, score_params : dict
-    return_train_score : bool
-    error_score : "raise" or number
-    n_workers : int
-        Number of blocks that share the memory.
-    """
+    """Settings that all fits of a search share."""
 
     scorer: object
     fit_params: dict = field(default_factory=dict)
     score_params: dict = field(default_factory=dict)
     return_train_score: bool = False
     error_score: object = np.nan
-    n_workers: int = 1
+    n_workers: int = 1  # blocks that share the memory
 
 
 @dataclass
 class Fit:
-    """Fit of one candidate on one split.
-
-    Attributes
-    ----------
-    parameters : dict
-    split : int
-        Number of the split.
-    train, test : ndarray of int
-        Rows.
-    """
+    """Fit of one candidate on one split."""
 
     parameters: dict
-    split: int
-    train: np.ndarray
+    split: int  # its number
+    train: np.ndarray  # positions of rows
     test: np.ndarray
     # filled by `run_block`
     model: object = None
@@ -75,12 +56,7 @@ class Fit:
 
 
 def structure(model, parameters):
-    """Return what fits must have in common to be in one block: all that changes shapes.
-
-    Returns
-    -------
-    Hashable
-    """
+    """Return what fits of one block have in common (hashable): all that changes shapes."""
     model = clone(model).set_params(**clone(parameters, safe=False))
     # a candidate may replace the estimator
     check_model(model)
@@ -88,22 +64,7 @@ def structure(model, parameters):
 
 
 def run_block(model, X, y, fits, settings):
-    """Train and score fits.
-
-    Parameters
-    ----------
-    model : estimator
-        Unfitted.
-    X, y : table and labels
-        All rows.
-    fits : list of Fit
-    settings : Settings
-
-    Returns
-    -------
-    list of dict
-        Results as in scikit-learn's searches, in the order of `fits`.
-    """
+    """Train and score fits of an unfitted model; return results as in scikit-learn's searches."""
     prepared, transformed = {}, {}
     for fit in fits:
         start = time.perf_counter()

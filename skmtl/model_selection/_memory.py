@@ -27,17 +27,7 @@ def on_gpu(estimator):
 
 
 def fits_in_block(estimator, max_members):
-    """Return how many fits may train together, before their memory is known.
-
-    Parameters
-    ----------
-    estimator : estimator
-    max_members : int or "auto"
-
-    Returns
-    -------
-    int
-    """
+    """Return how many fits may train together, before their memory is known."""
     if not isinstance(max_members, Integral):
         max_members = MEMBERS_PER_GPU if on_gpu(estimator) else MEMBERS_PER_CORE
     try:
@@ -49,32 +39,13 @@ def fits_in_block(estimator, max_members):
 
 
 def members_in_memory(job, n_workers):
-    """Return how many members fit in half of the free memory, shared by `n_workers`.
-
-    Parameters
-    ----------
-    job : Job
-    n_workers : int
-
-    Returns
-    -------
-    int
-    """
+    """Return how many members fit in half of the free memory, shared by `n_workers`."""
     device = resolve_device(job.estimator.device)
     return max(1, int(free_memory(device) / (2 * n_workers) / bytes_per_member(job)))
 
 
 def bytes_per_member(job):
-    """Estimate the memory of a member in training.
-
-    Parameters
-    ----------
-    job : Job
-
-    Returns
-    -------
-    float
-    """
+    """Estimate the memory of a member in training, in bytes."""
     module = build_module([job])
     sizes = [parameter[0].numel() for parameter in module.parameters()]
     n_tasks, n_rows = len(job.tables.tasks), job.batch_rows()
@@ -92,16 +63,7 @@ def bytes_per_member(job):
 
 
 def free_memory(device):
-    """Return the free memory in bytes.
-
-    Parameters
-    ----------
-    device : torch.device
-
-    Returns
-    -------
-    int
-    """
+    """Return the free memory in bytes."""
     if device.type == "cuda":
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + held

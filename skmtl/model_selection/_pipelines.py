@@ -35,23 +35,8 @@ def digest(hashed):
 def transform(fit, X, y, params, transformed):
     """Fit the steps before the last one, once for each split and each of their settings.
 
-    Parameters
-    ----------
-    fit : Fit
-        The fitted steps are stored in its Pipeline.
-    X, y : table and labels
-        Training rows.
-    params : dict
-        Parameters of the fit of the Pipeline.
-    transformed : dict
-        Results of earlier calls; this call adds to it.
-
-    Returns
-    -------
-    X : table
-        Input of the last step.
-    params : dict
-        Parameters of its fit.
+    The fitted steps are stored in the Pipeline of `fit`, results in the dict `transformed`. Return
+    the input of the last step and the parameters of its fit.
     """
     steps, (name, estimator) = fit.model.steps[:-1], fit.model.steps[-1]
     key = fit.split, digest(lambda: joblib.hash(steps))
@@ -67,13 +52,7 @@ def transform(fit, X, y, params, transformed):
 
 
 class _LastStep(BaseEstimator):
-    """Placeholder of the last step of a Pipeline that stores the input it gets.
-
-    Parameters
-    ----------
-    estimator : estimator
-        The last step.
-    """
+    """Placeholder of the last step of a Pipeline that stores the input it gets."""
 
     def __init__(self, estimator):
         self.estimator = estimator

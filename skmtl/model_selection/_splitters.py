@@ -7,7 +7,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.utils import check_random_state
 
 from skmtl._sklearn_compat import Interval
-from skmtl.model_selection._base import BaseTaskSplitter, positions_in_tasks
+from skmtl.model_selection._base import BaseTaskSplitter, one_row_error, positions_in_tasks
 
 
 class TaskKFold(BaseTaskSplitter):
@@ -75,10 +75,7 @@ class TaskKFold(BaseTaskSplitter):
         counts = np.bincount(codes)
         rows = np.flatnonzero(counts[codes] > 1)
         if len(rows) == 0:
-            raise ValueError(
-                "every task has only one row, so that no task can be on both sides of a split. "
-                "Use LeaveTasksOut to test whole tasks, or check task_id."
-            )
+            raise one_row_error()
         if len(rows) < self.n_splits:
             raise ValueError(
                 f"n_splits={self.n_splits} is more than the {len(rows)} rows of tasks with at "
@@ -162,10 +159,7 @@ class TaskShuffleSplit(BaseTaskSplitter):
         # The upper bound has priority: a single row is never tested.
         n_test = np.clip(np.rint(self.test_size * counts), 1, counts - 1)
         if not n_test.any():
-            raise ValueError(
-                "every task has only one row, so that no task can be on both sides of a split. "
-                "Use LeaveTasksOut to test whole tasks, or check task_id."
-            )
+            raise one_row_error()
         random_state = check_random_state(self.random_state)
         for _ in range(self.n_splits):
             positions = positions_in_tasks(codes, random_state.permutation(len(codes)))

@@ -6,7 +6,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from skmtl import datasets
-from skmtl.datasets import _wide_bunch
+from skmtl.datasets import _bunch
 
 # name: rows, tasks, features, missing labels, rows with all labels
 EXPECTED = {
@@ -165,7 +165,7 @@ def test_star_pupils(star):
 def test_rows_without_any_label_are_dropped():
     features = pd.DataFrame({"x": [1.0, 2.0, 3.0]})
     target = pd.DataFrame({"a": [1.0, np.nan, np.nan], "b": [np.nan, np.nan, 5.0]})
-    bunch = _wide_bunch.build_wide_bunch(features, target, source=datasets.load_star)
+    bunch = _bunch.build_wide_bunch(features, target, source=datasets.load_star)
     assert bunch.data["x"].tolist() == [1.0, 3.0]
     assert bunch.target.index.equals(pd.RangeIndex(2))
 
@@ -186,6 +186,6 @@ def test_broken_sources_are_errors(features, target, metadata, message):
     target = pd.DataFrame({"a": target, "b": [3.0, 4.0]})
     metadata = pd.DataFrame({"size": metadata}, index=["a", "b"][: len(metadata)])
     with pytest.raises(ValueError, match=message):
-        _wide_bunch.build_wide_bunch(
+        _bunch.build_wide_bunch(
             pd.DataFrame({"x": features}), target, metadata=metadata, source=datasets.load_star
         )

@@ -1,4 +1,4 @@
-"""Gain estimators in `TaskGrouper`: their contract, the registry, and `Gains` without a grouper."""
+"""Gain estimators in `TaskGrouper`: their contract, the registry, and gains without a grouper."""
 
 from types import SimpleNamespace
 
@@ -9,8 +9,8 @@ from sklearn.base import clone
 
 from skmtl import TaskGrouper
 from skmtl.grouping import Exhaustive, GainEstimate, GainEstimator, MTGNet
+from skmtl.grouping._estimate import candidate_groups, estimate_with_trainer
 from skmtl.grouping._gain_tables import all_groups
-from skmtl.grouping._gains import Gains
 from skmtl.grouping.gains import GAIN_ESTIMATORS, get_gain_estimator
 from tests._architectures import shared_bottom
 from tests._grouping import SMALL, fast, truth, wide_table
@@ -53,8 +53,8 @@ def test_every_estimator_keeps_its_contract(name):
     first = estimator.first_groups(candidates)
     assert first.dtype == bool
     assert first.shape[1] == 4
-    gains = Gains(estimator, max_groups=2)
-    result = gains.estimate(trainer, candidates, np.random.RandomState(0))
+    rng = np.random.RandomState(0)
+    result = estimate_with_trainer(estimator, trainer, candidates, rng, max_groups=2)
     assert result.method == type(estimator).__name__
     assert result.n_procedures == estimator.n_procedures(candidates)
     assert (result.affinity is not None) == estimator.needs_affinity
@@ -82,18 +82,19 @@ def test_objects_are_used_as_they_are():
 def test_auto_trains_everything_if_that_fits_into_the_time():
     candidates = all_groups(4)
     for budget, method in ((60.0, "exhaustive"), (0.0, "mtgnet")):
-        gains = Gains("auto", time_budget=budget, max_groups=2)
-        assert gains.estimate(Trainer(), candidates, np.random.RandomState(0)).method == method
+        rng, settings = np.random.RandomState(0), {"time_budget": budget, "max_groups": 2}
+        result = estimate_with_trainer("auto", Trainer(), candidates, rng, **settings)
+        assert result.method == method
 
 
 def test_candidates_are_parsed_and_must_have_every_task():
     groups = [("b", "a"), ("c", "d"), ("a", "b")]
-    candidates = Gains("hoa", candidates=groups).candidate_groups(TASKS, None)
+    candidates = candidate_groups(groups, TASKS, None)
     np.testing.assert_array_equal(
         candidates, [[False, False, True, True], [True, True] + [False] * 2]
     )
     with pytest.raises(ValueError, match=r"in none of the candidates: \['c', 'd'\]"):
-        Gains("hoa", candidates=groups[:1]).candidate_groups(TASKS, None)
+        candidate_groups(groups[:1], TASKS, None)
 
 
 class Affine(GainEstimator):

@@ -1,4 +1,4 @@
-"""`GroupModels` and `TrainedGroups` without a grouper, and `BaseGrouper` without gains."""
+"""Models of groups without a grouper, and `BaseGrouper` without gains."""
 
 import numpy as np
 import pandas as pd
@@ -9,9 +9,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from skmtl.grouping._adapters import LongModel, WideModel
 from skmtl.grouping._base import BaseGrouper
 from skmtl.grouping._data import LongData, WideData
-from skmtl.grouping._gains import known_gains
-from skmtl.grouping._group_models import group_models
-from skmtl.grouping._trained import train_groups
+from skmtl.grouping._estimate import known_gains
+from skmtl.grouping._group_models import group_models, train_groups
 from skmtl.grouping._trainer import GroupTrainer
 from tests._grouping import long_table, wide_table
 
@@ -48,32 +47,28 @@ def test_long_models_predict_the_rows_that_they_serve():
         serving.predict(X.assign(task="new"))
 
 
+GROUPS = [("a", "b"), ("c",)]
+ASSIGNMENT = pd.Series([GROUPS[0], GROUPS[0], GROUPS[1]], index=list("abc"))
+
+
 def trained_groups(X, y, compare=True):
-    nan = np.nan
-    table = pd.DataFrame([[0.1, 0.2, nan], [nan, nan, 0.0]], columns=list("abc"))
-    gains = known_gains(table, y.columns)
     trainer = GroupTrainer(WideModel(LinearRegression()), WideData(X, y), [])
-    groups = gains.gains.index.tolist()
-    assignment = pd.Series([groups[0], groups[0], groups[1]], index=list("abc"))
-    return train_groups(trainer, groups, assignment, gains, compare)
+    return train_groups(trainer, GROUPS, ASSIGNMENT, compare)
 
 
 def test_trained_groups_are_compared_with_single_tasks():
     X, y = wide_table(60, 3)
-    trained = trained_groups(X, y)
-    report = trained.report(WideData(X, y))
+    table = trained_groups(X, y).compare(WideData(X, y))
     # least squares fits every column alone
-    np.testing.assert_allclose(report["chosen"], report["alone"])
-    assert report["estimated"].tolist() == [0.1, 0.2, 0.0]
-    assert report["group"].tolist() == [("a", "b"), ("a", "b"), ("c",)]
+    np.testing.assert_allclose(table["chosen"], table["alone"])
     with pytest.raises(ValueError, match="compare=False"):
-        trained_groups(X, y, compare=False).report(WideData(X, y))
-    with pytest.raises(ValueError, match="'given' has no model"):
-        trained.gains.predict([("a", "c")])
+        trained_groups(X, y, compare=False).compare(WideData(X, y))
 
 
 class FixedGroups(BaseGrouper):
     """A grouper whose groups are given."""
+
+    scoring = metadata = None
 
     def _estimator(self):
         return LinearRegression()
@@ -83,8 +78,13 @@ class FixedGroups(BaseGrouper):
 
     def fit(self, X, y):
         self.n_features_in_, self.feature_names_in_ = X.shape[1], X.columns.to_numpy()
-        self._trained = trained_groups(X, y)
-        self.estimators_ = self._trained.models.estimators
+        self._models = trained_groups(X, y)
+        self.estimators_, self.assignment_ = self._models.estimators, ASSIGNMENT
+        nan = np.nan
+        table = pd.DataFrame([[nan, 0.1, 0.2], [0.0, nan, nan]], columns=list("cab"))
+        gains = known_gains(table, y.columns)
+        self.gains_, self.gains_method_, self.gain_model_ = gains.gains, gains.method, gains.model
+        self.tasks_, self.seconds_ = y.columns, pd.Series({"gains": 1.0})
         return self
 
 
@@ -97,5 +97,10 @@ def test_the_base_needs_trained_groups_only():
     model.fit(X, y)
     np.testing.assert_allclose(model.predict(X), LinearRegression().fit(X, y).predict(X))
     assert 0 < model.score(X, y) < 1
+    report = model.report(X, y)
+    assert report["estimated"].tolist() == [0.1, 0.2, 0.0]
+    assert report["group"].tolist() == ASSIGNMENT.tolist()
+    with pytest.raises(ValueError, match="'given' has no model"):
+        model.predict_gains([("a", "c")])
     with pytest.raises(ValueError, match="feature names"):
         model.predict(X.rename(columns={"w": "q"}))

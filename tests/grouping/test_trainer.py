@@ -31,12 +31,13 @@ def test_several_splits_and_repeats_are_averaged():
 
 @pytest.mark.parametrize("form", ["wide", "long"])
 def test_a_group_is_trained_as_it_is_alone(form):
+    settings = {**SMALL, "max_iter": 4}
     if form == "wide":
         X, y = wide_table(missing=0.2)
-        estimator, data = shared_bottom(**SMALL), WideData(X, y)
+        estimator, data = shared_bottom(**settings), WideData(X, y)
     else:
         X, y = long_table()
-        estimator = shared_bottom(task_id="task", **SMALL)
+        estimator = shared_bottom(task_id="task", **settings)
         data = LongData(X, y, None, "task")
     splits, groups = data.splits(3, 0), all_groups(4)
     together = GroupTrainer(estimator, data, splits).scores(groups)

@@ -9,8 +9,8 @@ from skmtl.grouping.gains._base import GainEstimate, GainEstimator
 class Affinity(GainEstimator):
     r"""Average the affinities of one training over the partners of a task.
 
-    Task affinity grouping (TAG) of [1]_. All tasks are trained together once, by an estimator
-    that records affinities. Estimates are in the unit of the affinity, not of gains.
+    Task affinity grouping (TAG) of [1]_: all tasks are trained together once. Estimates are in the
+    unit of the affinity, not of gains.
 
     See Also
     --------
@@ -19,8 +19,8 @@ class Affinity(GainEstimator):
 
     Notes
     -----
-    With the affinity :math:`Z_{u \to t}`, the effect of a step of task :math:`u` on the loss of
-    task :math:`t`, the score of :math:`t` in the group :math:`g` is [1]_ [2]_
+    With the affinity :math:`Z_{u \to t}` of the step of task :math:`u` and the loss of task
+    :math:`t`, the score of :math:`t` in the group :math:`g` is [1]_ [2]_
 
     .. math:: \frac{1}{|g| - 1} \sum_{u \in g, u \ne t} Z_{u \to t}.
 

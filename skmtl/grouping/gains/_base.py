@@ -14,7 +14,7 @@ from skmtl.grouping.gains._measurements import Measurements
 class GainContext:
     """What a gain estimator may use besides measured gains.
 
-    Affinities, metadata and the number of groups are None if they are not known.
+    What is unknown is None.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class GainContext:
 class GainEstimate:
     """Estimated gains of groups.
 
-    Measured gains are not marked: they are those of the measurements.
+    Gains may be measured or predicted.
 
     Parameters
     ----------

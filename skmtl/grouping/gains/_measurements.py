@@ -98,10 +98,8 @@ class Measurements:
 
         Parameters
         ----------
-        groups : ndarray of shape (n, n_tasks) of bool
-            Groups.
-        gains : ndarray of shape (n, n_tasks)
-            Predicted gains.
+        groups, gains : ndarrays of shape (n, n_tasks)
+            Boolean groups, and their predicted gains.
 
         Returns
         -------

@@ -11,8 +11,7 @@ from skmtl._sklearn_compat import Interval, StrOptions
 from skmtl.grouping.gains._base import GainEstimate, GainEstimator
 from skmtl.grouping.mtgnet._active import measure_actively, n_to_measure
 from skmtl.grouping.mtgnet._inputs import TaskMetadata, check_groups, check_measured
-from skmtl.grouping.mtgnet._meta_training import train_networks
-from skmtl.grouping.mtgnet._networks import encodings_of, outputs_of
+from skmtl.grouping.mtgnet._networks import encodings_of, outputs_of, train_networks
 from skmtl.grouping.mtgnet._pairwise import PairwiseProcess
 
 
@@ -31,8 +30,8 @@ class MTGNet(GainEstimator):
     n_members : int, default=4
         Networks that train in parallel and are averaged.
     baseline : {"pairwise", "none"}, default="pairwise"
-        What the networks add to: a Gaussian process over a task and its partners, whose linear
-        part is the mean over partners, or nothing, as in the paper.
+        What the networks add to: a Gaussian process over a task and its partners, or nothing, as
+        in the paper.
     loss : {"squared_error", "absolute_error"}, default="squared_error"
         What training minimises, over the tasks in the measured groups.
     learning_rate_init : float, default=7e-3
@@ -49,17 +48,15 @@ class MTGNet(GainEstimator):
         Rounds of active learning, in each of which one group is measured for every task. By default
         (n_tasks - 1) / 2, so that as many groups are measured as there are pairs.
     acquisition : {"upper_bound", "sample", "largest", "extremes", "random"}, default="upper_bound"
-        Which of the groups with a task is measured next: the one with the largest sum of the
-        predicted gain and `exploration` standard deviations; one drawn with a probability
-        proportional to :math:`e^{\alpha |\hat y|}` as in the paper; the one with the largest
-        absolute prediction, or alternately that and the smallest, as in the published code; or a
-        random one.
+        Which of the groups with a task is measured next: the one with the largest predicted gain
+        plus `exploration` standard deviations; one drawn in proportion to
+        :math:`e^{\alpha |\hat y|}`, as in the paper; the one with the largest absolute prediction,
+        or alternately that and the smallest, as in the published code; or a random one.
     exploration : float, default=0.5
         Standard deviations of ``acquisition="upper_bound"``.
     verification : float, default=0.5
-        Share of the measurements, the last ones, for which `acquisition` is ignored: a group is
-        measured that would be selected now, so that the selection does not rest on predictions that
-        are too large. 0 in the paper.
+        Share of the measurements, the last ones, of groups that would be selected now, so that the
+        selection does not rest on predictions that are too large. 0 in the paper.
     sharpness : float, default=25.0
         The :math:`\alpha` of ``acquisition="sample"``.
     start : {"full", "singletons"}, default="full"
@@ -77,9 +74,8 @@ class MTGNet(GainEstimator):
     scale_ : float
         Gains are divided by this for training.
     trust_ : float
-        Outputs of the networks are multiplied by this before they are added to the baseline: how
-        well they predict its errors on groups that were held out. 0 with fewer than 16 groups, too
-        few to estimate it.
+        Factor of the outputs of the networks: how well they predict errors of the baseline on
+        groups that were held out. 0 with fewer than 16 groups, too few to estimate it.
 
     See Also
     --------
@@ -188,16 +184,9 @@ class MTGNet(GainEstimator):
         MTGNet
             One network without a baseline, whose groups are drawn as in Algorithm 1.
         """
-        settings = {
-            "n_members": 1,
-            "baseline": "none",
-            "acquisition": "sample",
-            "verification": 0.0,
-            "max_iter": 2000,
-            "n_iter_no_change": 50,
-            "batch_size": 25_000,
-        }
-        return cls(**{**settings, **parameters})
+        chosen = {"n_members": 1, "baseline": "none", "acquisition": "sample", "verification": 0.0}
+        training = {"max_iter": 2000, "n_iter_no_change": 50, "batch_size": 25_000}
+        return cls(**{**chosen, **training, **parameters})
 
     @classmethod
     def released(cls, **parameters):
@@ -214,14 +203,9 @@ class MTGNet(GainEstimator):
             As `paper`, with absolute errors, tasks alone among the first groups, and the group with
             the largest absolute prediction measured next.
         """
-        settings = {
-            "loss": "absolute_error",
-            "acquisition": "largest",
-            "start": "singletons",
-            "max_iter": 10_000,
-            "n_iter_no_change": 5,
-        }
-        return cls.paper(**{**settings, **parameters})
+        chosen = {"loss": "absolute_error", "acquisition": "largest", "start": "singletons"}
+        training = {"max_iter": 10_000, "n_iter_no_change": 5}
+        return cls.paper(**{**chosen, **training, **parameters})
 
     def n_procedures(self, candidates):
         n_tasks, sizes = candidates.shape[1], candidates.sum(axis=1)
@@ -242,10 +226,8 @@ class MTGNet(GainEstimator):
 
         Parameters
         ----------
-        groups : array-like of shape (n, n_tasks) of bool
-            Groups.
-        gains : array-like of shape (n, n_tasks)
-            Gains; values outside the groups are ignored.
+        groups, gains : array-likes of shape (n, n_tasks)
+            Boolean groups, and their gains; values outside the groups are ignored.
         metadata : array-like of shape (n_tasks, n_metadata), optional
             Features of the tasks, from which embeddings are computed.
 

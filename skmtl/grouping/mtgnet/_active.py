@@ -25,21 +25,10 @@ def n_to_measure(n_tasks, rounds):
 
 
 def measure_actively(net, measurements, candidates, context):
-    """Measure one group for each task in each round, and fit the network to all of them.
+    """Measure one group for each task in each round, and fit `net` to all of them.
 
-    Parameters
-    ----------
-    net : MTGNet
-        Fitted in place.
-    measurements : Measurements
-    candidates : ndarray of shape (n, n_tasks) of bool
-    context : GainContext
-        Verification assumes numbers of groups from 2 to 10 if `max_groups` is not known.
-
-    Returns
-    -------
-    ndarray of shape (n, n_tasks)
-        Predicted gains of the candidates.
+    Return the predicted gains of the candidates. Without `max_groups` in the context, verification
+    assumes 2 to 10 groups.
     """
     generator, metadata = context.random_state, context.metadata
     n_tasks = candidates.shape[1]
@@ -56,8 +45,7 @@ def measure_actively(net, measurements, candidates, context):
         unknown = ~measurements.known(candidates)
         if not unknown.any():
             break
-        task = step % n_tasks
-        chosen = None
+        task, chosen = step % n_tasks, None
         if step >= n_steps * (1 - net.verification):
             gains = measurements.merged(candidates, predicted[0])
             chosen = _draw_selected(gains, unknown, limits[step % len(limits)], generator)

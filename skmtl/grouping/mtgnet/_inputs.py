@@ -29,18 +29,7 @@ def check_measured(groups, gains):
 
 
 class TaskMetadata:
-    """Learn the scale of metadata from the tasks of ``fit``.
-
-    Parameters
-    ----------
-    metadata : array-like of shape (n_tasks, n_metadata)
-    n_tasks : int
-
-    Attributes
-    ----------
-    values : ndarray of shape (n_tasks, n_metadata)
-        Standardised.
-    """
+    """Learn the scale of metadata from the tasks of ``fit``; `values` are standardised."""
 
     def __init__(self, metadata, n_tasks):
         metadata = _check_metadata(metadata, n_tasks)

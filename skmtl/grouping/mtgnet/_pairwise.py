@@ -17,10 +17,7 @@ _TREND_PENALTY = 2.0
 class PairwiseProcess:
     """Gaussian process over a task and its partners.
 
-    Parameters
-    ----------
-    similarity : ndarray of shape (n_tasks, n_tasks)
-        Similarity of the tasks, 1 on the diagonal; the identity without metadata.
+    `similarity` of the tasks is 1 on the diagonal; the identity without metadata.
     """
 
     def __init__(self, similarity):
@@ -102,25 +99,12 @@ class PairwiseProcess:
         return blocks
 
     def predict(self, groups, similarity=None):
-        """Predict the mean and the standard deviation of gains.
-
-        Parameters
-        ----------
-        groups : ndarray of shape (n, n_tasks) of bool
-        similarity : ndarray of shape (n_tasks, n_tasks), optional
-            Similarity of the tasks of `fit`, followed by further ones.
-
-        Returns
-        -------
-        mean, deviation : ndarrays of shape (n, n_tasks)
-            NaN outside the groups.
-        """
+        """Predict mean and standard deviation of gains; `similarity` may have further tasks."""
         examples = _Examples(groups)
         similarity = self.similarity if similarity is None else self._shrink(similarity)
         mean, variance = np.zeros(len(examples)), np.zeros(len(examples))
-        for rows, (part, inverse, weights, _) in zip(
-            self._parts(examples), self.blocks, strict=True
-        ):
+        parts = zip(self._parts(examples), self.blocks, strict=True)
+        for rows, (part, inverse, weights, _) in parts:
             part = part.widened(groups.shape[1])
             for chunk in np.array_split(rows, max(1, len(rows) // 1000)):
                 new = examples.take(chunk)
@@ -128,37 +112,25 @@ class PairwiseProcess:
                 mean[chunk] = kernel @ weights
                 prior = self._prior(new, similarity)
                 variance[chunk] = prior - ((kernel @ inverse) * kernel).sum(1)
-        results = []
-        trend = self._trend(groups) @ self.slopes
-        for values in (trend + self.scale * mean, self.scale * np.sqrt(variance.clip(0))):
-            table = np.full(groups.shape, np.nan)
-            table[groups] = values
-            results.append(table)
-        return tuple(results)
+        mean = self._trend(groups) @ self.slopes + self.scale * mean
+        return _spread(mean, groups), _spread(self.scale * np.sqrt(variance.clip(0)), groups)
 
     def held_out_errors(self, gains):
-        """Return the error for every example if its group is held out from `fit`.
-
-        Parameters
-        ----------
-        gains : ndarray of shape (n, n_tasks)
-            As in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n, n_tasks)
-            True gains minus predicted ones; NaN outside the groups.
-        """
+        """Return true gains minus those predicted with their group held out from `fit`."""
         errors = np.full(len(self.examples), np.nan)
-        for rows, (part, inverse, weights, _) in zip(
-            self._parts(self.examples), self.blocks, strict=True
-        ):
+        parts = zip(self._parts(self.examples), self.blocks, strict=True)
+        for rows, (part, inverse, weights, _) in parts:
             for group in np.unique(part.groups):
                 held = np.flatnonzero(part.groups == group)
                 errors[rows[held]] = np.linalg.solve(inverse[np.ix_(held, held)], weights[held])
-        table = np.full(gains.shape, np.nan)
-        table[~np.isnan(gains)] = self.scale * errors
-        return table
+        return _spread(self.scale * errors, ~np.isnan(gains))
+
+
+def _spread(values, groups):
+    """Return values of the tasks in groups as a table, NaN outside them."""
+    table = np.full(groups.shape, np.nan)
+    table[groups] = values
+    return table
 
 
 class _Examples:

@@ -8,21 +8,7 @@ import numpy as np
 
 
 def beam_search(values, max_groups, costs=None, max_cost=None, n_beams=5):
-    """Choose groups by beam search.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_groups, n_tasks)
-        Gains; NaN where the task is not in the group.
-    max_groups : int
-    costs : ndarray of shape (n_groups,), optional
-    max_cost : float, optional
-    n_beams : int
-
-    Returns
-    -------
-    list of int, or None if no beam serves every task
-    """
+    """Return the rows that beam search chooses, None if no beam serves every task."""
     # serving one more task outweighs all gains
     span = np.nanmax(values) - np.nanmin(values) + 1.0
     filled = np.where(np.isnan(values), np.nanmin(values) - span * (values.shape[1] + 1), values)

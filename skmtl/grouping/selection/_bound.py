@@ -14,17 +14,8 @@ class Bound:
     """A lower bound on regret from prices of the tasks.
 
     For any prices, the sum of the prices less the savings of the best groups is a lower bound.
-    Subgradient steps raise it.
-
-    Parameters
-    ----------
-    regret : ndarray of shape (n_groups, n_tasks)
-        Gain of a task in the best group less its gain in this one; inf outside the group.
-    max_groups : int
-    costs : ndarray of shape (n_groups,) or None
-    max_cost : float or None
-    best : float
-        Regret of a known choice.
+    Subgradient steps raise it. `regret` is the gain of a task in the best group less its gain in
+    this one, inf outside the group; `best` is the regret of a known choice.
     """
 
     def __init__(self, regret, max_groups, costs, max_cost, best):
@@ -36,12 +27,8 @@ class Bound:
     def _evaluate(self, prices, toll):
         """Return the lower bound for prices of the tasks and of a unit of cost.
 
-        Returns
-        -------
-        value : float
-        reduced : ndarray of shape (n_groups,)
-            Increase of the bound at least if the group is chosen; negative for chosen groups.
-        chosen : ndarray of int
+        Also return the least increase of the bound by each group, negative for chosen groups, and
+        the chosen groups.
         """
         savings = np.maximum(prices - self.regret, 0).sum(axis=1)
         value = prices.sum()
@@ -87,16 +74,7 @@ class Bound:
             toll = max(0.0, toll + step * spent)
 
     def kept(self, best):
-        """Return which groups, and which tasks in them, a choice of at most this regret may use.
-
-        Parameters
-        ----------
-        best : float
-
-        Returns
-        -------
-        ndarray of shape (n_groups, n_tasks) of bool
-        """
+        """Return which groups, and which tasks in them, a choice of at most this regret may use."""
         rest = best - self.value
         # a task with a regret above its price adds the difference
         excess = np.maximum(self.regret - self.prices, 0)

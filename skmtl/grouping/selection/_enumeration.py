@@ -7,32 +7,14 @@ import numpy as np
 
 # pairs or triples whose regret is computed at once
 _AT_ONCE = 2**15
-# groups up to which triples are enumerated
-_MAX_ROWS = 1500
-
-
-def can_enumerate(n_rows, max_groups):
-    """Return whether enumeration takes seconds at most."""
-    return max_groups <= 2 or (max_groups == 3 and n_rows <= _MAX_ROWS)
+# groups up to which enumeration of pairs, and of triples, takes seconds at most
+MAX_ROWS = {1: np.inf, 2: np.inf, 3: 1500}
 
 
 def enumerate_choices(regret, prices, max_groups, limit):
-    """Choose up to three groups by enumeration.
+    """Choose up to three groups by enumeration; None if no choice is within the limit of regret.
 
-    Parameters
-    ----------
-    regret : ndarray of shape (n_groups, n_tasks)
-        inf where the task is not served by the group.
-    prices : ndarray of shape (n_tasks,)
-        Prices of a `Bound`: each further group lowers the regret by at most its savings at them.
-    max_groups : int
-        Not above 3.
-    limit : float
-        Largest regret of a choice.
-
-    Returns
-    -------
-    list of int, or None if there is no choice within the limit
+    At the `prices` of a `Bound`, each further group lowers regret by at most its savings.
     """
     savings = np.maximum(prices - regret, 0).sum(axis=1)
     order = np.argsort(-savings, kind="stable")

@@ -9,26 +9,16 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from skmtl.grouping.selection._beam import beam_search
 from skmtl.grouping.selection._bound import Bound
-from skmtl.grouping.selection._enumeration import can_enumerate, enumerate_choices
+from skmtl.grouping.selection._enumeration import MAX_ROWS, enumerate_choices
 
 # sums of gains are equal within this tolerance, relative to the largest term
 _TOLERANCE = 1e-9
 
 
 def choose_exactly(values, max_groups, costs=None, max_cost=None):
-    """Choose the groups with the largest sum of gains, and of equal choices one with fewest groups.
+    """Choose the rows with the largest sum of gains, of equal choices one with fewest groups.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_groups, n_tasks)
-        Gains; NaN where the task is not in the group.
-    max_groups : int
-    costs : ndarray of shape (n_groups,), optional
-    max_cost : float, optional
-
-    Returns
-    -------
-    list of int, or None if no choice serves every task
+    Return None if no choice serves every task.
     """
     problem = _Problem(values, costs, max_cost)
     chosen = problem.solve(max_groups)
@@ -58,26 +48,14 @@ class _Problem:
         return self.regret[chosen].min(axis=0).sum()
 
     def solve(self, max_groups, at_most=None):
-        """Choose at most `max_groups` groups.
-
-        Parameters
-        ----------
-        max_groups : int
-        at_most : float, optional
-            Limit of the regret; None is returned if no choice is within it.
-
-        Returns
-        -------
-        list of int or None
-        """
-        known = self._improved(
-            beam_search(self.values, max_groups, self.costs, self.max_cost), max_groups
-        )
+        """Choose at most `max_groups` groups; None if no choice has a regret within `at_most`."""
+        known = beam_search(self.values, max_groups, self.costs, self.max_cost)
+        known = self._improved(known, max_groups)
         best = np.inf if known is None else self.regret_of(known)
         if at_most is not None:
             if best <= at_most + self._slack(at_most):
                 return known
-            best = at_most
+            best, known = at_most, None
         keep = np.isfinite(self.regret) & self.usable[:, None]
         bound = None
         if np.isfinite(best):
@@ -92,16 +70,16 @@ class _Problem:
                 keep[:] = False
         if not keep.any(axis=0).all():
             # no choice is better than the known one
-            return known if at_most is None else None
+            return known
         rows = np.flatnonzero(keep.any(axis=1))
-        if bound is not None and self.costs is None and can_enumerate(len(rows), max_groups):
+        if bound is not None and self.costs is None and len(rows) <= MAX_ROWS.get(max_groups, 0):
             regret = np.where(keep[rows], self.regret[rows], np.inf)
             chosen = enumerate_choices(regret, bound.prices, max_groups, limit)
             chosen = None if chosen is None else rows[chosen].tolist()
         else:
             chosen = self._program(rows, keep[rows], max_groups, best)
         if chosen is None:
-            return known if at_most is None else None
+            return known
         regret = self.regret_of(chosen)
         if at_most is not None:
             return chosen if regret <= at_most + self._slack(at_most) else None
@@ -142,30 +120,26 @@ class _Problem:
         scale = 1e4 / unit if unit > 0 else 1.0
         n_served = len(group)
         objective = np.concatenate([np.zeros(n_groups), scale * regret])
-        pairs = np.arange(n_served)
+        is_group = np.concatenate([np.ones(n_groups), np.zeros(n_served)])
+        ones, pairs = np.ones(n_served), np.arange(n_served)
         served = sparse.csr_array(
-            (np.ones(n_served), (task, n_groups + pairs)), shape=(n_tasks, n_groups + n_served)
+            (ones, (task, n_groups + pairs)), shape=(n_tasks, n_groups + n_served)
         )
         link = sparse.csr_array(
-            (
-                np.concatenate([np.ones(n_served), -np.ones(n_served)]),
-                (np.concatenate([pairs, pairs]), np.concatenate([n_groups + pairs, group])),
-            ),
+            (np.r_[ones, -ones], (np.r_[pairs, pairs], np.r_[n_groups + pairs, group])),
             shape=(n_served, n_groups + n_served),
         )
-        count = np.concatenate([np.ones(n_groups), np.zeros(n_served)])[None]
         constraints = [
             LinearConstraint(served, 1, 1),
             LinearConstraint(link, -np.inf, 0),
-            LinearConstraint(count, -np.inf, max_groups),
+            LinearConstraint(is_group[None], -np.inf, max_groups),
         ]
         if self.costs is not None:
             spent = np.concatenate([self.costs[rows], np.zeros(n_served)])[None]
             constraints.append(LinearConstraint(spent, -np.inf, self.max_cost))
-        integrality = np.concatenate([np.ones(n_groups), np.zeros(n_served)])
         result = milp(
             objective,
-            integrality=integrality,
+            integrality=is_group,
             bounds=Bounds(0, 1),
             constraints=constraints,
             options={"mip_rel_gap": 0.0},
@@ -176,9 +150,5 @@ class _Problem:
         if not result.success or result.mip_gap > _TOLERANCE:
             raise RuntimeError(f"the solver found no proven best choice: {result.message}")
         chosen = rows[result.x[:n_groups] > 0.5].tolist()
-        return self._needed(chosen)
-
-    def _needed(self, chosen):
-        """Return the chosen groups that serve a task."""
         serving = self.regret[chosen].argmin(axis=0)
-        return [row for k, row in enumerate(chosen) if (serving == k).any()]
+        return [row for k, row in enumerate(chosen) if k in serving]

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 
-from skmtl.grouping._gain_tables import check_gains, label_group, parse_groups
+from skmtl.grouping._gain_tables import check_every_task, check_gains, label_group, parse_groups
 from skmtl.grouping.selection._beam import beam_search
 from skmtl.grouping.selection._exact import choose_exactly
 
@@ -13,15 +13,13 @@ from skmtl.grouping.selection._exact import choose_exactly
 def select_groups(gains, max_groups, *, method="exact", costs=None, max_cost=None, n_beams=5):
     r"""Choose the groups of tasks to train together.
 
-    Return the choice of at most `max_groups` groups with the largest mean gain in which every task
-    is a member of a group. Groups may overlap: a task may help in one group and be served by
-    another. Of equally good choices one with the fewest groups is returned.
+    The choice has the largest mean gain, and of equal choices the fewest groups. Groups may
+    overlap: a task may help in one group and be served by another.
 
     Parameters
     ----------
     gains : DataFrame of shape (n_groups, n_tasks)
-        One row a group, one column a task: the gain of the task in the group, NaN where the task
-        is not in the group. In any unit; larger is better.
+        Gain of each task in each group, in any unit; NaN where the task is not in the group.
     max_groups : int
         Groups at most, from 1 to the number of tasks.
     method : {"exact", "beam"}, default="exact"
@@ -41,9 +39,7 @@ def select_groups(gains, max_groups, *, method="exact", costs=None, max_cost=Non
     Raises
     ------
     ValueError
-        If no choice serves every task, or if the table or a parameter cannot be used.
-    TypeError
-        If `gains` is not a DataFrame.
+        If no choice serves every task.
 
     See Also
     --------
@@ -65,10 +61,8 @@ def select_groups(gains, max_groups, *, method="exact", costs=None, max_cost=Non
 
     References
     ----------
-    .. [1] X. Song, S. Zheng, W. Cao, J. Yu and J. Bian, "Efficient and effective multi-task
-       grouping via meta learning on task combinations", NeurIPS 2022, section 3.1.
-    .. [2] T. Standley, A. Zamir, D. Chen, L. Guibas, J. Malik and S. Savarese, "Which tasks should
-       be learned together in multi-task learning?", ICML 2020.
+    .. [1] Song et al. (2022), section 3.1, see `MTGNet`.
+    .. [2] Standley et al. (2020), see `HighOrder`.
 
     Examples
     --------
@@ -127,37 +121,24 @@ def _check_costs(costs, max_cost, n_groups):
 def assign_tasks(gains, groups):
     """Assign each task to the chosen group in which it gains most.
 
-    In other groups that contain the task it only helps.
+    In other groups that contain the task it only helps. If a group has several rows, the best one
+    counts.
 
     Parameters
     ----------
     gains : DataFrame of shape (n_groups, n_tasks)
         As for `select_groups`.
     groups : list of tuple
-        From `select_groups`; the rows of other groups are ignored.
+        From `select_groups`.
 
     Returns
     -------
     Series
         The group of each task; of equally good groups the first one.
 
-    Raises
-    ------
-    ValueError
-        If the table lacks a group, or if a task is in none of them.
-
     See Also
     --------
     select_groups : Chooses the groups.
-
-    Notes
-    -----
-    If a group has several rows, the best one counts.
-
-    References
-    ----------
-    .. [1] X. Song, S. Zheng, W. Cao, J. Yu and J. Bian, "Efficient and effective multi-task
-       grouping via meta learning on task combinations", NeurIPS 2022, section 3.1.
 
     Examples
     --------
@@ -176,11 +157,6 @@ def assign_tasks(gains, groups):
         if not len(rows):
             raise ValueError(f"gains has no row for the group {label_group(group, tasks)!r}.")
         best[k, group] = values[rows][:, group].max(axis=0)
-    missing = tasks[~chosen.any(axis=0)].tolist()
-    if missing:
-        raise ValueError(f"these tasks are in none of the groups: {missing[:20]}.")
-    serving = best.argmax(axis=0)
-    labels = np.empty(len(tasks), dtype=object)
-    for t, k in enumerate(serving):
-        labels[t] = label_group(chosen[k], tasks)
+    check_every_task(chosen, tasks, "groups")
+    labels = [label_group(chosen[k], tasks) for k in best.argmax(axis=0)]
     return pd.Series(labels, index=tasks, name="group")
