@@ -69,13 +69,7 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
     _architecture_class = None
 
     def _store(self, parameters):
-        """Keep the arguments of the constructor unmodified.
-
-        Parameters
-        ----------
-        parameters : dict
-            The local variables of the constructor.
-        """
+        """Keep the arguments of the constructor, its local variables, unmodified."""
         vars(self).update((name, v) for name, v in parameters.items() if name != "self")
 
     def _architecture(self):

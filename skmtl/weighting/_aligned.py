@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skmtl.weighting._base import GradientWeighting
+from skmtl.weighting._gradient import GradientWeighting
 from skmtl.weighting._registry import register
 
 _SCALES = ("min", "median", "rmse")

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from skmtl.weighting._base import GradientWeighting, mean_one
+from skmtl.weighting._base import mean_one
+from skmtl.weighting._gradient import GradientWeighting
 from skmtl.weighting._proportional import solve
 from skmtl.weighting._registry import register
 

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from skmtl.weighting._adam import adam_state, adam_step
-from skmtl.weighting._base import GRAMIAN, LOSSES, GradientWeighting, lengths
+from skmtl.weighting._base import GRAMIAN, LOSSES
+from skmtl.weighting._gradient import GradientWeighting, lengths
 from skmtl.weighting._registry import register
 
 # so that no task loses its weight completely

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import nnls
 
-from skmtl.weighting._base import GradientWeighting, lengths
+from skmtl.weighting._gradient import GradientWeighting, lengths
 from skmtl.weighting._registry import register
 
 _NORMALIZATIONS = (None, "l2", "loss", "loss+")

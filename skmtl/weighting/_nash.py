@@ -1,6 +1,7 @@
 """Nash-MTL: the Nash bargaining solution between tasks."""
 
-from skmtl.weighting._base import GradientWeighting, mean_one
+from skmtl.weighting._base import mean_one
+from skmtl.weighting._gradient import GradientWeighting
 from skmtl.weighting._proportional import solve
 from skmtl.weighting._registry import register
 

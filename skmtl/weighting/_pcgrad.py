@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skmtl.weighting._base import GradientWeighting
+from skmtl.weighting._gradient import GradientWeighting
 from skmtl.weighting._registry import register
 
 

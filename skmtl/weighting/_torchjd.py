@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import torch
 
-from skmtl.weighting._base import GradientWeighting
+from skmtl.weighting._gradient import GradientWeighting
 
 
 class TorchJDWeighting(GradientWeighting):
