@@ -4,7 +4,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.rows import TrainingRows
-from skmtl._estimators.plan import Job
+from skmtl._estimators.plan import FitPlan
 from skmtl._estimators.run import train
 from skmtl.training import PlainSteps
 
@@ -43,9 +43,9 @@ def adapt(estimator, X, y, sample_weight=None):
     targets = estimator._targets.for_new_tasks(rows, len(new.tasks))
     seeds = estimator._member_seeds(module.n_members)
     extended = module.for_new_tasks(len(new.tasks), _noise(estimator))
-    job = Job(estimator, new, targets, [(rows, None)], seeds)
+    plan = FitPlan(estimator, new, targets, [(rows, None)], seeds)
     result = train(
-        [job],
+        [plan],
         extended,
         steps=PlainSteps(),
         max_steps=_MAX_STEPS,
