@@ -13,19 +13,7 @@ _MAX_STEPS = 2000
 
 
 def adapt(estimator, X, y, sample_weight=None):
-    """Add the tasks of X to a fitted estimator whose architecture adapts.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted; it is changed.
-    X, y, sample_weight
-        As of the estimator's method, which documents all of this.
-
-    Returns
-    -------
-    estimator
-    """
+    """Add the tasks of X to a fitted estimator, which is changed, see its method `adapt`."""
     check_is_fitted(estimator, "module_")
     module = estimator.module_
     if estimator.task_id is None or not module.embeddings.shape[2]:

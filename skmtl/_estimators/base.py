@@ -80,7 +80,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         )
 
     def _architecture_parameters(self):
-        """Names of the estimator's parameters that belong to its architecture."""
+        """Return names of the estimator's parameters that belong to its architecture."""
         return self._architecture_class._get_param_names()
 
     def _steps(self, plans, state=None):
@@ -179,19 +179,10 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         return FitPlan(self, tables, targets, splits, seeds, refit)
 
     def _check_rows(self, X, y, sample_weight, encode):
-        """Check y and weights, and drop rows without weight, whose features may be anything.
+        """Return X, encoded targets, weights and copies of rows; rows without weight are dropped.
 
-        Parameters
-        ----------
-        X, y, sample_weight
-            As in ``fit``.
-        encode : callable
-            `Targets.fit_transform` or `Targets.transform`.
-
-        Returns
-        -------
-        X, targets, weights, copies
-            The latter three as in `TrainingRows`.
+        Features of those may be anything. `encode` is `Targets.fit_transform` or
+        `Targets.transform`.
         """
         if y is None:
             raise ValueError(
@@ -218,10 +209,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         return TrainingRows(features, tasks, *labels)
 
     def _splits(self, rows, valid, targets, seeds):
-        """Return pairs of training and validation rows: one for all members, or one for each.
-
-        Validation rows are None if there are none.
-        """
+        """Return pairs of training and validation rows (or None): one, or one for each member."""
         if valid is not None or not self.early_stopping:
             return [(rows, valid)]
         # members set different rows aside, so that together they train on all rows
@@ -242,7 +230,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         return [(rows, None)]
 
     def _member_seeds(self, n_members):
-        """One seed per member; those of the first members do not depend on how many there are."""
+        """Return one seed per member; those of the first do not depend on how many there are."""
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=n_members)
 
     def _finish(self, plan, result):
@@ -265,20 +253,10 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         return self.module_
 
     def _predict(self, X, each_member=False, module=None):
-        """Predict X, for each of the `parts` of the targets.
+        """Predict X with a module, by default ``module_``, for each of the `parts` of the targets.
 
-        Parameters
-        ----------
-        X : table
-        each_member : bool
-            Whether members are kept apart, along the first axis.
-        module : MemberModule, optional
-            What predicts, instead of ``module_``.
-
-        Returns
-        -------
-        list of ndarray of shape ([M,] n, ...)
-            Numbers in the caller's units, or logarithms of probabilities.
+        Returns a list of arrays ([M,] n, ...), in the caller's units or logarithms of
+        probabilities. With `each_member`, members are kept apart.
         """
         check_is_fitted(self, "module_")
         targets, module = self._targets, self._networks() if module is None else module

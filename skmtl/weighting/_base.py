@@ -1,13 +1,12 @@
 """What all methods of task weighting share: T losses or their Gramian in, T weights out.
 
-Missing tasks, members, precision and degenerate input are handled here, once, so that a method's
-file holds its formula and nothing else.
+Missing tasks, members, precision and degenerate input are handled here, once.
 """
 
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,17 +17,22 @@ from torch import Tensor
 LOSSES, GRAMIAN, AFTERWARDS = "losses", "gramian", "losses after the step"
 # what a task is, see `TaskWeighting.bind`
 REGRESSION, CLASSES = "regression", "classes"
+# what each name that users pass stands for, filled by the files of the methods
+METHODS: dict[str, Callable] = {}
+
+
+def register(name: str, **parameters):
+    """Decorate a class to make it, with these parameters, available under a name."""
+
+    def decorate(cls):
+        METHODS[name] = lambda: cls(**parameters)
+        return cls
+
+    return decorate
 
 
 class Part(NamedTuple):
-    """A method that is part of another one, or the whole of it.
-
-    Attributes
-    ----------
-    method : TaskWeighting
-    state : dict or None
-        What it remembers.
-    """
+    """A method that is part of another one, or the whole of it, and its state."""
 
     method: TaskWeighting
     state: dict | None
@@ -105,14 +109,22 @@ class TaskWeighting(BaseEstimator, metaclass=ABCMeta):
 
         Returns
         -------
-        losses, gradients : Part or None
-            Each a method with its share of the state; at least one is not None.
+        losses : Part or None
+            The method for losses, with its share of the state.
+        gradients : Part or None
+            The method for gradients; at least one of the two is not None.
         """
         part = Part(self, state)
         return (None, part) if GRAMIAN in self.needs else (part, None)
 
     def compared(self) -> list[TaskWeighting]:
-        """Return the methods whose Gramians the loop must compute: itself, or its candidates."""
+        """Return the methods whose Gramians the loop must compute.
+
+        Returns
+        -------
+        list of TaskWeighting
+            Itself, or its candidates.
+        """
         return [self] if GRAMIAN in self.needs else []
 
     def init_state(self, n_members: int, n_tasks: int) -> dict | None:
@@ -233,29 +245,17 @@ def to_device(state, device):
     """Return a state with its tensors on a device."""
     if state is None:
         return None
-    return {
-        key: to_device(value, device)
-        if isinstance(value, dict)
-        else value.to(device)
-        if isinstance(value, torch.Tensor)
-        else value
-        for key, value in state.items()
-    }
+    moved = {}
+    for key, value in state.items():
+        if isinstance(value, dict):
+            moved[key] = to_device(value, device)
+        else:
+            moved[key] = value.to(device) if isinstance(value, torch.Tensor) else value
+    return moved
 
 
 def select(state, members, n_tasks=None):
-    """Return the state of the given members, and of the first tasks only.
-
-    Parameters
-    ----------
-    state : dict or None
-    members : list of int
-    n_tasks : int, optional
-
-    Returns
-    -------
-    dict or None
-    """
+    """Return the state of the given members, and of the first `n_tasks` tasks only."""
     if state is None:
         return None
     selected = {}

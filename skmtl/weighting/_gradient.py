@@ -14,19 +14,9 @@ from skmtl.weighting._base import GRAMIAN, TaskWeighting, to_device
 class DenseGroup(NamedTuple):
     """Members with the same number of present tasks, packed without gaps.
 
-    Attributes
-    ----------
-    gramian : ndarray of shape (g, k, k)
-        In double precision, scaled to a largest diagonal element of 1.
-    losses : ndarray of shape (g, k)
-    members : ndarray of shape (g, 1)
-        Number of each member among all members.
-    tasks : ndarray of shape (g, k)
-        Number of each task among all tasks.
-    eps : float
-        Precision of the numbers that the Gramian was computed from.
-    state : dict or None
-    generators : list of g torch.Generator, or None
+    The Gramian (g, k, k) is in double precision, scaled to a largest diagonal element of 1;
+    `losses` have shape (g, k). `members` (g, 1) and `tasks` (g, k) index the state. `eps` is the
+    precision of the numbers that the Gramian was computed from.
     """
 
     gramian: np.ndarray
@@ -65,20 +55,6 @@ class GradientWeighting(TaskWeighting):
     own_parameters = False
 
     def place(self, state: dict | None, device: torch.device) -> dict | None:
-        """Move a state to where the method works: to the CPU.
-
-        Parameters
-        ----------
-        state : dict or None
-            From `init_state`.
-        device : torch.device
-            Where the losses are.
-
-        Returns
-        -------
-        dict or None
-            The state, on the CPU.
-        """
         return to_device(state, "cpu")
 
     @abstractmethod
