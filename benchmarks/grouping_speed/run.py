@@ -18,6 +18,7 @@ from common.saving import save
 from common.summaries import verdict
 
 from skmtl import MultiTaskRegressor
+from skmtl.architectures import SharedBottom
 from skmtl.grouping import select_groups
 from skmtl.model_selection import fit_many
 
@@ -45,7 +46,7 @@ def seconds(work):
 def fit_groups(X, Y, groups, max_iter, together=True):
     """Train a network for each group of columns, on three quarters of the rows."""
     n_train = 3 * len(X) // 4
-    models = [MultiTaskRegressor(random_state=0, max_iter=max_iter) for _ in groups]
+    models = [MultiTaskRegressor(SharedBottom(), random_state=0, max_iter=max_iter) for _ in groups]
     tables = [(X[:n_train], Y.iloc[:n_train, np.flatnonzero(group)]) for group in groups]
     if together:
         return fit_many(models, tables)

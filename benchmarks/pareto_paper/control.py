@@ -10,6 +10,7 @@ from pareto_paper.targets import target
 from scipy.stats import spearmanr
 
 from skmtl import MultiTaskRegressor, ParetoHypernet
+from skmtl.architectures import SharedBottom
 
 
 def related_tasks(n_tasks, seed, n_rows=2000):
@@ -88,7 +89,7 @@ def latency_experiment():
     """Time predictions with a preference, and training with all of them."""
     X, Y, X_test, _ = related_tasks(2, 0, n_rows=1000)
     settings = {"random_state": 0, "max_iter": 5 if QUICK else 40, "early_stopping": False}
-    plain = MultiTaskRegressor(**settings).fit(X, Y)
+    plain = MultiTaskRegressor(SharedBottom(), **settings).fit(X, Y)
     model = ParetoHypernet(**settings).fit(X, Y)
     rng = np.random.default_rng(0)
     P = rng.dirichlet(np.ones(2), 1000)
@@ -122,7 +123,7 @@ def latency_experiment():
         1 if QUICK else 9,
     )
     fits = {
-        "plain": MultiTaskRegressor(**settings),
+        "plain": MultiTaskRegressor(SharedBottom(), **settings),
         "linear": ParetoHypernet(solver="linear", **settings),
         "pareto": ParetoHypernet(solver="pareto", **settings),
         "pareto, 8 preferences": ParetoHypernet(solver="pareto", n_preferences=8, **settings),

@@ -63,7 +63,7 @@ class Targets(ABC):
         self.settings = settings
         self.tasks: pd.Index | None = None
         self.from_frame = False
-        self.parts: list[ColumnTarget] | None = None
+        self.parts: list[ColumnTarget] = []
         self._rows_fitted = False
 
     # the first step: all of y
@@ -90,7 +90,7 @@ class Targets(ABC):
         weights : ndarray of shape (n,) or (n, T)
             Sample weights times class weights; zero where a label is missing.
         """
-        self.tasks, self.parts, self._rows_fitted = None, None, False
+        self.tasks, self.parts, self._rows_fitted = None, [], False
         labels, weights = self._read(y, sample_weight)
         self._learn(labels, weights)
         return self._encode(labels, weights)
@@ -229,7 +229,7 @@ class Targets(ABC):
         return False
 
     def _check_fitted(self) -> None:
-        if self.parts is None:
+        if not self.parts:
             raise NotFittedError(f"call fit or fit_transform of {type(self).__name__} first.")
 
     def _check_rows_fitted(self) -> None:

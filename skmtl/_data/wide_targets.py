@@ -30,7 +30,7 @@ class WideTargets(Targets):
     def _read(self, y, sample_weight):
         """Check y as a DataFrame with the columns of fit, see `Targets`."""
         y = as_labels(y)
-        fitting = self.parts is None
+        fitting = not self.parts
         if fitting:
             self.from_frame = isinstance(y, pd.DataFrame)
         frame = labels_frame(y, self.tasks, self.from_frame)

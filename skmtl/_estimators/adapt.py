@@ -4,7 +4,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.rows import TrainingRows
-from skmtl._estimators.plan import Job
+from skmtl._estimators.plan import FitPlan
 from skmtl._estimators.run import train
 from skmtl.training import PlainSteps
 
@@ -13,19 +13,7 @@ _MAX_STEPS = 2000
 
 
 def adapt(estimator, X, y, sample_weight=None):
-    """Add the tasks of X to a fitted estimator whose architecture adapts.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted; it is changed.
-    X, y, sample_weight
-        As of the estimator's method, which documents all of this.
-
-    Returns
-    -------
-    estimator
-    """
+    """Add the tasks of X to a fitted estimator, which is changed, see its method `adapt`."""
     check_is_fitted(estimator, "module_")
     module = estimator.module_
     if estimator.task_id is None or not module.embeddings.shape[2]:
@@ -43,9 +31,9 @@ def adapt(estimator, X, y, sample_weight=None):
     targets = estimator._targets.for_new_tasks(rows, len(new.tasks))
     seeds = estimator._member_seeds(module.n_members)
     extended = module.for_new_tasks(len(new.tasks), _noise(estimator))
-    job = Job(estimator, new, targets, [(rows, None)], seeds)
+    plan = FitPlan(estimator, new, targets, [(rows, None)], seeds)
     result = train(
-        [job],
+        [plan],
         extended,
         steps=PlainSteps(),
         max_steps=_MAX_STEPS,

@@ -18,8 +18,8 @@ from skmtl._data.columns import as_table
 from skmtl._data.rows import TrainingRows, row_counts
 from skmtl._data.tables import TaskTables
 from skmtl._data.targets import make_targets
-from skmtl._estimators.notebook import ReportMixin
-from skmtl._estimators.plan import Job, build_module
+from skmtl._estimators.notebook import fitted_html, summary
+from skmtl._estimators.plan import FitPlan, build_module
 from skmtl._estimators.record import TrainingRecord, recorded
 from skmtl._estimators.run import bound_weighting, resume, train
 from skmtl._sklearn_compat import HasMethods, Interval, StrOptions, _safe_indexing
@@ -34,7 +34,7 @@ from skmtl.weighting._affinity import get_affinity
 COLUMNS = ("n_features_in_", "feature_names_in_")
 
 
-class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
     """What all estimators share; a subclass has its parameters and an architecture."""
 
     _parameter_constraints = {
@@ -64,19 +64,13 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         "verbose": ["verbose"],
     }
 
-    # what may differ between members that train in one run, besides the parameters of the plan
+    # what may differ between members that train in one run, besides those of the architecture
     _member_parameters = ()
     # the architecture whose parameters the constructor takes over, flat
     _architecture_class = None
 
     def _store(self, parameters):
-        """Keep the arguments of the constructor unmodified.
-
-        Parameters
-        ----------
-        parameters : dict
-            The local variables of the constructor.
-        """
+        """Keep the constructor's arguments, its local variables, unmodified."""
         vars(self).update((name, v) for name, v in parameters.items() if name != "self")
 
     def _architecture(self):
@@ -87,16 +81,15 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         )
 
     def _architecture_parameters(self):
-        """Names of the estimator's parameters that belong to its architecture."""
+        """Return names of the estimator's parameters that belong to its architecture."""
         return self._architecture_class._get_param_names()
 
-    def _steps(self, jobs, state=None):
-        """Return the `Steps` of several jobs: by default, as `task_weighting` says.
+    def _steps(self, plans, state=None):
+        """Return the `Steps` of several plans: by default, as `task_weighting` says.
 
-        Estimators that train in another way override it. `state` is what task weighting remembers
-        of an earlier fit.
+        `state` is what task weighting remembers of an earlier fit.
         """
-        return steps_for(bound_weighting(jobs), state)
+        return steps_for(bound_weighting(plans), state)
 
     @abstractmethod
     def _target_settings(self):
@@ -139,25 +132,25 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         """
         columns = {name: vars(self)[name] for name in COLUMNS if name in vars(self)}
         try:
-            job = self._job(X, y, sample_weight, X_val, y_val)
-            module = build_module([job])
+            plan = self._plan(X, y, sample_weight, X_val, y_val)
+            module = build_module([plan])
             state = None
             if self.warm_start and hasattr(self, "module_"):
                 resume(module, self.module_)
                 # tasks that `adapt` has learned since are not in it: then all start afresh
                 method = get_weighting(self.task_weighting)
-                state = self._record.state_for(method, len(job.tables.tasks))
-            result = train([job], module, steps=self._steps([job], state))
+                state = self._record.state_for(method, len(plan.tables.tasks))
+            result = train([plan], module, steps=self._steps([plan], state))
         except BaseException:
             # a model that was fitted before still is, on the columns that it had then
             for name in COLUMNS:
                 vars(self).pop(name, None)
             vars(self).update(columns)
             raise
-        self._finish(job, result)
+        self._finish(plan, result)
         return self
 
-    def _job(self, X, y, sample_weight=None, X_val=None, y_val=None):
+    def _plan(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Check parameters and tables, and return what to train on."""
         self._validate_params()
         get_weighting(self.task_weighting)
@@ -184,22 +177,13 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
             tables, targets = self._tables.resumed(tables), self._targets.resumed(targets)
         else:
             tables.fit_rows(train_rows)
-        return Job(self, tables, targets, splits, seeds, refit)
+        return FitPlan(self, tables, targets, splits, seeds, refit)
 
     def _check_rows(self, X, y, sample_weight, encode):
-        """Check y and weights, and drop rows without weight, whose features may be anything.
+        """Return X, encoded targets, weights and copies of rows; rows without weight are dropped.
 
-        Parameters
-        ----------
-        X, y, sample_weight
-            As in ``fit``.
-        encode : callable
-            `Targets.fit_transform` or `Targets.transform`.
-
-        Returns
-        -------
-        X, targets, weights, copies
-            The latter three as in `TrainingRows`.
+        Features of those may be anything. `encode` is `Targets.fit_transform` or
+        `Targets.transform`.
         """
         if y is None:
             raise ValueError(
@@ -226,10 +210,7 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         return TrainingRows(features, tasks, *labels)
 
     def _splits(self, rows, valid, targets, seeds):
-        """Return pairs of training and validation rows: one for all members, or one for each.
-
-        Validation rows are None if there are none.
-        """
+        """Return pairs of training and validation rows (or None): one, or one for each member."""
         if valid is not None or not self.early_stopping:
             return [(rows, valid)]
         # members set different rows aside, so that together they train on all rows
@@ -250,21 +231,14 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         return [(rows, None)]
 
     def _member_seeds(self, n_members):
-        """One seed per member; those of the first members do not depend on how many there are."""
+        """Return one seed per member; those of the first do not depend on how many there are."""
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=n_members)
 
-    def _finish(self, job, result):
-        """Keep what was learned and recorded.
-
-        Parameters
-        ----------
-        job : Job
-        result : TrainingResult
-            Of the members of the job only.
-        """
-        self._tables, self._targets = job.tables, job.targets
+    def _finish(self, plan, result):
+        """Keep what was learned and recorded by the members of a plan."""
+        self._tables, self._targets = plan.tables, plan.targets
         self.device_, self.module_ = result.device, result.module
-        self._record = TrainingRecord(result, job.tables.tasks, get_weighting(self.task_weighting))
+        self._record = TrainingRecord(result, plan.tables.tasks, get_weighting(self.task_weighting))
         self.history_ = self._record.history
         self.n_iter_ = int(self.history_["epoch"].max())
         self.callbacks_ = result.callbacks
@@ -280,20 +254,10 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         return self.module_
 
     def _predict(self, X, each_member=False, module=None):
-        """Predict X, for each of the `parts` of the targets.
+        """Predict X with a module, by default ``module_``, for each of the `parts` of the targets.
 
-        Parameters
-        ----------
-        X : table
-        each_member : bool
-            Whether members are kept apart, along the first axis.
-        module : MemberModule, optional
-            What predicts, instead of ``module_``.
-
-        Returns
-        -------
-        list of ndarray of shape ([M,] n, ...)
-            Numbers in the caller's units, or logarithms of probabilities.
+        Returns a list of arrays ([M,] n, ...), in the caller's units or logarithms of
+        probabilities. With `each_member`, members are kept apart.
         """
         check_is_fitted(self, "module_")
         targets, module = self._targets, self._networks() if module is None else module
@@ -350,6 +314,23 @@ class BaseMultiTaskEstimator(ReportMixin, BaseEstimator, metaclass=ABCMeta):
         return {
             task: part.kind for task, part in zip(self.tasks_, self._targets.parts, strict=True)
         }
+
+    def summary(self):
+        """Summarise the training of each member.
+
+        Returns
+        -------
+        DataFrame
+            One row per member: the number of ``epochs``, the ``best_epoch``, whose weights are kept
+            (the last epoch if there are no validation rows), ``train_loss`` and ``valid_loss``
+            in that epoch, and the number of ``parameters`` of the network.
+        """
+        check_is_fitted(self, "module_")
+        return summary(self)
+
+    def _html_repr(self):
+        html = super()._html_repr()
+        return html + fitted_html(self) if hasattr(self, "module_") else html
 
     def __getstate__(self):
         state = super().__getstate__()

@@ -2,12 +2,12 @@
 
 from skmtl._estimators.bases import BaseClassifier, BaseRegressor
 from skmtl._estimators.docs import CLASSIFIER_ATTRIBUTES, SHARED_ATTRIBUTES, document
-from skmtl.architectures import Architecture, SharedBottom
+from skmtl.architectures import Architecture, Hypernetwork
 
 PARAMETERS = """
 architecture : Architecture, default=None
     How the networks of the tasks hang together, an object of :mod:`skmtl.architectures` or of a
-    class of your own; None is ``SharedBottom()``. Its parameters are set and searched by nested
+    class of your own; None is ``Hypernetwork()``. Its parameters are set and searched by nested
     names such as ``architecture__hidden_layer_sizes``.
 metadata : list of str or int, DataFrame, or None, default=None
     Metadata of tasks: columns of X that are constant within each task, or a table with one row per
@@ -29,9 +29,9 @@ CONSTRAINTS = {"architecture": [Architecture, None]}
 
 
 def checked_architecture(architecture):
-    """Return an architecture whose parameters are valid; None is a shared bottom."""
+    """Return an architecture whose parameters are valid; None is a hypernetwork."""
     if architecture is None:
-        return SharedBottom()
+        return Hypernetwork()
     architecture._validate_params()
     return architecture
 

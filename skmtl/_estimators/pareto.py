@@ -177,10 +177,10 @@ class ParetoHypernet(PreferencePredictor):
     ):
         self._store(locals())
 
-    def _steps(self, jobs, state=None):
+    def _steps(self, plans, state=None):
         """Return steps for preferences, which take the place of task weighting."""
-        for job in jobs:
-            job.estimator._check_preferences(job.tables.tasks)
+        for plan in plans:
+            plan.estimator._check_preferences(plan.tables.tasks)
         fixed = None
         if not isinstance(self.preferences, str):
             fixed = np.atleast_2d(np.asarray(self.preferences, dtype=np.float64))

@@ -1,6 +1,6 @@
-"""Jobs: what one estimator trains on, and how several of them train side by side.
+"""Fit plans: what one estimator trains on, and how several of them train in parallel.
 
-A plain ``fit`` is one job; a search has one for every candidate and fold.
+A plain ``fit`` is one plan; a search has one for every candidate and fold.
 """
 
 from dataclasses import dataclass
@@ -21,20 +21,18 @@ MEMBER_PARAMETERS = ("learning_rate_init", "alpha", "weight_averaging")
 
 
 @dataclass
-class Job:
+class FitPlan:
     """Everything that one estimator trains on.
 
     Attributes
     ----------
     estimator : estimator
         Has the settings.
-    tables : TaskTables
-    targets : Targets
     splits : list of tuples of two TrainingRows
-        What trains and what validates, the latter perhaps None: of every member, or one for all.
+        Training and validation rows (or None): one pair for all members, or one for each.
     seeds : ndarray of shape (n_members,)
     refit : TrainingRows, optional
-        What to train on again, once validation rows have said for how long.
+        What to train on again, for as many epochs as the validated run has chosen.
     """
 
     estimator: object
@@ -46,26 +44,25 @@ class Job:
 
     @cached_property
     def architecture(self):
-        """How the networks hang together."""
         return self.estimator._architecture()
 
     @property
     def train(self):
-        """What the first member trains on."""
+        """Training rows of the first member."""
         return self.splits[0][0]
 
     @property
     def valid(self):
-        """What validates the first member."""
+        """Validation rows of the first member, or None."""
         return self.splits[0][1]
 
     @property
     def member_splits(self):
-        """Splits of the members, one for each."""
+        """One split for each member."""
         return self.splits if len(self.splits) > 1 else self.splits * len(self.seeds)
 
     def key(self):
-        """What jobs must have in common to train side by side: settings and shapes."""
+        """Return a hash of what plans trained in one run must have in common."""
         settings = common_settings(self.estimator)
         parts = [(part.kind, part.n_outputs) for part in self.targets.parts]
         by_task = self.targets.wide or self.architecture.fixed_tasks
@@ -74,7 +71,7 @@ class Job:
         return joblib.hash((settings, shapes, self.valid is None, self.refit is None))
 
     def batch_rows(self, train=None):
-        """Rows in a batch of a member that trains on `train`."""
+        """Return the batch size of a member that trains on `train`."""
         n_rows = len(self.train if train is None else train)
         batch_size = self.estimator.batch_size
         if batch_size != "auto":
@@ -83,7 +80,7 @@ class Job:
         return int(np.clip(n_rows // 10, 16, 256))
 
     def rows(self, train, valid=None):
-        """Training rows, then validation rows, as scaled tensors."""
+        """Return training rows, then validation rows, as scaled tensors."""
         dtype = torch.get_default_dtype()
         rows = train if valid is None else TrainingRows.concatenate(train, valid)
         metadata = self.tables.scaled_metadata()
@@ -101,13 +98,7 @@ class Job:
 
 
 def common_settings(estimator):
-    """Return what members that train in one run must have in common, apart from data shapes.
-
-    Returns
-    -------
-    tuple
-        The classes of the estimator and of its architecture, and a dict of the parameters of each.
-    """
+    """Return what members of one run have in common: two classes and their parameters."""
     architecture = estimator._architecture()
     varying = {*MEMBER_PARAMETERS, *estimator._member_parameters, "random_state"}
     varying.update(estimator._architecture_parameters())
@@ -123,72 +114,49 @@ def _without(parameters, names):
     return {name: value for name, value in parameters.items() if name not in names}
 
 
-def build_module(jobs):
-    """Build an untrained module with the members of all jobs.
-
-    Parameters
-    ----------
-    jobs : list of Job
-        Of the same `Job.key`.
-
-    Returns
-    -------
-    MemberModule
-    """
-    first = jobs[0]
+def build_module(plans):
+    """Build an untrained module with the members of all plans, which have the same key."""
+    first = plans[0]
     shape = NetworkShape(
-        n_tasks=max(len(job.tables.tasks) for job in jobs),
+        n_tasks=max(len(plan.tables.tasks) for plan in plans),
         n_features=first.tables.n_features,
         n_metadata=first.tables.n_metadata,
         n_outputs=first.targets.n_outputs,
         wide=first.targets.wide,
     )
-    seeds = np.concatenate([job.seeds for job in jobs])
-    return first.architecture.build(shape, seeds, member_settings(jobs))
+    seeds = np.concatenate([plan.seeds for plan in plans])
+    return first.architecture.build(shape, seeds, member_settings(plans))
 
 
-def member_settings(jobs):
-    """Collect the settings of the architectures that may differ between members.
-
-    Returns
-    -------
-    dict of str to list
-        A value for every member of all jobs.
-    """
-    by_job = []
-    for job in jobs:
-        names = job.architecture.member_parameters
-        settings = {name: getattr(job.architecture, name) for name in names}
-        by_job.append(settings | job.architecture.task_settings(job.tables.tasks))
-    return {
-        name: [
-            settings[name] for settings, job in zip(by_job, jobs, strict=True) for _ in job.seeds
-        ]
-        for name in by_job[0]
-    }
+def member_settings(plans):
+    """Return architecture settings by name, a list with a value for every member."""
+    values = {}
+    for plan in plans:
+        names = plan.architecture.member_parameters
+        settings = {name: getattr(plan.architecture, name) for name in names}
+        settings |= plan.architecture.task_settings(plan.tables.tasks)
+        for name, value in settings.items():
+            values.setdefault(name, []).extend([value] * len(plan.seeds))
+    return values
 
 
-def per_member(jobs, name):
-    """Return a parameter of the estimators, one value for every member."""
-    return [getattr(job.estimator, name) for job in jobs for _ in job.seeds]
+def per_member(plans, name):
+    """Return an estimator parameter as a list with a value for every member."""
+    return [getattr(plan.estimator, name) for plan in plans for _ in plan.seeds]
 
 
-def stacked_rows(jobs):
-    """One table with the rows of all jobs; jobs that have the same rows share them.
+def stacked_rows(plans):
+    """Stack the rows of all plans in one table; plans that have the same rows share them.
 
-    Returns
-    -------
-    table : TaskRows
-    train_rows, valid_rows : lists of Tensors
-        Row numbers of every member.
+    Returns the table and lists of each member's training and validation row numbers.
     """
     parts, starts, n_rows = {}, {}, 0
     train_rows, valid_rows, metadata = [], [], []
-    for job in jobs:
-        for train, valid in job.member_splits:
+    for plan in plans:
+        for train, valid in plan.member_splits:
             key = id(train)
             if key not in parts:
-                parts[key], starts[key] = job.rows(train, valid), n_rows
+                parts[key], starts[key] = plan.rows(train, valid), n_rows
                 n_rows += len(parts[key])
             start = starts[key]
             numbers = torch.arange(start, start + len(parts[key])).tensor_split([len(train)])
@@ -200,7 +168,7 @@ def stacked_rows(jobs):
         return tables[0], train_rows, valid_rows
     n_tasks = max(table.n_tasks for table in tables)
     if metadata[0] is not None:
-        # members of a fold that lacks a task do not ask for its metadata
+        # members of a fold that lacks a task do not use its metadata
         pad = torch.nn.functional.pad
         metadata = torch.cat([pad(m, (0, 0, 0, n_tasks - m.shape[1])) for m in metadata])
     together = TaskRows(
@@ -214,10 +182,10 @@ def stacked_rows(jobs):
     return together, train_rows, valid_rows
 
 
-def stacked_criterion(jobs):
-    """Loss of all members; the classes of a task may depend on the fold."""
-    losses = [job.targets.criterion() for job in jobs]
-    if not isinstance(losses[0], ClassLoss) or jobs[0].targets.wide or len(jobs) == 1:
+def stacked_criterion(plans):
+    """Return the loss of all members; the classes of a task may depend on the fold."""
+    losses = [plan.targets.criterion() for plan in plans]
+    if not isinstance(losses[0], ClassLoss) or plans[0].targets.wide or len(plans) == 1:
         return losses[0]
     n_tasks = max(loss.allowed.shape[1] for loss in losses)
     pad = torch.nn.functional.pad
@@ -225,8 +193,8 @@ def stacked_criterion(jobs):
         torch.cat(
             [
                 pad(loss.allowed, (0, 0, 0, n_tasks - loss.allowed.shape[1]), value=True)
-                for loss, job in zip(losses, jobs, strict=True)
-                for _ in job.seeds
+                for loss, plan in zip(losses, plans, strict=True)
+                for _ in plan.seeds
             ]
         )
     )

@@ -19,8 +19,8 @@ _NETWORKS_AT_ONCE = 128
 class PreferencePredictor(BaseRegressor):
     """Base class of estimators with the parameters `preference` and `solver`."""
 
-    def _finish(self, job, result):
-        super()._finish(job, result)
+    def _finish(self, plan, result):
+        super()._finish(plan, result)
         self._loss_scales = result.loss_scales[0].double().cpu().numpy()
         self._written = None
 

@@ -1,6 +1,6 @@
 """What training has recorded, as tables by task.
 
-Tables are made when they are asked for where that is cheaper: epochs times tasks are many numbers.
+Tables are made on access where that is cheaper: epochs times tasks are many numbers.
 """
 
 from __future__ import annotations
@@ -17,22 +17,7 @@ from skmtl.weighting import TaskWeighting
 
 
 class TrainingRecord:
-    """History of losses, weights of tasks, affinity, and the choices of IT-MTL.
-
-    Parameters
-    ----------
-    result : TrainingResult
-        Only what is needed is kept.
-    tasks : Index
-        Labels of the tasks.
-    weighting : TaskWeighting
-        The method that has weighted them.
-
-    Attributes
-    ----------
-    history : DataFrame
-        One row per member and epoch.
-    """
+    """History of losses, weights of tasks, affinity, and the choices of IT-MTL."""
 
     def __init__(self, result: TrainingResult, tasks: pd.Index, weighting: TaskWeighting):
         records, weights = result.records, result.task_weights
@@ -50,20 +35,7 @@ class TrainingRecord:
             self._choices = choices_table(result.choices, names)
 
     def state_for(self, weighting: TaskWeighting, n_tasks: int) -> dict | None:
-        """Return what task weighting remembers, for a fit that continues this one.
-
-        Parameters
-        ----------
-        weighting : TaskWeighting
-            The method of that fit.
-        n_tasks : int
-            The number of its tasks.
-
-        Returns
-        -------
-        dict or None
-            None if the method or the number of tasks has changed.
-        """
+        """Return the state of task weighting for a fit that continues this one, if it can."""
         same = self._weighting == repr(weighting) and len(self.tasks) == n_tasks
         return self._weighting_state if same else None
 
@@ -90,7 +62,7 @@ class TrainingRecord:
 
     @property
     def candidate_transferences(self) -> pd.DataFrame:
-        """Total transference of each of IT-MTL's candidates, one row per member, epoch and step."""
+        """Total transference of IT-MTL's candidates, one row per member, epoch and step."""
         if self._choices is None:
             raise AttributeError("candidates are recorded with task_weighting=ITMTL(...) only.")
         return self._choices[0].copy()

@@ -8,18 +8,9 @@ _RECORDED = ("train_loss", "valid_loss", "valid_loss_best", "best_loss", "n_memb
 
 
 def history_table(records, extra=None):
-    """Return the history, one row per member and epoch.
+    """Return the history, one row per member and epoch, from columns.
 
-    Parameters
-    ----------
-    records : dict of str to ndarray
-        Columns.
-    extra : skorch History, optional
-        Epochs of one member; numbers that callbacks recorded become columns.
-
-    Returns
-    -------
-    DataFrame
+    Numbers that callbacks have added to `extra`, the skorch history of one member, become columns.
     """
     table = pd.DataFrame(records).sort_values(["member", "epoch"], ignore_index=True)
     for name in extra[0] if extra else ():
@@ -32,19 +23,7 @@ def history_table(records, extra=None):
 
 
 def weights_table(records, weights, tasks):
-    """Return the weights of the tasks, one row per member and epoch, one column per task.
-
-    Parameters
-    ----------
-    records : dict of str to ndarray, or DataFrame
-        Contains the member and the epoch of each row.
-    weights : ndarray of shape (n, n_tasks or more), or float
-    tasks : Index
-
-    Returns
-    -------
-    DataFrame
-    """
+    """Return the weights (n, T or more), one row per member and epoch, one column per task."""
     index = pd.MultiIndex.from_arrays(
         [records["member"], records["epoch"]], names=["member", "epoch"]
     )
@@ -56,15 +35,7 @@ def weights_table(records, weights, tasks):
 def affinity_table(values, tasks):
     """Return the affinity, one row for each member, epoch and task that steps.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_epochs, M, n_tasks or more, n_tasks or more)
-        All NaN where a member had stopped.
-    tasks : Index
-
-    Returns
-    -------
-    DataFrame
+    `values` of shape (n_epochs, M, T or more, T or more) are NaN where a member had stopped.
     """
     n_tasks = len(tasks)
     values = values[:, :, :n_tasks, :n_tasks].swapaxes(0, 1)
@@ -79,21 +50,9 @@ def affinity_table(values, tasks):
 
 
 def choices_table(records, names):
-    """Return the total transference of IT-MTL's candidates, and its choices.
+    """Return the total transference of IT-MTL's candidates, and the choice of each row.
 
-    Parameters
-    ----------
-    records : dict of str to ndarray
-        See `CandidateSteps.finish`.
-    names : list of str
-        Names of the candidates.
-
-    Returns
-    -------
-    transferences : DataFrame
-        One row per member, epoch and step, one column per candidate.
-    choices : Categorical
-        The choice of each row.
+    A row is a step of a member, see `CandidateSteps.finish`; a column is a candidate.
     """
     index = pd.MultiIndex.from_arrays(
         [records[name] for name in ("member", "epoch", "step")], names=["member", "epoch", "step"]
@@ -104,18 +63,7 @@ def choices_table(records, names):
 
 
 def embeddings_table(values, tasks):
-    """Return the embeddings, one row per task.
-
-    Parameters
-    ----------
-    values : ndarray of shape (M, T, d_e)
-    tasks : Index
-
-    Returns
-    -------
-    DataFrame
-        With several members, columns have two levels, member and dimension.
-    """
+    """Return embeddings (M, T, d_e), one row per task, one column per (member and) dimension."""
     n_members, _, length = values.shape
     columns = pd.Index([f"e{k}" for k in range(length)])
     if n_members > 1:
@@ -126,13 +74,9 @@ def embeddings_table(values, tasks):
 
 
 def similarity_table(values, tasks):
-    """Return the cosine similarity of the embeddings of tasks, averaged over members.
+    """Return cosine similarities of embeddings of shape (M, T, d_e), averaged over members.
 
-    Parameters
-    ----------
-    values : ndarray of shape (M, T, d_e)
-        Two vectors of zeros have similarity 1; with other vectors, their similarity is 0.
-    tasks : Index
+    Two vectors of zeros have similarity 1; zeros and another vector have similarity 0.
     """
     norms = np.linalg.norm(values, axis=2, keepdims=True)
     units = np.divide(values, norms, out=np.zeros_like(values), where=norms > 0)
@@ -142,15 +86,7 @@ def similarity_table(values, tasks):
 
 
 def importance_table(decreases, names):
-    """Return the importance of metadata columns, in decreasing order.
-
-    Parameters
-    ----------
-    decreases : list of tuple
-        Mean and standard deviation of the decrease of the score, for each column.
-    names : list
-        Names of the columns.
-    """
+    """Return (mean, std) decreases of the score by metadata column, in decreasing order."""
     columns = ["importance_mean", "importance_std"]
     table = pd.DataFrame(decreases, index=pd.Index(names, name="metadata"), columns=columns)
     return table.sort_values(columns[0], ascending=False)

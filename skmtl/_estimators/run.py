@@ -1,4 +1,4 @@
-"""Training: run the loop over the members of several jobs, and give each estimator its part."""
+"""Run the training loop over the members of several fit plans, and distribute the result."""
 
 import copy
 import math
@@ -28,7 +28,7 @@ from skmtl.weighting._base import CLASSES, REGRESSION
 
 
 def train(
-    jobs,
+    plans,
     module,
     *,
     steps=None,
@@ -37,40 +37,38 @@ def train(
     record_affinity=True,
     drop_diverged=False,
 ):
-    """Run the loop over the members of all jobs, twice for jobs that say what to refit on.
+    """Train the members of all plans, and once more on all rows for plans with `refit`.
 
     Parameters
     ----------
-    jobs : list of Job
-        Of the same `Job.key`.
+    plans : list of FitPlan
+        With the same `FitPlan.key`.
     module : MemberModule
-        With the members of all jobs, in their order.
+        With the members of all plans, in their order.
     steps : Steps, optional
-        How a step is made; by default that of the estimators.
+        How a step is made; by default, that of the estimators.
     max_steps : int, optional
-        Bound on the steps of the first job, besides `max_iter` epochs.
-    with_callbacks : bool
-        Whether the caller's callbacks see it.
-    record_affinity : bool
-        Whether affinity is recorded if the estimator says so.
+        Bound on the steps of the first plan, besides `max_iter` epochs.
+    with_callbacks, record_affinity : bool
+        Whether to use the estimator's callbacks, and its setting of `record_affinity`.
     drop_diverged : bool
         Whether to continue without a member that diverges, instead of raising an error.
 
     Returns
     -------
     TrainingResult
-        Records are those of the run that was validated, module and state those of the last run.
+        Records of the validated run; module and state of the last run.
     """
-    steps = jobs[0].estimator._steps(jobs) if steps is None else steps
+    steps = plans[0].estimator._steps(plans) if steps is None else steps
     options = {"with_callbacks": with_callbacks, "drop_diverged": drop_diverged}
-    start = None if jobs[0].refit is None else copy.deepcopy(module)
-    affinity = jobs[0].estimator.record_affinity if record_affinity else None
+    start = None if plans[0].refit is None else copy.deepcopy(module)
+    affinity = plans[0].estimator.record_affinity if record_affinity else None
     result = _run(
-        jobs, module, steps, max_steps=max_steps, affinity=get_affinity(affinity), **options
+        plans, module, steps, max_steps=max_steps, affinity=get_affinity(affinity), **options
     )
     if start is None:
         return result
-    again = [replace(job, splits=[(job.refit, None)], refit=None) for job in jobs]
+    again = [replace(plan, splits=[(plan.refit, None)], refit=None) for plan in plans]
     # a member that has diverged at once has no best epoch
     last_epochs = result.best_epoch.clamp(min=1).tolist()
     whole = _run(
@@ -84,27 +82,22 @@ def train(
     )
 
 
-def train_together(jobs, company=()):
-    """Train jobs side by side, and let each estimator keep its part.
+def train_together(plans, padding_plans=()):
+    """Train plans with the same key in parallel, and let each estimator keep its part.
 
-    Parameters
-    ----------
-    jobs : list of Job
-        Of the same `Job.key`.
-    company : list of Job
-        More of them, which train along and are forgotten.
+    The members of `padding_plans` train too, and are discarded.
     """
-    everyone = [*jobs, *company]
-    result = train(everyone, build_module(everyone), with_callbacks=False)
+    stacked = [*plans, *padding_plans]
+    result = train(stacked, build_module(stacked), with_callbacks=False)
     first = 0
-    for job in jobs:
-        members = range(first, first + len(job.seeds))
-        job.estimator._finish(job, result.part(members, len(job.tables.tasks)))
+    for plan in plans:
+        members = range(first, first + len(plan.seeds))
+        plan.estimator._finish(plan, result.part(members, len(plan.tables.tasks)))
         first = members.stop
 
 
 def _run(
-    jobs,
+    plans,
     module,
     steps,
     *,
@@ -115,36 +108,36 @@ def _run(
     with_callbacks,
     drop_diverged,
 ):
-    """Run the loop once; `last_epochs` are those of each member, `validated` an earlier history."""
-    first, estimator = jobs[0], jobs[0].estimator
+    """Run the loop once, perhaps up to given epochs of each member."""
+    first, estimator = plans[0], plans[0].estimator
     device = resolve_device(estimator.device)
-    seeds = np.concatenate([job.seeds for job in jobs])
-    own = estimator.callbacks if with_callbacks else None
-    callbacks = check_callbacks(own, len(seeds), refit=last_epochs is not None)
+    seeds = np.concatenate([plan.seeds for plan in plans])
+    callbacks = estimator.callbacks if with_callbacks else None
+    callbacks = check_callbacks(callbacks, len(seeds), refit=last_epochs is not None)
     if estimator.verbose:
         callbacks.append(ProgressBar(type(estimator).__name__))
     max_epochs = estimator.max_iter
     if max_steps is not None:
         n_batches = math.ceil(len(first.train) / first.batch_rows())
         max_epochs = min(max_epochs, math.ceil(max_steps / n_batches))
-    table, train_rows, valid_rows = stacked_rows(jobs)
-    loop_settings = first.architecture.loop_settings(member_settings(jobs))
+    table, train_rows, valid_rows = stacked_rows(plans)
+    loop_settings = first.architecture.loop_settings(member_settings(plans))
     optimizer_settings = OptimizerSettings(
-        learning_rate=per_member(jobs, "learning_rate_init"),
-        weight_decay=per_member(jobs, "alpha"),
-        averaging=per_member(jobs, "weight_averaging"),
+        learning_rate=per_member(plans, "learning_rate_init"),
+        weight_decay=per_member(plans, "alpha"),
+        averaging=per_member(plans, "weight_averaging"),
         clip_norm=loop_settings.pop("clip_norm", None),
     )
     net = MemberNet(
         module.to(device),
         seeds=seeds,
-        criterion=stacked_criterion(jobs),
+        criterion=stacked_criterion(plans),
         steps=steps,
         observer=None if affinity is None else AffinityRecorder(affinity),
         optimizer_settings=optimizer_settings,
         stopping=StoppingSettings(estimator.n_iter_no_change, estimator.tol, last_epochs),
         task_sampling=estimator.task_sampling,
-        batch_size=[job.batch_rows(rows) for job in jobs for rows, _ in job.member_splits],
+        batch_size=[plan.batch_rows(rows) for plan in plans for rows, _ in plan.member_splits],
         max_epochs=max_epochs,
         validated=validated,
         device=str(device),
@@ -157,14 +150,14 @@ def _run(
             table.to(device),
             train_rows,
             None if first.valid is None else valid_rows,
-            n_labels=[rows.n_labels for job in jobs for rows, _ in job.member_splits],
+            n_labels=[rows.n_labels for plan in plans for rows, _ in plan.member_splits],
         )
 
 
-def bound_weighting(jobs):
-    """Return the method of task weighting of some jobs, which knows the tasks of every member."""
-    first = jobs[0]
-    tasks = [job.tables.tasks for job in jobs for _ in job.seeds]
+def bound_weighting(plans):
+    """Return the method of task weighting, bound to the tasks of every member."""
+    first = plans[0]
+    tasks = [plan.tables.tasks for plan in plans for _ in plan.seeds]
     types = [REGRESSION if part.kind == "regression" else CLASSES for part in first.targets.parts]
     if not first.targets.wide:
         types *= max(len(labels) for labels in tasks)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from skmtl._data.rows import TrainingRows
-from skmtl._estimators.plan import Job
+from skmtl._estimators.plan import FitPlan
 from skmtl.nn import task_gradients
 from skmtl.nn._slots import matrix_by, sum_by
 from skmtl.training import MemberNet, OptimizerSettings
@@ -32,7 +32,7 @@ class Landscape:
         features, tasks = estimator._tables.known(features, estimator)
         rows = TrainingRows(features, tasks, *labels)
         tables, targets = estimator._tables, estimator._targets
-        table = Job(estimator, tables, targets, [(rows, None)], np.zeros(1)).rows(rows)
+        table = FitPlan(estimator, tables, targets, [(rows, None)], np.zeros(1)).rows(rows)
         self.estimator, self.n_tasks, self.wide = estimator, table.n_tasks, table.shared_rows
         module = copy.deepcopy(estimator.module_).cpu().part([member]).train()
         rate = estimator.learning_rate_init if learning_rate is None else learning_rate

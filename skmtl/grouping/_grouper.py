@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.multi_task import MultiTaskRegressor
 from skmtl._sklearn_compat import HasMethods, Interval, StrOptions
+from skmtl.architectures import SharedBottom
 from skmtl.grouping._base import BaseGrouper
 from skmtl.grouping._data import group_data
 from skmtl.grouping._estimate import candidate_groups, estimate_with_trainer, known_gains
@@ -236,7 +237,7 @@ class TaskGrouper(BaseGrouper):
     def _estimator(self):
         if self.estimator is not None:
             return self.estimator
-        return MultiTaskRegressor(task_id=self.task_id)
+        return MultiTaskRegressor(SharedBottom(), task_id=self.task_id)
 
     def _task_id(self):
         if self.task_id is not None:

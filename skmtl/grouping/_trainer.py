@@ -203,17 +203,17 @@ def _run_together(estimator, fits, settings, n_workers):
         X, y, weights = data.part(fit.group, fit.train)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnlabelledRowsWarning)
-            job = model._job(X, y, weights)
+            plan = model._plan(X, y, weights)
         models.append(model)
-        buckets.setdefault(digest(job.key), []).append(job)
+        buckets.setdefault(digest(plan.key), []).append(plan)
     for bucket in buckets.values():
         most = max(1, members_in_memory(bucket[0], n_workers) // len(bucket[0].seeds))
         for begin in range(0, len(bucket), most):
-            jobs, padding_jobs = bucket[begin : begin + most], []
-            if sum(len(job.seeds) for job in jobs) == 1 and len(jobs[0].tables.tasks) == 1:
+            plans, padding_plans = bucket[begin : begin + most], []
+            if sum(len(plan.seeds) for plan in plans) == 1 and len(plans[0].tables.tasks) == 1:
                 # products of a single network for a single task are rounded differently in a batch
-                padding_jobs = jobs
-            train_together(jobs, padding_jobs)
+                padding_plans = plans
+            train_together(plans, padding_plans)
     if keep:
         return models
     return [_scores_of(model, fit, data, scoring) for model, fit in zip(models, fits, strict=True)]

@@ -39,7 +39,9 @@ refit : bool, str or callable, default=True
     Whether to fit the best candidate on all rows; with several scorers, the name of the scorer
     that determines it.
 cv : int, splitter, iterable or None, default=None
-    Splits, as in scikit-learn; None means 5 folds.
+    Splits, as in scikit-learn; None means 5 folds. A number of folds that would hold out whole
+    tasks means :class:`TaskKFold` if tasks cannot be predicted without rows (no `metadata`,
+    ``unseen_tasks="error"``).
 verbose : int, default=0
     1 shows a progress bar, if the output is a terminal.
 pre_dispatch : int or str, default="2*n_jobs"

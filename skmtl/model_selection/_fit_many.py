@@ -88,11 +88,11 @@ def fit_many(
     try:
         together = _prepare(fits, tables)
         for group in together:
-            most = _most_members(group[0].job, max_members)
+            most = _most_members(group[0].plan, max_members)
             for begin in range(0, len(group), most):
                 train_fits(group[begin : begin + most])
         for fit, table in zip(fits, tables, strict=True):
-            if fit.job is None:
+            if fit.plan is None:
                 fit.model.fit(*table)
                 fit.done = True
     finally:
@@ -146,16 +146,16 @@ def _prepare(fits, tables):
         # estimators that read one table in one way share its rows
         key = *map(id, table), structure(model, {}), seed_key(model)
         if key in prepared:
-            fit.job = share_rows(model, *prepared[key])
+            fit.plan = share_rows(model, *prepared[key])
         else:
-            fit.job = model._job(*table)
+            fit.plan = model._plan(*table)
             if key[-1] is not None:
-                prepared[key] = fit.job, model
-        groups.setdefault(digest(fit.job.key), []).append(fit)
+                prepared[key] = fit.plan, model
+        groups.setdefault(digest(fit.plan.key), []).append(fit)
     return list(groups.values())
 
 
-def _most_members(job, max_members):
-    """Return how many estimators like that of `job` train in one run."""
-    most = fits_in_block(job.estimator, max_members)
-    return max(1, min(most, members_in_memory(job, 1) // len(job.seeds)))
+def _most_members(plan, max_members):
+    """Return how many estimators like that of `plan` train in one run."""
+    most = fits_in_block(plan.estimator, max_members)
+    return max(1, min(most, members_in_memory(plan, 1) // len(plan.seeds)))

@@ -49,7 +49,7 @@ class Fit:
     test: np.ndarray
     # filled by `run_block`
     model: object = None
-    job: object = None
+    plan: object = None
     error: Exception | None = None
     fit_time: float = 0.0
     done: bool = False
@@ -76,9 +76,9 @@ def run_block(model, X, y, fits, settings):
     groups = {}
     for fit in fits:
         if fit.error is None:
-            groups.setdefault(digest(fit.job.key), []).append(fit)
+            groups.setdefault(digest(fit.plan.key), []).append(fit)
     for group in groups.values():
-        size = _batch_size(group[0].job, settings)
+        size = _batch_size(group[0].plan, settings)
         for begin in range(0, len(group), size):
             batch, start = group[begin : begin + size], time.perf_counter()
             train_fits(batch)
@@ -100,21 +100,21 @@ def _prepare(fit, model, X, y, settings, prepared, transformed):
     key = fit.split, table, structure(estimator, {}), seed_key(estimator)
     if key in prepared:
         # reuse the checked and encoded rows of this split
-        fit.job = share_rows(estimator, *prepared[key])
+        fit.plan = share_rows(estimator, *prepared[key])
         return
-    fit.job = estimator._job(X_train, y_train, **params)
+    fit.plan = estimator._plan(X_train, y_train, **params)
     if key[-1] is not None:
-        prepared[key] = fit.job, estimator
+        prepared[key] = fit.plan, estimator
 
 
-def share_rows(estimator, job, donor):
-    """Return the job of an estimator on the rows that another one has checked and encoded.
+def share_rows(estimator, plan, donor):
+    """Return the plan of an estimator on the rows that another one has checked and encoded.
 
     Parameters
     ----------
     estimator : estimator
         Of the same `structure` and `seed_key` as `donor`.
-    job : Job
+    plan : FitPlan
         Of `donor`.
     donor : estimator
     """
@@ -123,7 +123,7 @@ def share_rows(estimator, job, donor):
     for name in COLUMNS:
         if hasattr(donor, name):
             setattr(estimator, name, getattr(donor, name))
-    return replace(job, estimator=estimator, seeds=seeds)
+    return replace(plan, estimator=estimator, seeds=seeds)
 
 
 def seed_key(estimator):
@@ -133,10 +133,10 @@ def seed_key(estimator):
     return estimator.random_state if isinstance(estimator.random_state, Integral) else None
 
 
-def _batch_size(job, settings):
+def _batch_size(plan, settings):
     """Return how many fits train at once."""
     try:
-        return max(1, members_in_memory(job, settings.n_workers) // len(job.seeds))
+        return max(1, members_in_memory(plan, settings.n_workers) // len(plan.seeds))
     except Exception:
         # the network cannot be built: training reports why
         return 1
@@ -147,9 +147,9 @@ def train_fits(fits):
 
     If that fails, halves are tried, so that an error is assigned to its fit.
     """
-    jobs, result = [fit.job for fit in fits], None
+    plans, result = [fit.plan for fit in fits], None
     try:
-        result = train(jobs, build_module(jobs), drop_diverged=True)
+        result = train(plans, build_module(plans), drop_diverged=True)
     except Exception as error:
         if len(fits) == 1:
             fits[0].error = error
@@ -159,11 +159,11 @@ def train_fits(fits):
         train_fits(fits[len(fits) // 2 :])
         return
     first = 0
-    for fit, job in zip(fits, jobs, strict=True):
-        members = range(first, first + len(job.seeds))
+    for fit, plan in zip(fits, plans, strict=True):
+        members = range(first, first + len(plan.seeds))
         diverged = next((m for m in members if m in result.diverged), None)
         if diverged is None:
-            job.estimator._finish(job, result.part(members, len(job.tables.tasks)))
+            plan.estimator._finish(plan, result.part(members, len(plan.tables.tasks)))
             fit.done = True
         else:
             fit.error = _as_alone(result, diverged, members)
@@ -196,7 +196,7 @@ def _result(fit, X, y, settings):
     if fit.error is None and settings.return_train_score:
         X_train, y_train = _safe_split(fit.model, X, y, fit.train)
         result["train_scores"] = _scores(fit, X_train, y_train, fit.train, X, settings)
-    fit.model = fit.job = None
+    fit.model = fit.plan = None
     return {
         **result,
         "n_test_samples": _num_samples(X_test),

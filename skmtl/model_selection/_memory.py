@@ -38,18 +38,18 @@ def fits_in_block(estimator, max_members):
     return max(1, max_members // estimator.n_members)
 
 
-def members_in_memory(job, n_workers):
+def members_in_memory(plan, n_workers):
     """Return how many members fit in half of the free memory, shared by `n_workers`."""
-    device = resolve_device(job.estimator.device)
-    return max(1, int(free_memory(device) / (2 * n_workers) / bytes_per_member(job)))
+    device = resolve_device(plan.estimator.device)
+    return max(1, int(free_memory(device) / (2 * n_workers) / bytes_per_member(plan)))
 
 
-def bytes_per_member(job):
+def bytes_per_member(plan):
     """Estimate the memory of a member in training, in bytes."""
-    module = build_module([job])
+    module = build_module([plan])
     sizes = [parameter[0].numel() for parameter in module.parameters()]
-    n_tasks, n_rows = len(job.tables.tasks), job.batch_rows()
-    n_examples = n_rows * (n_tasks if job.targets.wide else 1)
+    n_tasks, n_rows = len(plan.tables.tasks), plan.batch_rows()
+    n_examples = n_rows * (n_tasks if plan.targets.wide else 1)
     # each task of a batch has its own weights
     n_networks = min(n_tasks, n_examples)
     widths = sum(parameter.shape[-1] for parameter in module.parameters())

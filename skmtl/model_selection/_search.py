@@ -5,6 +5,7 @@ This file divides fits into blocks; `_fits` trains them.
 
 import time
 from itertools import pairwise, product
+from numbers import Integral
 
 import joblib
 import numpy as np
@@ -16,6 +17,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import indexable
 from tqdm.auto import tqdm
 
+from skmtl._data.columns import as_table, find_columns
+from skmtl._data.task_ids import labels_of
 from skmtl._sklearn_compat import (
     _check_method_params,
     _insert_error_scores,
@@ -24,6 +27,7 @@ from skmtl._sklearn_compat import (
 from skmtl.model_selection._fits import Fit, Settings, run_block, structure
 from skmtl.model_selection._memory import fits_in_block, on_gpu
 from skmtl.model_selection._pipelines import check_model, last_step
+from skmtl.model_selection._splitters import TaskKFold
 
 
 class BatchedSearch:
@@ -53,7 +57,7 @@ class BatchedSearch:
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        cv = self._splitter(X, y)
         self.n_splits_ = cv.get_n_splits(X, y, **routed.splitter.split)
         settings = Settings(
             scorers,
@@ -88,6 +92,29 @@ class BatchedSearch:
         self.scorer_ = getattr(scorers, "_scorers", scorers) if self.multimetric_ else scorers
         self.cv_results_ = results
         return self
+
+    def _splitter(self, X, y):
+        """Return the splitter; a number of folds keeps tasks that cannot be predicted if held out.
+
+        scikit-learn's folds of a table sorted by task would hold out whole tasks, which is an error
+        without metadata and without ``unseen_tasks="average"``.
+        """
+        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        estimator = last_step(self.estimator)
+        numbered = self.cv is None or isinstance(self.cv, Integral)
+        if not numbered or estimator.task_id is None or estimator.metadata is not None:
+            return cv
+        if estimator.unseen_tasks != "error":
+            return cv
+        table = as_table(X)
+        try:
+            ids = labels_of(table, find_columns(table, estimator.task_id, "task_id"))
+        except (ValueError, TypeError):
+            # made by an earlier step of a Pipeline, or an error that the fit explains
+            return cv
+        if all(ids[test].isin(ids[train]).all() for train, test in cv.split(X, y)):
+            return cv
+        return TaskKFold(estimator.task_id, cv.get_n_splits())
 
     def _fit_best(self, X, y, fit_params):
         best = clone(self.best_params_, safe=False)

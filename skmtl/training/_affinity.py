@@ -17,19 +17,12 @@ from skmtl.training._steps import StepObserver
 
 
 class AffinityRecorder(StepObserver):
-    """Look ahead from the parameters before a step, for all members at once.
-
-    Parameters
-    ----------
-    settings : Affinity
-        The formulas are there.
-    """
+    """Measure affinities of all members before steps, by the formulas of `Affinity` settings."""
 
     def __init__(self, settings):
         self.settings = settings
 
     def bind(self, loop, table):
-        """Return a recorder of one training run, see `StepObserver.bind`."""
         bound = copy.copy(self)
         bound._start(loop, table.n_tasks)
         return bound
@@ -50,14 +43,9 @@ class AffinityRecorder(StepObserver):
         self.columns = loop.optimizer_.columns(set(module.shared_parameters()))
         self._learning_rate = loop.optimizer_settings.learning_rate
         self._step, self._watching = 0, False
-        self._epochs = []
-        self._start_epoch()
-
-    def _start_epoch(self):
-        self._sums = self._counts = 0
+        self._epochs, self._sums, self._counts = [], 0, 0
 
     def before_step(self, loop, batch):
-        """Look ahead from here, or watch the backward pass of the step if that is enough."""
         self._step += 1
         self._watching = False
         if (self._step - 1) % self.settings.every:
@@ -67,20 +55,14 @@ class AffinityRecorder(StepObserver):
             self.observe(loop, batch)
 
     def after_backward(self, loop, batch, losses):
-        """Look ahead by the gradients that the step has computed, if they were watched."""
         if self._watching:
             self.observe(loop, batch, losses)
 
     def observe(self, loop, batch, by_label=None):
-        """Look ahead from here.
+        """Look ahead from the current parameters.
 
-        Parameters
-        ----------
-        loop : MemberNet
-        batch : Batch
-        by_label : Tensor of shape (M, K, b), optional
-            Weighted losses whose backward pass was watched; the parameters have their gradients,
-            and keep them. By default another pass is made here.
+        `by_label` (M, K, b) are weighted losses whose backward pass was watched; the parameters
+        have their gradients, and keep them. By default, another backward pass is made here.
         """
         tasks, slots = batch.inputs.tasks, batch.inputs.slots
         n_slots = tasks.shape[1]
@@ -111,7 +93,7 @@ class AffinityRecorder(StepObserver):
         return self.settings.heads_first and self.settings.approximate is None
 
     def _own_gradients(self, loop, scales):
-        """Return gradients of mean losses for the parameters of single tasks, from the step's."""
+        """Return gradients of mean losses for unshared parameters, from those of the step."""
         own = self.gradients.unshared
         if not self._moves_heads() or not own:
             return {}
@@ -156,33 +138,20 @@ class AffinityRecorder(StepObserver):
         self._counts = self._counts + matrix_by(tasks, self.n_tasks, there.to(values))
 
     def end_epoch(self, clock):
-        """Keep the means of the epoch, before the clocks tick."""
+        values = np.full((clock.n_members, self.n_tasks, self.n_tasks), np.nan)
         if isinstance(self._sums, torch.Tensor):
+            active = clock.active.cpu().numpy()
             mean = (self._sums / self._counts).double().cpu().numpy()
-            self._epochs.append((clock.members.tolist(), clock.active.tolist(), mean))
-        else:
-            self._epochs.append(([], [], None))
-        self._start_epoch()
+            values[clock.members.cpu().numpy()[active]] = mean[active]
+        self._epochs.append(values)
+        self._sums = self._counts = 0
 
     def finish(self, clock):
-        """Return the affinity of every member and epoch.
+        """Return affinities of shape (n_epochs, M, T, T); the row is the task that steps.
 
-        Parameters
-        ----------
-        clock : MemberClock
-
-        Returns
-        -------
-        ndarray of shape (n_epochs, M, T, T)
-            The row is the task that steps, the column the one that is affected; NaN where they
-            were never in one batch, and where a member had stopped.
+        NaN where two tasks were never in one batch, and where a member had stopped.
         """
-        shape = len(self._epochs), clock.n_members, self.n_tasks, self.n_tasks
-        values = np.full(shape, np.nan)
-        for epoch, (members, active, mean) in enumerate(self._epochs):
-            for row, (member, is_active) in enumerate(zip(members, active, strict=True)):
-                if is_active:
-                    values[epoch, member] = mean[row]
+        values = np.stack(self._epochs)
         if self.settings.per_learning_rate:
             rate = np.broadcast_to(np.asarray(self._learning_rate, dtype=float), clock.n_members)
             values /= rate[:, None, None]

@@ -1,6 +1,6 @@
 """Batches: rows drawn per member and gathered as blocks of one task each.
 
-Where tasks share rows, every block holds the same rows and block t has the labels of task t.
+Where tasks share rows, all blocks hold the same rows, and block t has the labels of task t.
 """
 
 from typing import NamedTuple
@@ -9,8 +9,7 @@ import torch
 
 from skmtl.nn import ModuleInputs
 from skmtl.training._blocks import block_shape, pack_blocks
-from skmtl.training._rounds import deal_rounds
-from skmtl.training._sampling import draw_rows, task_draws, task_factors
+from skmtl.training._sampling import deal_rounds, draw_rows, task_draws, task_factors
 
 # numbers gathered at once, which bounds the memory of batches of long tables
 _NUMBERS_AT_ONCE = 2**22
@@ -20,19 +19,11 @@ _NUMBERS_AHEAD = 2**17
 
 
 class Batch(NamedTuple):
-    """One batch of every member, as the module and the loss take it.
+    """One batch of every member: arguments of the module, and what the loss needs.
 
-    Attributes
-    ----------
-    inputs : ModuleInputs
-        Arguments of the module.
-    targets : Tensor of shape (M, K, b, o)
-    weights : Tensor of shape (M, K, b)
-        Zero where there is no row or no label.
-    counts : Tensor of shape (M,)
-        Labels of every member in this batch, at least 1 so that sums can be divided by it.
-    active : Tensor of shape (M,) of bool or None
-        Members whose epoch is not over; None if all are active.
+    `targets` have shape (M, K, b, o). `weights` (M, K, b) are zero where there is no row or no
+    label. `counts` (M,) are the members' labels, at least 1 so that sums can be divided by them.
+    `active` (M,) marks members whose epoch is not over; None if all are active.
     """
 
     inputs: ModuleInputs
@@ -43,22 +34,12 @@ class Batch(NamedTuple):
 
     @property
     def shared_rows(self):
-        """Whether all tasks share the rows, so that block t and slot t are those of task t."""
+        """Whether all tasks share the rows; then block t and slot t belong to task t."""
         return self.inputs.shared_rows
 
 
 def task_totals(table, rows):
-    """Sum the weights of every member's rows, by task.
-
-    Parameters
-    ----------
-    table : TaskRows
-    rows : list of M Tensors of int64
-
-    Returns
-    -------
-    Tensor of shape (M, T)
-    """
+    """Sum the weights of every member's rows by task, shape (M, T)."""
     if table.shared_rows:
         return torch.stack([table.weights[r].sum(0) for r in rows])
     zeros = table.weights.new_zeros(table.n_tasks)
@@ -66,25 +47,16 @@ def task_totals(table, rows):
 
 
 class MemberBatches:
-    """Iterator over the batches of an epoch: every member has its own rows in its own order.
+    """Iterator over the batches of an epoch: every member has its rows in its order.
 
-    Batches of a member are about equally large. Members with fewer rows have fewer batches.
+    Batches of a member are about equally large, of `batch_size` rows (an int, or M ints) at most.
+    Members with fewer rows have fewer batches. `rows` are M Tensors of row numbers. M `generators`
+    shuffle the rows of an epoch; None keeps their order, and the batches.
 
-    Parameters
-    ----------
-    table : TaskRows
-    rows : list of M Tensors of int64
-        Row numbers of every member.
-    batch_size : int, or list of M ints
-        Maximum number of rows in a batch.
-    generators : list of M torch.Generator or None
-        Generators that shuffle the rows of an epoch. None keeps their order, and the batches.
-    shares : Tensor of shape (M, T) or None
-        Share of each task in the loss. Shuffled rows of one task each are drawn accordingly,
-        others only weighted. None: every row once, with its own weight.
-    one_task : bool
-        Whether every batch holds rows of one task only, tasks in shuffled rounds. Where tasks
-        share rows, the labels of the other tasks then have weight zero.
+    `shares` (M, T) are those of each task in the loss. Shuffled rows of one task each are drawn
+    accordingly, others are weighted; None takes every row once, with its weight. With `one_task`,
+    every batch holds rows of one task only, tasks in shuffled rounds. Where tasks share rows, the
+    labels of the other tasks then have weight zero.
     """
 
     def __init__(self, table, rows, batch_size, generators=None, shares=None, one_task=False):
@@ -95,7 +67,7 @@ class MemberBatches:
         self._fixed = None
         self._ahead = []
         self.task_counts = torch.stack([self._count(r) for r in rows])
-        self._draws = self._factors = None
+        self._draws = self._factors = self._batches_by_task = None
         if shares is not None:
             self._share_out(shares)
         lengths = [len(r) for r in rows] if self._draws is None else self._draws.sum(1).tolist()
@@ -105,7 +77,6 @@ class MemberBatches:
             max(1, -(-n // size)) for n, size in zip(lengths, sizes, strict=True)
         ]
         self.lengths = [-(-n // k) for n, k in zip(lengths, self.n_batches_per_member, strict=True)]
-        self._batches_by_task = None
         if one_task:
             self._plan_rounds(sizes)
         elif not table.shared_rows:
@@ -123,7 +94,7 @@ class MemberBatches:
         return torch.bincount(self.table.tasks[rows], minlength=self.table.n_tasks)
 
     def task_totals(self):
-        """Sum the weights of every member's rows, by task, shape (M, T)."""
+        """Sum the weights of every member's rows by task, shape (M, T)."""
         return task_totals(self.table, self.rows)
 
     def _share_out(self, shares):
@@ -136,7 +107,7 @@ class MemberBatches:
         self._factors = task_factors(shares, self.task_totals(), self.task_counts, draws)
 
     def _plan_rounds(self, sizes):
-        """Plan batches of one task each: their number, by task, and their length."""
+        """Plan batches of one task each: their number by task, and their length."""
         counts = (self.task_counts if self._draws is None else self._draws).cpu()
         sizes = torch.tensor(sizes).unsqueeze(1)
         self._batches_by_task = -(-counts // sizes)
@@ -151,19 +122,12 @@ class MemberBatches:
         return max(self.n_batches_per_member)
 
     def select(self, members):
-        """Keep the given members only."""
-        self.rows = [self.rows[m] for m in members]
-        self._members = [self._members[m] for m in members]
-        if self.generators is not None:
-            self.generators = [self.generators[m] for m in members]
-        self.n_batches_per_member = [self.n_batches_per_member[m] for m in members]
-        self.lengths = [self.lengths[m] for m in members]
-        if self._draws is not None:
-            self._draws = self._draws[members]
-        if self._batches_by_task is not None:
-            self._batches_by_task = self._batches_by_task[members]
-        if self._factors is not None:
-            self._factors = self._factors[members]
+        for name in ("rows", "_members", "generators", "n_batches_per_member", "lengths"):
+            if getattr(self, name) is not None:
+                setattr(self, name, [getattr(self, name)[m] for m in members])
+        for name in ("_draws", "_batches_by_task", "_factors"):
+            if getattr(self, name) is not None:
+                setattr(self, name, getattr(self, name)[members])
         self._fixed = None
         self._ahead = [
             tuple([v if v is None else v[members] for v in values] for values in epoch)
@@ -209,14 +173,14 @@ class MemberBatches:
         return dealt.transpose(0, 1)
 
     def _chunks(self):
-        """Gather the epoch's batches, many batches at once."""
+        """Gather the epoch's batches, several at once."""
         dealt = self._deal().to(self.table.features.device)
         numbers = dealt[0].numel() * self._numbers_per_row
         for chunk in dealt.split(max(1, _NUMBERS_AT_ONCE // numbers)):
             yield self._gather(chunk)
 
     def _deal_ahead(self):
-        """Gather the next epochs at once, the last one first: it costs little more than one."""
+        """Gather several epochs at once, the last one first: it costs little more than one."""
         dealt = torch.cat([self._deal() for _ in range(self.epochs_ahead)])
         values = self._gather(dealt.to(self.table.features.device))
         starts = range(0, len(dealt), len(self))
@@ -233,15 +197,11 @@ class MemberBatches:
         rows = rows.clamp(min=0)
         weights = table.weights[rows] * filled
         if self._factors is not None:
-            weights = weights * self._factors_of(tasks).gather(2, slots).unsqueeze(3)
-        return (
-            table.features[rows].unbind(),
-            tasks.unbind(),
-            slots.unbind(),
-            self._metadata_of(tasks),
-            table.targets[rows].unbind(),
-            weights.unbind(),
-            filled.sum((2, 3)).unbind(),
+            members = torch.arange(len(self.rows), device=tasks.device).unsqueeze(1)
+            weights = weights * self._factors[members, tasks].gather(2, slots).unsqueeze(3)
+        counts = filled.sum((2, 3))
+        return self._unbound(
+            table.features[rows], tasks, slots, table.targets[rows], weights, counts
         )
 
     def _gather_shared(self, dealt):
@@ -261,19 +221,12 @@ class MemberBatches:
         if self._factors is not None:
             weights = weights * self._factors.unsqueeze(2)
         features = table.features[rows].unsqueeze(2).expand(-1, -1, table.n_tasks, -1, -1)
-        return (
-            features.unbind(),
-            tasks.unbind(),
-            tasks.unbind(),
-            self._metadata_of(tasks),
-            table.targets[rows].transpose(2, 3).contiguous().unsqueeze(4).unbind(),
-            weights.unbind(),
-            counts.unbind(),
-        )
+        targets = table.targets[rows].transpose(2, 3).contiguous().unsqueeze(4)
+        return self._unbound(features, tasks, tasks, targets, weights, counts)
 
-    def _factors_of(self, tasks):
-        members = torch.arange(len(self.rows), device=tasks.device).unsqueeze(1)
-        return self._factors[members, tasks]
+    def _unbound(self, features, tasks, slots, *values):
+        inputs = features.unbind(), tasks.unbind(), slots.unbind(), self._metadata_of(tasks)
+        return *inputs, *(v.unbind() for v in values)
 
     def _metadata_of(self, tasks):
         metadata = self.table.metadata

@@ -13,19 +13,11 @@ from skmtl.nn._members import FEW_ROWS
 
 @dataclass
 class TaskRows:
-    """A table on the device, already scaled: a row is an example of one task, or of every task.
+    """A scaled table on the device: a row is an example of one task, or of every task.
 
-    Attributes
-    ----------
-    features : Tensor of shape (n, d)
-    tasks : Tensor of shape (n,) of int64, or None if all tasks share the rows
-        Task number of every row.
-    targets : Tensor of shape (n, o), or (n, n_tasks) if tasks share the rows
-    weights : Tensor of shape (n,), or (n, n_tasks) if tasks share the rows
-        Sample weights; zero where a label is missing.
-    n_tasks : int
-    metadata : Tensor of shape (M or 1, n_tasks, d_m), optional
-        Metadata of every task.
+    There are `features` (n, d) and `tasks` (n,), or None if all tasks share the rows. `targets` are
+    (n, o) and sample `weights` (n,); both are (n, n_tasks) if tasks share the rows, and a weight of
+    zero marks a missing label. `metadata` of every task is (M or 1, n_tasks, d_m).
     """
 
     features: torch.Tensor
@@ -44,7 +36,6 @@ class TaskRows:
         return self.tasks is None
 
     def to(self, device):
-        """Copy the table to `device`."""
         values = vars(self).items()
         return TaskRows(
             **{k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in values}
@@ -54,14 +45,8 @@ class TaskRows:
 class TaskBlocks(NamedTuple):
     """Row numbers grouped by task: K blocks of length b.
 
-    Attributes
-    ----------
-    rows : Tensor of shape (..., K, b)
-        Row number in the table; -1 for padding.
-    tasks : Tensor of shape (..., S)
-        The distinct tasks of the batch, then zeros.
-    slots : Tensor of shape (..., K)
-        For every block, the position of its task in ``tasks``.
+    `rows` (..., K, b) are -1 for padding. `tasks` (..., S) are the distinct tasks of the batch,
+    then zeros. `slots` (..., K) give each block the position of its task in `tasks`.
     """
 
     rows: torch.Tensor
@@ -70,24 +55,11 @@ class TaskBlocks(NamedTuple):
 
 
 def block_shape(n_rows, task_counts, overhead=6.0):
-    """Choose the block length that makes a batch cheapest.
+    """Return the number and length of blocks, and of slots, that make a batch cheapest.
 
-    Every batch of `n_rows` rows fits into the returned shape, so that shapes depend neither on the
-    rows drawn nor on the other members.
-
-    Parameters
-    ----------
-    n_rows : int
-        Rows in a batch.
-    task_counts : Tensor of shape (T,)
-        Rows of every task in the table.
-    overhead : float, default=6.0
-        Cost of one more block, in rows: its task's weights are gathered once more.
-
-    Returns
-    -------
-    n_blocks, block_length, n_slots : int
-        Blocks in a batch, length of a block, and the maximum of distinct tasks in a batch.
+    Every batch of `n_rows` rows fits into the returned shape, which depends neither on the rows
+    drawn nor on the other members. `task_counts` (T,) are the rows of every task in the table.
+    `overhead` is the cost of one more block, in rows: its task's weights are gathered once more.
     """
     n_slots = int(min((task_counts > 0).sum(), n_rows))
     if n_rows <= FEW_ROWS * n_slots:
@@ -107,21 +79,10 @@ def block_shape(n_rows, task_counts, overhead=6.0):
 
 
 def pack_blocks(rows, tasks, shape):
-    """Sort the rows of each batch by task and pack them into blocks.
+    """Sort the rows of each batch by task and pack them into blocks of a `block_shape`.
 
-    Parameters
-    ----------
-    rows : Tensor of shape (R, B)
-        Row numbers of R batches; -1 for padding.
-    tasks : Tensor of shape (n,)
-        Task of every row of the table.
-    shape : tuple of three ints
-        See `block_shape`.
-
-    Returns
-    -------
-    TaskBlocks
-        With leading axis R.
+    Row numbers (R, B) are -1 for padding; `tasks` (n,) are those of every row of the table. The
+    result has the leading axis R.
     """
     n_blocks, block_length, n_slots = shape
     empty = torch.iinfo(tasks.dtype).max

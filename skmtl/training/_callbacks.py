@@ -23,26 +23,10 @@ _SCORING = (skorch_callbacks.EpochScoring, skorch_callbacks.BatchScoring)
 
 
 def check_callbacks(callbacks, n_members, refit=False):
-    """Copy the user's callbacks, refusing those that would steer several members at once.
+    """Return clones of the user's callbacks, since skorch changes the instances it is given.
 
-    Parameters
-    ----------
-    callbacks : list of skorch callbacks or None
-    n_members : int
-    refit : bool
-        Whether training starts again without validation rows: leaves out those that need them.
-
-    Returns
-    -------
-    list
-        Clones, since skorch changes the instances it is given.
-
-    Raises
-    ------
-    TypeError
-        If something in the list is not a callback, or one that scores.
-    ValueError
-        If a callback steers and there are several members.
+    Raises an error if a callback scores, or if it steers and there are several members. `refit`
+    means that training starts again without validation rows: callbacks that need them are left out.
     """
     checked = []
     for callback in callbacks or []:
@@ -57,30 +41,23 @@ def check_callbacks(callbacks, n_members, refit=False):
                 "which there are none of here. Losses of every epoch are in history_; for scores "
                 "use cross_validate."
             )
-        if n_members > 1:
-            _refuse_steering(callback, n_members)
+        for name, instead in _STEERING.items() if n_members > 1 else ():
+            steers = isinstance(callback, getattr(skorch_callbacks, name))
+            if steers and (name != "Checkpoint" or callback.load_best):
+                raise ValueError(
+                    f"the callback {name} steers training by one number, but {n_members} members "
+                    f"train in parallel, each with its own. Use {instead} instead, or n_members=1."
+                )
         if not (refit and isinstance(callback, _OF_VALIDATION)):
             checked.append(clone(callback, safe=False))
     return checked
 
 
-def _refuse_steering(callback, n_members):
-    for name, instead in _STEERING.items():
-        if not isinstance(callback, getattr(skorch_callbacks, name)):
-            continue
-        if name == "Checkpoint" and not callback.load_best:
-            continue
-        raise ValueError(
-            f"the callback {name} steers training by one number, but {n_members} members train "
-            f"in parallel, each with its own. Use {instead} instead, or n_members=1."
-        )
-
-
 def epoch_record(history, clock, train_loss, valid_loss, validated=None):
-    """Return what callbacks see of an epoch, a dict: means over the members that still train.
+    """Return what callbacks see of an epoch: means over the members that still train.
 
-    The clock has ticked. Validation losses that are missing are those of `validated`, the history
-    of an earlier run, if it is given.
+    The clock has ticked. Missing validation losses are taken from `validated`, the history of an
+    earlier run, if given.
     """
     record = {"train_loss": train_loss.mean().item()}
     if valid_loss is not None:
@@ -96,23 +73,15 @@ def epoch_record(history, clock, train_loss, valid_loss, validated=None):
 
 
 class ProgressBar(Callback):
-    """Show one bar per fit: epochs, losses, members that still train; nothing without a terminal.
-
-    Parameters
-    ----------
-    description : str
-        Shown in front.
-    """
+    """Show one bar per fit: epochs, losses, training members; nothing without a terminal."""
 
     def __init__(self, description=""):
         self.description = description
 
     def on_train_begin(self, net, **kwargs):
-        """Open the bar."""
         self.bar_ = tqdm(total=net.max_epochs, desc=self.description, unit="epoch", disable=None)
 
     def on_epoch_end(self, net, **kwargs):
-        """Advance the bar and show the losses."""
         last = net.history[-1]
         shown = {}
         if "valid_loss" in last:
@@ -125,5 +94,4 @@ class ProgressBar(Callback):
         self.bar_.update()
 
     def on_train_end(self, net, **kwargs):
-        """Close the bar."""
         self.bar_.close()

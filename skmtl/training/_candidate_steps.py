@@ -10,21 +10,16 @@ import numpy as np
 import torch
 
 from skmtl.training._lookahead import Lookahead
+from skmtl.training._steps import PlainSteps
 from skmtl.training._weighted_steps import WeightedSteps
+from skmtl.weighting import get_weighting
 from skmtl.weighting._it_mtl import taken
 
 
 class CandidateSteps(WeightedSteps):
-    """Weighted steps whose gradient method chooses between candidates.
-
-    Parameters
-    ----------
-    method, state, form
-        As of `WeightedSteps`; the part that weighs gradients is an `ITMTL`.
-    """
+    """Weighted steps whose gradient method, an `ITMTL`, chooses between candidates."""
 
     def start(self, loop, table, train_rows, valid):
-        """Prepare the state of the method and the look ahead, see `Steps.start`."""
         super().start(loop, table, train_rows, valid)
         _, (chooser, _) = self.method.parts()
         self.chooser = chooser
@@ -59,15 +54,8 @@ class CandidateSteps(WeightedSteps):
     def _transference(self, loop, batch, losses, sums, candidates):
         """Return the total transference of every candidate, shape (M, C).
 
-        Parameters
-        ----------
-        loop : MemberNet
-            Whose parameters have the gradients of the penalties, if there are any.
-        batch : Batch
-        losses, sums : Tensors of shape (M, S)
-            As of `WeightedSteps._step_by_gradients`.
-        candidates : dict of str to Tensor
-            Gradients of the shared parameters, by candidate.
+        The parameters have the gradients of the penalties, if there are any. `candidates` are
+        gradients of the shared parameters, by name and candidate.
         """
         optimizer, gradients, order = loop.optimizer_, self.gradients, self.chooser.approximate
         own = {name: p.grad for name, p in loop.module_.named_parameters() if p.grad is not None}
@@ -100,7 +88,6 @@ class CandidateSteps(WeightedSteps):
         self._n_steps += 1
 
     def end_epoch(self, clock):
-        """Note that an epoch is over, before the clocks tick."""
         super().end_epoch(clock)
         if self._steps:
             numbers, *values = zip(*self._steps, strict=True)
@@ -112,18 +99,11 @@ class CandidateSteps(WeightedSteps):
         self._steps, self._n_steps = [], 0
 
     def finish(self, clock):
-        """Return what was chosen besides the records of weighted steps.
+        """Return the records of weighted steps, and the choices.
 
-        Parameters
-        ----------
-        clock : MemberClock
-
-        Returns
-        -------
-        StepRecords
-            ``choices`` has the columns "member", "epoch" and "step" (from 1 on), "choice", and
-            "transference" of shape (n, C), NaN where a candidate could not be chosen; sorted by
-            members, then steps.
+        ``choices`` has the columns "member", "epoch" and "step" (from 1 on), "choice", and
+        "transference" of shape (n, C), NaN where a candidate could not be chosen; sorted by
+        members, then steps.
         """
         columns = {"member": [], "epoch": [], "step": [], "choice": [], "transference": []}
         for epoch, kept in enumerate(self._epochs, start=1):
@@ -143,3 +123,16 @@ class CandidateSteps(WeightedSteps):
             choices={name: values[order] for name, values in columns.items()},
             candidates=self.chooser.candidate_steps(self.n_tasks),
         )
+
+
+def steps_for(method, state=None, form="auto"):
+    """Return the `Steps` of what `get_weighting` takes, bound if it depends on the tasks.
+
+    `state` is what the method remembers of an earlier fit; `form` is that of `task_gradients`.
+    """
+    method = get_weighting(method)
+    if method.unweighted:
+        return PlainSteps()
+    _, by_gradient = method.parts()
+    chooses = by_gradient is not None and by_gradient.method.chooses
+    return (CandidateSteps if chooses else WeightedSteps)(method, state, form)

@@ -1,21 +1,41 @@
-"""The clock of every member: early stopping, best weights and history."""
+"""The clock of every member: early stopping, best weights, history and divergence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
+
+from skmtl.exceptions import DivergenceError
+
+
+@dataclass(frozen=True)
+class StoppingSettings:
+    """When a member stops, as of `MemberClock`, besides the last epoch of the loop.
+
+    Schedules depend on the last epoch of the loop, not on `last_epochs`.
+    """
+
+    patience: int = 10
+    tol: float = 0.0
+    last_epochs: Sequence[int] | None = None
+
+
+def _of_all_members(name):
+    def values(clock):
+        clock._store()
+        return clock._left[name]
+
+    return property(values)
 
 
 class MemberClock:
     """Decide when each member stops, and keep its best weights.
 
-    Parameters
-    ----------
-    buffer : Tensor of shape (M, P)
-        Initial parameters.
-    patience : int
-        Epochs without improvement after which a member stops.
-    tol : float
-        Smallest fall of the validation loss that counts as an improvement.
-    last_epochs : sequence of M ints, optional
-        Epochs after which each member stops at the latest.
+    `buffer` (M, P) are the initial parameters. A member stops after `patience` epochs in which its
+    validation loss has not fallen by more than `tol`, and after its `last_epochs` (M,) at the
+    latest.
 
     Attributes
     ----------
@@ -26,10 +46,8 @@ class MemberClock:
     """
 
     def __init__(self, buffer, patience, tol, last_epochs=None):
-        n_members = len(buffer)
-        self.patience = patience
-        self.tol = tol
-        self.members = torch.arange(n_members, device=buffer.device)
+        self.patience, self.tol = patience, tol
+        self.members = torch.arange(len(buffer), device=buffer.device)
         self.active = torch.ones_like(self.members, dtype=torch.bool)
         self.any_active = True
         self._n_iter = torch.zeros_like(self.members)
@@ -40,7 +58,7 @@ class MemberClock:
         self._best = buffer.clone()
         self._best_epoch = torch.zeros_like(self.members)
         # loss of the weights kept, and loss that the next epoch must improve on
-        self._best_loss = buffer.new_full((n_members,), torch.inf)
+        self._best_loss = buffer.new_full((len(buffer),), torch.inf)
         self._reference = self._best_loss
         # values of members when they left the training tensors
         self._left = {
@@ -50,15 +68,10 @@ class MemberClock:
         self._history = []
 
     def tick(self, buffer, train_loss, valid_loss=None):
-        """Count an epoch of the members that still train.
+        """Count an epoch of the members that still train, with parameters (M', P) and losses (M',).
 
-        Parameters
-        ----------
-        buffer : Tensor of shape (M', P)
-            Their parameters after the epoch.
-        train_loss : Tensor of shape (M',)
-        valid_loss : Tensor of shape (M',), optional
-            Without it the latest weights are the best, and members stop at `last_epochs` only.
+        Without validation losses, the latest weights are the best, and members stop at
+        `last_epochs` only.
         """
         self._n_iter = self._n_iter + self.active
         self._history.append((self.members, self.active, self._n_iter, train_loss, valid_loss))
@@ -84,24 +97,15 @@ class MemberClock:
         return self._n_iter >= self._last_epochs
 
     def stop(self, members):
-        """Stop members permanently.
-
-        Parameters
-        ----------
-        members : Tensor of shape (M',) of bool
-        """
+        """Stop the members of a mask (M',) permanently."""
         self.active = self.active & ~members
         self.any_active = bool(self.active.any())
 
     def leave(self, fewest=1):
         """Return the positions of the members that stay in the training tensors.
 
-        Members leave when half of them have stopped; until then the result is None.
-
-        Parameters
-        ----------
-        fewest : int, default=1
-            Number of members that stay at least, even if they have stopped.
+        Members leave when half of them have stopped; until then the result is None. At least
+        `fewest` stay, even if they have stopped.
         """
         n_active, n_members = int(self.active.sum()), len(self.active)
         if 2 * n_active > n_members or n_members <= fewest:
@@ -109,19 +113,10 @@ class MemberClock:
         self._store()
         stopped_last = torch.argsort(self.active, descending=True, stable=True)
         stay = stopped_last[: max(n_active, fewest)].sort().values
-        for name in (
-            "members",
-            "active",
-            "_n_iter",
-            "_waiting",
-            "_last_epochs",
-            "_best",
-            "_best_epoch",
-            "_best_loss",
-            "_reference",
-        ):
-            values = getattr(self, name)
-            setattr(self, name, None if values is None else values[stay])
+        # every tensor is by member
+        for name, values in list(vars(self).items()):
+            if isinstance(values, torch.Tensor):
+                setattr(self, name, values[stay])
         return stay
 
     def _store(self):
@@ -130,40 +125,17 @@ class MemberClock:
 
     @property
     def n_members(self):
-        """All members, those that have left included."""
+        """Number of all members, including those that have left."""
         return len(self._left["_n_iter"])
 
-    @property
-    def n_iter(self):
-        """Epochs that each member has trained, shape ``(M,)``."""
-        self._store()
-        return self._left["_n_iter"]
-
-    @property
-    def best(self):
-        """Weights kept for each member, shape ``(M, P)``."""
-        self._store()
-        return self._left["_best"]
-
-    @property
-    def best_epoch(self):
-        """Epochs that the weights kept were trained for, shape ``(M,)``."""
-        self._store()
-        return self._left["_best_epoch"]
-
-    @property
-    def best_loss(self):
-        """Validation loss of the weights kept, shape ``(M,)``."""
-        self._store()
-        return self._left["_best_loss"]
+    # of all members: epochs trained (M,); weights kept (M, P), their epochs and losses (M,)
+    n_iter = _of_all_members("_n_iter")
+    best = _of_all_members("_best")
+    best_epoch = _of_all_members("_best_epoch")
+    best_loss = _of_all_members("_best_loss")
 
     def records(self):
-        """History as columns: member, epoch, training and validation loss.
-
-        Returns
-        -------
-        dict of str to ndarray
-        """
+        """Return the history as columns: member, epoch, training and validation loss."""
         columns = {"member": [], "epoch": [], "train_loss": [], "valid_loss": []}
         for members, active, epochs, train_loss, valid_loss in self._history:
             if valid_loss is None:
@@ -172,3 +144,34 @@ class MemberClock:
             for column, value in zip(columns.values(), values, strict=True):
                 column.append(value[active])
         return {name: torch.cat(column).cpu().numpy() for name, column in columns.items()}
+
+
+class DivergenceCheck:
+    """Raise an error for the first member that diverges or, with `drop`, note their `errors`."""
+
+    def __init__(self, n_members, learning_rate, drop):
+        self.n_members, self.drop = n_members, drop
+        self.learning_rate = torch.as_tensor(learning_rate).reshape(-1)
+        self.errors = {}
+
+    def check(self, values, members, epoch):
+        """Return a mask of values (M',) of members that are not finite, None if all are."""
+        finite = torch.isfinite(values)
+        if bool(finite.all()):
+            return None
+        bad = [member for member, good in zip(members, finite.tolist(), strict=True) if not good]
+        if not self.drop:
+            raise self._error(bad, epoch)
+        for member in bad:
+            self.errors.setdefault(member, self._error([member], epoch))
+        return ~finite
+
+    def _error(self, members, epoch):
+        rates = self.learning_rate
+        rate = float(rates[members[0]] if len(rates) > 1 else rates[0])
+        return DivergenceError(
+            f"training diverged in epoch {epoch}: the loss of member {members[0]} of "
+            f"{self.n_members} is not finite. Its learning_rate_init is {rate:g}; try "
+            f"{rate / 10:g}.",
+            members,
+        )

@@ -12,21 +12,9 @@ from skmtl.nn import _workspace
 
 
 def resolve_device(device):
-    """Turn the constructor parameter into a torch device that exists.
+    """Return the torch device of the constructor parameter, or raise an error if it does not exist.
 
-    Parameters
-    ----------
-    device : str
-        ``"auto"`` is a GPU if torch sees one.
-
-    Returns
-    -------
-    torch.device
-
-    Raises
-    ------
-    ValueError
-        If torch does not know the device or does not see it.
+    ``"auto"`` is a GPU if torch sees one.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -54,9 +42,9 @@ _own = local()
 def one_thread():
     """Run torch on one thread, and restore the caller's setting afterwards.
 
-    Several threads of Python may be inside at once, each of them several times; the setting that
-    is restored is that from before the first. Threads other than the main one may end at any
-    time, so they release their buffers.
+    Several threads of Python may be inside at once, each of them several times; the setting from
+    before the first is restored. Threads other than the main one may end at any time, so they
+    release their buffers.
     """
     with _lock:
         # called in every thread: its first call there fixes the number that torch uses

@@ -1,6 +1,6 @@
-"""Looks ahead: losses of a batch at other parameters, those of many candidates in one pass.
+"""Look ahead: losses of a batch at other parameters, those of many candidates in one pass.
 
-Candidates are members of a copy of the module, so that nothing of the module itself changes.
+Candidates are members of a copy of the module, so that the module itself does not change.
 """
 
 import copy
@@ -14,16 +14,10 @@ _ROWS_AT_ONCE = 2**14
 
 
 class Lookahead:
-    """Evaluates batches at other parameters.
+    """Evaluate batches at other parameters of a net in training.
 
-    Parameters
-    ----------
-    net : MemberNet
-        In training.
-    what : str
-        Asked for by the user; errors name it.
-    ratios : bool, default=True
-        Whether losses after a step will be divided by those before it.
+    Errors name `what` the user has requested. `ratios` says whether losses after a step will be
+    divided by those before it.
     """
 
     def __init__(self, net, what, ratios=True):
@@ -35,58 +29,36 @@ class Lookahead:
                 f"{what} compares a loss after a step with the loss before it, as a ratio, but "
                 "loss='poisson' can be negative. Use another loss."
             )
-        self._parts = list(net.module_.modules())
-        self._copies, self._seen = {}, None
+        self._modules = list(net.module_.modules())
+        self._copies, self._seen = {}, []
 
     def losses(self, buffers, batch):
-        """Losses at other parameters.
+        """Return losses, summed by slot (C, M, S), at parameters of every candidate (C, M, P).
 
-        Parameters
-        ----------
-        buffers : Tensor of shape (C, M, P)
-            Parameters of every candidate, in the order of the optimiser's buffer.
-        batch : Batch
-
-        Returns
-        -------
-        Tensor of shape (C, M, S)
-            Sum over the labels of each slot.
+        Parameters are in the order of the optimiser's buffer.
         """
         with torch.no_grad():
-            return torch.cat(
-                [
-                    self._evaluate(self._at(some), some, batch)
-                    for some in buffers.split(self._at_once(batch))
-                ]
-            )
+            parts = buffers.split(self._at_once(batch))
+            return torch.cat([self._evaluate(self._at(part), part, batch) for part in parts])
 
     def curvatures(self, moves, batch):
-        """Second derivatives of the losses along straight lines from here.
+        """Return second derivatives ``d' H d`` of the losses along directions d (C, M, P).
 
-        Parameters
-        ----------
-        moves : Tensor of shape (C, M, P)
-            Directions.
-        batch : Batch
-
-        Returns
-        -------
-        Tensor of shape (C, M, S)
-            ``d' H d`` of the sum over the labels of each slot.
+        They have shape (C, M, S), of the sum over the labels of each slot.
         """
         optimizer, here = self.net.optimizer_, self.net.optimizer_.buffer
         zero, one = here.new_zeros(()), here.new_ones(())
 
-        def along(some):
-            module = copies[len(some)].module
+        def along(part):
+            module = copies[len(part)].module
 
             def line(step):
-                places = (here + step * some).flatten(0, 1)
+                parameters = (here + step * part).flatten(0, 1)
 
                 def evaluate(*inputs):
-                    return torch.func.functional_call(module, optimizer.views(places), inputs)
+                    return torch.func.functional_call(module, optimizer.views(parameters), inputs)
 
-                return self._evaluate(evaluate, some, batch)
+                return self._evaluate(evaluate, part, batch)
 
             def slope(step):
                 return torch.func.jvp(line, (step,), (one,))[1]
@@ -94,9 +66,9 @@ class Lookahead:
             return torch.func.jvp(slope, (zero,), (one,))[1]
 
         parts = moves.split(self._at_once(batch))
-        copies = {len(some): self._copy(len(some), smooth=True) for some in parts}
+        copies = {len(part): self._copy(len(part), smooth=True) for part in parts}
         try:
-            return torch.cat([along(some) for some in parts]).detach()
+            return torch.cat([along(part) for part in parts]).detach()
         except (RuntimeError, NotImplementedError) as error:
             raise ValueError(
                 f"{self.what} with approximate=2 needs second derivatives, which "
@@ -105,28 +77,26 @@ class Lookahead:
             ) from error
 
     def _at_once(self, batch):
-        """Candidates that are evaluated together."""
+        """Return how many candidates to evaluate together."""
         features = batch.inputs.features
         blocks = 1 if batch.shared_rows else features.shape[1]
         return max(1, _ROWS_AT_ONCE // (len(features) * blocks * features.shape[2]))
 
-    def _at(self, some):
-        """The copy of the module with the parameters of some candidates."""
-        copied = self._copy(len(some))
-        for name, view in self.net.optimizer_.views(some.flatten(0, 1)).items():
+    def _at(self, part):
+        """Return the copy of the module with parameters of candidates (c, M, P)."""
+        copied = self._copy(len(part))
+        for name, view in self.net.optimizer_.views(part.flatten(0, 1)).items():
             copied.parameters[name].data = view
         return copied.module
 
     def _copy(self, n_candidates, smooth=False):
-        """A `_Copy` whose members are all members of each candidate in turn."""
+        """Return a copy whose members are all members of each candidate in turn."""
         module = self.net.module_
-        buffers = [b for part in self._parts for b in part._buffers.values() if b is not None]
+        buffers = [b for m in self._modules for b in m._buffers.values() if b is not None]
         state = [(b, b._version) for b in buffers]
-        same = self._seen is not None and len(state) == len(self._seen)
-        same = same and all(
-            a is b and v == w for (a, v), (b, w) in zip(state, self._seen, strict=True)
-        )
-        if not same:
+        pairs = zip(state, self._seen, strict=False)
+        same = all(a is b and v == w for (a, v), (b, w) in pairs)
+        if len(state) != len(self._seen) or not same:
             # the number of members, or something that training counts, has changed
             self._seen = state
             if any(len(k.members) != module.n_members for k in self._copies.values()):
@@ -138,9 +108,9 @@ class Lookahead:
             self._copies[key] = _Copy(module, n_candidates, smooth)
         return self._copies[key].current(module)
 
-    def _evaluate(self, module, some, batch):
-        """Summed losses of some candidates (c, M, P) by slot, shape (c, M, S)."""
-        n = len(some)
+    def _evaluate(self, module, part, batch):
+        """Return summed losses of candidates (c, M, P) by slot, shape (c, M, S)."""
+        n = len(part)
         features, tasks, slots, metadata, shared_rows = batch.inputs
         n_blocks = features.shape[1]
         features = _repeated(features[:, :1] if shared_rows else features, n)
@@ -152,14 +122,14 @@ class Lookahead:
         criterion = self.net.criterion_
         if hasattr(criterion, "select"):
             criterion = copy.deepcopy(criterion)
-            criterion.select(torch.arange(some.shape[1]).repeat(n))
+            criterion.select(torch.arange(part.shape[1]).repeat(n))
         losses = criterion(outputs, _repeated(batch.targets, n), tasks, slots)
         losses = (losses * _repeated(batch.weights, n)).sum(2)
         return sum_by(slots, tasks.shape[1], losses).unflatten(0, (n, -1))
 
 
 class _Copy:
-    """A copy of a module with each member several times, brought up to date when asked for."""
+    """A copy of a module with each member several times, brought up to date on use."""
 
     def __init__(self, module, n_candidates, smooth):
         self.members = list(range(module.n_members))
@@ -172,15 +142,15 @@ class _Copy:
         self.stale = False
 
     def current(self, module):
-        """This copy, with the buffers of the module."""
+        """Return this copy, with the buffers of the module."""
         if self.stale:
-            for own, original in zip(self.module.modules(), module.modules(), strict=True):
+            for copied, original in zip(self.module.modules(), module.modules(), strict=True):
                 for name, buffer in original.named_buffers(recurse=False):
-                    own._buffers[name] = _repeated(buffer, self.n_candidates).clone()
+                    copied._buffers[name] = _repeated(buffer, self.n_candidates).clone()
             self.stale = False
         return self
 
 
 def _repeated(values, n):
-    """Values of shape (M, ...) for n candidates, shape (n * M, ...)."""
+    """Repeat values of shape (M, ...) for n candidates, shape (n * M, ...)."""
     return values.expand(n, *values.shape).flatten(0, 1)

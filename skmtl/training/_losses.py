@@ -1,6 +1,7 @@
 """Losses of single labels, over the member axis: numbers, classes, and tasks of both kinds.
 
-They know how to read the outputs of a network, but not the caller's units or labels.
+They map outputs (M, K, b, o) and targets to losses (M, K, b), in scaled units; classes are numbers
+in targets (M, K, b, 1). For each block, `slots` (M, K) are positions in `tasks` (M, S).
 """
 
 import torch
@@ -16,12 +17,10 @@ _IMPOSSIBLE = -1e30
 
 
 def squared_error(outputs, targets):
-    """Compute squared differences."""
     return (outputs - targets).square()
 
 
 def absolute_error(outputs, targets):
-    """Compute absolute differences."""
     return (outputs - targets).abs()
 
 
@@ -41,12 +40,8 @@ def poisson(outputs, targets):
 class NumberLoss(nn.Module):
     """Loss of numbers, averaged over the outputs of a row.
 
-    Parameters
-    ----------
-    name : {"squared_error", "absolute_error", "huber", "poisson", "pinball"}
-    quantile : float
-        Quantile of the pinball loss: an output above the label costs ``1 - quantile`` per unit, one
-        below it ``quantile`` (Koenker and Bassett, "Regression quantiles", 1978).
+    With the pinball loss of a `quantile`, an output above the label costs ``1 - quantile`` per
+    unit, one below it ``quantile`` (Koenker and Bassett, "Regression quantiles", 1978).
     """
 
     def __init__(self, name="squared_error", quantile=0.5):
@@ -54,7 +49,6 @@ class NumberLoss(nn.Module):
         self.name, self.quantile = name, quantile
 
     def forward(self, outputs, targets, tasks=None, slots=None):
-        """Map outputs and targets of shape (M, K, b, o) to losses (M, K, b)."""
         if self.name == "pinball":
             error = targets - outputs
             losses = torch.maximum(self.quantile * error, (self.quantile - 1) * error)
@@ -75,7 +69,6 @@ class BinaryLoss(nn.Module):
     """Negative log likelihood of two classes; the first output is the logit of the second class."""
 
     def forward(self, outputs, targets, tasks=None, slots=None):
-        """Map outputs (M, K, b, o) and class numbers (M, K, b, 1) to losses (M, K, b)."""
         logit, label = outputs[..., 0], targets[..., 0]
         # softplus, by operations whose result does not depend on the position in the tensor
         above = torch.maximum(logit, torch.zeros_like(logit))
@@ -85,10 +78,7 @@ class BinaryLoss(nn.Module):
 class ClassLoss(nn.Module):
     """Negative log likelihood of several classes, which may differ between tasks.
 
-    Parameters
-    ----------
-    allowed : Tensor of shape (T, C) or (M, T, C) of bool
-        Classes of each task, for all members or for each; the logits of other classes are ignored.
+    `allowed`, of shape (T, C) or (M, T, C), are the classes of each task; other logits are ignored.
     """
 
     def __init__(self, allowed):
@@ -101,14 +91,6 @@ class ClassLoss(nn.Module):
             self.allowed = self.allowed[members]
 
     def forward(self, outputs, targets, tasks, slots):
-        """Map outputs (M, K, b, o) and class numbers (M, K, b, 1) to losses (M, K, b).
-
-        Parameters
-        ----------
-        tasks : Tensor of shape (M, S) of int64
-        slots : Tensor of shape (M, K) of int64
-            For every block, the position of its task in `tasks`.
-        """
         members = torch.arange(len(self.allowed), device=tasks.device).unsqueeze(1)
         allowed = self.allowed[members, tasks.gather(1, slots)].unsqueeze(2)
         logits = outputs[..., : allowed.shape[-1]].masked_fill(~allowed, _IMPOSSIBLE)
@@ -119,11 +101,7 @@ class ClassLoss(nn.Module):
 class JointLoss(nn.Module):
     """Losses of tasks of different kinds that share rows, so that block t is that of task t.
 
-    Parameters
-    ----------
-    losses : list of Modules
-    blocks : list of lists of int
-        Tasks of each loss; every task is in one list.
+    `blocks` are the tasks of each of the `losses`; every task is in one of them.
     """
 
     def __init__(self, losses, blocks):
@@ -138,7 +116,6 @@ class JointLoss(nn.Module):
         return next(loss for loss, block in pairs if task in block.tolist())
 
     def forward(self, outputs, targets, tasks, slots):
-        """Map outputs (M, T, b, o) and targets (M, T, b, 1) to losses (M, T, b)."""
         parts = []
         for loss, block in zip(self.losses, self.blocks, strict=True):
             block = block.to(outputs.device)
@@ -147,3 +124,43 @@ class JointLoss(nn.Module):
                 selected = selected[..., :1]
             parts.append(loss(selected, targets[:, block], tasks, slots[:, block]))
         return torch.cat(parts, dim=1)[:, self.order.to(outputs.device)]
+
+
+def constant_losses(criterion, table, rows):
+    """Return the loss (M, T) that the best constant has on a member's rows of each task.
+
+    1 where it is 0, as for a task with one class only.
+    """
+    known, result = {}, []
+    for own in rows:
+        if id(own) not in known:
+            losses = [_constant_loss(criterion, table, own, t) for t in range(table.n_tasks)]
+            known[id(own)] = table.weights.new_tensor(losses)
+        result.append(known[id(own)])
+    return torch.stack(result)
+
+
+def _constant_loss(criterion, table, rows, task):
+    targets, weights = table.targets[rows], table.weights[rows]
+    if table.shared_rows:
+        targets, weights = targets[:, task : task + 1], weights[:, task]
+    else:
+        weights = weights * (table.tasks[rows] == task)
+    targets, weights = targets[weights > 0].double(), weights[weights > 0].double()
+    if not len(weights):
+        return 1.0
+    share = weights / weights.sum()
+    loss = criterion.of_task(task) if isinstance(criterion, JointLoss) else criterion
+    if not isinstance(loss, NumberLoss):
+        counts = torch.bincount(targets[:, 0].long(), weights=share)
+        mean = torch.special.entr(counts).sum()
+    else:
+        if loss.name == "squared_error":
+            best = share @ targets
+        else:
+            ordered, order = targets.sort(dim=0)
+            quantile = loss.quantile if loss.name == "pinball" else 0.5
+            at = (share[order].cumsum(0) < quantile).sum(0, keepdim=True)
+            best = ordered.gather(0, at.clamp(max=len(ordered) - 1)).squeeze(0)
+        mean = loss(best.expand_as(targets)[None, None], targets[None, None])[0, 0] @ share
+    return float(mean) if mean > 1e-12 else 1.0

@@ -1,7 +1,7 @@
 """The one training loop: a skorch net whose module is a stack of members.
 
-It differs from skorch's own net in what a batch is, in having a clock per member, and in speed. It
-does not know what a step is: that is what `Steps` are for.
+It differs from skorch's net in what a batch is, in having a clock per member, and in speed. Steps
+are made by `Steps`.
 """
 
 from contextlib import nullcontext
@@ -12,14 +12,12 @@ from skorch import NeuralNet
 from skmtl.nn import member_generators
 from skmtl.training._batches import MemberBatches, task_totals
 from skmtl.training._callbacks import ProgressBar, epoch_record
-from skmtl.training._clock import MemberClock
-from skmtl.training._divergence import DivergenceCheck
+from skmtl.training._clock import DivergenceCheck, MemberClock, StoppingSettings
 from skmtl.training._losses import NumberLoss
-from skmtl.training._plain_steps import PlainSteps
+from skmtl.training._optimizer import OptimizerSettings
 from skmtl.training._result import TrainingResult
 from skmtl.training._sampling import task_shares
-from skmtl.training._settings import OptimizerSettings, StoppingSettings
-from skmtl.training._steps import StepObserver
+from skmtl.training._steps import PlainSteps, StepObserver
 
 # rows of all members that a validation batch holds
 _VALIDATION_ROWS = 2**16
@@ -33,46 +31,26 @@ class MemberNet(NeuralNet):
     module : MemberModule
         Ready to train.
     seeds : sequence of M ints
-        One per member; they decide the order of the rows.
-    criterion : Module, optional
-        Maps outputs, targets, tasks and slots of a batch to the loss of every label; squared
-        errors by default.
+        They decide the order of each member's rows.
+    criterion : Module, default=NumberLoss()
+        Maps outputs, targets, tasks and slots of a batch to the loss of every label.
     steps : Steps, default=PlainSteps()
         How the losses of a batch become a step.
     observer : StepObserver, default=StepObserver()
         What watches the steps.
-    optimizer_settings : OptimizerSettings
-        How parameters are updated.
-    stopping : StoppingSettings
-        When a member stops before `max_epochs`.
+    optimizer_settings, stopping
+        `OptimizerSettings`, and `StoppingSettings` besides `max_epochs`.
     task_sampling : {"rows", "tasks", "sqrt"}
         How often each task is drawn.
-    batch_size : int, or list of M ints
-        Rows in a batch at most.
-    one_task : bool
-        Whether every batch holds rows of one task only, tasks in shuffled rounds.
-    max_epochs : int
-        Epochs at most.
+    batch_size, one_task
+        As of `MemberBatches`.
     validated : list of dict, optional
-        History of an earlier run. Callbacks see its validation losses, epoch by epoch, so that
-        those that depend on them do the same again.
-    device : str
-        Where to train.
+        History of an earlier run. Callbacks see its validation losses, so that those that depend
+        on them do the same again.
     callbacks : list
         skorch callbacks; they see one number, the mean over the members that still train.
     drop_diverged : bool
         Whether to continue without a member that diverges, instead of raising an error.
-
-    Attributes
-    ----------
-    clock_ : MemberClock
-        When each member stopped, and its history.
-    steps_ : Steps
-        Bound to this run.
-    observer_ : StepObserver
-        Bound to this run.
-    result_ : TrainingResult
-        What training leaves.
     """
 
     def __init__(
@@ -121,34 +99,17 @@ class MemberNet(NeuralNet):
         return []
 
     def get_params_for_optimizer(self, prefix, named_parameters):
-        """Return arguments of the optimiser: the module itself, for its member axis."""
         return (self.module_,), self.optimizer_settings.arguments()
 
     def check_data(self, X, y=None):
-        """Check nothing: the table was checked when it was made."""
+        pass  # the table was checked when it was made
 
     def fit_members(self, table, train_rows, valid_rows=None, n_labels=None):
-        """Train all members.
+        """Train all members on rows of a table on the net's device; return a `TrainingResult`.
 
-        Parameters
-        ----------
-        table : TaskRows
-            All rows, on the device of the net.
-        train_rows : list of M Tensors of int64
-            Rows that each member trains on.
-        valid_rows : list of M Tensors of int64, optional
-            Rows that decide when each member stops and which of its weights are kept.
-        n_labels : list of M floats, optional
-            What the penalty of each member is divided by: by default the labels of its rows.
-
-        Returns
-        -------
-        TrainingResult
-
-        Raises
-        ------
-        DivergenceError
-            If a loss or a weight is no longer finite.
+        `train_rows` and `valid_rows` are M Tensors of row numbers; the latter decide when each
+        member stops and which of its weights are kept. `n_labels` (M,) divide the penalties of each
+        member; by default, the labels of its rows. Raises `DivergenceError`.
         """
         generators = member_generators(self.seeds, "rows")
         shares = task_shares(self.task_sampling, task_totals(table, train_rows))
@@ -190,13 +151,7 @@ class MemberNet(NeuralNet):
         return self
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
-        """Run the epochs: train, validate, tick the clocks, drop members that have stopped.
-
-        Parameters
-        ----------
-        X : tuple of two MemberBatches
-            Training and validation batches; the latter may be None.
-        """
+        """Run epochs over training and validation batches (or None), the items of X."""
         train, valid = X
         clock = self.clock_
         buffers = [
@@ -211,7 +166,8 @@ class MemberNet(NeuralNet):
             watched = valid is not None or self.callbacks_
             with self.optimizer_.using_averages() if watched else nullcontext():
                 valid_loss = self.run_single_epoch(valid, False, "valid", self.validation_step)
-                bad = self._check_finite(train_loss, valid_loss)
+                losses = train_loss if valid_loss is None else train_loss + valid_loss
+                bad = self.divergence_.check(losses, clock.members.tolist(), len(self.history))
                 was_active = clock.active
                 self.steps_.end_epoch(clock)
                 self.observer_.end_epoch(clock)
@@ -220,7 +176,10 @@ class MemberNet(NeuralNet):
                 if bad is not None:
                     clock.stop(bad)
                 self.steps_.after_tick(clock, was_active)
-                self._record(train_loss, valid_loss)
+                if self.callbacks_:
+                    seen = epoch_record(self.history, clock, train_loss, valid_loss, self.validated)
+                    for name, value in seen.items():
+                        self.history.record(name, value)
                 try:
                     self.notify("on_epoch_end", dataset_train=train, dataset_valid=valid)
                 except KeyboardInterrupt:
@@ -234,7 +193,7 @@ class MemberNet(NeuralNet):
         return self
 
     def _finish(self, table, buffers):
-        """Give the module the best weights of all members, and return what there is to return."""
+        """Give the module the best weights of all members, and return the result."""
         clock, best = self.clock_, self.clock_.best
         affinity, records = self.observer_.finish(clock), self.steps_.finish(clock)
         epoch = len(self.history)
@@ -260,13 +219,7 @@ class MemberNet(NeuralNet):
         )
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """Run over all batches.
-
-        Returns
-        -------
-        Tensor of shape (M',) or None
-            Mean loss of every member; None without an iterator.
-        """
+        """Return each member's mean loss (M',) over all batches; None without an iterator."""
         if iterator is None:
             return None
         if self.module_.training != training:
@@ -284,7 +237,6 @@ class MemberNet(NeuralNet):
         return torch.stack(sums, 1).sum(1) / torch.stack(weights, 1).sum((1, 2, 3))
 
     def evaluate(self, batch):
-        """Return predictions, and the weighted losses of all labels, shape (M, K, b)."""
         y_pred = self.module_(*batch.inputs)
         tasks, slots = batch.inputs.tasks, batch.inputs.slots
         return y_pred, self.criterion_(y_pred, batch.targets, tasks, slots) * batch.weights
@@ -297,7 +249,6 @@ class MemberNet(NeuralNet):
         return {"loss": sums, "y_pred": y_pred}
 
     def penalties(self):
-        """Return what is added to the mean loss of a member's batch, shape (M,), or None."""
         penalty, of_step = self.module_.penalty(), self.module_.step_penalty()
         if penalty is None:
             return of_step
@@ -305,7 +256,6 @@ class MemberNet(NeuralNet):
         return penalty if of_step is None else penalty + of_step
 
     def step_optimizer(self, batch):
-        """Update the parameters along the gradients that they have."""
         if self.callbacks_:
             named = list(self.module_.named_parameters())
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
@@ -314,7 +264,6 @@ class MemberNet(NeuralNet):
 
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):
-        """Evaluate every member."""
         sums, y_pred = self.steps_.validate(self, batch)
         return {"loss": sums, "y_pred": y_pred}
 
@@ -331,16 +280,3 @@ class MemberNet(NeuralNet):
         for iterator in iterators:
             if iterator is not None:
                 iterator.select(stay.tolist())
-
-    def _record(self, train_loss, valid_loss):
-        """Record what callbacks see."""
-        if not self.callbacks_:
-            return
-        record = epoch_record(self.history, self.clock_, train_loss, valid_loss, self.validated)
-        for name, value in record.items():
-            self.history.record(name, value)
-
-    def _check_finite(self, train_loss, valid_loss):
-        """Return which members have diverged, shape (M',) of bool; None if there are none."""
-        losses = train_loss if valid_loss is None else train_loss + valid_loss
-        return self.divergence_.check(losses, self.clock_.members.tolist(), len(self.history))

@@ -1,10 +1,15 @@
-"""Adam over the member axis: every member has its own learning rate, decay and step count.
+"""Adam and gradient descent over the member axis.
 
-torch's optimisers take one learning rate for all, and move members that have stopped.
+Every member has its learning rate, decay and step count; torch's optimisers take one rate for
+all, and move members that have stopped.
 """
 
+from __future__ import annotations
+
 import inspect
+from collections.abc import Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 
@@ -14,33 +19,18 @@ from skmtl.nn._workspace import scratch
 class MemberAdam(torch.optim.Optimizer):
     """Adam with decoupled weight decay on one ``(M, P)`` buffer.
 
-    The parameters become views of the buffer, so that a step is a handful of operations whatever
-    the number of tensors, best weights are one ``torch.where`` and dropping members one
-    ``index_select``. Parameters that do not require a gradient are left alone.
+    The module's parameters (M, ...) become views of the buffer, so that a step is a handful of
+    operations whatever the number of tensors, best weights are one ``torch.where`` and dropping
+    members one ``index_select``. Parameters that do not require a gradient are left alone.
 
-    Parameters
-    ----------
-    module : MemberModule
-        Its parameters of shape ``(M, ...)`` are stepped.
-    lr : float or sequence of M floats, default=1e-3
-        Learning rates.
-    weight_decay : float or sequence of M floats, default=0.0
-        Decoupled decay: a step shrinks the weights by ``lr * weight_decay`` of their size.
-    betas : tuple of two floats, default=(0.9, 0.999)
-        Decay of the running means of the gradient and of its square.
-    eps : float, default=1e-8
-        Added to the denominator.
-    averaging : float or sequence of M floats, default=0.0
-        Decay of the running mean of the weights; 0 keeps none.
-    clip_norm : float or sequence of M floats, optional
-        Gradients of a member that are longer are shortened to this length.
+    `lr`, `weight_decay` (a step shrinks weights by ``lr * weight_decay`` of their size),
+    `averaging` (decay of the running mean of the weights; 0 keeps none) and `clip_norm` (length to
+    which longer gradients are shortened) are numbers, or sequences of a number per member.
 
     Attributes
     ----------
-    buffer : Tensor of shape (M, P)
-        All parameters of all members.
-    averaged : Tensor of shape (M, P)
-        Running mean of the parameters over the steps.
+    buffer, averaged : Tensors of shape (M, P)
+        All parameters of all members, and their running mean over the steps.
     steps : Tensor of shape (M, 1)
         Steps that each member has made.
 
@@ -70,12 +60,9 @@ class MemberAdam(torch.optim.Optimizer):
         self._names = [name for name, _ in named]
         self._shapes = [p.shape[1:] for p in self._parameters]
         self._sizes = [shape.numel() for shape in self._shapes]
-        self._decays = torch.cat(
-            [
-                first.new_full((size,), float(name in decayed))
-                for (name, _), size in zip(named, self._sizes, strict=True)
-            ]
-        )
+        sizes = torch.tensor(self._sizes, device=first.device)
+        self._decays = first.new_tensor([name in decayed for name in self._names])
+        self._decays = self._decays.repeat_interleave(sizes)
         flat = torch.cat([p.detach().flatten(1) for p in self._parameters], dim=1)
         n_members = len(first)
         super().__init__(
@@ -92,7 +79,11 @@ class MemberAdam(torch.optim.Optimizer):
         self.mean = torch.zeros_like(flat)
         self.mean_square = torch.zeros_like(flat)
         self.steps = torch.zeros(n_members, 1, dtype=torch.float64, device=first.device)
-        self._factors = self._rate_factors(module, named)
+        # factors of the learning rate, shape (M or 1, P)
+        self._factors, factors = None, module.learning_rate_factors()
+        if factors:
+            factors = [self._per_member(factors.get(name, 1.0), first) for name in self._names]
+            self._factors = torch.cat(factors, dim=1).repeat_interleave(sizes, dim=1)
         self._clip_norm = None if clip_norm is None else self._per_member(clip_norm, first)
         self._decaying = bool((self.param_groups[0]["weight_decay"] > 0).any())
         self._averaging = bool((self.param_groups[0]["averaging"] > 0).any())
@@ -101,18 +92,6 @@ class MemberAdam(torch.optim.Optimizer):
         self.averaged = flat.clone() if self._averaging else flat
         self._point_to(flat)
         self.buffer = flat
-
-    def _rate_factors(self, module, named):
-        """Return factors of the learning rate, shape (M or 1, P); None if the module has none."""
-        factors = module.learning_rate_factors()
-        if not factors:
-            return None
-        first = named[0][1]
-        columns = [
-            self._per_member(factors.get(name, 1.0), first).expand(-1, size)
-            for (name, _), size in zip(named, self._sizes, strict=True)
-        ]
-        return torch.cat(columns, dim=1)
 
     @staticmethod
     def _number(value):
@@ -135,7 +114,6 @@ class MemberAdam(torch.optim.Optimizer):
         self._point_to(buffer)
 
     def zero_grad(self, set_to_none=True):
-        """Delete the gradients."""
         for p in self._parameters:
             p.grad = None
 
@@ -179,18 +157,9 @@ class MemberAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure=None, active=None):
-        """Make one step.
+        """Make one step of the `active` members (M,), by default of all; the state of others stays.
 
-        Parameters
-        ----------
-        closure : callable, optional
-            Recomputes the loss first, as in torch's optimisers.
-        active : Tensor of shape (M,) of bool, optional
-            Members that step; all by default. The state of the others stays the same.
-
-        Returns
-        -------
-        The closure's loss, or None.
+        A closure recomputes the loss first, as in torch's optimisers; the loss is returned.
         """
         loss = None
         if closure is not None:
@@ -242,16 +211,9 @@ class MemberAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def flat(self, gradients):
-        """Concatenate gradients, given by name, in the order of the buffer.
+        """Concatenate gradients (..., M, *) by name in the order of the buffer, shape (..., M, P).
 
-        Parameters
-        ----------
-        gradients : dict of str to Tensor of shape (..., M, *) or None
-            Zero for parameters that it does not name.
-
-        Returns
-        -------
-        Tensor of shape (..., M, P)
+        They are zero for parameters that are not named, or None.
         """
         by_parameter = [gradients.get(name) for name in self._names]
         pairs = zip(by_parameter, self._parameters, strict=True)
@@ -266,11 +228,9 @@ class MemberAdam(torch.optim.Optimizer):
         )
 
     def columns(self, names):
-        """Return which columns of the buffer belong to the named parameters, shape (P,) of bool."""
-        pairs = zip(self._names, self._sizes, strict=True)
-        return torch.cat([torch.full((size,), name in names) for name, size in pairs]).to(
-            self.buffer.device
-        )
+        """Return a mask (P,) of the columns of the buffer that belong to the named parameters."""
+        known = torch.tensor([name in names for name in self._names])
+        return known.repeat_interleave(torch.tensor(self._sizes)).to(self.buffer.device)
 
     def views(self, buffer):
         """Return parameters by name, as views of a tensor like the buffer with any members."""
@@ -282,18 +242,9 @@ class MemberAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def after(self, gradient, active=None):
-        """Return the parameters after a step along other gradients, without making it.
+        """Return the parameters after a step along other gradients (..., M, P), without making it.
 
-        Parameters
-        ----------
-        gradient : Tensor of shape (..., M, P)
-            One gradient or several, in the order of the buffer.
-        active : Tensor of shape (M,) of bool, optional
-            Members that step; all by default.
-
-        Returns
-        -------
-        Tensor of shape (..., M, P)
+        Only the `active` members (M,) step; by default, all do.
         """
         group = self.param_groups[0]
         lr = torch.as_tensor(group["lr"], dtype=self.buffer.dtype, device=self.buffer.device)
@@ -329,3 +280,54 @@ class MemberAdam(torch.optim.Optimizer):
         """Return a gradient of shape (M, size); zero for a parameter that the loss does not use."""
         gradient = parameter.grad
         return (torch.zeros_like(parameter) if gradient is None else gradient).flatten(1)
+
+
+class MemberSGD(MemberAdam):
+    """Gradient descent with momentum, the share of the last step's direction that is kept.
+
+    ``v = momentum * v + g`` and ``w = w - lr * v``, as torch's SGD; weight decay is decoupled.
+    """
+
+    def __init__(self, module, *args, momentum=0.0, **settings):
+        super().__init__(module, *args, **settings)
+        self.param_groups[0]["momentum"] = momentum
+
+    def _rate(self, lr):
+        return -lr if self._factors is None else -lr * self._factors
+
+    def _move(self, gradient, lr):
+        self.mean.mul_(self.param_groups[0]["momentum"]).add_(gradient)
+        self.buffer.addcmul_(self.mean, self._rate(lr))
+
+    def _moved(self, start, gradient, lr):
+        mean = self.mean * self.param_groups[0]["momentum"] + gradient
+        return torch.addcmul(start, mean, self._rate(lr))
+
+
+_SOLVERS = {"adam": MemberAdam, "sgd": MemberSGD}
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """How `MemberAdam` or `MemberSGD` update parameters; a sequence is by member."""
+
+    learning_rate: float | Sequence[float] = 1e-3
+    weight_decay: float | Sequence[float] = 0.0
+    averaging: float | Sequence[float] = 0.0
+    clip_norm: float | Sequence[float] | None = None
+    solver: str = "adam"
+    momentum: float = 0.0
+
+    @property
+    def optimizer(self) -> type[MemberAdam]:
+        return _SOLVERS[self.solver]
+
+    def arguments(self) -> dict:
+        """Return the arguments of the optimiser besides the module."""
+        arguments = {
+            "lr": self.learning_rate,
+            "weight_decay": self.weight_decay,
+            "averaging": self.averaging,
+            "clip_norm": self.clip_norm,
+        }
+        return arguments | ({"momentum": self.momentum} if self.solver == "sgd" else {})

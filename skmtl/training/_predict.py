@@ -1,6 +1,7 @@
 """Evaluate a trained stack of members on many rows, a chunk at a time.
 
-In double precision, so that a row's prediction does not depend on the other rows of a chunk.
+In double precision, so that a row's prediction does not depend on the other rows of a chunk. The
+module stays unchanged. Features, metadata and outputs are scaled.
 """
 
 import copy
@@ -17,27 +18,10 @@ _NETWORKS = 2**10
 
 @torch.no_grad()
 def predict_rows(module, networks, features, tasks, metadata=None):
-    """Predict every row with one of several networks.
+    """Yield row numbers (k,) and outputs (M, k, o) of chunks of rows, one network per row.
 
-    Parameters
-    ----------
-    module : MemberModule
-        Trained; left as it is.
-    networks : ndarray of shape (n,) of int64
-        For every row, the position of its network in `tasks`.
-    features : ndarray of shape (n, d)
-        Scaled.
-    tasks : ndarray of shape (n_networks,) of int64
-        Task of every network; -1 for an unseen task.
-    metadata : ndarray of shape (n_networks, d_m), optional
-        Scaled metadata of every network's task.
-
-    Yields
-    ------
-    rows : ndarray of shape (k,)
-        Numbers of the rows in a chunk; every row is in one chunk.
-    outputs : ndarray of shape (M, k, n_outputs)
-        Their predictions, still scaled.
+    `networks` (n,) give every row the position of its network in `tasks`, which are -1 for unseen
+    tasks. `metadata` (n_networks, d_m) are those of every network's task.
     """
     module = copy.deepcopy(module).double().eval()
     device = next(module.parameters()).device
@@ -66,24 +50,9 @@ def predict_rows(module, networks, features, tasks, metadata=None):
 
 @torch.no_grad()
 def predict_every_task(module, features, tasks, metadata=None):
-    """Predict every row with the network of every task, as wide form needs it.
+    """Yield slices of rows and outputs (M, T, k, o) of chunks, for the networks of all tasks.
 
-    Parameters
-    ----------
-    module : MemberModule
-        Trained; left as it is.
-    features : ndarray of shape (n, d)
-        Scaled.
-    tasks : ndarray of shape (T,) of int64
-    metadata : ndarray of shape (T, d_m), optional
-        Scaled metadata of the tasks.
-
-    Yields
-    ------
-    rows : slice
-        Rows of a chunk; every row is in one chunk, in order.
-    outputs : ndarray of shape (M, T, k, n_outputs)
-        Their predictions, still scaled.
+    Wide form needs it. `metadata` (T, d_m) are those of the tasks.
     """
     module = copy.deepcopy(module).double().eval()
     device = next(module.parameters()).device

@@ -6,10 +6,15 @@ import torch
 from skmtl.nn import member_generators
 from skmtl.nn._pareto_gradients import PreferenceGradients
 from skmtl.nn._slots import sum_by
-from skmtl.training._constants import constant_losses
-from skmtl.training._passes import backward, give, penalise
-from skmtl.training._steps import StepRecords, Steps
-from skmtl.training._weight_records import WeightRecords
+from skmtl.training._losses import constant_losses
+from skmtl.training._steps import (
+    StepRecords,
+    Steps,
+    add_gradients,
+    backward,
+    backward_penalties,
+)
+from skmtl.training._weighted_steps import WeightRecords
 from skmtl.weighting._preferences import SOLVERS, ParetoSolver, normalised, of_equal_size
 
 # of a criterion that is the same for all fits
@@ -18,25 +23,14 @@ _LARGEST_GRID = 16
 
 
 def get_solver(solver, n_reference_vectors=10, restoration=0.2):
-    """Return the solver with a name.
-
-    Parameters
-    ----------
-    solver : {"linear", "pareto", "chebyshev", "epo"}
-    n_reference_vectors, restoration
-        Of "pareto", see `ParetoSolver`.
-
-    Returns
-    -------
-    PreferenceSolver
-    """
+    """Return the solver named; the numbers are for "pareto", see `ParetoSolver`."""
     if solver == "pareto":
         return ParetoSolver(n_reference_vectors, restoration)
     return SOLVERS[solver]()
 
 
 def validation_preferences(n_tasks, concentration):
-    """Return the preferences whose mean loss decides when training stops, shape (P, T).
+    """Return the preferences (P, T) whose mean loss decides when training stops.
 
     With two tasks they are evenly spaced; with more they are drawn, always the same ones.
     """
@@ -88,7 +82,6 @@ class PreferenceSteps(Steps):
         self.preferences, self.weight_scale = preferences, weight_scale
 
     def start(self, loop, table, train_rows, valid):
-        """Prepare scales of the losses and preferences, see `Steps.start`."""
         self.criterion, self.n_tasks = loop.criterion_, table.n_tasks
         self.loss_scales = scales = constant_losses(loop.criterion_, table, train_rows)
         if self.concentration is None:
@@ -118,35 +111,18 @@ class PreferenceSteps(Steps):
         # the loop sums, and divides by the rows of all tasks
         return torch.where(present, totals.sum(1, keepdim=True) / own, 0.0)
 
-    # a step
-
     def draw(self):
         """Draw rays of every member, shape (M, P, T)."""
         if self.n_tasks == 1:
             return np.ones((len(self.generators), 1, 1))
         if self.fixed is not None:
-            pairs = zip(self.fixed, self.generators, strict=True)
-            return np.stack(
-                [own[g.permutation(len(own))[: self.n_preferences]] for own, g in pairs]
-            )
+            pairs, n = zip(self.fixed, self.generators, strict=True), self.n_preferences
+            return np.stack([rays[g.permutation(len(rays))[:n]] for rays, g in pairs])
         alpha = np.full(self.n_tasks, self.concentration)
         drawn = np.stack([g.dirichlet(alpha, size=self.n_preferences) for g in self.generators])
         return self.solver.limited(drawn)
 
     def step(self, loop, batch):
-        """Make one step, see `Steps.step`.
-
-        Parameters
-        ----------
-        loop : MemberNet
-        batch : Batch
-
-        Returns
-        -------
-        sums : Tensor of shape (M,)
-            Losses of every member, weighted by its preferences and not by the solver.
-        y_pred : Tensor of shape (M, P, K, b, o)
-        """
         module, drawn = loop.module_, self.draw()
         rays = torch.as_tensor(drawn).to(batch.weights)
         if self.solver.needs_gramian and self.n_tasks > 1:
@@ -161,34 +137,22 @@ class PreferenceSteps(Steps):
         return self._sums(losses.detach(), drawn, totals), y_pred
 
     def _follow_gradients(self, loop, batch, drawn, rays):
-        """Give the parameters gradients weighted by what the solver makes of their Gramian."""
+        """Set gradients weighted by what the solver makes of their Gramian."""
         module = loop.module_
         gradients = PreferenceGradients(module, rays)
         losses, totals, slopes, y_pred = self.differentiate(module, gradients.written, batch)
         gradients.differentiate(slopes)
         gramian = gradients.gramian().double().cpu().numpy()
         weights = self._weights(losses, gramian, drawn, totals > 0)
-        penalise(loop)
-        give(loop, gradients.combine(weights / rays.shape[1]))
+        backward_penalties(loop)
+        add_gradients(loop, gradients.combine(weights / rays.shape[1]))
         return losses, totals, weights, y_pred
 
     def differentiate(self, module, written, batch):
-        """Return the losses of every network, and their gradients.
+        """Return losses, totals, gradients and predictions of the written networks (M, P, N).
 
-        Parameters
-        ----------
-        module : ParetoNetwork
-        written : Tensor of shape (M, P, N)
-        batch : Batch
-
-        Returns
-        -------
-        losses : Tensor of shape (M, P, T)
-        totals : Tensor of shape (M, T)
-            As of `task_losses`.
-        slopes : Tensor of shape (M, P, T, N)
-            Gradients of the losses with respect to the networks.
-        y_pred : Tensor of shape (M, P, K, b, o)
+        Losses (M, P, T) and totals (M, T) are those of `task_losses`. Gradients (M, P, T, N) are
+        with respect to the networks, predictions (M, P, K, b, o).
         """
         n_tasks = self.n_tasks
         if module.network.batched and batch.shared_rows:
@@ -207,19 +171,9 @@ class PreferenceSteps(Steps):
         return losses.detach(), totals, torch.stack(slopes, dim=2), y_pred
 
     def task_losses(self, y_pred, batch):
-        """Return the mean loss of every task, divided by its scale.
+        """Return the scaled mean losses (M, P, T) of the tasks, and their summed weights (M, T).
 
-        Parameters
-        ----------
-        y_pred : Tensor of shape (M, P, K, b, o)
-        batch : Batch
-
-        Returns
-        -------
-        losses : Tensor of shape (M, P, T)
-            0 where a task has no rows.
-        totals : Tensor of shape (M, T)
-            Summed weights of every task.
+        Predictions are (M, P, K, b, o). The loss of a task without rows is 0.
         """
         by_label = self.label_losses(y_pred, batch)
         sums = self._by_task((by_label * batch.weights.unsqueeze(1)).sum(3), batch)
@@ -247,25 +201,13 @@ class PreferenceSteps(Steps):
     def _weights(self, losses, gramian, drawn, present):
         if self.n_tasks == 1:
             return torch.ones_like(losses)
-        values = losses.double().cpu().numpy()
-        masks = present.cpu().numpy()
-        weights = np.stack(
-            [
-                self.solver.weights(
-                    values[m],
-                    None if gramian is None else gramian[m],
-                    drawn[m],
-                    masks[m],
-                    self.generators[m],
-                )
-                for m in range(len(values))
-            ]
-        )
+        values, present = losses.double().cpu().numpy(), present.cpu().numpy()
+        gramian = [None] * len(values) if gramian is None else gramian
+        members = zip(values, gramian, drawn, present, self.generators, strict=True)
+        weights = np.stack([self.solver.weights(*member) for member in members])
         if self.weight_scale == "sum_abs":
             weights = of_equal_size(weights)
         return torch.as_tensor(weights).to(losses)
-
-    # losses for the loop
 
     def _sums(self, losses, drawn, totals):
         """Return the mean of the losses weighted by preferences, as a sum over the labels."""
@@ -273,19 +215,6 @@ class PreferenceSteps(Steps):
         return (losses * preferences).sum(2).mean(1) * totals.sum(1)
 
     def validate(self, loop, batch):
-        """Evaluate every member for fixed preferences, see `Steps.validate`.
-
-        Parameters
-        ----------
-        loop : MemberNet
-        batch : Batch
-
-        Returns
-        -------
-        sums : Tensor of shape (M,)
-            Scaled and weighted losses, summed so that the loop's division makes a mean of them.
-        y_pred : Tensor of shape (M, P, K, b, o)
-        """
         y_pred = loop.module_(*batch.inputs, rays=self._watched_rays)
         by_label = self.label_losses(y_pred, batch) * batch.weights.unsqueeze(1)
         sums = self._by_task(by_label.sum(3), batch)
@@ -293,20 +222,16 @@ class PreferenceSteps(Steps):
         return sums.sum(2).mean(1), y_pred
 
     def select(self, stay):
-        """Continue with the given members only, see `Steps.select`."""
         members = stay.tolist()
         self.generators = [self.generators[m] for m in members]
         if self.fixed is not None:
             self.fixed = self.fixed[members]
-        self._watched, self._watched_rays = self._watched[stay], self._watched_rays[stay]
-        self.scales = self.scales[stay]
-        if self.valid_shares is not None:
-            self.valid_shares = self.valid_shares[stay]
+        for name in ("_watched", "_watched_rays", "scales", "valid_shares"):
+            if getattr(self, name) is not None:
+                setattr(self, name, getattr(self, name)[stay])
 
     def end_epoch(self, clock):
-        """Note that an epoch is over, before the clocks tick."""
         self.records.end_epoch(clock)
 
     def finish(self, clock):
-        """Return mean weights of every epoch and the scales of the losses, see `Steps.finish`."""
         return StepRecords(self.records.table(), loss_scales=self.loss_scales)

@@ -1,21 +1,12 @@
-"""How often each task is drawn: by its rows, equally, or by the square root of its rows."""
+"""How often each task is drawn, and the rows and rounds of an epoch."""
 
 import torch
 
 
 def task_shares(sampling, totals):
-    """Return the share of the loss that each task should have.
+    """Return each task's share of the loss, from the summed weights (M, T) of its training rows.
 
-    Parameters
-    ----------
-    sampling : {"rows", "tasks", "sqrt"}
-    totals : Tensor of shape (M, T)
-        Summed weights of each task's training rows.
-
-    Returns
-    -------
-    Tensor of shape (M, T) or None
-        They sum to 1 over the tasks that have rows; None if rows keep their own weights.
+    Shares sum to 1 over the tasks that have rows; None if rows keep their weights ("rows").
     """
     if sampling == "rows":
         return None
@@ -24,37 +15,19 @@ def task_shares(sampling, totals):
 
 
 def task_draws(shares, counts):
-    """Return how many rows of each task to draw; an epoch is about as long as the table.
+    """Return how many rows of each task to draw (M, T), from shares and rows of tasks (M, T).
 
-    Parameters
-    ----------
-    shares : Tensor of shape (M, T)
-    counts : Tensor of shape (M, T) of int64
-        Training rows of each task.
-
-    Returns
-    -------
-    Tensor of shape (M, T) of int64
-        At least one of every task that has rows.
+    An epoch is about as long as the table, with at least one row of every task that has rows.
     """
     draws = (shares * counts.sum(1, keepdim=True)).round().long().clamp(min=1)
     return torch.where(counts > 0, draws, 0)
 
 
 def task_factors(shares, totals, counts, draws):
-    """Return factors of the weights of each task's rows that make the shares exact.
+    """Return factors (M, T) of the weights of each task's rows that make the shares exact.
 
-    The weights of an epoch keep the sum that rows of mean weight would have.
-
-    Parameters
-    ----------
-    shares, totals : Tensors of shape (M, T)
-    counts, draws : Tensors of shape (M, T) of int64
-        Rows of each task, and how many are drawn in an epoch.
-
-    Returns
-    -------
-    Tensor of shape (M, T)
+    All arguments have shape (M, T): `counts` are the rows of each task, `draws` those drawn in an
+    epoch. The weights of an epoch keep the sum that rows of mean weight would have.
     """
     present = counts > 0
     shares = torch.where(present, shares, 0)
@@ -68,20 +41,7 @@ def task_factors(shares, totals, counts, draws):
 def draw_rows(rows, tasks, draws, generator):
     """Draw an epoch's rows: every row of a task equally often, the remainder at random.
 
-    Parameters
-    ----------
-    rows : Tensor of shape (n,) of int64
-        Row numbers.
-    tasks : Tensor of shape (n,) of int64
-        Their tasks.
-    draws : Tensor of shape (T,) of int64
-        Rows of each task to draw.
-    generator : torch.Generator
-
-    Returns
-    -------
-    Tensor of shape (draws.sum(),)
-        Row numbers, not yet shuffled.
+    Rows (n,) have `tasks` (n,); `draws` (T,) are the rows of each task to draw. Not yet shuffled.
     """
     order = torch.randperm(len(rows), generator=generator)
     order = order[tasks[order].argsort(stable=True)]
@@ -91,3 +51,25 @@ def draw_rows(rows, tasks, draws, generator):
     counts = counts.clamp(min=1)
     copies = (draws // counts)[tasks] + (rank < (draws % counts)[tasks])
     return rows.repeat_interleave(copies)
+
+
+def deal_rounds(rows, n_batches, generator):
+    """Split every task's rows into even batches, and arrange the batches of all tasks in rounds.
+
+    A round visits every task that has batches left once, in shuffled order. Rows and numbers of
+    batches are listed by task. Returns the row numbers and the task of each batch.
+    """
+    dealt = []
+    for task_rows, number in zip(rows, n_batches, strict=True):
+        if not number:
+            dealt.append([])
+            continue
+        task_rows = task_rows[torch.randperm(len(task_rows), generator=generator)]
+        dealt.append(task_rows.split(-(-len(task_rows) // number)))
+    batches, tasks = [], []
+    for turn in range(max(n_batches, default=0)):
+        present = [task for task, number in enumerate(n_batches) if number > turn]
+        for position in torch.randperm(len(present), generator=generator).tolist():
+            batches.append(dealt[present[position]][turn])
+            tasks.append(present[position])
+    return batches, tasks

@@ -17,29 +17,12 @@ from torch import Tensor, nn
 from skmtl.training._batches import Batch, MemberBatches
 from skmtl.training._blocks import TaskRows
 from skmtl.training._clock import MemberClock
-from skmtl.training._optimizer import MemberAdam
-from skmtl.training._settings import OptimizerSettings
+from skmtl.training._optimizer import MemberAdam, OptimizerSettings
 from skmtl.weighting._it_mtl import Candidate
 
 
 class Loop(Protocol):
-    """What steps and observers use of the loop; `MemberNet` is one.
-
-    Attributes
-    ----------
-    module_ : MemberModule
-        In training.
-    criterion_ : Module
-        Maps outputs, targets, tasks and slots of a batch to the loss of every label.
-    optimizer_ : MemberAdam
-    optimizer_settings : OptimizerSettings
-    seeds : sequence of M ints
-        Of the members.
-    steps_ : Steps
-        Bound.
-    observer_ : StepObserver
-        Bound.
-    """
+    """What steps and observers use of the loop; `MemberNet` is one."""
 
     module_: nn.Module
     criterion_: nn.Module
@@ -163,17 +146,7 @@ class Steps:
     def validate(self, loop: Loop, batch: Batch) -> tuple[Tensor, Tensor]:
         """Evaluate every member on a batch of validation rows.
 
-        Parameters
-        ----------
-        loop : MemberNet
-        batch : Batch
-
-        Returns
-        -------
-        sums : Tensor of shape (M,)
-            Sum of the losses of every member.
-        y_pred : Tensor
-            Predictions.
+        Returns the sums of losses (M,) and the predictions, as `step`.
         """
         y_pred, losses = loop.evaluate(batch)
         return losses.sum((1, 2)), y_pred
@@ -205,6 +178,20 @@ class Steps:
         return StepRecords()
 
 
+class PlainSteps(Steps):
+    """Minimise the mean loss of all labels: every task has weight 1."""
+
+    plain_backward = True
+
+    def step(self, loop, batch):
+        y_pred, losses = loop.evaluate(batch)
+        sums = losses.sum((1, 2))
+        backward(loop, sums / batch.counts)
+        loop.observer_.after_backward(loop, batch, losses)
+        loop.step_optimizer(batch)
+        return sums.detach(), y_pred
+
+
 class StepObserver:
     """What watches the steps of a training run without changing them; this one does nothing."""
 
@@ -224,3 +211,28 @@ class StepObserver:
     def finish(self, clock: MemberClock) -> np.ndarray | None:
         """Return what was seen, with epochs and members as the first axes."""
         return None
+
+
+def backward(net, loss):
+    """Compute the gradients of the mean losses (M,) of a batch plus the penalties."""
+    penalties = net.penalties()
+    if penalties is not None:
+        loss = loss + penalties
+    # members share no parameter, so each one gets the gradient of its own loss
+    loss.sum().backward()
+
+
+def backward_penalties(net, **options):
+    """Compute the gradients of the penalties alone; options are those of `Tensor.backward`."""
+    penalties = net.penalties()
+    if penalties is not None and penalties.requires_grad:
+        penalties.sum().backward(**options)
+
+
+def add_gradients(net, gradients):
+    """Add gradients, by name, to those that the parameters have."""
+    for name, parameter in net.module_.named_parameters():
+        gradient = gradients.get(name)
+        if gradient is not None:
+            gradient = gradient.detach()
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient

@@ -1,40 +1,37 @@
-"""Weighted steps: ask a method of task weighting for weights, and follow the weighted gradients."""
+"""Weighted steps: follow the gradients as a method of task weighting weighs them."""
 
 import copy
 
+import numpy as np
 import torch
 
 from skmtl.nn import member_generators, task_gradients
 from skmtl.nn._slots import matrix_by, sum_by
-from skmtl.training._passes import backward, give, penalise
-from skmtl.training._steps import StepRecords, Steps
-from skmtl.training._weight_records import WeightRecords
-from skmtl.weighting._base import AFTERWARDS, select
+from skmtl.training._steps import (
+    StepRecords,
+    Steps,
+    add_gradients,
+    backward,
+    backward_penalties,
+)
+from skmtl.weighting._base import AFTERWARDS, select, to_device
+
+# batches whose weights are added up together
+_AT_ONCE = 64
 
 
 class WeightedSteps(Steps):
     """Weigh the losses of the tasks, their gradients, or both.
 
-    Parameters
-    ----------
-    method : TaskWeighting
-        Bound, if it depends on the tasks.
-    state : dict, optional
-        What the method remembers of an earlier fit; stays unchanged.
-    form : {"auto", "exact"}
-        How gradients are computed, see `task_gradients`.
-
-    Attributes
-    ----------
-    state : dict or None
-        What the method remembers, of the members in the training tensors.
+    The method is bound, if it depends on the tasks. `state` is what it remembers of an earlier fit,
+    or in a bound object of the members in the training tensors; the caller's stays unchanged.
+    `form` is that of `task_gradients`.
     """
 
     def __init__(self, method, state=None, form="auto"):
         self.method, self.state, self.form = method, state, form
 
     def start(self, loop, table, train_rows, valid):
-        """Prepare the state of the method, see `Steps.start`."""
         method, module = self.method, loop.module_
         self.shared_rows, self.n_tasks = table.shared_rows, table.n_tasks
         self.generators = member_generators(loop.seeds, "weighting")
@@ -75,10 +72,7 @@ class WeightedSteps(Steps):
                 "with a trunk and heads, such as SharedBottom."
             )
 
-    # a step
-
     def step(self, loop, batch):
-        """Make one weighted step, see `Steps.step`; the losses returned are not weighted."""
         by_loss, by_gradient = self.method.parts(self.state)
         y_pred, by_label = loop.evaluate(batch)
         tasks, slots = batch.inputs.tasks, batch.inputs.slots
@@ -97,7 +91,7 @@ class WeightedSteps(Steps):
         if by_loss is not None:
             weights = by_loss.method.weights(means, None, by_loss.state, self.generators)
         if by_gradient is None:
-            self._record(weights, tasks, ~torch.isnan(means))
+            self._record(weights, tasks, means)
             backward(loop, (losses * weights).sum(1))
         else:
             if weights is not None:
@@ -115,7 +109,7 @@ class WeightedSteps(Steps):
         return sum_by(slots, self.n_tasks if tasks is None else tasks.shape[1], by_block)
 
     def _by_task(self, by_slot, tasks):
-        """Turn numbers of slots into those the method takes: of tasks, if it remembers tasks."""
+        """Turn numbers of slots into those of tasks, if the method remembers tasks."""
         if self.shared_rows or self._by_slot or tasks is None:
             return by_slot
         # empty slots have the number of the first task, and hold zeros
@@ -126,46 +120,29 @@ class WeightedSteps(Steps):
         return by_task if self.shared_rows or self._by_slot else by_task.gather(1, tasks)
 
     def _step_by_gradients(self, part, by_loss, losses, sums, means, loop, batch):
-        """Give shared parameters gradients weighted by one method, and others those of `losses`.
+        """Set shared gradients as one method weighs them, and others as those of `losses` (M, S).
 
-        Parameters
-        ----------
-        part : Part
-            What weighs the gradients.
-        by_loss : Tensor of shape (M, T) or None
-            Weights that `losses` have already.
-        losses, sums : Tensors of shape (M, S)
-            What every slot contributes to the loss of the batch; and its summed losses, unweighted.
-        means : Tensor of shape (M, T)
-            Mean loss of every task.
+        Losses are what every slot contributes to the loss of the batch, already weighted by
+        `by_loss` (M, T) unless it is None. `sums` (M, S) are summed and `means` (M, T) mean losses,
+        unweighted.
         """
         tasks, slots = batch.inputs.tasks, batch.inputs.slots
         gradients = self.gradients
         gradients.differentiate(losses, slots)
         # they may share a graph with the losses
-        penalise(loop, retain_graph=True)
+        backward_penalties(loop, retain_graph=True)
         weights, by_slot, shared = self._combine(part, losses, sums, means, loop, batch)
-        total = weights if by_loss is None else by_loss * weights
-        self._record(total, tasks, ~torch.isnan(means))
+        self._record(weights if by_loss is None else by_loss * weights, tasks, means)
         if part.method.own_parameters:
             # the loss of a task is weighted, and so are the gradients of the task's own parameters
             own = gradients.pull_back((losses * by_slot).sum(), gradients.unshared)
         else:
             own = gradients.unshared_gradients
-        give(loop, {**shared, **own})
+        add_gradients(loop, {**shared, **own})
         gradients.release()
 
     def _combine(self, part, losses, sums, means, loop, batch):
-        """Weigh the gradients of the shared parameters; parameters as of `_step_by_gradients`.
-
-        Returns
-        -------
-        weights : Tensor of shape (M, T)
-        by_slot : Tensor of shape (M, S)
-            The same weights, by slot.
-        shared : dict of str to Tensor
-            Gradients of the shared parameters.
-        """
+        """Return weights by task (M, T) and slot (M, S), and the shared gradients by name."""
         tasks = batch.inputs[1]
         gramian = self._gramian(tasks, part.method)
         weights = part.method.weights(means, gramian, part.state, self.generators)
@@ -191,35 +168,29 @@ class WeightedSteps(Steps):
 
     @torch.no_grad()
     def _look_back(self, loop, batch, before, totals, tasks, slots):
-        """Tell the method the losses of the same rows after the step."""
+        """Pass the method the losses of the same rows after the step."""
         by_block = loop.evaluate(batch)[1].sum(2)
         after = self._by_task(self._by_slots(by_block, tasks, slots), tasks)
         self.method.end_step(before, after / self._by_task(totals, tasks), self.state)
 
     def select(self, stay):
-        """Continue with the given members only, see `Steps.select`."""
         members = stay.tolist()
         self.state = select(self.state, members)
         self.generators = [self.generators[m] for m in members]
 
-    # the history
-
-    def _record(self, weights, tasks, present):
-        self.records.add(weights, present, tasks if self._by_slot else None)
+    def _record(self, weights, tasks, means):
+        self.records.add(weights, ~torch.isnan(means), tasks if self._by_slot else None)
 
     def end_epoch(self, clock):
-        """Note that an epoch is over, before the clocks tick."""
         self.method.end_epoch(self.state)
         self.records.end_epoch(clock)
 
     def after_tick(self, clock, was_active):
-        """Keep the state of members that have just stopped, whose tensors may train on."""
         stopped = was_active & ~clock.active
         if self.state is not None and bool(stopped.any()):
             self.records.keep(self.state, stopped, clock)
 
     def finish(self, clock):
-        """Return weights of every epoch and the states of all members, see `Steps.finish`."""
         if self.gradients is not None:
             self.gradients.detach()
         state = None
@@ -227,3 +198,71 @@ class WeightedSteps(Steps):
             self.records.keep(self.state, clock.active, clock)
             state = self.records.state(clock.n_members)
         return StepRecords(self.records.table(), state)
+
+
+class WeightRecords:
+    """Keep the weights of the tasks by epoch, and the states of the method by member."""
+
+    def __init__(self, n_tasks):
+        self.n_tasks = n_tasks
+        self._epochs = []
+        self._states = {}
+        # batches whose weights are not yet in the sums
+        self._pending = []
+        self._sums = self._counts = 0
+
+    def add(self, weights, present, tasks=None):
+        """Add weights and masks of present tasks, (M, T), or (M, S) for `tasks` (M, S)."""
+        self._pending.append((weights, present, tasks))
+        if len(self._pending) == _AT_ONCE:
+            self._add_up()
+
+    def _add_up(self):
+        if not self._pending:
+            return
+        weights, present, tasks = zip(*self._pending, strict=True)
+        self._pending = []
+        weights = torch.stack(weights, 1)
+        counts = torch.stack(present, 1).to(weights.dtype)
+        if tasks[0] is None:
+            weights, counts = weights.sum(1), counts.sum(1)
+        else:
+            tasks = torch.stack(tasks, 1).flatten(1)
+            weights = sum_by(tasks, self.n_tasks, weights.flatten(1))
+            counts = sum_by(tasks, self.n_tasks, counts.flatten(1))
+        self._sums = self._sums + weights
+        self._counts = self._counts + counts
+
+    def end_epoch(self, clock):
+        """Keep the sums of the epoch, before the clocks tick."""
+        self._add_up()
+        self._epochs.append((clock.active, self._sums, self._counts))
+        self._sums = self._counts = 0
+
+    def table(self):
+        """Return mean weights, a row for every row of the clock's records, a column per task."""
+        rows = [(sums / counts)[active].cpu().numpy() for active, sums, counts in self._epochs]
+        return np.concatenate(rows) if rows else np.empty((0, self.n_tasks))
+
+    def keep(self, state, which, clock):
+        """Keep the state of the members of a mask (M',) of the training tensors."""
+        for position in which.nonzero()[:, 0].tolist():
+            member = int(clock.members[position])
+            self._states[member] = to_device(select(state, [position]), "cpu")
+
+    def state(self, n_members):
+        """Return the states of all members as one."""
+        return _joined([self._states[m] for m in range(n_members)])
+
+
+def _joined(states):
+    joined = {}
+    for key, value in states[0].items():
+        values = [state[key] for state in states]
+        if isinstance(value, dict):
+            joined[key] = _joined(values)
+        elif isinstance(value, torch.Tensor):
+            joined[key] = torch.cat(values)
+        else:
+            joined[key] = [item for items in values for item in items]
+    return joined

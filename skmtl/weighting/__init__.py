@@ -5,13 +5,14 @@ One method a file. None of them knows where losses and gradients come from.
 
 from skmtl.weighting._affinity import Affinity, normalized_affinity
 from skmtl.weighting._aligned import AlignedMTL
-from skmtl.weighting._base import GradientWeighting, TaskWeighting
+from skmtl.weighting._base import TaskWeighting
 from skmtl.weighting._cagrad import CAGrad
 from skmtl.weighting._composed import Composition
 from skmtl.weighting._dynamic_average import DynamicWeightAverage
 from skmtl.weighting._equal import EqualWeights, FixedWeights
 from skmtl.weighting._fairgrad import FairGrad
 from skmtl.weighting._famo import FAMO
+from skmtl.weighting._gradient import GradientWeighting
 from skmtl.weighting._gradnorm import GradNorm
 from skmtl.weighting._gradvac import GradVac
 from skmtl.weighting._imtl_g import IMTLG

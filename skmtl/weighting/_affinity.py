@@ -36,9 +36,8 @@ class Affinity(BaseEstimator):
     loss, momentum and decay included, on the shared parameters only. Then, equation 1 of [1]_,
     ``Z_ij = 1 - L_j(after) / L_j(before)``. To first order, section 3.2,
     ``Z_ij = -<grad L_j, d_i> / L_j``; to second order, appendix A,
-    ``Z_ij = -(<grad L_j, d_i> + d_i' H_j d_i / 2) / L_j``, H_j being the Hessian of L_j. Both
-    ignore the step of the heads, and both are inaccurate where a step is long compared to the
-    curvature of the loss: the order of tasks may then differ.
+    ``Z_ij = -(<grad L_j, d_i> + d_i' H_j d_i / 2) / L_j``, with the Hessian H_j of L_j. Both ignore
+    the step of the heads, and are inaccurate where a step is long compared to the curvature.
 
     References
     ----------
@@ -53,14 +52,9 @@ class Affinity(BaseEstimator):
     >>> from skmtl.datasets import make_cubic
     >>> from skmtl.weighting import Affinity
     >>> cubic = make_cubic(n_tasks=3, n_rows=20, random_state=0)
-    >>> model = MultiTaskRegressor(
-    ...     task_id="task",
-    ...     record_affinity=Affinity(every=5, approximate=1),
-    ...     max_iter=10,
-    ...     random_state=0,
-    ... )
-    >>> columns = ["task", *cubic.feature_names]
-    >>> model.fit(cubic.data[columns], cubic.target).affinity_.shape
+    >>> settings = Affinity(every=5, approximate=1)
+    >>> model = MultiTaskRegressor(task_id="task", record_affinity=settings, max_iter=10)
+    >>> model.fit(cubic.data[["task", *cubic.feature_names]], cubic.target).affinity_.shape
     (3, 3)
     """
 
@@ -71,7 +65,6 @@ class Affinity(BaseEstimator):
         self.per_learning_rate = per_learning_rate
 
     def _check_parameters(self):
-        """Raise an error if a parameter cannot be used."""
         if not isinstance(self.every, Integral) or self.every < 1:
             raise ValueError(f"every must be an int of at least 1, got {self.every!r}.")
         check_order(self.approximate)
@@ -84,17 +77,7 @@ def check_order(approximate):
 
 
 def get_affinity(record_affinity):
-    """Return the settings that `record_affinity` of an estimator stands for.
-
-    Parameters
-    ----------
-    record_affinity : bool, int or Affinity
-
-    Returns
-    -------
-    Affinity or None
-        Checked.
-    """
+    """Return the checked `Affinity` that a bool, int or `Affinity` stands for, or None."""
     if isinstance(record_affinity, Affinity):
         record_affinity._check_parameters()
         return record_affinity

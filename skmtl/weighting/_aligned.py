@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from skmtl.weighting._base import GradientWeighting
-from skmtl.weighting._registry import register
+from skmtl.weighting._base import register
+from skmtl.weighting._gradient import GradientWeighting
 
 _SCALES = ("min", "median", "rmse")
 
@@ -28,9 +28,8 @@ class AlignedMTL(GradientWeighting):
     -----
     With the eigenvalues l_k and eigenvectors V of the Gramian, equations 13 and 14 of [1]_ give
     ``w = sqrt(l_min) V diag(1 / sqrt(l)) V^T 1``, over the eigenvalues that are not zero, except
-    for rounding errors of the gradients. Departure: the weights are those
-    of the sum of the tasks instead of their mean, so that orthogonal gradients of one length have
-    weights of 1.
+    for rounding errors. Departure: weights of the sum of the tasks instead of their mean, so that
+    orthogonal gradients of one length have weights of 1.
 
     References
     ----------
@@ -41,8 +40,7 @@ class AlignedMTL(GradientWeighting):
     --------
     >>> import torch
     >>> from skmtl.weighting import AlignedMTL
-    >>> gradients = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
-    >>> AlignedMTL().weights(torch.ones(1, 2), (gradients @ gradients.T)[None])
+    >>> AlignedMTL().weights(torch.ones(1, 2), torch.diag(torch.tensor([1.0, 4.0]))[None])
     tensor([[1.0000, 0.5000]])
     """
 

@@ -1,13 +1,12 @@
 """What all methods of task weighting share: T losses or their Gramian in, T weights out.
 
-Missing tasks, members, precision and degenerate input are handled here, once, so that a method's
-file holds its formula and nothing else.
+Missing tasks, members, precision and degenerate input are handled here, once.
 """
 
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,17 +17,22 @@ from torch import Tensor
 LOSSES, GRAMIAN, AFTERWARDS = "losses", "gramian", "losses after the step"
 # what a task is, see `TaskWeighting.bind`
 REGRESSION, CLASSES = "regression", "classes"
+# what each name that users pass stands for, filled by the files of the methods
+METHODS: dict[str, Callable] = {}
+
+
+def register(name: str, **parameters):
+    """Decorate a class to make it, with these parameters, available under a name."""
+
+    def decorate(cls):
+        METHODS[name] = lambda: cls(**parameters)
+        return cls
+
+    return decorate
 
 
 class Part(NamedTuple):
-    """A method that is part of another one, or the whole of it.
-
-    Attributes
-    ----------
-    method : TaskWeighting
-    state : dict or None
-        What it remembers.
-    """
+    """A method that is part of another one, or the whole of it, and its state."""
 
     method: TaskWeighting
     state: dict | None
@@ -105,14 +109,22 @@ class TaskWeighting(BaseEstimator, metaclass=ABCMeta):
 
         Returns
         -------
-        losses, gradients : Part or None
-            Each a method with its share of the state; at least one is not None.
+        losses : Part or None
+            The method for losses, with its share of the state.
+        gradients : Part or None
+            The method for gradients; at least one of the two is not None.
         """
         part = Part(self, state)
         return (None, part) if GRAMIAN in self.needs else (part, None)
 
     def compared(self) -> list[TaskWeighting]:
-        """Return the methods whose Gramians the loop must compute: itself, or its candidates."""
+        """Return the methods whose Gramians the loop must compute.
+
+        Returns
+        -------
+        list of TaskWeighting
+            Itself, or its candidates.
+        """
         return [self] if GRAMIAN in self.needs else []
 
     def init_state(self, n_members: int, n_tasks: int) -> dict | None:
@@ -229,143 +241,21 @@ class TaskWeighting(BaseEstimator, metaclass=ABCMeta):
         raise NotImplementedError
 
 
-class DenseGroup(NamedTuple):
-    """Members with the same number of present tasks, packed without gaps.
-
-    Attributes
-    ----------
-    gramian : ndarray of shape (g, k, k)
-        In double precision, scaled to a largest diagonal element of 1.
-    losses : ndarray of shape (g, k)
-    members : ndarray of shape (g, 1)
-        Number of each member among all members.
-    tasks : ndarray of shape (g, k)
-        Number of each task among all tasks.
-    eps : float
-        Precision of the numbers that the Gramian was computed from.
-    state : dict or None
-    generators : list of g torch.Generator, or None
-    """
-
-    gramian: np.ndarray
-    losses: np.ndarray
-    members: np.ndarray
-    tasks: np.ndarray
-    eps: float
-    state: dict | None
-    generators: list | None
-
-
-class GradientWeighting(TaskWeighting):
-    """Base class of methods that use gradients; a subclass implements `_solve`.
-
-    All of them are invariant to the unit of the gradients, so the Gramian is scaled to a largest
-    diagonal element of 1. They work on the CPU in double precision: these are small problems with
-    branches.
-
-    See Also
-    --------
-    TaskWeighting : Base class of all methods.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import torch
-    >>> from skmtl.weighting import GradientWeighting
-    >>> class InverseLength(GradientWeighting):
-    ...     def _solve(self, group):
-    ...         return 1 / np.sqrt(np.einsum("gkk->gk", group.gramian))
-    >>> InverseLength().weights(torch.ones(1, 2), torch.tensor([[[1.0, 0.0], [0.0, 4.0]]]))
-    tensor([[2., 1.]])
-    """
-
-    needs = frozenset({GRAMIAN})
-    own_parameters = False
-
-    def place(self, state: dict | None, device: torch.device) -> dict | None:
-        """Move a state to where the method works: to the CPU.
-
-        Parameters
-        ----------
-        state : dict or None
-            From `init_state`.
-        device : torch.device
-            Where the losses are.
-
-        Returns
-        -------
-        dict or None
-            The state, on the CPU.
-        """
-        return to_device(state, "cpu")
-
-    @abstractmethod
-    def _solve(self, group: DenseGroup) -> np.ndarray:
-        """Return weights of shape (g, k)."""
-
-    def _weights(self, losses, gramian, present, state, generators):
-        eps = torch.finfo(gramian.dtype).eps
-        gramian = gramian.detach().cpu().double().numpy()
-        values, present = losses.cpu().numpy(), present.cpu().numpy()
-        weights = present.astype(float)
-        # a member that diverges keeps equal weights, and the loop reports it
-        usable = np.isfinite(gramian).all(axis=(1, 2)) & np.isfinite(
-            np.where(present, values, 0)
-        ).all(axis=1)
-        counts = present.sum(axis=1)
-        order = np.argsort(~present, axis=1, kind="stable")
-        scale = np.where(present, np.einsum("mtt->mt", gramian), 0).max(axis=1)
-        for k in np.unique(counts[usable & (counts > 0)]):
-            which = np.flatnonzero((counts == k) & usable & (scale > 0))
-            if not len(which):
-                continue
-            members, tasks = which[:, None], order[which, :k]
-            dense = gramian[members[:, :, None], tasks[:, :, None], tasks[:, None, :]]
-            group = DenseGroup(
-                dense / scale[which, None, None],
-                values[members, tasks],
-                members,
-                tasks,
-                eps,
-                state,
-                None if generators is None else [generators[m] for m in which],
-            )
-            weights[members, tasks] = self._solve(group)
-        return torch.from_numpy(weights).to(losses.device)
-
-
-def lengths(gramian):
-    """Return the lengths of the gradients, shape (g, k)."""
-    return np.sqrt(np.einsum("gkk->gk", gramian))
-
-
 def to_device(state, device):
     """Return a state with its tensors on a device."""
     if state is None:
         return None
-    return {
-        key: to_device(value, device)
-        if isinstance(value, dict)
-        else value.to(device)
-        if isinstance(value, torch.Tensor)
-        else value
-        for key, value in state.items()
-    }
+    moved = {}
+    for key, value in state.items():
+        if isinstance(value, dict):
+            moved[key] = to_device(value, device)
+        else:
+            moved[key] = value.to(device) if isinstance(value, torch.Tensor) else value
+    return moved
 
 
 def select(state, members, n_tasks=None):
-    """Return the state of the given members, and of the first tasks only.
-
-    Parameters
-    ----------
-    state : dict or None
-    members : list of int
-    n_tasks : int, optional
-
-    Returns
-    -------
-    dict or None
-    """
+    """Return the state of the given members, and of the first `n_tasks` tasks only."""
     if state is None:
         return None
     selected = {}

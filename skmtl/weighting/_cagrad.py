@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.optimize import minimize
 
-from skmtl.weighting._base import GradientWeighting
+from skmtl.weighting._base import register
+from skmtl.weighting._gradient import GradientWeighting
 from skmtl.weighting._mgda import shortest
-from skmtl.weighting._registry import register
 
 # of the mean gradient: a shorter combination of gradients has no direction
 _SHORT = 1e-6
@@ -33,9 +33,8 @@ class CAGrad(GradientWeighting):
     The step d maximises ``min_t <g_t, d>`` subject to ``|d - g_0| <= c |g_0|``, with the mean
     gradient g_0, equation 4 of [1]_. By duality, algorithm 1, ``d = g_0 + c |g_0| / |g_x| g_x``,
     where ``g_x = sum_t x_t g_t`` and x minimises ``<g_x, g_0> + c |g_0| |g_x|`` on the simplex,
-    which scipy's SLSQP does. Departures: the sum of the gradients takes the place of their mean,
-    so that c = 0 is equal weights; and where g_x is zero, so that no direction helps all tasks, the
-    step is the sum: the mean loss can still fall.
+    by SLSQP. Departures: the sum of the gradients takes the place of their mean, so that c = 0 is
+    equal weights; where g_x is zero, the step is the sum: the mean loss can still fall.
 
     References
     ----------
@@ -46,8 +45,7 @@ class CAGrad(GradientWeighting):
     --------
     >>> import torch
     >>> from skmtl.weighting import CAGrad
-    >>> gradients = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    >>> CAGrad(c=0.5).weights(torch.ones(1, 2), (gradients @ gradients.T)[None])
+    >>> CAGrad(c=0.5).weights(torch.ones(1, 2), torch.eye(2)[None])
     tensor([[1.5000, 1.5000]])
     """
 
@@ -74,28 +72,18 @@ class CAGrad(GradientWeighting):
             norm = np.sqrt(max(x @ product, 1e-300))
             return x @ linear + bound * norm, linear + bound * product / norm
 
+        constraint = {"type": "eq", "fun": lambda x: x.sum() - 1, "jac": lambda x: np.ones(k)}
+        settings = {"bounds": [(0.0, 1.0)] * k, "constraints": constraint, "method": "SLSQP"}
+        options = {"ftol": 1e-16, "maxiter": 200}
         best = None
         # start from the middle, from the solution of MGDA (least second term), and the best corner
         corner = np.eye(k)[(linear + bound * np.sqrt(np.diagonal(gramian))).argmin()]
         for start in (np.full(k, 1 / k), shortest(gramian), corner):
-            if best is not None and best.success:
+            result = minimize(objective, start, jac=True, options=options, **settings)
+            if best is None or result.success or not best.fun < result.fun:
+                best = result
+            if best.success:
                 break
-            best_so_far = best
-            best = minimize(
-                objective,
-                start,
-                jac=True,
-                method="SLSQP",
-                bounds=[(0.0, 1.0)] * k,
-                constraints={
-                    "type": "eq",
-                    "fun": lambda x: x.sum() - 1,
-                    "jac": lambda x: np.ones(k),
-                },
-                options={"ftol": 1e-16, "maxiter": 200},
-            )
-            if best_so_far is not None and not best.success and best_so_far.fun < best.fun:
-                best = best_so_far
         x = best.x.clip(min=0.0)
         x = x / x.sum()
         norm = np.sqrt(max(x @ gramian @ x, 0.0))

@@ -22,10 +22,9 @@ class Composition(TaskWeighting):
 
     Notes
     -----
-    With the weights v of the losses, the gradient method receives the Gramian of the weighted
-    losses, ``v_s v_t G_st``, and the result is the product of both weights. Only v applies to the
-    parameters that belong to one task, unless the gradient method weighs them too. This is UW +
-    PCGrad of [1]_.
+    With the weights v of the losses, the gradient method receives the Gramian ``v_s v_t G_st``, and
+    the result is the product of both weights. Parameters that belong to one task are weighted by v,
+    and by the gradient method if it weighs them. This is UW + PCGrad of [1]_.
 
     References
     ----------
@@ -36,9 +35,8 @@ class Composition(TaskWeighting):
     --------
     >>> import torch
     >>> from skmtl.weighting import Composition, FixedWeights, MGDA
-    >>> gradients = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     >>> method = Composition(FixedWeights([1.0, 0.5]), MGDA())
-    >>> method.weights(torch.ones(1, 2), (gradients @ gradients.T)[None])
+    >>> method.weights(torch.ones(1, 2), torch.diag(torch.tensor([1.0, 4.0]))[None])
     tensor([[1.0000, 0.5000]])
     """
 
@@ -48,45 +46,23 @@ class Composition(TaskWeighting):
 
     @property
     def needs(self):
-        """What the two methods need."""
         return self.loss_method.needs | self.gradient_method.needs | {LOSSES}
 
     def bind(self, tasks, task_types):
-        """Return the composition of both methods as the training loop uses them.
-
-        Parameters
-        ----------
-        tasks : sequence of M sequences
-            Labels of the tasks of every member.
-        task_types : sequence of T str
-            What each task is, "regression" or "classes".
-
-        Returns
-        -------
-        Composition
-            Of the bound methods.
-        """
-        methods = self.loss_method, self.gradient_method
-        return Composition(*(method.bind(tasks, task_types) for method in methods))
+        return Composition(*(m.bind(tasks, task_types) for m in self._methods().values()))
 
     def parts(self, state=None):
-        """Return the method for losses and that for gradients.
+        return tuple(Part(m, (state or {}).get(name)) for name, m in self._methods().items())
 
-        Parameters
-        ----------
-        state : dict, optional
-            From `init_state`.
+    def place(self, state, device):
+        return place_states(self._methods(), state, device) or None
 
-        Returns
-        -------
-        losses, gradients : Part
-            The two methods with their states.
-        """
-        state = state or {}
-        return (
-            Part(self.loss_method, state.get("losses")),
-            Part(self.gradient_method, state.get("gradients")),
-        )
+    def end_epoch(self, state):
+        for part in self.parts(state):
+            part.method.end_epoch(part.state)
+
+    def _methods(self):
+        return {"losses": self.loss_method, "gradients": self.gradient_method}
 
     def _check_parameters(self, n_tasks):
         if GRAMIAN in self.loss_method.needs or GRAMIAN not in self.gradient_method.needs:
@@ -96,31 +72,7 @@ class Composition(TaskWeighting):
             )
 
     def _state(self, n_members, n_tasks):
-        states = {
-            "losses": self.loss_method.init_state(n_members, n_tasks),
-            "gradients": self.gradient_method.init_state(n_members, n_tasks),
-        }
-        states = {name: state for name, state in states.items() if state is not None}
-        return states or None
-
-    def place(self, state, device):
-        """Move the state of each method to where it works.
-
-        Parameters
-        ----------
-        state : dict or None
-            From `init_state`.
-        device : torch.device
-            Where the losses are.
-
-        Returns
-        -------
-        dict or None
-            The state, each part on its device.
-        """
-        methods = {"losses": self.loss_method, "gradients": self.gradient_method}
-        placed = {name: methods[name].place(part, device) for name, part in (state or {}).items()}
-        return placed or None
+        return init_states(self._methods(), n_members, n_tasks) or None
 
     def _weights(self, losses, gramian, present, state, generators):
         by_loss, by_gradient = self.parts(state)
@@ -133,13 +85,13 @@ class Composition(TaskWeighting):
     def _end_step(self, before, after, state):
         self.loss_method.end_step(before, after, state["losses"])
 
-    def end_epoch(self, state):
-        """Learn that an epoch is over.
 
-        Parameters
-        ----------
-        state : dict or None
-            Changed in place.
-        """
-        for part in self.parts(state):
-            part.method.end_epoch(part.state)
+def init_states(methods, n_members, n_tasks):
+    """Return the states of those of the named methods that remember something."""
+    states = {name: method.init_state(n_members, n_tasks) for name, method in methods.items()}
+    return {name: state for name, state in states.items() if state is not None}
+
+
+def place_states(methods, states, device):
+    """Move the state of each of the named methods to where it works."""
+    return {name: methods[name].place(part, device) for name, part in (states or {}).items()}

@@ -2,8 +2,7 @@
 
 import torch
 
-from skmtl.weighting._base import TaskWeighting
-from skmtl.weighting._registry import register
+from skmtl.weighting._base import TaskWeighting, register
 
 # of a loss to that of the epoch before: beyond it, softmax has one task left anyway
 _LARGEST_RATE = 1e6
@@ -73,13 +72,6 @@ class DynamicWeightAverage(TaskWeighting):
         return logits.softmax(1).nan_to_num(0.0) * present.sum(1, keepdim=True)
 
     def end_epoch(self, state):
-        """Learn that an epoch is over.
-
-        Parameters
-        ----------
-        state : dict
-            Changed in place.
-        """
         mean = state["sum"] / state["count"]
         rate = mean / state["previous"]
         # 0 / 0 and unknown losses are no change

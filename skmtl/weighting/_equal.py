@@ -3,8 +3,7 @@
 import numpy as np
 import torch
 
-from skmtl.weighting._base import TaskWeighting
-from skmtl.weighting._registry import register
+from skmtl.weighting._base import TaskWeighting, register
 
 
 @register("equal")
@@ -66,20 +65,6 @@ class FixedWeights(TaskWeighting):
         self.values = values
 
     def bind(self, tasks, task_types):
-        """Turn weights by name of the task into numbers, a row for each member.
-
-        Parameters
-        ----------
-        tasks : sequence of M sequences
-            Labels of the tasks of every member.
-        task_types : sequence of T str
-            Only their number matters here.
-
-        Returns
-        -------
-        FixedWeights
-            Itself, if its weights are numbers already.
-        """
         if not isinstance(self.values, dict):
             return self
         values = np.ones((len(tasks), len(task_types)))

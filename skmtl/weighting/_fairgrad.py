@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from skmtl.weighting._base import GradientWeighting, mean_one
-from skmtl.weighting._proportional import solve
-from skmtl.weighting._registry import register
+from skmtl.weighting._base import mean_one, register
+from skmtl.weighting._gradient import GradientWeighting
+from skmtl.weighting._nash import solve
 
 
 @register("fairgrad")
@@ -37,8 +37,7 @@ class FairGrad(GradientWeighting):
     --------
     >>> import torch
     >>> from skmtl.weighting import FairGrad
-    >>> gradients = torch.tensor([[1.0, 0.0], [0.0, 3.0]])
-    >>> gramian = (gradients @ gradients.T)[None]
+    >>> gramian = torch.diag(torch.tensor([1.0, 9.0]))[None]
     >>> FairGrad(alpha=0.0).weights(torch.ones(1, 2), gramian)
     tensor([[1., 1.]])
     >>> FairGrad(alpha=2.0).weights(torch.ones(1, 2), gramian)

@@ -3,8 +3,7 @@
 import torch
 
 from skmtl.weighting._adam import adam_state, adam_step
-from skmtl.weighting._base import AFTERWARDS, LOSSES, TaskWeighting, mean_one
-from skmtl.weighting._registry import register
+from skmtl.weighting._base import AFTERWARDS, LOSSES, TaskWeighting, mean_one, register
 
 # smallest argument of the logarithm of a loss
 _SMALLEST = 1e-8
@@ -34,8 +33,8 @@ class FAMO(TaskWeighting):
     that the update is a convex combination of the gradients, equations 9 and 10 of [1]_:
     ``w_t = c z_t / L_t`` with ``c = 1 / sum_t (z_t / L_t)``. After the step, x moves along the
     gradient of ``sum_t z_t (log L_t(before) - log L_t(after))``, algorithm 1: tasks that improve
-    most lose weight. Departures: weights are multiplied by the number of tasks, so that their mean
-    is 1, and losses, which must not be negative, are at least 1e-8.
+    most lose weight. Departures: weights have mean 1, and losses, which must not be negative, are
+    at least 1e-8.
 
     References
     ----------

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from skmtl.weighting._adam import adam_state, adam_step
-from skmtl.weighting._base import GRAMIAN, LOSSES, GradientWeighting, lengths
-from skmtl.weighting._registry import register
+from skmtl.weighting._base import GRAMIAN, LOSSES, register
+from skmtl.weighting._gradient import GradientWeighting, lengths
 
 # so that no task loses its weight completely
 _SMALLEST = 1e-3
@@ -36,9 +36,9 @@ class GradNorm(GradientWeighting):
     With the length ``G_t = w_t |g_t|``, its mean over tasks, and the inverse rate of training
     ``r_t = (L_t / L_t(0)) / mean_s (L_s / L_s(0))``, the weights follow the gradient of
     ``sum_t |G_t - mean(G) r_t^alpha|``, whose second term is taken as constant, equations 1 and 2
-    of [1]_. They start at 1 and after each step are scaled to mean 1, algorithm 1. L_t(0) is the
-    loss of the first batch that has rows of task t. Departures: lengths are in units of their mean,
-    and weights are at least 1e-3 before they are scaled.
+    of [1]_. They start at 1 and after each step are scaled to mean 1, algorithm 1. L_t(0) is that
+    of the first batch with task t. Departures: lengths are in units of their mean, and weights are
+    at least 1e-3 before they are scaled.
 
     References
     ----------
@@ -49,9 +49,8 @@ class GradNorm(GradientWeighting):
     --------
     >>> import torch
     >>> from skmtl.weighting import GradNorm
-    >>> gradients = torch.tensor([[1.0, 0.0], [0.0, 3.0]])
     >>> method = GradNorm()
-    >>> state, gramian = method.init_state(1, 2), (gradients @ gradients.T)[None]
+    >>> state, gramian = method.init_state(1, 2), torch.diag(torch.tensor([1.0, 9.0]))[None]
     >>> for _ in range(200):
     ...     weights = method.weights(torch.ones(1, 2), gramian, state)
     >>> weights.round(decimals=1)

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from skmtl.weighting._base import GradientWeighting, lengths
+from skmtl.weighting._base import register
+from skmtl.weighting._gradient import GradientWeighting, lengths
 from skmtl.weighting._pcgrad import random_orders
-from skmtl.weighting._registry import register
 
 _TINY = 1e-12
 

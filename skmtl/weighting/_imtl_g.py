@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from skmtl.weighting._base import GradientWeighting, lengths, mean_one
-from skmtl.weighting._registry import register
+from skmtl.weighting._base import mean_one, register
+from skmtl.weighting._gradient import GradientWeighting, lengths
 
 
 @register("imtl-g")
@@ -22,9 +22,8 @@ class IMTLG(GradientWeighting):
     With unit gradients u_t, ``<d, u_t>`` is the same for all t, equation 2 of [1]_, for
     ``d = sum_t w_t g_t`` with ``sum_t w_t = 1``. In terms of the Gramian G this is
     ``w = v / sum(v)``, ``v = pinv(G) sqrt(diag(G))``, which also makes sense for gradients that
-    depend linearly on each other, section 5.1 of [2]_. Departures: weights are multiplied by the
-    number of tasks, so that their mean is 1; where v sums to about 0, as for two opposite
-    gradients, there is no such step and the weights are equal.
+    depend linearly on each other, section 5.1 of [2]_. Departures: weights have mean 1; where v
+    sums to about 0, as for two opposite gradients, there is no such step and they are equal.
 
     References
     ----------
@@ -35,8 +34,7 @@ class IMTLG(GradientWeighting):
     --------
     >>> import torch
     >>> from skmtl.weighting import IMTLG
-    >>> gradients = torch.tensor([[1.0, 0.0], [0.0, 3.0]])
-    >>> IMTLG().weights(torch.ones(1, 2), (gradients @ gradients.T)[None])
+    >>> IMTLG().weights(torch.ones(1, 2), torch.diag(torch.tensor([1.0, 9.0]))[None])
     tensor([[1.5000, 0.5000]])
     """
 

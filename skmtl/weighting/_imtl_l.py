@@ -3,8 +3,7 @@
 import torch
 
 from skmtl.weighting._adam import adam_state, adam_step
-from skmtl.weighting._base import TaskWeighting
-from skmtl.weighting._registry import register
+from skmtl.weighting._base import TaskWeighting, register
 
 
 @register("imtl-l")
@@ -27,8 +26,7 @@ class IMTLL(TaskWeighting):
     -----
     With the mean loss L_t of task t, training minimises ``sum_t exp(s_t) L_t - s_t``, equation 7
     of [1]_ with base e. So ``w_t = exp(s_t)``, and s_t follows the gradient ``exp(s_t) L_t - 1``
-    from 0, until every ``w_t L_t`` is 1. Departure: the s_t are learned by an Adam with its own
-    learning rate.
+    from 0, until every ``w_t L_t`` is 1. Departure: Adam learns the s_t at a separate rate.
 
     References
     ----------

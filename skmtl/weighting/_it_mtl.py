@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 
 from skmtl.weighting._affinity import check_order
-from skmtl.weighting._base import AFTERWARDS, GRAMIAN, LOSSES, TaskWeighting
-from skmtl.weighting._registry import register
+from skmtl.weighting._base import AFTERWARDS, GRAMIAN, LOSSES, TaskWeighting, register
+from skmtl.weighting._composed import init_states, place_states
 from skmtl.weighting._resolve import get_weighting
 
 # stands for one candidate per task
@@ -20,15 +20,7 @@ _CHOICES = ("best", "random")
 
 
 class Candidate(NamedTuple):
-    """One of the steps that are chosen from.
-
-    Attributes
-    ----------
-    name : str
-        Of the method, as the user passed it.
-    task : int or None
-        The task that makes the step alone; None if a method weighs all tasks.
-    """
+    """Name of a candidate step, and the number of the task that makes it alone, if any."""
 
     name: str
     task: int | None = None
@@ -42,8 +34,7 @@ class Candidate(NamedTuple):
 class ITMTL(TaskWeighting):
     """Choose, at each step, the candidate step of the largest total transference.
 
-    Every method of task weighting can be a candidate, and so can the step of each task alone. The
-    name "it-mtl" stands for ``ITMTL()``.
+    Candidates are methods of task weighting and the step of each task alone.
 
     Parameters
     ----------
@@ -66,22 +57,20 @@ class ITMTL(TaskWeighting):
 
     Notes
     -----
-    Algorithm 1 of [1]_. With the shared parameters after the candidate's step, the parameters of
-    single tasks after the same step, and the loss :math:`L_t` of each task on the rows of the
-    batch, the total transference of the candidate, equation 2, is
-    ``Z = sum_t (1 - L_t(after) / L_t(before))``. The step is the one that the optimiser makes of a
-    gradient, with its momentum, its weight decay and the penalties of the architecture. To first
-    order, section 4.1, Z is the inner product of the step with the gradient of
-    ``-sum_t log(L_t)``.
+    Algorithm 1 of [1]_. With the losses :math:`L_t` of the tasks on the rows of the batch before
+    and after a candidate's step on all parameters, its total transference, equation 2, is
+    ``Z = sum_t (1 - L_t(after) / L_t(before))``. The step is that of the optimiser, with momentum,
+    weight decay and penalties. To first order, section 4.1, Z is the inner product of the step with
+    the gradient of ``-sum_t log(L_t)``.
 
     Candidates are weighted sums of the tasks' gradients with respect to the shared parameters;
-    parameters that belong to one task follow the loss of that task. With a method for losses before
-    it, such as ``("uncertainty", ITMTL(["equal", "pcgrad"]))``, candidates are those of the
-    weighted losses: the paper's IT-UW-PCGrad. Z itself does not depend on weights of losses. A task
-    without rows in a batch is ignored, and its step is no candidate. Losses must not be negative.
+    parameters that belong to one task follow the loss of that task. After a method for losses, as
+    in ``("uncertainty", ITMTL(["equal", "pcgrad"]))``, the paper's IT-UW-PCGrad, candidates are
+    those of the weighted losses; Z does not depend on the weights. A task without rows in a batch
+    is ignored, and its step is no candidate. Losses must not be negative.
 
-    `weights`, which is used without a training loop, evaluates Z to first order for a plain
-    gradient step; the Gramian must be that of the gradients of the losses it is given.
+    Without a training loop, `weights` evaluates Z to first order for a plain gradient step; the
+    Gramian must be that of the gradients of the losses.
 
     References
     ----------
@@ -90,20 +79,11 @@ class ITMTL(TaskWeighting):
 
     Examples
     --------
-    >>> from skmtl import MultiTaskRegressor
-    >>> from skmtl.datasets import make_cubic
+    >>> import torch
     >>> from skmtl.weighting import ITMTL
-    >>> cubic = make_cubic(n_tasks=3, n_rows=20, random_state=0)
-    >>> model = MultiTaskRegressor(
-    ...     task_id="task",
-    ...     task_weighting=("uncertainty", ITMTL(["equal", "pcgrad"])),
-    ...     max_iter=10,
-    ...     random_state=0,
-    ... )
-    >>> columns = ["task", *cubic.feature_names]
-    >>> model = model.fit(cubic.data[columns], cubic.target)
-    >>> sorted(model.candidate_choices_["candidate"].unique())
-    ['equal', 'pcgrad']
+    >>> method = ITMTL(["equal", "pcgrad"])
+    >>> method.weights(torch.ones(1, 2), torch.tensor([[[1.0, -0.5], [-0.5, 1.25]]]))
+    tensor([[1.5000, 1.4000]])
     """
 
     needs = frozenset({LOSSES, GRAMIAN})
@@ -130,7 +110,7 @@ class ITMTL(TaskWeighting):
         """
         if self._bound is not None:
             return self._bound
-        return [None if _is_each_task(c) else get_weighting(c) for c in self.candidates]
+        return [None if c == EACH_TASK else get_weighting(c) for c in self.candidates]
 
     def candidate_steps(self, n_tasks: int) -> list[Candidate]:
         """Return the candidates in the order of `candidate_weights`.
@@ -138,36 +118,22 @@ class ITMTL(TaskWeighting):
         Parameters
         ----------
         n_tasks : int
-            Number of tasks that are weighted.
+            Number of tasks; the step of each may be a candidate.
 
         Returns
         -------
         list of Candidate
-            Every single task is one.
+            One for each step.
         """
         steps = []
         for candidate in self.candidates:
-            if _is_each_task(candidate):
+            if candidate == EACH_TASK:
                 steps += [Candidate(EACH_TASK, task) for task in range(n_tasks)]
             else:
                 steps.append(Candidate(_name(candidate)))
         return steps
 
     def bind(self, tasks, task_types):
-        """Return the method with its candidates as the training loop uses them.
-
-        Parameters
-        ----------
-        tasks : sequence of M sequences
-            Labels of the tasks of every member.
-        task_types : sequence of T str
-            What each task is, "regression" or "classes".
-
-        Returns
-        -------
-        ITMTL
-            Whose candidates are bound; their names stay.
-        """
         # before a candidate is asked for anything
         self._check_parameters(len(task_types))
         bound = copy.copy(self)
@@ -175,7 +141,6 @@ class ITMTL(TaskWeighting):
         return bound
 
     def compared(self):
-        """Return the candidates whose Gramians the loop must compute."""
         return [m for m in self.methods() if m is not None and GRAMIAN in m.needs]
 
     def _check_parameters(self, n_tasks):
@@ -208,32 +173,15 @@ class ITMTL(TaskWeighting):
         if twice is not None:
             raise ValueError(f"{twice!r} is twice among the candidates.")
 
+    def _named_methods(self):
+        return {str(n): m for n, m in enumerate(self.methods()) if m is not None}
+
     def _state(self, n_members, n_tasks):
-        states = {}
-        for n, method in enumerate(self.methods()):
-            state = None if method is None else method.init_state(n_members, n_tasks)
-            if state is not None:
-                states[str(n)] = state
         # not None even if empty: without a state, weights would not be by task
-        return states
+        return init_states(self._named_methods(), n_members, n_tasks)
 
     def place(self, state, device):
-        """Move the state of each candidate to where it works.
-
-        Parameters
-        ----------
-        state : dict
-            From `init_state`.
-        device : torch.device
-            Where the losses are.
-
-        Returns
-        -------
-        dict
-            The state, each part on its device.
-        """
-        methods = self.methods()
-        return {n: methods[int(n)].place(part, device) for n, part in state.items()}
+        return place_states(self._named_methods(), state, device)
 
     def candidate_weights(self, losses, gramians, state=None, generators=None):
         """Weigh the tasks as each candidate does.
@@ -307,25 +255,13 @@ class ITMTL(TaskWeighting):
         return taken(weights, self.choose(total, eligible, generators))
 
     def end_epoch(self, state):
-        """Learn that an epoch is over.
-
-        Parameters
-        ----------
-        state : dict or None
-            Changed in place.
-        """
-        for n, method in enumerate(self.methods()):
-            if method is not None:
-                method.end_epoch((state or {}).get(str(n)))
+        for name, method in self._named_methods().items():
+            method.end_epoch((state or {}).get(name))
 
 
 def taken(values, choice):
     """Return the chosen of values of shape (M, C, ...), shape (M, ...)."""
     return values[torch.arange(len(values), device=values.device), choice]
-
-
-def _is_each_task(candidate):
-    return isinstance(candidate, str) and candidate == EACH_TASK
 
 
 def _name(candidate):

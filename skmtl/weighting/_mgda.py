@@ -3,31 +3,31 @@
 import numpy as np
 from scipy.optimize import nnls
 
-from skmtl.weighting._base import GradientWeighting, lengths
-from skmtl.weighting._registry import register
+from skmtl.weighting._base import register
+from skmtl.weighting._gradient import GradientWeighting, lengths
 
 _NORMALIZATIONS = (None, "l2", "loss", "loss+")
 
 
 def root(gramian, eps=0.0):
-    """Factor R, shape (..., k, k), with ``R^T R`` the Gramian."""
+    """Return R, shape (..., k, k), with ``R^T R`` the Gramian."""
     values, vectors = np.linalg.eigh(gramian)
     values = np.maximum(values, eps * values[..., -1:])
     return np.sqrt(values)[..., :, None] * np.swapaxes(vectors, -1, -2)
 
 
 def shortest(gramian):
-    """Weights on the simplex of the shortest combination, shape (k,), from inner products."""
+    """Return simplex weights (k,) of the shortest combination, from inner products."""
     return shortest_of(root(gramian))
 
 
 def shortest_of(vectors):
-    """Weights on the simplex of the shortest combination of the columns, shape (k,).
+    """Return simplex weights (k,) of the shortest combination of the columns.
 
-    The minimum over ``x >= 0`` of ``|R x|^2 + (sum(x) - 1)^2`` is a multiple of it: of all x in
-    one direction the best has the value q / (1 + q), q being the squared length of the
-    combination in that direction. So it is a problem of non-negative least squares, which an
-    active-set method solves exactly.
+    The minimum over ``x >= 0`` of ``|R x|^2 + (sum(x) - 1)^2`` is a multiple of it: of all x in one
+    direction the best has the value q / (1 + q), where q is the squared length of the combination
+    in that direction. This is non-negative least squares, which an active-set method solves
+    exactly.
     """
     d, k = vectors.shape
     system = np.vstack([vectors, np.ones(k)])
@@ -40,7 +40,7 @@ def shortest_of(vectors):
 
 
 def frank_wolfe(gramian, n_steps=250):
-    """As `shortest`, by algorithm 2 of Sener and Koltun (2018)."""
+    """Approximate `shortest` by algorithm 2 of Sener and Koltun (2018)."""
     x = np.full(len(gramian), 1 / len(gramian))
     for _ in range(n_steps):
         product = gramian @ x
@@ -59,9 +59,8 @@ def frank_wolfe(gramian, n_steps=250):
 class MGDA(GradientWeighting):
     """Follow the shortest convex combination of the gradients.
 
-    To first order, no task gets worse.
-
-    Cautious: it stops where no direction helps all tasks, and small gradients weigh most.
+    To first order, no task gets worse. It stops where no direction helps all tasks, and small
+    gradients weigh most.
 
     Parameters
     ----------
@@ -80,11 +79,9 @@ class MGDA(GradientWeighting):
 
     Notes
     -----
-    ``w = argmin |sum_t w_t g_t|^2`` over the simplex, equation 3 of [1]_, following [2]_. The
-    minimum is computed exactly by non-negative least squares instead of Frank and Wolfe's steps.
-    Weights are multiplied by the number of tasks, so that their mean is 1. With `normalization`
-    the weights are those of the scaled gradients and hold for the unscaled ones, as in the code
-    published with the paper.
+    ``w = argmin |sum_t w_t g_t|^2`` over the simplex, equation 3 of [1]_, following [2]_; then w is
+    scaled to mean 1. Departure: exact, by non-negative least squares instead of Frank and Wolfe's
+    steps. As in the published code, weights of normalized gradients apply to the original ones.
 
     References
     ----------
@@ -97,8 +94,7 @@ class MGDA(GradientWeighting):
     --------
     >>> import torch
     >>> from skmtl.weighting import MGDA
-    >>> gradients = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
-    >>> MGDA().weights(torch.ones(1, 2), (gradients @ gradients.T)[None])
+    >>> MGDA().weights(torch.ones(1, 2), torch.diag(torch.tensor([1.0, 4.0]))[None])
     tensor([[1.6000, 0.4000]])
     """
 
@@ -108,7 +104,6 @@ class MGDA(GradientWeighting):
 
     @property
     def at_representation(self):
-        """Whether the Gramian is that of gradients at the shared representation."""
         return self.upper_bound
 
     def _check_parameters(self, n_tasks):

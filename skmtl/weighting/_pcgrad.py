@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from skmtl.weighting._base import GradientWeighting
-from skmtl.weighting._registry import register
+from skmtl.weighting._base import register
+from skmtl.weighting._gradient import GradientWeighting
 
 
 def random_orders(group):
@@ -32,10 +32,9 @@ class PCGrad(GradientWeighting):
     -----
     Algorithm 1 of [1]_: for each task i, over the other tasks j in random order, ``h_i = g_i`` and
     then, where ``<h_i, g_j> < 0``, ``h_i = h_i - <h_i, g_j> / |g_j|^2 g_j``; the update is
-    ``sum_i h_i``. Every h_i is a combination of the g_j, so that the Gramian is all it takes:
-    ``h_i = sum_j C_ij g_j`` and ``w_j = sum_i C_ij``. All i are projected at once, in k steps.
-    The order is random for each i, as in the paper; the code published with it shuffles a list and
-    discards the result, so that its order is fixed, probably by mistake.
+    ``sum_i h_i``. Every ``h_i = sum_j C_ij g_j``, so ``w_j = sum_i C_ij`` needs the Gramian only.
+    The order is random for each i, as in the paper; that of the published code is fixed, since it
+    shuffles a list and discards the result.
 
     References
     ----------

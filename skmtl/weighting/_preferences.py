@@ -17,12 +17,12 @@ _BALANCED = 1e-4
 
 
 def normalised(values):
-    """Numbers along the last axis, divided by their sum."""
+    """Divide numbers along the last axis by their sum."""
     return values / values.sum(axis=-1, keepdims=True)
 
 
 def of_equal_size(weights):
-    """Weights of T losses along the last axis, their absolute values of sum T; zeros stay.
+    """Scale T weights along the last axis so that their absolute values have sum T; zeros stay.
 
     Their plain sum may be zero or negative.
     """
@@ -31,17 +31,9 @@ def of_equal_size(weights):
 
 
 def reciprocal(preferences):
-    """Turn weights on losses into a direction of losses, and back.
+    """Turn weights on losses (..., T) into a direction of losses, and back.
 
-    Parameters
-    ----------
-    preferences : ndarray of shape (..., T)
-        Non-negative, not all zero.
-
-    Returns
-    -------
-    ndarray of shape (..., T)
-        ``1 / max(r, 0.01 max(r))``, of sum 1.
+    The result is ``1 / max(r, 0.01 max(r))``, scaled to sum 1.
     """
     largest = preferences.max(axis=-1, keepdims=True)
     # divided first: reciprocals of the smallest numbers would not be finite
@@ -49,51 +41,31 @@ def reciprocal(preferences):
 
 
 class PreferenceSolver(metaclass=ABCMeta):
-    """Base class of solvers; a subclass implements `_solve` for tasks that all have a loss.
-
-    Attributes
-    ----------
-    needs_gramian : bool
-        Whether it looks at gradients.
-    """
+    """Base class of solvers; a subclass implements `_solve` for tasks that all have a loss."""
 
     needs_gramian = False
 
     @staticmethod
     def rays(preferences):
-        """What the solver follows, of sum 1, for preferences of shape (..., T) of the user.
+        """Turn preferences (..., T) into the rays that the solver follows, of sum 1.
 
         More weight on a task means a lower loss of it.
         """
         return normalised(preferences / preferences.max(axis=-1, keepdims=True))
 
     def preferences(self, rays):
-        """The reverse of `rays`."""
+        """Turn rays into preferences."""
         return self.rays(rays)
 
     def limited(self, rays):
-        """Rays drawn at random, as far out as those of a user can be."""
+        """Limit random rays to those that preferences can have."""
         return rays
 
     def weights(self, losses, gramian, rays, present=None, generator=None):
-        """Weigh the losses for every preference.
+        """Return weights (P, T) of non-negative losses (P, T) for rays (P, T).
 
-        Parameters
-        ----------
-        losses : ndarray of shape (P, T)
-            Non-negative.
-        gramian : ndarray of shape (P, T, T) or None
-            Inner products of the gradients of the losses.
-        rays : ndarray of shape (P, T)
-            As `rays` gives them.
-        present : ndarray of shape (T,) of bool, optional
-            Tasks that have a loss; the others get 0.
-        generator : numpy Generator, optional
-            For solvers that draw.
-
-        Returns
-        -------
-        ndarray of shape (P, T)
+        `gramian` has shape (P, T, T) or is None. Tasks that are not `present` (T,) get 0. Solvers
+        that draw use the numpy generator.
         """
         if present is None or present.all():
             return self._safe(losses, gramian, rays, generator)
@@ -107,7 +79,7 @@ class PreferenceSolver(metaclass=ABCMeta):
         return weights
 
     def _safe(self, losses, gramian, rays, generator):
-        """Solve those that can be; a member that diverges gets its rays, and the loop says so."""
+        """Solve where numbers are finite; the ray is the weight of a member that diverges."""
         sound = np.isfinite(losses).all(axis=-1)
         if gramian is not None:
             sound &= np.isfinite(gramian).all(axis=(-2, -1))
@@ -121,18 +93,18 @@ class PreferenceSolver(metaclass=ABCMeta):
 
     @abstractmethod
     def _solve(self, losses, gramian, rays, generator):
-        """Weights of shape (P, T)."""
+        """Return weights of shape (P, T)."""
 
 
 class LinearSolver(PreferenceSolver):
-    """The preference itself: ``sum_i r_i L_i``. Blind to concave parts of a front."""
+    """Minimise ``sum_i r_i L_i``, which cannot reach concave parts of a front."""
 
     def _solve(self, losses, gramian, rays, generator):
         return rays
 
 
 class ChebyshevSolver(PreferenceSolver):
-    """A step on ``max_i r_i L_i`` alone, on equal terms where several are largest."""
+    """Minimise ``max_i r_i L_i``, giving ties equal shares."""
 
     def _solve(self, losses, gramian, rays, generator):
         products = rays * losses
@@ -168,11 +140,9 @@ class ParetoSolver(PreferenceSolver):
 
     @staticmethod
     def rays(preferences):
-        """Losses are to be parallel to the ray, so that it is the reciprocal."""
         return reciprocal(preferences)
 
     def limited(self, rays):
-        """Rays drawn at random, as far out as those of a user can be."""
         return reciprocal(reciprocal(rays))
 
     def _solve(self, losses, gramian, rays, generator):
@@ -187,27 +157,15 @@ class ParetoSolver(PreferenceSolver):
 
 
 def unit(vectors):
-    """Vectors along the last axis, of length 1."""
+    """Scale vectors along the last axis to length 1."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 def pareto_weights(losses, gramian, rays, references, restored=None):
-    """Weights alpha of the losses, see `ParetoSolver`.
+    """Return weights alpha (P, T) of the losses (P, T), see `ParetoSolver`.
 
-    Parameters
-    ----------
-    losses : ndarray of shape (P, T)
-    gramian : ndarray of shape (P, T, T)
-    rays : ndarray of shape (P, T)
-        Preferences p, of any length.
-    references : ndarray of shape (P, K, T)
-        Reference vectors u, of any length.
-    restored : ndarray of shape (P,) of bool, optional
-        Preferences whose active constraints alone are looked at, if there are any.
-
-    Returns
-    -------
-    ndarray of shape (P, T)
+    Rays p (P, T) and reference vectors u (P, K, T) have any length. Where `restored` (P,), only the
+    active constraints count, if there are any.
     """
     n_tasks = losses.shape[-1]
     # G_j = (u_j - p)^T L, and its gradient in terms of those of the losses
@@ -227,7 +185,7 @@ def pareto_weights(losses, gramian, rays, references, restored=None):
 
 
 class EPOSolver(PreferenceSolver):
-    """Exact Pareto optimal search: ``r_i L_i`` the same for all tasks, by a linear program.
+    """Exact Pareto optimal search: equal ``r_i L_i`` for all tasks, by a linear program.
 
     Mahapatra and Rajan, "Multi-task learning with user preferences: gradient descent with
     controlled ascent in Pareto optimization", ICML 2020, as in Navon et al., "Learning the Pareto
@@ -242,17 +200,10 @@ class EPOSolver(PreferenceSolver):
 
 
 def epo_program(losses, gramian, ray):
-    """The linear program of one EPO step, as arguments of `scipy.optimize.linprog`.
+    """Return the linear program of one EPO step as arguments of `scipy.optimize.linprog`.
 
-    Parameters
-    ----------
-    losses, ray : ndarrays of shape (T,)
-    gramian : ndarray of shape (T, T)
-
-    Returns
-    -------
-    dict, or None if the losses are all zero
-        ``min c^T x``, ``A_ub x <= b_ub``, x on the simplex.
+    It is ``min c^T x``, ``A_ub x <= b_ub``, x on the simplex; None if all losses are zero. `losses`
+    and `ray` have shape (T,).
     """
     n_tasks = len(losses)
     weighted = ray * losses
@@ -280,17 +231,7 @@ def epo_program(losses, gramian, ray):
 
 
 def epo_weights(losses, gramian, ray):
-    """Weights of one EPO step, of sum T; the ray itself where there is no solution.
-
-    Parameters
-    ----------
-    losses, ray : ndarrays of shape (T,)
-    gramian : ndarray of shape (T, T)
-
-    Returns
-    -------
-    ndarray of shape (T,)
-    """
+    """Return weights (T,) of one EPO step, of sum T; the ray where there is no solution."""
     n_tasks, scale = len(losses), gramian.diagonal().max()
     program = epo_program(losses, gramian / scale, ray) if scale > 0 else None
     if program is not None:

@@ -2,8 +2,7 @@
 
 import torch
 
-from skmtl.weighting._base import TaskWeighting
-from skmtl.weighting._registry import register
+from skmtl.weighting._base import TaskWeighting, register
 
 
 @register("random")
@@ -19,8 +18,7 @@ class RandomLossWeighting(TaskWeighting):
     Notes
     -----
     ``w = T softmax(z)`` with z of T independent standard normal numbers, algorithm 2 of [1]_.
-    Departure: the factor T, the number of tasks in the batch, so that the mean weight is 1. Each
-    member draws by a generator of its own.
+    Departure: the factor T, the number of tasks in the batch, so that the mean weight is 1.
 
     References
     ----------

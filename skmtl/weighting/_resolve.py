@@ -1,8 +1,7 @@
 """From what a user passes to a method: names, objects, tuples, methods of TorchJD."""
 
-from skmtl.weighting._base import TaskWeighting
+from skmtl.weighting._base import METHODS, TaskWeighting
 from skmtl.weighting._composed import Composition
-from skmtl.weighting._registry import METHODS
 from skmtl.weighting._torchjd import TorchJDWeighting
 
 

@@ -3,8 +3,7 @@
 import numpy as np
 import torch
 
-from skmtl.weighting._base import TaskWeighting, mean_one
-from skmtl.weighting._registry import register
+from skmtl.weighting._base import TaskWeighting, mean_one, register
 
 
 @register("chebyshev")

@@ -5,20 +5,18 @@ import copy
 import numpy as np
 import torch
 
-from skmtl.weighting._base import GradientWeighting
+from skmtl.weighting._gradient import GradientWeighting
 
 
 class TorchJDWeighting(GradientWeighting):
     """Use a method of the library TorchJD that computes weights from a Gramian.
 
-    An estimator also takes such a method directly. Every member has a copy of it, with a state of
-    its own.
+    An estimator also takes such a method directly. Every member has a copy of it.
 
     Parameters
     ----------
     weighting : torchjd.aggregation.Weighting
-        A weighting of Gramians; those of matrices cannot be used, since the matrix of gradients is
-        never formed.
+        A weighting of Gramians, not of matrices: the matrix of gradients is never formed.
 
     See Also
     --------
@@ -26,9 +24,8 @@ class TorchJDWeighting(GradientWeighting):
 
     Notes
     -----
-    Weights are not scaled: many of these methods return weights whose sum is 1, so that a step is
-    as short as that of one task. Tasks absent from a batch are left out, so that the number of
-    tasks may change from step to step. Random numbers depend on the member's generator.
+    Weights are not scaled: where their sum is 1, a step is as short as that of one task. Tasks
+    absent from a batch are left out, so the number of tasks may change from step to step.
 
     Examples
     --------

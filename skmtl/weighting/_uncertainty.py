@@ -5,8 +5,7 @@ import copy
 import torch
 
 from skmtl.weighting._adam import adam_state, adam_step
-from skmtl.weighting._base import CLASSES, TaskWeighting
-from skmtl.weighting._registry import register
+from skmtl.weighting._base import CLASSES, TaskWeighting, register
 
 
 @register("uncertainty")
@@ -29,12 +28,9 @@ class UncertaintyWeighting(TaskWeighting):
     With the mean loss L_t and the variance ``sigma_t^2 = exp(s_t)`` of task t, training minimises
     ``sum_t f_t exp(-s_t) L_t + s_t / 2``, with ``f_t = 1/2`` for regression and 1 for
     classification, sections 3.2 and 3.3 of [1]_. So ``w_t = f_t exp(-s_t)``, and s_t follows the
-    gradient ``1/2 - f_t exp(-s_t) L_t`` from 0. Labels keep their weights besides w_t: in the
-    likelihood, too, the share of a task is proportional to its rows. Standing alone, a method
-    takes all tasks for regression; an estimator knows what each task is.
-
-    Departure: the s_t are learned by an Adam with a learning rate of its own instead of the
-    network's, so that their scale does not depend on the architecture.
+    gradient ``1/2 - f_t exp(-s_t) L_t`` from 0. As in the likelihood, the share of a task is also
+    proportional to its rows. Without an estimator all tasks are taken for regression. Departure:
+    Adam learns the s_t at a separate rate, so that they do not depend on the architecture.
 
     References
     ----------
@@ -58,20 +54,6 @@ class UncertaintyWeighting(TaskWeighting):
         self.learning_rate = learning_rate
 
     def bind(self, tasks, task_types):
-        """Return the method for tasks of known types.
-
-        Parameters
-        ----------
-        tasks : sequence of M sequences
-            Not used.
-        task_types : sequence of T str
-            What each task is, "regression" or "classes".
-
-        Returns
-        -------
-        UncertaintyWeighting
-            That knows them.
-        """
         bound = copy.copy(self)
         bound._has_classes = torch.tensor([kind == CLASSES for kind in task_types])
         return bound

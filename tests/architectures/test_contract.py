@@ -250,7 +250,7 @@ def test_a_search_over_architectures():
 def test_a_search_knows_how_many_networks_a_row_passes_through():
     X, y = make_schools(n_schools=40, n_rows=10)
     needed = {
-        name: bytes_per_member(build(name, task_id="school")._job(X, y))
+        name: bytes_per_member(build(name, task_id="school")._plan(X, y))
         for name in ("SharedBottom", "CrossStitch")
     }
     assert needed["CrossStitch"] > 10 * needed["SharedBottom"]

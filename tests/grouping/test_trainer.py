@@ -1,4 +1,4 @@
-"""Training of groups: the same alone, in company and in processes."""
+"""Training of groups: the same alone, with others and in processes."""
 
 import numpy as np
 import pytest

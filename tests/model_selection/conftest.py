@@ -25,9 +25,9 @@ def groups_trained(monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(1)
 
-    def train(jobs, module, **settings):
-        sizes.append((len(jobs), sum(len(job.seeds) for job in jobs)))
-        return trained(jobs, module, **settings)
+    def train(plans, module, **settings):
+        sizes.append((len(plans), sum(len(plan.seeds) for plan in plans)))
+        return trained(plans, module, **settings)
 
     trained = _fits.train
     monkeypatch.setattr(_fits, "train", train)

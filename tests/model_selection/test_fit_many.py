@@ -138,12 +138,12 @@ def test_max_members_splits_a_run(runs):
 
 def test_estimators_without_early_stopping_share_their_rows(monkeypatch):
     X, y = make_schools()
-    jobs, train = [], _fits.train
+    plans, train = [], _fits.train
     monkeypatch.setattr(
-        _fits, "train", lambda some, *a, **k: jobs.extend(some) or train(some, *a, **k)
+        _fits, "train", lambda some, *a, **k: plans.extend(some) or train(some, *a, **k)
     )
     fit_many([quick_model(early_stopping=False, random_state=s) for s in range(3)], X, y)
-    assert len({id(job.train) for job in jobs}) == 1
+    assert len({id(plan.train) for plan in plans}) == 1
 
 
 def test_callbacks_and_warm_starts_train_alone():

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.model_selection import GroupKFold, KFold, PredefinedSplit, ShuffleSplit
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedSplit, ShuffleSplit
 
+from skmtl import MultiTaskHypernetRegressor
+from skmtl.datasets import make_cubic
 from skmtl.model_selection import BatchedGridSearchCV, LeaveTasksOut, TaskKFold
 from tests._search import (
     EARLY,
@@ -168,3 +170,24 @@ def test_validation_rows_of_the_caller(schools, in_double):
     X, y = schools
     fit = {"X_val": X.head(20), "y_val": y.head(20)}
     compare(brief_model(**STOPS_EARLY, random_state=None), {"random_state": [0, 1]}, X, y, fit=fit)
+
+
+@pytest.mark.parametrize("cv", [None, 3])
+def test_a_number_of_folds_keeps_tasks_that_could_not_be_predicted(in_double, cv):
+    """On a table sorted by task scikit-learn's folds hold out whole tasks, which is an error."""
+    cubic = make_cubic(n_tasks=8, n_rows=12, random_state=0)
+    model = MultiTaskHypernetRegressor(task_id="task", max_iter=2, random_state=0)
+    grid = {"learning_rate_init": [1e-3, 1e-2]}
+    found = BatchedGridSearchCV(model, grid, cv=cv).fit(cubic.data, cubic.target)
+    expected = GridSearchCV(model, grid, cv=TaskKFold("task", cv or 5))
+    expected.fit(cubic.data, cubic.target)
+    np.testing.assert_allclose(
+        found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"], rtol=1e-5
+    )
+    # where tasks can be predicted without rows, folds are scikit-learn's
+    model.set_params(metadata=cubic.metadata)
+    found = BatchedGridSearchCV(model, grid, cv=cv).fit(cubic.data, cubic.target)
+    expected = GridSearchCV(model, grid, cv=cv).fit(cubic.data, cubic.target)
+    np.testing.assert_allclose(
+        found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"], rtol=1e-5
+    )

@@ -1,6 +1,6 @@
 """The four laws of the member axis: independence, own settings, own clock, own rows.
 
-Each trains members in company and alone and compares them: to 1e-9 in double precision, to the bit
+Each trains members with others and alone and compares them: to 1e-9 in double precision, to the bit
 in single precision.
 """
 

@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from skmtl.nn import MemberModule
-from skmtl.training._optimizer import MemberAdam
-from skmtl.training._sgd import MemberSGD
+from skmtl.training._optimizer import MemberAdam, MemberSGD
 
 
 class Stack(MemberModule):

@@ -10,7 +10,7 @@ from skmtl.nn import ParetoNetwork, WrittenSharedBottom
 from skmtl.nn._pareto_gradients import PreferenceGradients
 from skmtl.training import ClassLoss, NumberLoss, PreferenceSteps, TaskRows
 from skmtl.training._batches import MemberBatches
-from skmtl.training._constants import constant_losses
+from skmtl.training._losses import constant_losses
 from skmtl.training._preference_steps import usual_concentration, validation_preferences
 from skmtl.weighting._preferences import SOLVERS
 from tests._members import fitted, member_net

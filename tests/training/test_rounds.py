@@ -7,7 +7,7 @@ import torch
 
 from skmtl.training._batches import MemberBatches
 from skmtl.training._optimizer import MemberAdam
-from skmtl.training._rounds import deal_rounds
+from skmtl.training._sampling import deal_rounds
 from tests._members import task_rows
 from tests.training.test_optimizer import Stack, gradients
 

@@ -33,16 +33,15 @@ def test_uncertainty_converges_to_the_noise_of_each_task():
     losses = torch.tensor([[0.01, 1.0, 4.0]], dtype=torch.float64)
     method = weighting.UncertaintyWeighting()
     assert_close(learned(method, losses), 0.5 / losses, rtol=1e-3)
-    state = method.init_state(1, 3)
-    method.tell_classes(state, torch.tensor([False, True, False]))
+    mixed = method.bind([range(3)], ["regression", "classes", "regression"])
+    state = mixed.init_state(1, 3)
     for _ in range(3000):
         weights = method.weights(losses, state=state)
     # Kendall's classification: L / sigma^2 + log(sigma) is least at sigma^2 = 2 L
     assert_close(weights, 0.5 / losses, rtol=1e-3)
     assert method.weights(losses)[0, 0] == 0.5
     # the factor is seen at the start, where all variances are 1
-    state = method.init_state(1, 3)
-    method.tell_classes(state, torch.tensor([False, True, False]))
+    state = mixed.init_state(1, 3)
     assert method.weights(losses, state=state).tolist() == [[0.5, 1.0, 0.5]]
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from skmtl import weighting
-from skmtl.weighting._registry import METHODS
+from skmtl.weighting._base import METHODS
 from tests._weighting import assert_close, gradients, gramian_of, losses_for, run
 
 

@@ -617,7 +617,7 @@ def test_one_row_of_each_class_of_each_task_is_trained_on():
     for seed in range(3):
         model = quick_classifier(validation_fraction=0.9, random_state=seed).fit(X, y)
         assert np.isfinite(model.history_["valid_loss"]).all()
-        train = model._job(X, y).train
+        train = model._plan(X, y).train
         counts = pd.crosstab(train.tasks, train.targets[:, 0])
         assert counts.shape == (6, 4)
         assert (counts >= 1).all(axis=None)

@@ -23,7 +23,7 @@ from skmtl.weighting import (
     UncertaintyWeighting,
     normalized_affinity,
 )
-from skmtl.weighting._registry import METHODS
+from skmtl.weighting._base import METHODS
 from tests._architectures import NAMES as ARCHITECTURES
 from tests._architectures import build, build_classifier, shared_bottom
 from tests._tables import make_schools, make_wide, quick_classifier, quick_model

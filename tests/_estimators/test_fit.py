@@ -315,12 +315,12 @@ def test_ones_own_validation_rows_are_never_trained_on(schools):
 
 
 def test_members_set_different_rows_aside(schools):
-    job = quick_model(n_members=3)._job(*schools)
-    rows = [{tuple(row) for row in valid.features} for _, valid in job.splits]
+    plan = quick_model(n_members=3)._plan(*schools)
+    rows = [{tuple(row) for row in valid.features} for _, valid in plan.splits]
     assert [len(some) for some in rows] == [12 * 4] * 3
     assert rows[0] != rows[1] != rows[2] != rows[0]
-    alone = quick_model(n_members=1)._job(*schools)
-    assert_array_equal(alone.valid.features, job.valid.features)
+    alone = quick_model(n_members=1)._plan(*schools)
+    assert_array_equal(alone.valid.features, plan.valid.features)
 
 
 @pytest.mark.parametrize("n_members", [1, 3])
