@@ -126,6 +126,14 @@ class TableReader:
         self.features = learn_columns(table, self.feature_positions, "features", self.categorical)
         self.metadata = learn_columns(table, self.metadata_positions, "metadata", self.categorical)
 
+    def same_columns(self, other):
+        """Whether columns have the same names and roles in another reader."""
+        return (
+            self.columns == other.columns
+            and self.feature_positions == other.feature_positions
+            and self.metadata_positions == other.metadata_positions
+        )
+
     def continued(self, previous):
         """Return a reader with the categories of an earlier fit on the same columns."""
         reader = copy.copy(self)

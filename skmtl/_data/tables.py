@@ -89,7 +89,7 @@ class TaskTables:
             check_without_id(source, self.shared_rows)
         table, learn = as_table(X), previous is None
         features, labels, metadata = self.reader.read(table, estimator, learn=True)
-        if not learn and previous.reader.feature_positions == self.reader.feature_positions:
+        if not learn and previous.reader.same_columns(self.reader):
             self.reader = self.reader.continued(previous.reader)
             features, labels, metadata = self.reader.read(table, estimator)
         if self.shared_rows:
@@ -269,12 +269,8 @@ class TaskTables:
         ValueError
             If tasks, features or metadata differ.
         """
-        same_columns = (
-            self.reader.columns == new.reader.columns
-            and self.reader.feature_positions == new.reader.feature_positions
-            and self.metadata_names == new.metadata_names
-        )
-        if not same_columns:
+        names = self.metadata_names
+        if not self.reader.same_columns(new.reader) or names != new.metadata_names:
             raise ValueError(
                 "warm_start=True continues the previous fit, but the columns of X are others than "
                 "then; set warm_start=False to start afresh."
