@@ -72,7 +72,9 @@ class ColumnEncoder:
             self.one_hot_.fit(codes)
         # whatever scikit-learn is told to return elsewhere, this returns arrays
         scaler = StandardScaler().set_output(transform="default")
-        self.scaler_ = scaler.fit(self._inputs(values), sample_weight=sample_weight)
+        with np.errstate(all="ignore"):
+            # a column may be all missing; extremes are refused by name in `transform`
+            self.scaler_ = scaler.fit(self._inputs(values), sample_weight=sample_weight)
         n_indicators = self.scaler_.n_features_in_ - len(self.numeric_) - 2 * len(self.phases_)
         if n_indicators:
             # rare categories and gaps would be far from zero in units of their deviation

@@ -22,7 +22,8 @@ class Column:
     Attributes
     ----------
     name : label
-    kind : {"numeric", "category", "date", "duration"}
+    kind : {"numeric", "category", "date", "duration", "empty"}
+        A column whose values are all missing in ``fit`` is empty and stays unused.
     categories : Index, optional
         The categories of ``fit``, whose numbers `read` returns; -1 is any other.
     """
@@ -47,13 +48,28 @@ class Column:
         """
         kind = kind_of(values, self.name, what)
         if self.kind == "category":
-            return self._numbers_of_categories(values)
-        if kind != self.kind and not values.isna().all():
+            numbers = self._numbers_of_categories(values)
+            if kind == "category" or (numbers >= 0).any() or self._holds_numbers():
+                return numbers
+        if values.isna().all() or self.kind == "empty":
+            return np.full(len(values), np.nan)
+        if kind != self.kind:
             raise TypeError(
                 f"the column {self.name!r} of the {what} held {_PLURAL[self.kind]} in fit and "
                 f"holds {_PLURAL[kind]} now; convert it to what it was."
             )
-        return _READERS[self.kind](values, self.name, what)
+        try:
+            return _READERS[kind](values, self.name, what)
+        except (TypeError, ValueError, OverflowError) as error:
+            if repr(self.name) in str(error):
+                raise
+            raise ValueError(
+                f"the column {self.name!r} of the {what} has a value that cannot be read as "
+                f"{_PLURAL[kind]}: {error}."
+            ) from error
+
+    def _holds_numbers(self):
+        return pd.api.types.is_numeric_dtype(self.categories.dtype)
 
     def show(self, number):
         """Return what a number of `read` stands for, as text."""
@@ -79,6 +95,7 @@ _PLURAL = {
     "category": "categories",
     "date": "dates",
     "duration": "durations",
+    "empty": "nothing",
 }
 
 
@@ -97,6 +114,8 @@ def learn_column(values, name, what, categorical):
     -------
     Column
     """
+    if values.isna().all():
+        return Column(name, "empty")
     kind = "category" if categorical else kind_of(values, name, what)
     if kind != "category":
         return Column(name, kind)
@@ -119,13 +138,12 @@ def _sort_key(label):
 def plain_labels(values):
     """Return categories as the labels they stand for, whichever type stores them."""
     if isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.astype(values.cat.categories.dtype)
-    if isinstance(values.dtype, pd.StringDtype) or pd.api.types.is_bool_dtype(values.dtype):
-        return values.astype(object).where(values.notna(), None)
-    if pd.api.types.is_numeric_dtype(values.dtype):
+        # objects first: a type of whole numbers has no missing values
+        values = values.astype(object).infer_objects()
+    if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
         # 3 and 3.0 are one category
         return pd.Series(values.to_numpy(dtype=np.float64, na_value=np.nan), index=values.index)
-    return values
+    return values.astype(object).where(values.notna(), None)
 
 
 def kind_of(values, name, what):
@@ -241,13 +259,7 @@ def _read_dates(values, name, what):
     elif pd.api.types.infer_dtype(values, skipna=True) == "period":
         values = values.map(lambda period: period.to_timestamp(), na_action="ignore")
     text = not pd.api.types.is_datetime64_any_dtype(values.dtype)
-    try:
-        dates = pd.to_datetime(values, utc=True, format="ISO8601" if text else None)
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"the column {name!r} of the {what} held dates in fit and now has a value that is "
-            f"none: {error}."
-        ) from error
+    dates = pd.to_datetime(values, utc=True, format="ISO8601" if text else None)
     return _seconds(dates.dt.tz_localize(None) - pd.Timestamp(0))
 
 

@@ -12,9 +12,14 @@ from sklearn.utils.validation import column_or_1d
 from skmtl._data.base_targets import Targets
 from skmtl._data.class_target import ClassTarget
 from skmtl._data.numeric_target import NumericTarget
+from skmtl._data.scales import refuse_extreme_weights
 from skmtl._data.wide import as_labels
 from skmtl._sklearn_compat import _check_sample_weight
 from skmtl.training import ClassLoss
+
+# what pandas calls them
+_DATES = dict.fromkeys(("datetime", "datetime64", "date", "period"), "dates")
+_DATES |= dict.fromkeys(("timedelta", "timedelta64"), "durations")
 
 
 class LongTargets(Targets):
@@ -164,10 +169,11 @@ def _read_numbers(y):
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     values = np.asarray(y)
-    if values.dtype.kind in "mM":
+    content = _DATES.get(pd.api.types.infer_dtype(values.ravel(), skipna=True))
+    if content:
         raise TypeError(
-            f"y holds {'dates' if values.dtype.kind == 'M' else 'durations'}; a regressor needs "
-            "numbers, such as (y - y.min()).dt.total_seconds()."
+            f"y holds {content}; a regressor needs numbers, such as "
+            "(y - y.min()).dt.total_seconds()."
         )
     if values.dtype.kind in "OUS" and any(isinstance(label, (str, bytes)) for label in values.flat):
         raise ValueError(
@@ -176,7 +182,10 @@ def _read_numbers(y):
             "classifier of the same name, or convert y with pd.to_numeric."
         )
     _refuse_missing(values)
-    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+    try:
+        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+    except OverflowError as error:
+        raise ValueError(f"y holds an integer that is too large for a float: {error}.") from error
     return y.reshape(len(y), -1)
 
 
@@ -220,4 +229,5 @@ def _check_weights(sample_weight, y):
     weights = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
     if not (weights > 0).any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
+    refuse_extreme_weights(weights)
     return weights.copy()

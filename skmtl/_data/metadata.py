@@ -10,7 +10,7 @@ import pandas as pd
 
 from skmtl._data.columns import check_unique_columns, series_of
 from skmtl._data.frames import as_pandas
-from skmtl._data.task_ids import first_rows, spelling
+from skmtl._data.task_ids import first_rows, plain, spelling
 
 
 def check_metadata(metadata):
@@ -134,8 +134,11 @@ def table_by_task(table, task_id, tasks):
     by_column = isinstance(names, list) and all(
         isinstance(name, str) and name in table.columns for name in names
     )
-    if by_column and not tasks.isin(table.index).any():
+    if by_column and (_is_unnamed_range(table.index) or not tasks.isin(table.index).any()):
         table = table.set_index(names if len(names) > 1 else names[0])
+    if isinstance(table.index, pd.IntervalIndex):
+        # as objects they may overlap
+        table = table.set_axis(table.index.astype(object))
     if not table.index.is_unique:
         # rows that say the same of a task are one
         table = table[~table.reset_index().duplicated().to_numpy()]
@@ -146,6 +149,11 @@ def table_by_task(table, task_id, tasks):
             "example with metadata.groupby(level=0).first()."
         )
     return table
+
+
+def _is_unnamed_range(index):
+    """Whether pandas numbered the rows, so that the index says nothing."""
+    return index.name is None and index.equals(pd.RangeIndex(len(index)))
 
 
 def rows_of_tasks(table, tasks):
@@ -162,8 +170,9 @@ def rows_of_tasks(table, tasks):
         same = {spelling(label): label for label in table.index}
         other = same.get(spelling(missing[0]))
         hint = (
-            f"It has {other!r}, of another type or spelling than {missing[0]!r}: convert its "
-            "index, for example with metadata.set_axis(metadata.index.astype(int))."
+            f"It has {plain(other)!r}, of another type or spelling than {plain(missing[0])!r}: "
+            "convert its index, for example with metadata.set_axis(metadata.index.astype("
+            f"{'str' if isinstance(missing[0], str) else 'int'}))."
             if other is not None
             else "It needs one row per task, indexed by task id: add them, or rows of missing "
             "values with metadata.reindex(...)."
@@ -196,13 +205,13 @@ def current_table(estimator, names):
     return table
 
 
-def permute_table(table, tasks, column, generator):
+def permute_table(table, tasks, name, generator):
     """Return a table of metadata with one column permuted between `tasks`."""
     rows = table.index.get_indexer(tasks)
-    values = table.iloc[:, column].to_numpy().copy()
-    values[rows] = generator.permutation(values[rows])
+    order = np.arange(len(table))
+    order[rows] = generator.permutation(rows)
     table = table.copy()
-    table.isetitem(column, values)
+    table[name] = table[name].array[order]
     return table
 
 
@@ -212,5 +221,5 @@ def permute_column(table, codes, position, generator):
     if not isinstance(table, pd.DataFrame):
         table[:, position] = generator.permutation(table[first, position])[codes]
         return
-    values = table.iloc[first, position].to_numpy()
-    table.isetitem(position, generator.permutation(values)[codes])
+    values = table.iloc[first, position]
+    table.isetitem(position, values.iloc[generator.permutation(len(values))[codes]].array)

@@ -4,6 +4,9 @@ import numpy as np
 
 from skmtl._data.columns import LARGEST
 
+# the square of a label times a weight must not overflow
+_LARGEST_WEIGHT = 1e100
+
 
 def refuse_extremes(values, scaled, scales, names, what):
     """Refuse values of training rows that are too far from the others.
@@ -59,6 +62,23 @@ def refuse_extremes_to_predict(scaled, names, what):
         "standard deviations of the training rows from their mean; correct it, or mark it as "
         "missing (NaN)."
     )
+
+
+def refuse_extreme_weights(weights):
+    """Refuse sample weights next to which those of other rows vanish, or whose sum overflows.
+
+    Parameters
+    ----------
+    weights : ndarray
+        Some of them positive.
+    """
+    largest = weights.max()
+    if largest > min(LARGEST * np.median(weights[weights > 0]), _LARGEST_WEIGHT):
+        rows = np.flatnonzero(weights == largest)
+        raise ValueError(
+            f"sample_weight has the value {largest:g} in row {rows[0] // weights[0].size}, too "
+            "large or too far from the others; correct it, or divide all weights by their mean."
+        )
 
 
 def _single_outliers(features, scaled):

@@ -1,32 +1,21 @@
-"""The columns of X: features, task ids and metadata, as checked, encoded and scaled arrays."""
+"""Features, task ids and metadata as encoded and scaled arrays, for training and prediction."""
 
 import copy
 import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import validate_data
 
-from skmtl._data.columns import as_table, column_names, find_columns, learn_columns, read_columns
+from skmtl._data.columns import as_table
 from skmtl._data.encoding import ColumnEncoder
-from skmtl._data.frames import as_pandas
-from skmtl._data.metadata import (
-    check_metadata,
-    check_without_id,
-    constant_columns,
-    current_table,
-    metadata_of_rows,
-    permute_column,
-    permute_table,
-    rows_of_tasks,
-    table_by_task,
-)
+from skmtl._data.metadata import check_without_id, metadata_of_rows
+from skmtl._data.reader import TableReader
 from skmtl._data.rows import PredictionRows
 from skmtl._data.task_ids import (
     check_spelling,
     distinct,
     encode,
-    labels_of,
+    plain,
     spelling,
     warn_of_forgotten_id,
 )
@@ -38,134 +27,41 @@ class TaskTables:
 
     Parameters
     ----------
-    task_id : str, int, list or None
-        Column or columns that say which task a row belongs to.
-    metadata : list, DataFrame, "auto" or None
-        Columns of X that describe tasks, a table of metadata indexed by task id, or all columns
-        of X that are constant within tasks.
-    categorical_features : "from_dtype" or list
-        Columns that hold categories, besides those whose type says so.
+    task_id, metadata, categorical_features : as in `TableReader`
 
     Attributes
     ----------
+    reader : TableReader
     tasks : Index
         Task labels, sorted where they can be.
-    metadata_names : list
-        Names of the columns of metadata.
-    metadata_values : ndarray of shape (T, d_m)
-        Metadata of the tasks in the caller's units.
+    metadata_values : ndarray of shape (T, d_m) or None
+        Metadata of the tasks as read, categories as numbers.
     """
 
     def __init__(self, task_id, metadata, categorical_features="from_dtype"):
-        if np.ndim(task_id) and not len(task_id):
-            raise ValueError("task_id=[] names no column; use None if there is only one task.")
-        self.task_id, self.categorical_features = task_id, categorical_features
-        self.metadata = check_metadata(metadata)
-        self.from_table = isinstance(self.metadata, pd.DataFrame)
+        self.reader = TableReader(task_id, metadata, categorical_features)
         self._spellings = None
-
-    def split(self, X, estimator, reset=False):
-        """Split a table into features, task ids and metadata.
-
-        Returns
-        -------
-        features : ndarray of shape (n, d)
-        labels : Index of length n, or None with one task
-        metadata : ndarray of shape (n, d_m), or None without columns of metadata
-        """
-        table = as_table(X) if reset else self.ordered(as_table(X))
-        validate_data(estimator, table, reset=reset, skip_check_array=True)
-        if reset:
-            self._find(table)
-        labels = None if self.task_id is None else labels_of(table, self.task_positions)
-        if reset:
-            self._learn_roles(table, labels)
-        features = read_columns(
-            table, self.feature_positions, self.feature_columns, "features", estimator
-        )
-        metadata = None
-        if self.metadata_positions:
-            metadata = read_columns(
-                table, self.metadata_positions, self.metadata_columns, "metadata", estimator
-            )
-        return features, labels, metadata
-
-    def ordered(self, table):
-        """Return a DataFrame with its columns in the order of ``fit``."""
-        if self.columns is None or not isinstance(table, pd.DataFrame):
-            return table
-        return table[self.columns] if set(table.columns) == set(self.columns) else table
-
-    def _find(self, table):
-        """Learn the positions of the columns."""
-        self.columns = list(table.columns) if isinstance(table, pd.DataFrame) else None
-        self.task_positions = (
-            [] if self.task_id is None else find_columns(table, self.task_id, "task_id")
-        )
-        self.categorical = set()
-        if not isinstance(self.categorical_features, str):
-            known = list(self.categorical_features)
-            if self.from_table:
-                # those of the table of metadata are found there
-                known = [c for c in known if c not in self.metadata.columns]
-            if known:
-                self.categorical = set(find_columns(table, known, "categorical_features"))
-
-    def _learn_roles(self, table, labels):
-        """Learn which columns are features and which metadata, and what they hold."""
-        names = column_names(table)
-        self.metadata_positions = []
-        if isinstance(self.metadata, list):
-            if self.metadata == ["auto"] and "auto" not in names:
-                free = [p for p in range(table.shape[1]) if p not in self.task_positions]
-                self.metadata_positions = constant_columns(table, free, labels)
-            else:
-                self.metadata_positions = find_columns(table, self.metadata, "metadata")
-        both = [names[p] for p in self.metadata_positions if p in self.task_positions]
-        if both:
-            raise ValueError(
-                f"{both} are named in task_id and in metadata; an id does not describe its task."
-            )
-        taken = {*self.task_positions, *self.metadata_positions}
-        if self.from_table:
-            # what the table says of a task is no feature of its rows, too
-            again = [p for p, name in enumerate(names) if name in self.metadata.columns]
-            free = [p for p in again if p not in taken]
-            taken.update(constant_columns(table, free, labels) if free else [])
-        self.feature_positions = [p for p in range(table.shape[1]) if p not in taken]
-        if not self.feature_positions:
-            raise ValueError(
-                f"Found array with 0 feature(s) (shape={table.shape[0], 0}) while a minimum of 1 "
-                "is required: every column of X is named in task_id or metadata."
-            )
-        self.feature_columns = learn_columns(
-            table, self.feature_positions, "features", self.categorical
-        )
-        self.metadata_columns = learn_columns(
-            table, self.metadata_positions, "metadata", self.categorical
-        )
 
     @property
     def metadata_names(self):
         """Names of the columns of metadata."""
-        return [column.name for column in self.metadata_columns]
+        return self.reader.metadata_names
+
+    def ordered(self, X):
+        """Return a DataFrame with its columns in the order of ``fit``."""
+        return self.reader.ordered(X)
 
     def _table_values(self, tasks, estimator, learn=False):
-        """Read the metadata of tasks from the estimator's table."""
-        names = None if learn else self.metadata_names
-        table = self.metadata if learn else current_table(estimator, names)
-        table = table_by_task(table, self.task_id, self.tasks)
-        if learn:
-            names = [name for name in table.columns if name not in np.atleast_1d(self.task_id)]
-        rows = rows_of_tasks(table[names], tasks)
-        positions = list(range(len(names)))
-        if learn:
-            categorical = self.categorical_features
-            named = [] if isinstance(categorical, str) else list(categorical)
-            self.metadata_columns = learn_columns(
-                rows, positions, "metadata", {p for p in positions if names[p] in named}
-            )
-        return read_columns(rows, positions, self.metadata_columns, "metadata", estimator)
+        """Read the metadata of tasks from the estimator's table, if there is one with columns."""
+        if not (self.reader.from_table and self.reader.source.shape[1]):
+            return None
+        return self.reader.read_metadata(tasks, self.tasks, estimator, learn)
+
+    def _task_metadata(self, codes, tasks, metadata, estimator, learn=False):
+        """Return the metadata of tasks, from columns of X or from a table."""
+        if self.reader.metadata_positions:
+            return metadata_of_rows(codes, metadata, self.reader.metadata, tasks)
+        return self._table_values(tasks, estimator, learn)
 
     def fit(self, X, estimator, columns_of_y=None, previous=None):
         """Learn tasks and metadata.
@@ -187,36 +83,29 @@ class TaskTables:
         tasks : ndarray of shape (n,) of int64, or None if all tasks share the rows
             Task numbers.
         """
-        self.shared_rows = columns_of_y is not None
-        if self.task_id is None and self.metadata is not None and len(self.metadata):
-            check_without_id(self.metadata, self.shared_rows)
-        features, labels, metadata = self.split(X, estimator, reset=True)
-        if previous is not None and previous.feature_positions == self.feature_positions:
-            self.feature_columns = previous.feature_columns
-            self.metadata_columns = previous.metadata_columns
-            features, labels, metadata = self.split(X, estimator)
-        self.metadata_values = None
+        self.shared_rows, self.metadata_values = columns_of_y is not None, None
+        source = self.reader.source
+        if self.reader.task_id is None and source is not None and len(source):
+            check_without_id(source, self.shared_rows)
+        table, learn = as_table(X), previous is None
+        features, labels, metadata = self.reader.read(table, estimator, learn=True)
+        if not learn and previous.reader.same_columns(self.reader):
+            self.reader = self.reader.continued(previous.reader)
+            features, labels, metadata = self.reader.read(table, estimator)
         if self.shared_rows:
             self.tasks = columns_of_y
-            if self.from_table and self.metadata.shape[1]:
-                self.metadata_values = self._table_values(self.tasks, estimator, learn=True)
+            self.metadata_values = self._table_values(self.tasks, estimator, learn)
             return features, None
         if labels is None:
-            if isinstance(X, pd.DataFrame):
-                warn_of_forgotten_id(X)
+            warn_of_forgotten_id(table)
             self.tasks = pd.Index([0], name="task")
             return features, np.zeros(len(features), dtype=np.int64)
         codes, self.tasks = encode(labels)
-        if previous is not None and len(previous.tasks) == len(self.tasks):
+        if not learn and len(previous.tasks) == len(self.tasks):
             numbers = previous.tasks.get_indexer(self.tasks)
             if (numbers >= 0).all():
                 codes, self.tasks = numbers[codes], previous.tasks
-        if self.metadata_positions:
-            columns = self.metadata_columns
-            self.metadata_values = metadata_of_rows(codes, metadata, columns, self.tasks)
-        elif self.from_table and self.metadata.shape[1]:
-            learn = previous is None
-            self.metadata_values = self._table_values(self.tasks, estimator, learn=learn)
+        self.metadata_values = self._task_metadata(codes, self.tasks, metadata, estimator, learn)
         return features, codes.astype(np.int64)
 
     def for_new_tasks(self, X, estimator):
@@ -229,7 +118,7 @@ class TaskTables:
         features, tasks : as `fit`
             Numbers of the new tasks start at 0.
         """
-        features, labels, metadata = self.split(X, estimator)
+        features, labels, metadata = self.reader.read(X, estimator)
         codes, new = encode(labels)
         known = new[self.tasks.get_indexer(new) >= 0]
         if len(known):
@@ -240,10 +129,7 @@ class TaskTables:
             )
         tables = copy.copy(self)
         tables.tasks = new
-        if self.metadata_positions:
-            tables.metadata_values = metadata_of_rows(codes, metadata, self.metadata_columns, new)
-        elif self.metadata_values is not None:
-            tables.metadata_values = self._table_values(new, estimator)
+        tables.metadata_values = self._task_metadata(codes, new, metadata, estimator)
         return tables, features, codes.astype(np.int64)
 
     def joined(self, new):
@@ -261,7 +147,7 @@ class TaskTables:
         -------
         features, tasks : as `fit`
         """
-        features, labels, _ = self.split(X, estimator)
+        features, labels, _ = self.reader.read(X, estimator)
         if labels is None:
             return features, None if self.shared_rows else np.zeros(len(features), dtype=np.int64)
         codes = self.tasks.get_indexer(labels)
@@ -280,12 +166,12 @@ class TaskTables:
         rows : TrainingRows
             Without validation rows.
         """
-        self.feature_encoder = ColumnEncoder(self.feature_columns)
+        self.feature_encoder = ColumnEncoder(self.reader.features)
         self.feature_encoder.fit(rows.features, rows.row_weights)
         self.metadata_encoder = None
         if self.metadata_values is not None:
             # tasks are few: the season of a date that describes one says nothing of another
-            self.metadata_encoder = ColumnEncoder(self.metadata_columns, calendar=False)
+            self.metadata_encoder = ColumnEncoder(self.reader.metadata, calendar=False)
             self.metadata_encoder.fit(self.metadata_values)
 
     @property
@@ -328,7 +214,7 @@ class TaskTables:
         -------
         PredictionRows
         """
-        features, labels, metadata = self.split(X, estimator)
+        features, labels, metadata = self.reader.read(X, estimator)
         features = self.feature_encoder.transform(features, "feature")
         if self.shared_rows:
             if self.metadata_encoder is not None:
@@ -352,7 +238,7 @@ class TaskTables:
                     "a table sorted by task do not."
                 )
             return PredictionRows(features, codes, tasks, None)
-        if self.from_table:
+        if self.reader.from_table:
             metadata = self._table_values(ids, estimator)
         else:
             # metadata may vary within a task here: what-if questions, permutation importance
@@ -369,8 +255,8 @@ class TaskTables:
         check_spelling(new, self._spellings)
         if len(new) == n_ids and self.metadata_encoder is not None:
             warnings.warn(
-                f"none of the {n_ids} task ids was seen in fit, such as {new[0]!r}; all are "
-                f"predicted from their metadata. Ids of fit look like {self.tasks[0]!r}.",
+                f"none of the {n_ids} task ids was seen in fit, such as {plain(new[0])!r}; all are "
+                f"predicted from their metadata. Ids of fit look like {plain(self.tasks[0])!r}.",
                 UnknownTasksWarning,
                 stacklevel=6,
             )
@@ -383,12 +269,8 @@ class TaskTables:
         ValueError
             If tasks, features or metadata differ.
         """
-        same_columns = (
-            self.columns == new.columns
-            and self.feature_positions == new.feature_positions
-            and self.metadata_names == new.metadata_names
-        )
-        if not same_columns:
+        names = self.metadata_names
+        if not self.reader.same_columns(new.reader) or names != new.metadata_names:
             raise ValueError(
                 "warm_start=True continues the previous fit, but the columns of X are others than "
                 "then; set warm_start=False to start afresh."
@@ -421,12 +303,4 @@ class TaskTables:
         metadata : list, DataFrame or None
             Value for the parameter `metadata` of the estimator.
         """
-        table = self.ordered(as_table(X)).copy()
-        codes, ids = None, self.tasks
-        if not self.shared_rows:
-            codes, ids = encode(labels_of(table, self.task_positions))
-        if self.from_table:
-            table_of_tasks = table_by_task(as_pandas(estimator.metadata), self.task_id, self.tasks)
-            return table, permute_table(table_of_tasks, ids, column, generator)
-        permute_column(table, codes, self.metadata_positions[column], generator)
-        return table, estimator.metadata
+        return self.reader.permuted(X, self.tasks, estimator, column, generator)

@@ -28,9 +28,6 @@ def labels_of(table, positions):
         if column.dtype == np.float16:
             # pandas has no index of these
             column = column.astype(np.float32)
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            # unused categories must not matter
-            column = column.astype(column.cat.categories.dtype)
         missing = np.flatnonzero(column.isna().to_numpy())
         if len(missing):
             raise ValueError(
@@ -38,6 +35,12 @@ def labels_of(table, positions):
                 f"the first in row {missing[0]}. Drop those rows, or give them an id of their own, "
                 "such as 'unknown'."
             )
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            # unused categories must not matter
+            column = column.astype(column.cat.categories.dtype)
+        if isinstance(column.dtype, pd.IntervalDtype):
+            # an index of these looks numbers up in them, and refuses overlaps
+            column = column.astype(object)
         columns.append(column)
     if len(columns) == 1:
         return pd.Index(columns[0])
@@ -63,6 +66,13 @@ def spelling(label):
     return text
 
 
+def plain(label):
+    """Return a label as text shows it best, without NumPy's types."""
+    if isinstance(label, tuple):
+        return tuple(map(plain, label))
+    return label.item() if isinstance(label, np.generic) else label
+
+
 def check_spelling(new, known):
     """Refuse new ids that are another spelling of a known one.
 
@@ -85,7 +95,7 @@ def check_spelling(new, known):
         same_type = type(other) is type(label)
         what = "another spelling of" if same_type else "of another type than"
         raise ValueError(
-            f"the task id {label!r} is {what} {other!r}, which fit saw, and so would be a new "
+            f"the task id {plain(label)!r} is {what} {plain(other)!r}, which fit saw, and so would be a new "
             "task. Convert the column of task ids to what it was in fit: with X['task'].astype(str), "
             ".str.strip(), .str.lstrip('0') or .dt.tz_localize(None) of pandas, for example."
         )
@@ -96,28 +106,45 @@ def warn_of_forgotten_id(table):
 
     That is one of whole numbers, categories or words by which another column is constant.
     """
+    if not isinstance(table, pd.DataFrame):
+        return
     n_rows = len(table)
-    for name in table.columns:
-        values = table[name]
+    # all pairs of columns on a part of the rows first: there may be hundreds of columns
+    part = table.iloc[:: max(1, n_rows // 1000)]
+    codes = np.column_stack([_factorized(part.iloc[:, k]) for k in range(part.shape[1])])
+    for k, name in enumerate(table.columns):
+        values = table.iloc[:, k]
         whole = pd.api.types.is_integer_dtype(values.dtype)
         words = isinstance(values.dtype, (pd.CategoricalDtype, pd.StringDtype))
         if not (whole or words or pd.api.types.is_object_dtype(values.dtype)):
             continue
-        codes, labels = pd.factorize(values)
-        if not 3 <= len(labels) <= n_rows / 3:
+        described = (codes == codes[first_rows(codes[:, k])[codes[:, k]]]).all(axis=0)
+        described = np.flatnonzero(described & (codes.max(axis=0) > 1))
+        if len(described) < 2:
             continue
-        for other in table.columns.drop(name):
-            described, distinct_values = pd.factorize(table[other])
-            pairs = len(np.unique(codes.astype(np.int64) * (n_rows + 1) + described))
-            if pairs == len(labels) and len(distinct_values) > 2:
+        labels = _factorized(values)
+        n_labels = labels.max() + 1
+        if not 3 <= n_labels <= n_rows / 3:
+            continue
+        for other in described[described != k]:
+            facts = _factorized(table.iloc[:, other])
+            if (facts == facts[first_rows(labels)][labels]).all():
                 warnings.warn(
                     f"task_id=None treats all rows as one task, but {name!r} looks like a task id: "
-                    f"{other!r} is constant for each of its {len(labels)} values. If it is one, "
-                    f"pass task_id={name!r}.",
+                    f"{table.columns[other]!r} is constant for each of its {n_labels} values. If "
+                    f"it is one, pass task_id={name!r}.",
                     ForgottenTaskIdWarning,
                     stacklevel=6,
                 )
                 return
+
+
+def _factorized(values):
+    """Number the values of a Series, missing ones included; all are 0 if they cannot be hashed."""
+    try:
+        return pd.factorize(values, use_na_sentinel=False)[0].astype(np.int64)
+    except TypeError:
+        return np.zeros(len(values), dtype=np.int64)
 
 
 def encode(labels):

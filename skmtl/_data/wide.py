@@ -7,6 +7,7 @@ from sklearn.utils import check_array
 
 from skmtl._data.columns import check_unique_columns, is_numeric
 from skmtl._data.frames import as_pandas
+from skmtl._data.scales import refuse_extreme_weights
 from skmtl._sklearn_compat import _check_sample_weight
 
 TASK_TYPES = ("regression", "classification", "binary", "multiclass")
@@ -106,6 +107,7 @@ def weights_by_task(sample_weight, labelled, tasks):
     weights = weights * labelled
     if not (weights > 0).any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
+    refuse_extreme_weights(weights)
     return weights
 
 

@@ -15,6 +15,7 @@ from sklearn.metrics import mean_squared_error, r2_score
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochTimer
 
 from skmtl import MultiTaskHypernetRegressor
+from skmtl._estimators.adapt import _noise
 from skmtl.datasets import make_cubic
 from tests._tables import (
     FEATURES,
@@ -387,13 +388,13 @@ def test_the_pull_of_adapt_is_that_of_the_loss_that_is_left(schools, which):
             "valid_loss": [4.0, 1.0, 3.0, 0.5, 2.0] if best else [np.nan] * 5,
         }
     )
-    assert model._noise().tolist() == ([1.0, 0.5] if best else [7.0, 5.0])
+    assert _noise(model).tolist() == ([1.0, 0.5] if best else [7.0, 5.0])
     # what is left of other losses has another likelihood
     target = model._targets.parts[0]
     target.loss = "absolute_error"
-    assert model._noise().tolist() == ([0.5, 0.25] if best else [3.5, 2.5])
+    assert _noise(model).tolist() == ([0.5, 0.25] if best else [3.5, 2.5])
     target.loss, target.size = "poisson", np.array([4.0])
-    assert model._noise().tolist() == [0.125, 0.125]
+    assert _noise(model).tolist() == [0.125, 0.125]
 
 
 class Forbidden(Callback):

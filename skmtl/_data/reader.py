@@ -1,0 +1,185 @@
+"""Which columns of a table are features, task ids and metadata, and what they hold."""
+
+import copy
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import validate_data
+
+from skmtl._data.columns import as_table, column_names, find_columns, learn_columns, read_columns
+from skmtl._data.frames import as_pandas
+from skmtl._data.metadata import (
+    check_metadata,
+    constant_columns,
+    current_table,
+    permute_column,
+    permute_table,
+    rows_of_tasks,
+    table_by_task,
+)
+from skmtl._data.task_ids import encode, labels_of
+
+
+class TableReader:
+    """Learns the columns of X and of the table of metadata in ``fit``, and reads other tables.
+
+    Parameters
+    ----------
+    task_id : str, int, list or None
+        Column or columns that say which task a row belongs to.
+    metadata : list, DataFrame, "auto" or None
+        Columns of X that describe tasks, a table of metadata indexed by task id, or all columns
+        of X that are constant within tasks.
+    categorical_features : "from_dtype" or list
+        Columns that hold categories, besides those whose type says so.
+
+    Attributes
+    ----------
+    features, metadata : list of Column
+    from_table : bool
+        Whether metadata are in a table of their own.
+    """
+
+    def __init__(self, task_id, metadata, categorical_features="from_dtype"):
+        if np.ndim(task_id) and not len(task_id):
+            raise ValueError("task_id=[] names no column; use None if there is only one task.")
+        self.task_id = task_id
+        self.source = check_metadata(metadata)
+        self.from_table = isinstance(self.source, pd.DataFrame)
+        named = isinstance(categorical_features, str)
+        self.categorical_features = [] if named else list(categorical_features)
+
+    def read(self, X, estimator, learn=False):
+        """Split a table into features, task ids and metadata.
+
+        Parameters
+        ----------
+        X : table
+        estimator : estimator
+            Named in the errors.
+        learn : bool, default=False
+            Whether this is the table of ``fit``.
+
+        Returns
+        -------
+        features : ndarray of shape (n, d)
+        labels : Index of length n, or None with one task
+        metadata : ndarray of shape (n, d_m), or None without columns of metadata
+        """
+        table = as_table(X) if learn else self.ordered(as_table(X))
+        validate_data(estimator, table, reset=learn, skip_check_array=True)
+        if learn:
+            self._find(table)
+        labels = None if self.task_id is None else labels_of(table, self.task_positions)
+        if learn:
+            self._learn_roles(table, labels)
+        features = read_columns(table, self.feature_positions, self.features, "features", estimator)
+        metadata = None
+        if self.metadata_positions:
+            metadata = read_columns(
+                table, self.metadata_positions, self.metadata, "metadata", estimator
+            )
+        return features, labels, metadata
+
+    def ordered(self, table):
+        """Return a DataFrame with its columns in the order of ``fit``."""
+        if self.columns is None or not isinstance(table, pd.DataFrame):
+            return table
+        return table[self.columns] if set(table.columns) == set(self.columns) else table
+
+    def _find(self, table):
+        """Learn the positions of task ids and of categories."""
+        self.columns = list(table.columns) if isinstance(table, pd.DataFrame) else None
+        self.task_positions = (
+            [] if self.task_id is None else find_columns(table, self.task_id, "task_id")
+        )
+        elsewhere = self.source.columns if self.from_table else ()
+        named = [name for name in self.categorical_features if name not in elsewhere]
+        self.categorical = find_columns(table, named, "categorical_features")
+
+    def _learn_roles(self, table, labels):
+        """Learn which columns are features and which metadata, and what they hold."""
+        names = column_names(table)
+        self.metadata_positions = []
+        if isinstance(self.source, list):
+            if self.source == ["auto"] and "auto" not in names:
+                free = [p for p in range(table.shape[1]) if p not in self.task_positions]
+                self.metadata_positions = constant_columns(table, free, labels)
+            else:
+                self.metadata_positions = find_columns(table, self.source, "metadata")
+        both = [names[p] for p in self.metadata_positions if p in self.task_positions]
+        if both:
+            raise ValueError(
+                f"{both} are named in task_id and in metadata; an id does not describe its task."
+            )
+        taken = {*self.task_positions, *self.metadata_positions}
+        if self.from_table:
+            # what the table says of a task is no feature of its rows, too
+            again = [p for p, name in enumerate(names) if name in self.source.columns]
+            taken.update(constant_columns(table, [p for p in again if p not in taken], labels))
+        self.feature_positions = [p for p in range(table.shape[1]) if p not in taken]
+        if not self.feature_positions:
+            raise ValueError(
+                f"Found array with 0 feature(s) (shape={table.shape[0], 0}) while a minimum of 1 "
+                "is required: every column of X is named in task_id or metadata."
+            )
+        self.features = learn_columns(table, self.feature_positions, "features", self.categorical)
+        self.metadata = learn_columns(table, self.metadata_positions, "metadata", self.categorical)
+
+    def same_columns(self, other):
+        """Whether columns have the same names and roles in another reader."""
+        return (
+            self.columns == other.columns
+            and self.feature_positions == other.feature_positions
+            and self.metadata_positions == other.metadata_positions
+        )
+
+    def continued(self, previous):
+        """Return a reader with the categories of an earlier fit on the same columns."""
+        reader = copy.copy(self)
+        reader.features, reader.metadata = previous.features, previous.metadata
+        return reader
+
+    @property
+    def metadata_names(self):
+        """Names of the columns of metadata."""
+        return [column.name for column in self.metadata]
+
+    def read_metadata(self, tasks, known, estimator, learn=False):
+        """Read the metadata of tasks from the estimator's table of metadata.
+
+        Parameters
+        ----------
+        tasks, known : Index
+            Tasks to read, and those of ``fit``.
+        estimator : estimator
+        learn : bool, default=False
+            Whether this is the table of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (len(tasks), d_m)
+        """
+        table = self.source if learn else current_table(estimator, self.metadata_names)
+        table = table_by_task(table, self.task_id, known)
+        names = self.metadata_names
+        if learn:
+            names = [name for name in table.columns if name not in np.atleast_1d(self.task_id)]
+        rows = rows_of_tasks(table[names], tasks)
+        positions = list(range(len(names)))
+        if learn:
+            categorical = [p for p in positions if names[p] in self.categorical_features]
+            self.metadata = learn_columns(rows, positions, "metadata", categorical)
+        return read_columns(rows, positions, self.metadata, "metadata", estimator)
+
+    def permuted(self, X, known, estimator, column, generator):
+        """Permute one column of metadata between the tasks of X, see `TaskTables.permuted`."""
+        table = self.ordered(as_table(X)).copy()
+        codes, tasks = None, known
+        if self.task_id is not None:
+            codes, tasks = encode(labels_of(table, self.task_positions))
+        if self.from_table:
+            of_tasks = table_by_task(as_pandas(estimator.metadata), self.task_id, known)
+            return table, permute_table(of_tasks, tasks, self.metadata_names[column], generator)
+        permute_column(table, codes, self.metadata_positions[column], generator)
+        return table, estimator.metadata

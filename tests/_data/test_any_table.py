@@ -1,0 +1,167 @@
+"""Tables of columns of any kind: finite predictions, or an error that names the column."""
+
+import warnings
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from skmtl import MultiTaskHypernetRegressor, MultiTaskRegressor
+from skmtl.architectures import SharedBottom
+
+WORDS = ["red", "green", "blue", "", "a b", "ä"]
+NOW = np.datetime64("2024-02-28T23:59:59", "s")
+
+
+def _days(generator, n, span=4_000):
+    return pd.Series(NOW + generator.integers(-span, span, n).astype("timedelta64[D]"))
+
+
+def _huge(generator, n):
+    values = generator.integers(-5, 5, n).astype(object)
+    return pd.Series(values * 10 ** int(generator.choice([3, 30, 400])), dtype=object)
+
+
+def _extreme(generator, n):
+    values = generator.normal(size=n)
+    values[generator.integers(n)] = generator.choice([1e20, 1e160, 1e300, -1.7e308, 1e-320])
+    return pd.Series(values)
+
+
+def _intervals(generator, n):
+    return pd.Series(pd.cut(generator.normal(size=n), [-9, -1, 0, 1, 9]))
+
+
+def _mixture(generator, n):
+    return pd.Series(generator.choice(np.array(["a", 1, 2.5, True, b"x"], dtype=object), n))
+
+
+KINDS = {
+    "float": lambda g, n: pd.Series(g.normal(size=n)),
+    "float32": lambda g, n: pd.Series(g.normal(size=n), dtype="float32"),
+    "int": lambda g, n: pd.Series(g.integers(-3, 9, n)),
+    "Int64": lambda g, n: pd.Series(g.integers(-3, 9, n), dtype="Int64"),
+    "bool": lambda g, n: pd.Series(g.random(n) < 0.5),
+    "boolean": lambda g, n: pd.Series(g.random(n) < 0.5, dtype="boolean"),
+    "objects": lambda g, n: pd.Series(g.integers(0, 9, n), dtype=object),
+    "huge": _huge,
+    "extreme": _extreme,
+    "words": lambda g, n: pd.Series(g.choice(WORDS, n)),
+    "object words": lambda g, n: pd.Series(g.choice(WORDS, n), dtype=object),
+    "string": lambda g, n: pd.Series(g.choice(WORDS, n), dtype="string"),
+    "many words": lambda g, n: pd.Series(g.integers(0, 10**6, n)).map("word {}".format),
+    "category": lambda g, n: pd.Series(g.choice(WORDS, n), dtype="category"),
+    "category of int": lambda g, n: pd.Series(g.integers(0, 4, n), dtype="category"),
+    "category of bool": lambda g, n: pd.Series(g.random(n) < 0.5, dtype="category"),
+    "category of dates": lambda g, n: _days(g, n, 2).astype("category"),
+    "intervals": _intervals,
+    "mixture": _mixture,
+    "dates": _days,
+    "ancient dates": lambda g, n: _days(g, n, 700_000),
+    "aware dates": lambda g, n: _days(g, n).dt.tz_localize("Europe/Berlin", ambiguous="NaT"),
+    "date objects": lambda g, n: _days(g, n).dt.date,
+    "ISO dates": lambda g, n: _days(g, n).astype(str),
+    "periods": lambda g, n: _days(g, n).dt.to_period(g.choice(["D", "M", "Y"])),
+    "durations": lambda g, n: pd.Series(g.integers(0, 10**6, n).astype("timedelta64[s]")),
+    "constant": lambda g, n: pd.Series(np.full(n, g.choice([0.0, 1e9]))),
+    "one word": lambda g, n: pd.Series(["same"] * n),
+    "missing": lambda g, n: pd.Series(g.choice([np.nan]) * np.ones(n)),
+    "None": lambda g, n: pd.Series([None] * n, dtype=object),
+    "dicts": lambda g, n: pd.Series([{"a": 1}] * n),
+    "complex": lambda g, n: pd.Series(g.normal(size=n) + 1j),
+    "infinite": lambda g, n: pd.Series(np.where(g.random(n) < 0.5, np.inf, 1.0)),
+}
+try:
+    import pyarrow  # noqa: F401
+except ImportError:
+    pass
+else:
+    KINDS["string[pyarrow]"] = lambda g, n: pd.Series(g.choice(WORDS, n), dtype="string[pyarrow]")
+    KINDS["int64[pyarrow]"] = lambda g, n: pd.Series(g.integers(0, 9, n), dtype="int64[pyarrow]")
+
+
+def column(kind, generator, n, gaps):
+    """Return values of a kind, some of them missing."""
+    values = KINDS[kind](generator, n)
+    if gaps:
+        values = values.mask(pd.Series(generator.random(n) < 0.3))
+    return values
+
+
+@st.composite
+def tables(draw):
+    """Two tables of the same columns, with tasks and, in the second, categories of their own."""
+    kinds = st.sampled_from(sorted(KINDS))
+    features = draw(st.lists(kinds, min_size=1, max_size=4))
+    metadata = draw(st.lists(kinds, max_size=3))
+    then, now = (draw(st.lists(st.booleans(), min_size=7, max_size=7)) for _ in range(2))
+    others = draw(st.booleans())
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n_tasks = draw(st.integers(1, 5))
+    frames = []
+    for gaps, n in ((then, draw(st.integers(8, 40))), (now, draw(st.integers(1, 30)))):
+        tasks = generator.integers(0, n_tasks + (others and gaps is now), n)
+        frame = {"task": [f"t{task}" for task in tasks]}
+        for k, kind in enumerate(features):
+            frame[f"f{k}"] = column(kind, generator, n, gaps[k])
+        for k, kind in enumerate(metadata):
+            frame[f"m{k}"] = column(kind, generator, n_tasks + 1, gaps[4 + k])[tasks].array
+        frames.append(pd.DataFrame(frame))
+    return *frames, features, [f"m{k}" for k in range(len(metadata))]
+
+
+def check(case, hypernet):
+    """Fit and predict: what is predicted is finite, and an error names a column."""
+    train, test, features, metadata = case
+    changes = {"max_iter": 1, "random_state": 0}
+    if hypernet:
+        model = MultiTaskHypernetRegressor(
+            "task", metadata, hidden_layer_sizes=(2,), unseen_tasks="average", **changes
+        )
+    else:
+        train, test = train.drop(columns=metadata), test.drop(columns=metadata)
+        small = SharedBottom(hidden_layer_sizes=(2,))
+        model = MultiTaskRegressor(small, task_id="task", unseen_tasks="average", **changes)
+    y = np.arange(len(train), dtype=float)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            predicted = model.fit(train, y).predict(test)
+        except (ValueError, TypeError) as error:
+            assert any(f"'{name}'" in str(error) for name in train.columns), str(error)
+        else:
+            assert np.isfinite(predicted).all()
+    assert len(caught) <= 2, [str(warning.message) for warning in caught]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=tables(), hypernet=st.booleans())
+def test_predictions_are_finite_or_an_error_names_the_column(case, hypernet):
+    check(case, hypernet)
+
+
+@pytest.mark.slow
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=tables(), hypernet=st.booleans())
+def test_many_tables(case, hypernet):
+    check(case, hypernet)
+
+
+@pytest.mark.parametrize("kind", [k for k in sorted(KINDS) if k not in ("dicts", "complex")])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_every_kind(kind, gaps):
+    generator = np.random.default_rng(0)
+    train, test = (
+        pd.DataFrame({"task": list("abcd") * 10, "x": column(kind, generator, 40, gaps)})
+        for _ in range(2)
+    )
+    check((train, test, [kind], []), hypernet=True)
+
+
+def test_dates_of_python():
+    days = pd.Series([date(2020, 1, 1 + k % 28) for k in range(40)])
+    X = pd.DataFrame({"task": list("abcd") * 10, "day": days})
+    check((X, X, [], []), hypernet=True)
