@@ -11,8 +11,9 @@ from sklearn.utils.validation import column_or_1d
 
 from skmtl._data.base_targets import Targets
 from skmtl._data.class_target import ClassTarget
+from skmtl._data.messages import label_text
 from skmtl._data.numeric_target import NumericTarget
-from skmtl._data.wide import as_labels
+from skmtl._data.wide import as_labels, check_weight_sizes
 from skmtl._sklearn_compat import _check_sample_weight
 from skmtl.training import ClassLoss
 
@@ -110,8 +111,9 @@ class LongTargets(Targets):
         if len(bad):
             (label,) = self.parts[0].classes[codes[bad[:1]]].tolist()
             raise ValueError(
-                f"y_val has the label {label!r} for the task {tasks[rows.tasks[bad[0]]]!r}, "
-                "which has no such label in y. Drop those rows, or use task_classes='all'."
+                f"y_val has the label {label!r} for the task "
+                f"{label_text(tasks[rows.tasks[bad[0]]])}, which has no such label in y. Drop "
+                "those rows, or use task_classes='all'."
             )
 
     def resumed(self, new):
@@ -176,6 +178,12 @@ def _read_numbers(y):
             "classifier of the same name, or convert y with pd.to_numeric."
         )
     _refuse_missing(values)
+    infinite = np.flatnonzero(np.isinf(values.astype(np.float64)).reshape(len(values), -1).any(1))
+    if len(infinite):
+        raise ValueError(
+            f"Input y contains infinity or a value too large, the first in row {infinite[0]}; "
+            "correct it, or leave the row out."
+        )
     y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
     return y.reshape(len(y), -1)
 
@@ -218,6 +226,5 @@ def _check_weights(sample_weight, y):
     if sample_weight is None:
         return np.ones(len(y))
     weights = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
-    if not (weights > 0).any():
-        raise ValueError("Sample weights must contain at least one non-zero number.")
+    check_weight_sizes(weights)
     return weights.copy()

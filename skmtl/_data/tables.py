@@ -10,6 +10,7 @@ from sklearn.utils.validation import validate_data
 from skmtl._data.columns import as_table, column_names, find_columns, learn_columns, read_columns
 from skmtl._data.encoding import ColumnEncoder
 from skmtl._data.frames import as_pandas
+from skmtl._data.messages import label_text, labels_text
 from skmtl._data.metadata import (
     check_metadata,
     check_without_id,
@@ -235,7 +236,7 @@ class TaskTables:
         if len(known):
             raise ValueError(
                 f"adapt learns new tasks and leaves the others alone, but {len(known)} are known "
-                f"already: {known[:10].tolist()}. Pass the rows of new tasks only, or call fit "
+                f"already: {labels_text(known)}. Pass the rows of new tasks only, or call fit "
                 "again."
             )
         tables = copy.copy(self)
@@ -268,7 +269,7 @@ class TaskTables:
         if (codes < 0).any():
             missing = labels[codes < 0].unique()
             raise ValueError(
-                f"these tasks are not among the training rows: {missing[:10].tolist()}."
+                f"these tasks are not among the training rows: {labels_text(missing)}."
             )
         return features, codes.astype(np.int64)
 
@@ -345,7 +346,7 @@ class TaskTables:
                 adapt = ", or adapt() to learn them from a few rows" * hasattr(estimator, "adapt")
                 raise ValueError(
                     f"{(tasks < 0).sum()} task(s) were not seen in fit: "
-                    f"{ids[tasks < 0][:10].tolist()}. Use unseen_tasks='average' to predict them "
+                    f"{labels_text(ids[tasks < 0])}. Use unseen_tasks='average' to predict them "
                     "by the average of the others, metadata= to predict them from their "
                     f"metadata{adapt}. In cross-validation, cv=TaskKFold(...) of "
                     "skmtl.model_selection keeps every task in every fold; scikit-learn's folds of "
@@ -369,8 +370,9 @@ class TaskTables:
         check_spelling(new, self._spellings)
         if len(new) == n_ids and self.metadata_encoder is not None:
             warnings.warn(
-                f"none of the {n_ids} task ids was seen in fit, such as {new[0]!r}; all are "
-                f"predicted from their metadata. Ids of fit look like {self.tasks[0]!r}.",
+                f"none of the {n_ids} task ids was seen in fit, such as {label_text(new[0])}; all "
+                "are predicted from their metadata. Ids of fit look like "
+                f"{label_text(self.tasks[0])}.",
                 UnknownTasksWarning,
                 stacklevel=6,
             )

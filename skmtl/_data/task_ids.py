@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from skmtl._data.columns import column_names, series_of
+from skmtl._data.messages import label_text
 from skmtl.exceptions import ForgottenTaskIdWarning
 
 
@@ -34,9 +35,9 @@ def labels_of(table, positions):
         missing = np.flatnonzero(column.isna().to_numpy())
         if len(missing):
             raise ValueError(
-                f"the task id column {names[position]!r} has {len(missing)} missing (NaN) id(s), "
-                f"the first in row {missing[0]}. Drop those rows, or give them an id of their own, "
-                "such as 'unknown'."
+                f"the task id column {label_text(names[position])} has {len(missing)} missing "
+                f"(NaN) id(s), the first in row {missing[0]}. Drop those rows, or give them an id "
+                "of their own, such as 'unknown'."
             )
         columns.append(column)
     if len(columns) == 1:
@@ -85,9 +86,10 @@ def check_spelling(new, known):
         same_type = type(other) is type(label)
         what = "another spelling of" if same_type else "of another type than"
         raise ValueError(
-            f"the task id {label!r} is {what} {other!r}, which fit saw, and so would be a new "
-            "task. Convert the column of task ids to what it was in fit: with X['task'].astype(str), "
-            ".str.strip(), .str.lstrip('0') or .dt.tz_localize(None) of pandas, for example."
+            f"the task id {label_text(label)} is {what} {label_text(other)}, which fit saw, and so "
+            "would be a new task. Convert the column of task ids to what it was in fit: with "
+            f"X[{label_text(new.name or 'task')}].astype(str), .str.strip(), .str.lstrip('0') or "
+            ".dt.tz_localize(None) of pandas, for example."
         )
 
 

@@ -5,8 +5,9 @@ import pandas as pd
 from scipy import sparse
 from sklearn.utils import check_array
 
-from skmtl._data.columns import check_unique_columns, is_numeric
+from skmtl._data.columns import LARGEST, check_unique_columns, is_numeric
 from skmtl._data.frames import as_pandas
+from skmtl._data.messages import label_text
 from skmtl._sklearn_compat import _check_sample_weight
 
 TASK_TYPES = ("regression", "classification", "binary", "multiclass")
@@ -64,8 +65,8 @@ def check_finite(frame):
         bad = np.flatnonzero(np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan)))
         if len(bad):
             raise ValueError(
-                f"the column {task!r} of y contains infinity, first in row {bad[0]}; leave the "
-                "label out (NaN) or correct it."
+                f"the column {label_text(task)} of y contains infinity, first in row {bad[0]}; "
+                "leave the label out (NaN) or correct it."
             )
 
 
@@ -104,9 +105,19 @@ def weights_by_task(sample_weight, labelled, tasks):
             sample_weight, labelled, dtype=np.float64, ensure_non_negative=True
         )[:, None]
     weights = weights * labelled
+    check_weight_sizes(weights)
+    return weights
+
+
+def check_weight_sizes(weights):
+    """Refuse weights that are all zero, or too large to be added up."""
     if not (weights > 0).any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
-    return weights
+    if weights.max() > LARGEST:
+        raise ValueError(
+            f"sample_weight has values as large as {weights.max():g}; only their ratios matter, so "
+            "divide them by their mean."
+        )
 
 
 def read_task_types(task_types, tasks):
@@ -153,8 +164,8 @@ def column_kind(column, default):
     """
     if column.dtype.kind in "cmM":
         raise TypeError(
-            f"the column {column.name!r} of y is of type {column.dtype}, neither numbers nor "
-            "classes; turn it into numbers."
+            f"the column {label_text(column.name)} of y is of type {column.dtype}, neither numbers "
+            "nor classes; turn it into numbers."
         )
     if not is_numeric(column) or pd.api.types.is_bool_dtype(column.dtype):
         return "classification"

@@ -60,8 +60,19 @@ def check_callbacks(callbacks, n_members, refit=False):
         if n_members > 1:
             _refuse_steering(callback, n_members)
         if not (refit and isinstance(callback, _OF_VALIDATION)):
-            checked.append(clone(callback, safe=False))
+            checked.append(_copied(callback))
     return checked
+
+
+def _copied(callback):
+    try:
+        return clone(callback, safe=False)
+    except Exception as error:
+        raise TypeError(
+            f"the callback {type(callback).__name__} cannot be copied, and every fit uses a copy: "
+            f"{error}. Store the arguments of its constructor under their own names (skorch's "
+            "callbacks have get_params), and open files and locks in on_train_begin."
+        ) from error
 
 
 def _refuse_steering(callback, n_members):
