@@ -63,7 +63,7 @@ class TaskTables:
         self.task_id, self.categorical_features = task_id, categorical_features
         self.metadata = check_metadata(metadata)
         self.from_table = isinstance(self.metadata, pd.DataFrame)
-        self._spellings = None
+        self._spellings = self._warned_of = None
 
     def split(self, X, estimator, reset=False):
         """Split a table into features, task ids and metadata.
@@ -368,7 +368,9 @@ class TaskTables:
         if self._spellings is None:
             self._spellings = {spelling(label): label for label in self.tasks}
         check_spelling(new, self._spellings)
-        if len(new) == n_ids and self.metadata_encoder is not None:
+        if len(new) == n_ids and self.metadata_encoder and not new.equals(self._warned_of):
+            # once for the same ids: importances and displays predict the same tasks many times
+            self._warned_of = new
             warnings.warn(
                 f"none of the {n_ids} task ids was seen in fit, such as {label_text(new[0])}; all "
                 "are predicted from their metadata. Ids of fit look like "
