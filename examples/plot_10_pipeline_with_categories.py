@@ -2,8 +2,8 @@
 A pipeline with categorical columns
 ===================================
 
-Features and metadata must be numeric. Earlier steps of a pipeline encode text columns as usual;
-just make sure the task column reaches the estimator under its own name.
+Columns of words need no pipeline: the estimators take them as they are. Pipelines with an encoding
+of one's own work as usual; just make sure that the task id reaches the estimator under its name.
 """
 
 # %%
@@ -18,20 +18,16 @@ X[floor] = X[floor].map({0: "basement", 1: "first floor"})
 X.head()
 
 # %%
-# ``set_output(transform="pandas")`` keeps the names of columns, and
-# ``verbose_feature_names_out=False`` keeps them without prefixes.
+# The table as it is
+# ------------------
+# For most tables this is all there is to do.
 
-from sklearn.compose import make_column_transformer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.model_selection import cross_val_score
 
 from skmtl import MultiTaskHypernetRegressor
+from skmtl.model_selection import BatchedGridSearchCV, TaskKFold
 
-encode = make_column_transformer(
-    (OneHotEncoder(drop="if_binary", sparse_output=False), [floor]),
-    remainder="passthrough",
-    verbose_feature_names_out=False,
-).set_output(transform="pandas")
+folds = TaskKFold(radon.task_id, n_splits=3, shuffle=True, random_state=0)
 model = MultiTaskHypernetRegressor(
     task_id=radon.task_id,
     metadata=radon.metadata,
@@ -39,17 +35,29 @@ model = MultiTaskHypernetRegressor(
     max_iter=40,
     random_state=0,
 )
+print(cross_val_score(model, X, radon.target, cv=folds).round(3))
+
+# %%
+# An encoding of one's own
+# ------------------------
+# ``set_output(transform="pandas")`` keeps the names of columns, and
+# ``verbose_feature_names_out=False`` keeps them without prefixes.
+
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+encode = make_column_transformer(
+    (OneHotEncoder(drop="if_binary", sparse_output=False), [floor]),
+    remainder="passthrough",
+    verbose_feature_names_out=False,
+).set_output(transform="pandas")
 pipeline = make_pipeline(encode, model)
 
 # %%
 # The pipeline can be searched and cross-validated like any other. Parameters are prefixed with the
 # name of their step.
 
-from sklearn.model_selection import cross_val_score
-
-from skmtl.model_selection import BatchedGridSearchCV, TaskKFold
-
-folds = TaskKFold(radon.task_id, n_splits=3, shuffle=True, random_state=0)
 search = BatchedGridSearchCV(
     pipeline, {"multitaskhypernetregressor__alpha": [1e-4, 1.0, 100.0]}, cv=folds
 )

@@ -9,6 +9,7 @@ from scipy.special import log_expit, log_softmax, logsumexp
 from sklearn.utils.class_weight import compute_class_weight
 
 from skmtl._data.column_target import ColumnTarget
+from skmtl._data.messages import label_text
 from skmtl.training import BinaryLoss
 
 
@@ -68,8 +69,8 @@ class ClassTarget(ColumnTarget):
         if (known < 0).any():
             row = np.flatnonzero(~missing)[known < 0][0]
             raise ValueError(
-                f"{where} has the label {labels[row]!r} in row {column.index[row]}, which fit did "
-                f"not see; it knows {self.classes[:20].tolist()}."
+                f"{where} has the label {label_text(labels[row])} in row {column.index[row]}, "
+                f"which fit did not see; it knows {self.classes[:20].tolist()}."
             )
         codes[~missing] = known
         return codes

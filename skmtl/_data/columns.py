@@ -4,7 +4,7 @@ Errors name the column and say what to change.
 """
 
 import numbers
-from difflib import get_close_matches
+import re
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from sklearn.utils import check_array
 
 from skmtl._data.frames import as_pandas
 from skmtl._data.kinds import NUMERIC_OBJECTS, Column, check_not_infinite, learn_column
+from skmtl._data.messages import did_you_mean
 
 # largest scaled value: single precision ends at 3e38, and networks square
 LARGEST = 1e15
@@ -20,6 +21,12 @@ _TRANSFORMER_HINT = (
     "If X comes out of a ColumnTransformer: its default output is an array without names, and its "
     "pandas output prefixes them. Pass a position instead, such as {parameter}={position}, or use "
     "ColumnTransformer(..., verbose_feature_names_out=False).set_output(transform='pandas')."
+)
+_ARRAY_HINT = (
+    " Bagging, AdaBoost and other meta-estimators of scikit-learn hand over arrays, too: pass "
+    "positions to them. RFECV and SequentialFeatureSelector also take columns away, the task id "
+    "among them, and cannot select for this estimator; metadata_importance and "
+    "permutation_importance say which columns matter."
 )
 
 
@@ -83,6 +90,11 @@ def find_columns(table, spec, parameter):
     list of int
     """
     several_levels = isinstance(table, pd.DataFrame) and table.columns.nlevels > 1
+    if np.ndim(spec) == 1 and len(spec) == len(table) > table.shape[1]:
+        raise ValueError(
+            f"{parameter} must name columns of X, not hold their values: put them into X as a "
+            f"column, and pass its name, such as {parameter}='task'."
+        )
     if isinstance(spec, str) or not hasattr(spec, "__iter__"):
         spec = [spec]
     elif isinstance(spec, tuple) and several_levels and spec in table.columns:
@@ -106,7 +118,7 @@ def _find_column(table, item, parameter):
         hint = _TRANSFORMER_HINT.format(parameter=parameter, position=-1)
         raise ValueError(
             f"{parameter} names the column {item!r}, but X is an array of {n_columns} columns "
-            f"without names. {hint}"
+            f"without names. {hint}{_ARRAY_HINT}"
         )
     if item in table.columns:
         return int(table.columns.get_loc(item))
@@ -118,11 +130,23 @@ def _find_column(table, item, parameter):
             parameter=parameter, position=position
         )
     else:
-        close = get_close_matches(str(item), [str(name) for name in table.columns], n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = _encoded_hint(table, item) or did_you_mean(item, table.columns)
     shown = ", ".join(map(repr, table.columns[:20])) + (", ..." if n_columns > 20 else "")
     raise ValueError(
         f"{parameter} names the column {item!r}, which is not in X. X has {shown}.{hint}"
+    )
+
+
+def _encoded_hint(table, item):
+    """Say that a column seems to have been replaced by indicators of its values."""
+    pattern = re.compile(rf"(.*__)?{re.escape(str(item))}_.+")
+    indicators = [name for name in table.columns if pattern.fullmatch(str(name))]
+    if len(indicators) < 2:
+        return ""
+    return (
+        f" {indicators[0]!r} and {len(indicators) - 1} more look like its one-hot encoding: pass "
+        f"it through unchanged, for example with ('passthrough', [{item!r}]) in a "
+        "ColumnTransformer; this estimator needs the column itself."
     )
 
 

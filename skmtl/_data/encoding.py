@@ -113,22 +113,23 @@ class ColumnEncoder:
         if len(self.gaps_):
             blocks.append(np.isnan(numbers[:, self.gaps_]).astype(np.float64))
         if self.one_hot_ is not None:
-            codes = _known(values[:, self.categorical_])
-            indicators = self.one_hot_.transform(codes)
-            blocks.append(self._average_of_unknown(codes, indicators))
+            blocks.append(self._indicators(_known(values[:, self.categorical_])))
         return np.concatenate(blocks, axis=1)
 
-    def _average_of_unknown(self, codes, indicators):
-        """Mark the indicators of categories that training rows do not have as missing."""
-        start = 0
+    def _indicators(self, codes):
+        """Return indicators of categories, missing for those that training rows do not have."""
+        unknown = np.empty(codes.shape, dtype=bool)
         for k, categories in enumerate(self.one_hot_.categories_):
+            known = np.isin(codes[:, k], categories)
+            unknown[:, k] = ~(known | (np.isnan(codes[:, k]) & np.isnan(categories).any()))
+        # scikit-learn would warn of them, by the number of the column
+        first = [categories[0] for categories in self.one_hot_.categories_]
+        indicators = self.one_hot_.transform(np.where(unknown, first, codes))
+        start = 0
+        for k in range(codes.shape[1]):
             dropped = self.one_hot_.drop_idx_ is not None and self.one_hot_.drop_idx_[k] is not None
             n_columns = _n_indicators(self.one_hot_, k, dropped)
-            known = np.isin(codes[:, k], categories) | (
-                np.isnan(codes[:, k]) & np.isnan(categories).any()
-            )
-            if not known.all():
-                indicators[~known, start : start + n_columns] = np.nan
+            indicators[unknown[:, k], start : start + n_columns] = np.nan
             start += n_columns
         return indicators
 

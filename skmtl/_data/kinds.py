@@ -236,8 +236,8 @@ def _read_numbers(values, name, what):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
     except OverflowError as error:
         raise ValueError(
-            f"the column {name!r} of the {what} has an integer too large for a float, "
-            f"{max(values.dropna(), key=abs):.3e}; divide it, or take its logarithm."
+            f"the column {name!r} of the {what} has an integer too large for a float, of "
+            f"{len(str(max(values.dropna(), key=abs)))} digits; divide it, or take its logarithm."
         ) from error
     return check_not_infinite(numbers, name, what)
 

@@ -11,6 +11,7 @@ from sklearn.utils.validation import column_or_1d
 
 from skmtl._data.base_targets import Targets
 from skmtl._data.class_target import ClassTarget
+from skmtl._data.messages import label_text
 from skmtl._data.numeric_target import NumericTarget
 from skmtl._data.scales import refuse_extreme_weights
 from skmtl._data.wide import as_labels
@@ -115,8 +116,9 @@ class LongTargets(Targets):
         if len(bad):
             (label,) = self.parts[0].classes[codes[bad[:1]]].tolist()
             raise ValueError(
-                f"y_val has the label {label!r} for the task {tasks[rows.tasks[bad[0]]]!r}, "
-                "which has no such label in y. Drop those rows, or use task_classes='all'."
+                f"y_val has the label {label!r} for the task "
+                f"{label_text(tasks[rows.tasks[bad[0]]])}, which has no such label in y. Drop "
+                "those rows, or use task_classes='all'."
             )
 
     def resumed(self, new):
@@ -183,9 +185,16 @@ def _read_numbers(y):
         )
     _refuse_missing(values)
     try:
-        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        infinite = np.isinf(values.astype(np.float64)).reshape(len(values), -1).any(1)
     except OverflowError as error:
         raise ValueError(f"y holds an integer that is too large for a float: {error}.") from error
+    infinite = np.flatnonzero(infinite)
+    if len(infinite):
+        raise ValueError(
+            f"Input y contains infinity or a value too large, the first in row {infinite[0]}; "
+            "correct it, or leave the row out."
+        )
+    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
     return y.reshape(len(y), -1)
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from skmtl._data.columns import check_unique_columns, series_of
 from skmtl._data.frames import as_pandas
-from skmtl._data.task_ids import first_rows, plain, spelling
+from skmtl._data.messages import label_text, labels_text
+from skmtl._data.task_ids import first_rows, spelling
 
 
 def check_metadata(metadata):
@@ -19,7 +20,12 @@ def check_metadata(metadata):
     if isinstance(metadata, dict):
         raise ValueError(
             "metadata must be a list of columns of X, or a DataFrame with one row per task; of a "
-            "dict by task make one with pd.DataFrame.from_dict(metadata, orient='index')."
+            "dict by task make one with "
+            + (
+                "pd.DataFrame.from_dict(metadata, orient='index')."
+                if all(isinstance(value, (dict, list, tuple)) for value in metadata.values())
+                else "pd.Series(metadata).to_frame('name')."
+            )
         )
     if isinstance(metadata, pd.Series):
         raise ValueError(
@@ -36,7 +42,8 @@ def check_metadata(metadata):
     if not all(isinstance(column, (str, Integral, tuple)) for column in metadata):
         raise ValueError(
             "metadata must be a list of columns of X, or a DataFrame with one row per "
-            "task indexed by task id; other tables do not say which task a row is about."
+            "task indexed by task id, such as pd.DataFrame(metadata, index=ids); other tables do "
+            "not say which task a row is about."
         )
     return metadata
 
@@ -105,8 +112,8 @@ def metadata_of_rows(codes, values, columns, tasks):
         row, column = np.argwhere(differs)[0]
         show = columns[column].show
         raise ValueError(
-            f"metadata must be constant within a task, but {columns[column].name!r} "
-            f"varies within the task {tasks[codes[row]]!r}: it is "
+            f"metadata must be constant within a task, but {label_text(columns[column].name)} "
+            f"varies within the task {label_text(tasks[codes[row]])}: it is "
             f"{show(by_task[codes[row], column])} in one row and {show(values[row, column])} in "
             "another. Leave it out of metadata to use it as a feature."
         )
@@ -143,10 +150,10 @@ def table_by_task(table, task_id, tasks):
         # rows that say the same of a task are one
         table = table[~table.reset_index().duplicated().to_numpy()]
     if not table.index.is_unique:
-        repeated = table.index[table.index.duplicated()].unique()[:5].tolist()
+        repeated = table.index[table.index.duplicated()].unique()
         raise ValueError(
-            f"metadata has several rows for the same task: {repeated}. Keep one of each, for "
-            "example with metadata.groupby(level=0).first()."
+            f"metadata has several rows for the same task: {labels_text(repeated)}. Keep one of "
+            "each, for example with metadata.groupby(level=0).first()."
         )
     return table
 
@@ -169,16 +176,18 @@ def rows_of_tasks(table, tasks):
         missing = tasks[rows < 0]
         same = {spelling(label): label for label in table.index}
         other = same.get(spelling(missing[0]))
+        name = label_text(tasks.name or "task")
         hint = (
-            f"It has {plain(other)!r}, of another type or spelling than {plain(missing[0])!r}: "
-            "convert its index, for example with metadata.set_axis(metadata.index.astype("
-            f"{'str' if isinstance(missing[0], str) else 'int'}))."
+            f"It has {label_text(other)}, of another type or spelling than "
+            f"{label_text(missing[0])}: convert its index, for example with "
+            f"metadata.set_axis(metadata.index.astype({type(missing.tolist()[0]).__name__}))."
             if other is not None
-            else "It needs one row per task, indexed by task id: add them, or rows of missing "
-            "values with metadata.reindex(...)."
+            else "It needs one row per task, indexed by task id, as "
+            f"metadata.groupby({name}).first() gives it if the id is a column: add them, or rows "
+            "of missing values with metadata.reindex(...)."
         )
         raise ValueError(
-            f"metadata has no row for {len(missing)} task(s): {missing[:10].tolist()}. {hint}"
+            f"metadata has no row for {len(missing)} task(s): {labels_text(missing)}. {hint}"
         )
     return table.iloc[rows]
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from skmtl._data.columns import as_table
 from skmtl._data.encoding import ColumnEncoder
+from skmtl._data.messages import label_text, labels_text
 from skmtl._data.metadata import check_without_id, metadata_of_rows
 from skmtl._data.reader import TableReader
 from skmtl._data.rows import PredictionRows
@@ -15,7 +16,6 @@ from skmtl._data.task_ids import (
     check_spelling,
     distinct,
     encode,
-    plain,
     spelling,
     warn_of_forgotten_id,
 )
@@ -40,7 +40,7 @@ class TaskTables:
 
     def __init__(self, task_id, metadata, categorical_features="from_dtype"):
         self.reader = TableReader(task_id, metadata, categorical_features)
-        self._spellings = None
+        self._spellings = self._warned_of = None
 
     @property
     def metadata_names(self):
@@ -124,7 +124,7 @@ class TaskTables:
         if len(known):
             raise ValueError(
                 f"adapt learns new tasks and leaves the others alone, but {len(known)} are known "
-                f"already: {known[:10].tolist()}. Pass the rows of new tasks only, or call fit "
+                f"already: {labels_text(known)}. Pass the rows of new tasks only, or call fit "
                 "again."
             )
         tables = copy.copy(self)
@@ -154,7 +154,7 @@ class TaskTables:
         if (codes < 0).any():
             missing = labels[codes < 0].unique()
             raise ValueError(
-                f"these tasks are not among the training rows: {missing[:10].tolist()}."
+                f"these tasks are not among the training rows: {labels_text(missing)}."
             )
         return features, codes.astype(np.int64)
 
@@ -231,7 +231,7 @@ class TaskTables:
                 adapt = ", or adapt() to learn them from a few rows" * hasattr(estimator, "adapt")
                 raise ValueError(
                     f"{(tasks < 0).sum()} task(s) were not seen in fit: "
-                    f"{ids[tasks < 0][:10].tolist()}. Use unseen_tasks='average' to predict them "
+                    f"{labels_text(ids[tasks < 0])}. Use unseen_tasks='average' to predict them "
                     "by the average of the others, metadata= to predict them from their "
                     f"metadata{adapt}. In cross-validation, cv=TaskKFold(...) of "
                     "skmtl.model_selection keeps every task in every fold; scikit-learn's folds of "
@@ -253,10 +253,13 @@ class TaskTables:
         if self._spellings is None:
             self._spellings = {spelling(label): label for label in self.tasks}
         check_spelling(new, self._spellings)
-        if len(new) == n_ids and self.metadata_encoder is not None:
+        if len(new) == n_ids and self.metadata_encoder and not new.equals(self._warned_of):
+            # once for the same ids: importances and displays predict the same tasks many times
+            self._warned_of = new
             warnings.warn(
-                f"none of the {n_ids} task ids was seen in fit, such as {plain(new[0])!r}; all are "
-                f"predicted from their metadata. Ids of fit look like {plain(self.tasks[0])!r}.",
+                f"none of the {n_ids} task ids was seen in fit, such as {label_text(new[0])}; all "
+                "are predicted from their metadata. Ids of fit look like "
+                f"{label_text(self.tasks[0])}.",
                 UnknownTasksWarning,
                 stacklevel=6,
             )

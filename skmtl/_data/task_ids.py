@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from skmtl._data.columns import column_names, series_of
+from skmtl._data.messages import label_text
 from skmtl.exceptions import ForgottenTaskIdWarning
 
 
@@ -31,9 +32,9 @@ def labels_of(table, positions):
         missing = np.flatnonzero(column.isna().to_numpy())
         if len(missing):
             raise ValueError(
-                f"the task id column {names[position]!r} has {len(missing)} missing (NaN) id(s), "
-                f"the first in row {missing[0]}. Drop those rows, or give them an id of their own, "
-                "such as 'unknown'."
+                f"the task id column {label_text(names[position])} has {len(missing)} missing "
+                f"(NaN) id(s), the first in row {missing[0]}. Drop those rows, or give them an id "
+                "of their own, such as 'unknown'."
             )
         if isinstance(column.dtype, pd.CategoricalDtype):
             # unused categories must not matter
@@ -66,13 +67,6 @@ def spelling(label):
     return text
 
 
-def plain(label):
-    """Return a label as text shows it best, without NumPy's types."""
-    if isinstance(label, tuple):
-        return tuple(map(plain, label))
-    return label.item() if isinstance(label, np.generic) else label
-
-
 def check_spelling(new, known):
     """Refuse new ids that are another spelling of a known one.
 
@@ -95,9 +89,10 @@ def check_spelling(new, known):
         same_type = type(other) is type(label)
         what = "another spelling of" if same_type else "of another type than"
         raise ValueError(
-            f"the task id {plain(label)!r} is {what} {plain(other)!r}, which fit saw, and so would be a new "
-            "task. Convert the column of task ids to what it was in fit: with X['task'].astype(str), "
-            ".str.strip(), .str.lstrip('0') or .dt.tz_localize(None) of pandas, for example."
+            f"the task id {label_text(label)} is {what} {label_text(other)}, which fit saw, and so "
+            "would be a new task. Convert the column of task ids to what it was in fit: with "
+            f"X[{label_text(new.name or 'task')}].astype(str), .str.strip(), .str.lstrip('0') or "
+            ".dt.tz_localize(None) of pandas, for example."
         )
 
 

@@ -7,6 +7,7 @@ from sklearn.utils import check_array
 
 from skmtl._data.columns import check_unique_columns, is_numeric
 from skmtl._data.frames import as_pandas
+from skmtl._data.messages import label_text
 from skmtl._data.scales import refuse_extreme_weights
 from skmtl._sklearn_compat import _check_sample_weight
 
@@ -65,8 +66,8 @@ def check_finite(frame):
         bad = np.flatnonzero(np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan)))
         if len(bad):
             raise ValueError(
-                f"the column {task!r} of y contains infinity, first in row {bad[0]}; leave the "
-                "label out (NaN) or correct it."
+                f"the column {label_text(task)} of y contains infinity, first in row {bad[0]}; "
+                "leave the label out (NaN) or correct it."
             )
 
 
@@ -155,8 +156,8 @@ def column_kind(column, default):
     """
     if column.dtype.kind in "cmM":
         raise TypeError(
-            f"the column {column.name!r} of y is of type {column.dtype}, neither numbers nor "
-            "classes; turn it into numbers."
+            f"the column {label_text(column.name)} of y is of type {column.dtype}, neither numbers "
+            "nor classes; turn it into numbers."
         )
     if not is_numeric(column) or pd.api.types.is_bool_dtype(column.dtype):
         return "classification"

@@ -8,6 +8,7 @@ import torch
 
 from skmtl._data.base_targets import Targets
 from skmtl._data.class_target import ClassTarget
+from skmtl._data.messages import label_text
 from skmtl._data.numeric_target import NumericTarget
 from skmtl._data.wide import (
     as_labels,
@@ -88,14 +89,14 @@ class WideTargets(Targets):
         if kind == "regression":
             if isinstance(settings.class_weight, dict) and class_weight is not None:
                 raise ValueError(
-                    f"class_weight names the column {task!r} of y, which has no classes."
+                    f"class_weight names the column {label_text(task)} of y, which has no classes."
                 )
             return NumericTarget(settings.loss, settings.quantile)
         part = ClassTarget(class_weight)
         part.fit_classes(column.to_numpy(), _where(task))
         if kind == "binary" and len(part.classes) != 2:
             raise ValueError(
-                f"task_types says that the column {task!r} of y is binary, but it has "
+                f"task_types says that the column {label_text(task)} of y is binary, but it has "
                 f"{len(part.classes)} classes: {part.classes[:20].tolist()}."
             )
         part.fit_weights(part.encode(column, _where(task)).astype(np.int64), weights)
@@ -152,4 +153,4 @@ class WideTargets(Targets):
 
 def _where(task):
     """Name a column in error messages."""
-    return f"the column {task!r} of y"
+    return f"the column {label_text(task)} of y"

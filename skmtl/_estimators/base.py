@@ -22,7 +22,13 @@ from skmtl._estimators.notebook import fitted_html, summary
 from skmtl._estimators.plan import FitPlan, build_module
 from skmtl._estimators.record import TrainingRecord, recorded
 from skmtl._estimators.run import bound_weighting, resume, train
-from skmtl._sklearn_compat import HasMethods, Interval, StrOptions, _safe_indexing
+from skmtl._sklearn_compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    _num_samples,
+    _safe_indexing,
+)
 from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
 from skmtl.training import predict_every_task, predict_rows, steps_for
@@ -202,9 +208,14 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         if X_val is None and y_val is None:
             return None
         if X_val is None or y_val is None:
-            raise ValueError("X_val and y_val must be given together.")
+            raise ValueError(
+                "X_val and y_val must be given together; without either, rows of X are set aside."
+            )
         if not self.early_stopping:
             raise ValueError("X_val is only used for early stopping; pass early_stopping=True.")
+        sizes = _num_samples(X_val), _num_samples(y_val)
+        if sizes[0] != sizes[1]:
+            raise ValueError(f"X_val and y_val have inconsistent numbers of samples: {sizes}.")
         X_val, *labels = self._check_rows(X_val, y_val, None, targets.transform)
         features, tasks = tables.known(X_val, self)
         return TrainingRows(features, tasks, *labels)

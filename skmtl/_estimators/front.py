@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from skmtl._data.messages import label_text
 from skmtl._estimators.preferences import as_preferences, front_table, preference_grid
 
 
@@ -34,8 +35,8 @@ class Front:
             rows = weights[:, t] > 0 if targets.wide else (tasks == t) & (weights > 0)
             if not rows.any():
                 raise ValueError(
-                    f"there is no row with a label of the task {self.tasks[t]!r}, so that its "
-                    "loss is not known; pass rows of all tasks."
+                    f"there is no row with a label of the task {label_text(self.tasks[t])}, so "
+                    "that its loss is not known; pass rows of all tasks."
                 )
             values = labels[rows, t : t + 1] if targets.wide else labels[rows]
             shares = weights[rows, t] if targets.wide else weights[rows]
@@ -70,8 +71,8 @@ class Front:
         met = (excess <= 0).all(axis=1) if limits else pd.Series(True, index=front.index)
         if not met.any():
             nearest = losses.loc[excess.max(axis=1).idxmin()]
-            alone = ", ".join(f"{losses[task].min():.4g} for {task!r}" for task in limits)
-            together = ", ".join(f"{nearest[task]:.4g} for {task!r}" for task in limits)
+            alone = ", ".join(f"{losses[task].min():.4g} for {label_text(task)}" for task in limits)
+            together = ", ".join(f"{nearest[task]:.4g} for {label_text(task)}" for task in limits)
             raise ValueError(
                 f"no preference meets max_loss={limits}: the lowest losses that one reaches are "
                 f"{alone}" + (f", and {together} together." if len(limits) > 1 else ".")

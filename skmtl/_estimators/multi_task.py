@@ -1,5 +1,8 @@
 """`MultiTaskRegressor` and `MultiTaskClassifier`: any architecture, passed in as an object."""
 
+from difflib import get_close_matches
+
+from skmtl import architectures
 from skmtl._estimators.bases import BaseClassifier, BaseRegressor
 from skmtl._estimators.docs import CLASSIFIER_ATTRIBUTES, SHARED_ATTRIBUTES, document
 from skmtl.architectures import Architecture, Hypernetwork
@@ -25,15 +28,30 @@ task_embeddings_ : DataFrame
     One row per task, of architectures that learn embeddings or allocations of the tasks.
 """
 )
-CONSTRAINTS = {"architecture": [Architecture, None]}
+# checked below: what is wrong with an architecture can be said better
+CONSTRAINTS = {"architecture": "no_validation"}
 
 
 def checked_architecture(architecture):
     """Return an architecture whose parameters are valid; None is a hypernetwork."""
     if architecture is None:
         return Hypernetwork()
+    if not isinstance(architecture, Architecture):
+        raise TypeError(
+            "architecture must be an object of skmtl.architectures, such as "
+            f"{_nearest(architecture)}(), got {architecture!r}."
+        )
     architecture._validate_params()
     return architecture
+
+
+def _nearest(architecture):
+    """Return the name of the class that was probably meant."""
+    if isinstance(architecture, type):
+        return architecture.__name__
+    names = {name.casefold(): name for name in architectures.__all__ if name != "Architecture"}
+    close = get_close_matches(str(architecture).replace("_", "").casefold(), names, n=1)
+    return names[close[0]] if close else "SharedBottom"
 
 
 @document(PARAMETERS, attributes=ATTRIBUTES)

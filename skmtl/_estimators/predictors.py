@@ -89,7 +89,8 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
         check_is_fitted(self, "module_")
         if self.module_.n_members < 2:
             raise ValueError(
-                "return_std=True needs several members to be apart: fit with n_members=8, say."
+                "return_std=True is the spread of several members, and there is one only: fit with "
+                "n_members=8, say."
             )
         parts = self._targets.parts
         if all(part.classes is not None for part in parts):

@@ -155,6 +155,11 @@ class PreferencePredictor(BaseRegressor):
             If a preference is negative, not finite, all zero, or of another length than there are
             tasks.
         """
+        if not isinstance(return_std, (bool, np.bool_)):
+            raise TypeError(
+                f"return_std must be True or False, got {type(return_std).__name__}; pass "
+                "preferences by name: preference=..."
+            )
         return self._ask("predict", X, preference, return_std)
 
     def predict_members(self, X, *, preference=None):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import qmc
 
+from skmtl._data.messages import label_text
 from skmtl.weighting._preferences import normalised
 
 
@@ -52,8 +53,8 @@ def as_preferences(value, tasks):
         if wrong.any():
             row, task = np.argwhere(wrong)[0]
             raise ValueError(
-                f"preference has {what}, {values[row, task]:g} for the task {tasks[task]!r}; "
-                "weights are at least 0, and more means a lower loss."
+                f"preference has {what}, {values[row, task]:g} for the task "
+                f"{label_text(tasks[task])}; weights are at least 0, and more means a lower loss."
             )
     zero = ~(values > 0).any(axis=1)
     if zero.any():
@@ -76,7 +77,7 @@ def _by_task(value, tasks):
     unknown = [name for name in names if name not in tasks]
     missing = [task for task in tasks if task not in names]
     if unknown or missing:
-        wrong = f"lacks {missing[:20]}" if missing else f"names {unknown[:20]}"
+        wrong = f"names {unknown[:20]}" if unknown else f"lacks {missing[:20]}"
         raise ValueError(f"preference {wrong}, but the tasks are {_listed(tasks)}.")
     return value[list(tasks)].to_numpy()
 

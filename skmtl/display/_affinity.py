@@ -74,7 +74,7 @@ class AffinityDisplay(Display, draws_with="``imshow`` or ``plot``"):
             other than the one that steps.
         {drawing}
         """
-        check_shows(estimator, "affinity_", "fit an estimator of skmtl")
+        estimator = check_shows(estimator, "affinity_", "fit an estimator of skmtl")
         table = estimator.affinity_history_
         if member is not None:
             table = table.xs(member_of(estimator, member), level="member")

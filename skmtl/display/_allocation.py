@@ -50,7 +50,7 @@ class AllocationDisplay(Display, draws_with="``imshow``"):
             Whether to show probabilities instead of 0 and 1.
         {drawing}
         """
-        check_shows(estimator, "allocations_")
+        estimator = check_shows(estimator, "allocations_")
         tables = estimator.allocation_probabilities_ if probabilities else estimator.allocations_
         tables = tables_of(estimator, tables, member)
         table = pd.concat(dict(enumerate(tables)), axis=1, names=["layer", "component"])
@@ -106,7 +106,7 @@ class TaskSimilarityDisplay(Display, draws_with="``imshow``"):
         {gumbel_estimator}
         {drawing}
         """
-        check_shows(estimator, "task_similarity_")
+        estimator = check_shows(estimator, "task_similarity_")
         return cls(estimator.task_similarity_).plot(ax=ax, **kwargs)
 
     def _draw(self, ax, kwargs):
@@ -160,7 +160,7 @@ class AllocationHistoryDisplay(Display):
         {member}
         {drawing}
         """
-        check_shows(estimator, "allocation_history_")
+        estimator = check_shows(estimator, "allocation_history_")
         member = member_of(estimator, member)
         tasks = estimator.tasks_
         task = tasks[0] if task is None else task
@@ -221,7 +221,7 @@ class ComponentUseDisplay(Display, draws_with="``bar``"):
         {member}
         {drawing}
         """
-        check_shows(estimator, "allocations_")
+        estimator = check_shows(estimator, "allocations_")
         tables = tables_of(estimator, estimator.allocations_, member)
         return cls([table.mean() for table in tables]).plot(ax=ax, **kwargs)
 

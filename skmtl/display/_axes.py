@@ -3,6 +3,7 @@
 import inspect
 from numbers import Integral
 
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._docstrings import fill
@@ -104,15 +105,18 @@ def axes_for(display, ax, **subplots):
 
 
 def check_shows(estimator, needs, remedy="fit a GumbelMatrixRegressor or a GumbelMatrixClassifier"):
-    """Raise an error if an estimator is not fitted or lacks the attribute that a display shows.
+    """Return an estimator, or the last step of a Pipeline, which has what a display shows.
 
-    The error advises a `remedy` if estimators of this class do not have it.
+    An error advises a `remedy` if estimators of this class do not have it.
     """
+    if isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
     if not hasattr(type(estimator), needs):
         raise TypeError(
             f"this display shows {needs}, which {type(estimator).__name__} does not have; {remedy}."
         )
     check_is_fitted(estimator, "module_")
+    return estimator
 
 
 def member_of(estimator, member):

@@ -47,7 +47,7 @@ class CandidateChoicesDisplay(Display, draws_with="``bar``"):
             Number of a member; all by default.
         {drawing}
         """
-        check_shows(estimator, "candidate_choices_", "fit an estimator of skmtl")
+        estimator = check_shows(estimator, "candidate_choices_", "fit an estimator of skmtl")
         chosen = estimator.candidate_choices_["candidate"]
         if member is not None:
             chosen = chosen.xs(member_of(estimator, member), level="member")

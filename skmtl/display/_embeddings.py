@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 
+from skmtl._data.messages import did_you_mean
 from skmtl.display._axes import Display, check_shows, member_of, name_points
 
 
@@ -68,7 +69,7 @@ class TaskEmbeddingDisplay(Display, draws_with="``scatter``"):
         ValueError
             If embeddings have length 0, or a task has no value in `color`.
         """
-        check_shows(
+        estimator = check_shows(
             estimator,
             "task_embeddings_",
             "fit a MultiTaskHypernetRegressor or a GumbelMatrixRegressor",
@@ -124,8 +125,12 @@ def _metadata_column(estimator, name):
     """Return a metadata column that the estimator was fitted with."""
     tables = estimator._tables
     if name not in tables.metadata_names:
-        raise ValueError(f"{name!r} is not among the metadata, {tables.metadata_names[:20]}.")
-    values = tables.metadata_values[:, tables.metadata_names.index(name)]
+        hint = did_you_mean(name, tables.metadata_names)
+        raise ValueError(f"{name!r} is not among the metadata, {tables.metadata_names[:20]}.{hint}")
+    k = tables.metadata_names.index(name)
+    values, column = tables.metadata_values[:, k], tables.metadata_columns[k]
+    if column.kind == "category":
+        values = [column.show(number).strip("'") for number in values]
     return pd.Series(values, index=estimator.tasks_)
 
 

@@ -270,6 +270,6 @@ class LossSurfaceDisplay(Display, draws_with="``contourf``"):
 
 
 def _landscape(estimator, X, y, member, solver, learning_rate):
-    check_shows(estimator, "task_weights_", "fit an estimator of skmtl")
+    estimator = check_shows(estimator, "task_weights_", "fit an estimator of skmtl")
     member = member_of(estimator, member)
     return Landscape(estimator, X, y, member, solver, learning_rate)

@@ -5,6 +5,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from skmtl._data.messages import label_text
+
 # tasks up to which all groups are candidates, and how many groups are drawn beyond
 _MAX_TASKS = 11
 _N_CANDIDATES = 3000
@@ -26,8 +28,8 @@ def check_gains(gains):
     if np.isinf(values).any():
         row, column = np.argwhere(np.isinf(values))[0]
         raise ValueError(
-            f"gains is infinite for the task {gains.columns[column]!r} in row {row}; use NaN where "
-            "a task is not in a group, and leave groups out that cannot be used."
+            f"gains is infinite for the task {label_text(gains.columns[column])} in row {row}; use "
+            "NaN where a task is not in a group, and leave groups out that cannot be used."
         )
     empty = gains.columns[np.isnan(values).all(axis=0)].tolist()
     if empty:

@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import validate_data
 
+from skmtl._data.messages import label_text
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.multi_task import MultiTaskRegressor
 from skmtl._sklearn_compat import HasMethods, Interval, StrOptions
@@ -316,8 +317,8 @@ class TaskGrouper(BaseGrouper):
     def _check_tasks(self, tasks):
         if len(tasks) < 2:
             raise ValueError(
-                f"there is one task only, {tasks[0]!r}, and nothing to group; fit the estimator "
-                "itself."
+                f"there is one task only, {label_text(tasks[0])}, and nothing to group; fit the "
+                "estimator itself."
             )
         if not 1 <= self.max_groups <= len(tasks):
             raise ValueError(

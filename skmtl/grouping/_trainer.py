@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 import joblib
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+import pandas as pd
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm.auto import tqdm
 
+from skmtl._data.columns import is_numeric
+from skmtl._data.messages import labels_text
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.run import train_together
 from skmtl._sklearn_compat import _set_random_states
@@ -187,9 +190,37 @@ def _run_apart(estimator, fits, settings, n_workers):
         if fit.seed is not None:
             _set_random_states(model, np.random.RandomState(fit.seed))
         X, y, weights = data.part(fit.group, fit.train)
-        model.fit(X, y) if weights is None else model.fit(X, y, sample_weight=weights)
+        try:
+            model.fit(X, y) if weights is None else model.fit(X, y, sample_weight=weights)
+        except (ValueError, TypeError) as error:
+            tasks = label_group(fit.group, data.tasks)
+            raise ValueError(_why_not_fitted(model, X, y, tasks, error)) from error
         results.append(model if keep else _scores_of(model, fit, data, scoring))
     return results
+
+
+def _why_not_fitted(model, X, y, tasks, error):
+    """Return a message for a fit that failed: the group, and what its table has that may be why."""
+    hint = ""
+    labels = pd.DataFrame(y)
+    single = [name for name in labels if labels[name].nunique() == 1]
+    words = [] if not isinstance(X, pd.DataFrame) else [c for c in X if not is_numeric(X[c])]
+    ids = np.atleast_1d(getattr(model, "task_id", []))
+    words = [name for name in words if name not in ids]
+    if single and is_classifier(model):
+        wide = labels.shape[1] > 1
+        hint = (
+            f" {labels_text(single if wide else tasks)} has one class only in the rows of a fit: "
+            "leave the task out, or use stratified folds (cv)."
+        )
+    elif words:
+        hint = (
+            f" The columns {labels_text(words)} hold no numbers: estimators of skmtl take them as "
+            "they are; put others into a Pipeline that encodes them."
+        )
+    name = type(getattr(model, "estimator", model)).__name__
+    error = str(error).rstrip(".")
+    return f"{name} cannot be fitted to the group {labels_text(tasks)}: {error}.{hint}"
 
 
 def _run_together(estimator, fits, settings, n_workers):

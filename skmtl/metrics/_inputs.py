@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import sparse
 
 from skmtl._data.columns import check_unique_columns
+from skmtl._data.messages import label_text
 
 
 class Columns(NamedTuple):
@@ -170,7 +171,8 @@ def as_numbers(values, what):
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         example = next(value for value in values.flat if not _is_number(value))
-        raise ValueError(f"{what} must be numbers, but {example!r} is among them.") from error
+        text = label_text(example)
+        raise ValueError(f"{what} must be numbers, but {text} is among them.") from error
 
 
 def _is_number(value):

@@ -49,8 +49,19 @@ def check_callbacks(callbacks, n_members, refit=False):
                     f"train in parallel, each with its own. Use {instead} instead, or n_members=1."
                 )
         if not (refit and isinstance(callback, _OF_VALIDATION)):
-            checked.append(clone(callback, safe=False))
+            checked.append(_copied(callback))
     return checked
+
+
+def _copied(callback):
+    try:
+        return clone(callback, safe=False)
+    except Exception as error:
+        raise TypeError(
+            f"the callback {type(callback).__name__} cannot be copied, and every fit uses a copy: "
+            f"{error}. Store the arguments of its constructor under their own names (skorch's "
+            "callbacks have get_params), and open files and locks in on_train_begin."
+        ) from error
 
 
 def epoch_record(history, clock, train_loss, valid_loss, validated=None):

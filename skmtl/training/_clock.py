@@ -9,6 +9,9 @@ import torch
 
 from skmtl.exceptions import DivergenceError
 
+# about the largest default of the estimators; larger ones are the likely cause
+_USUAL_RATE = 1e-2
+
 
 @dataclass(frozen=True)
 class StoppingSettings:
@@ -172,6 +175,6 @@ class DivergenceCheck:
         return DivergenceError(
             f"training diverged in epoch {epoch}: the loss of member {members[0]} of "
             f"{self.n_members} is not finite. Its learning_rate_init is {rate:g}; try "
-            f"{rate / 10:g}.",
+            + ("the default of the estimator." if rate > _USUAL_RATE else f"{rate / 100:g}."),
             members,
         )

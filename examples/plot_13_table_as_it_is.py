@@ -1,0 +1,64 @@
+"""
+A table as it is
+================
+
+Words, dates, booleans and missing values go straight into ``fit``, in the features as well as in
+the metadata. What is learned is reported in terms of the columns of the table.
+
+Visits of patients to clinics: the cost of a visit depends on the clinic, the patient and the date.
+"""
+
+# %%
+# The table has five kinds of columns, and gaps in three of them.
+
+from skmtl.datasets import make_clinic_visits
+
+visits = make_clinic_visits(random_state=0)
+X, y = visits.data, visits.target
+X.head()
+
+# %%
+# Ten clinics are held out, to stand in for clinics that nobody has seen yet. ``metadata="auto"``
+# takes the columns that are constant within each clinic. A warning says that all clinics of a
+# prediction are new; here that is the purpose.
+
+import warnings
+
+from skmtl import MultiTaskHypernetRegressor
+from skmtl.exceptions import UnknownTasksWarning
+
+warnings.simplefilter("ignore", UnknownTasksWarning)
+
+new = X["clinic"] >= "clinic 30"
+model = MultiTaskHypernetRegressor("clinic", metadata="auto", max_iter=100, random_state=0)
+model.fit(X[~new], y[~new])
+print(model.metadata_names_)
+print(f"R2 for new clinics: {model.score(X[new], y[new]):.2f}")
+
+# %%
+# A drug that nobody has taken before, and a clinic of which little is known, are no obstacle.
+
+visit = X[new].head(1).assign(drug="a new drug", beds=None, region="overseas")
+print(model.predict(X[new].head(1)), model.predict(visit))
+
+# %%
+# Which columns matter
+# --------------------
+# Shuffling a column of the table, whatever it is encoded as, lowers the score by as much as the
+# column matters: between rows for features, between clinics for metadata.
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from sklearn.inspection import permutation_importance
+
+shuffled = permutation_importance(model, X[new], y[new], n_repeats=3, random_state=0)
+features = pd.Series(shuffled.importances_mean, index=X.columns)[visits.feature_names]
+metadata = model.metadata_importance(X[new], y[new], random_state=0)["importance_mean"]
+
+figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+for name, values in {"features": features, "metadata": metadata}.items():
+    values = values.sort_values()
+    axes.barh(values.index, values, label=name)
+axes.set(xlabel="loss of R2 when the column is shuffled, new clinics")
+axes.legend()
+plt.show()
