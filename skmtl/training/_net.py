@@ -162,6 +162,7 @@ class MemberNet(NeuralNet):
         for _ in range(self.max_epochs if epochs is None else epochs):
             self.notify("on_epoch_begin", dataset_train=train, dataset_valid=valid)
             train_loss = self.run_single_epoch(train, True, "train", self.train_step)
+            self.optimizer_.copy_unaveraged()
             # callbacks that store weights store those that are validated
             watched = valid is not None or self.callbacks_
             with self.optimizer_.using_averages() if watched else nullcontext():

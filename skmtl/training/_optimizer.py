@@ -117,6 +117,16 @@ class MemberAdam(torch.optim.Optimizer):
         for p in self._parameters:
             p.grad = None
 
+    @torch.no_grad()
+    def copy_unaveraged(self):
+        """Make the running means of members without averaging their parameters of now.
+
+        A module may have changed some of them after the step, see `MemberModule.after_step`.
+        """
+        if self._averaging:
+            plain = self.param_groups[0]["averaging"] == 0
+            self.averaged.copy_(torch.where(plain, self.buffer, self.averaged))
+
     @contextmanager
     def using_averages(self):
         """Replace the parameters by their running means in a context."""

@@ -1,5 +1,7 @@
 """Preference steps: draw preferences, solve for the weights of the losses, follow their sum."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
@@ -122,7 +124,20 @@ class PreferenceSteps(Steps):
         drawn = np.stack([g.dirichlet(alpha, size=self.n_preferences) for g in self.generators])
         return self.solver.limited(drawn)
 
+    @contextmanager
+    def _draws_of(self, active):
+        """Forget what is drawn in the context for members whose epoch is over."""
+        idle = [] if active is None else (~active).nonzero()[:, 0].tolist()
+        states = [self.generators[m].bit_generator.state for m in idle]
+        yield
+        for m, state in zip(idle, states, strict=True):
+            self.generators[m].bit_generator.state = state
+
     def step(self, loop, batch):
+        with self._draws_of(batch.active):
+            return self._step(loop, batch)
+
+    def _step(self, loop, batch):
         module, drawn = loop.module_, self.draw()
         rays = torch.as_tensor(drawn).to(batch.weights)
         if self.solver.needs_gramian and self.n_tasks > 1:

@@ -111,8 +111,7 @@ def test_wide_form_with_missing_labels(name, kind):
     if kind is MultiTaskClassifier:
         Y = Y.gt(Y.median()).astype(object).where(Y.notna())
     model = build(name, kind, **LEARNS).fit(X, Y)
-    # one function of features and indicators bends less between tasks
-    assert model.score(X, Y) > (0.1 if name == "SingleNetwork" else 0.7)
+    assert model.score(X, Y) > 0.8
     predictions = model.predict(X)
     assert list(predictions.columns) == list(Y.columns)
     facts = pd.DataFrame({"fact": [0.0, 1.0, 2.0]}, index=Y.columns)
@@ -145,17 +144,6 @@ def test_tasks_never_seen(name, kind, schools):
     assert_allclose(output(new), np.mean(known, axis=0))
     told = build(name, kind, task_id="school", metadata=METADATA).fit(X, y)
     assert told.predict(X.assign(school="another", size=3.0)).shape == y.shape
-
-
-@every
-def test_members_are_the_same_alone_and_in_company(name, schools):
-    X, y = schools
-    with double_precision():
-        alone = build(name, task_id="school").fit(X, y)
-        model = build(name, task_id="school", n_members=3).fit(X, y)
-    first = alone.predict_members(X)[0]
-    assert_allclose(model.predict_members(X)[0], first, rtol=1e-9, atol=1e-9)
-    assert not np.allclose(model.predict_members(X)[1], first)
 
 
 @every

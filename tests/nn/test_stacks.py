@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from tests._members import parameters_of, task_rows, train
+from tests._members import parameters_of
 from tests._networks import NETWORKS, network, random_blocks, randomised
 
 every = pytest.mark.parametrize("name", NETWORKS)
@@ -136,43 +136,13 @@ def test_forgetting_tasks_leaves_the_others_as_they_are(name):
     torch.testing.assert_close(module(x, tasks, slots), expected)
 
 
-@every
-def test_members_train_alone_as_in_company(name):
-    table = task_rows(n_tasks=4, n_features=3, n_outputs=2, n_rows=60)
-    rows = torch.arange(60)
-    seeds = [3, 14, 15]
-    # of different length, so that some members wait for others
-    train_rows = [rows[:50], rows[:17], rows[:50]]
-    settings = {"batch_size": 8, "max_epochs": 8, "learning_rate": 1e-2, "averaging": 0.9}
-
-    def run(members):
-        module = network(name, seeds=[seeds[m] for m in members]).double()
-        return train(
-            table,
-            [seeds[m] for m in members],
-            [train_rows[m] for m in members],
-            [rows[50:]] * len(members),
-            module=module,
-            patience=3,
-            **settings,
-        ).module_
-
-    together = run([0, 1, 2])
-    for m in range(3):
-        torch.testing.assert_close(
-            parameters_of(together, m), parameters_of(run([m]), 0), rtol=1e-9, atol=1e-9
-        )
-
-
-@every
-def test_settings_of_members_may_differ(name):
-    alpha = {"sluice": "orthogonality_alpha", "relation": "relation_alpha"}.get(name)
-    if alpha is None:
-        assert network(name).penalty() is None
-        return
-    together = randomised(network(name, **{alpha: [0.5, 2.0]}))
+@pytest.mark.parametrize(
+    ("name", "parameter"), [("sluice", "orthogonality_alpha"), ("relation", "relation_alpha")]
+)
+def test_strengths_of_penalties_may_differ_between_members(name, parameter):
+    together = randomised(network(name, **{parameter: [0.5, 2.0]}))
     for m, strength in enumerate([0.5, 2.0]):
-        both = randomised(network(name, **{alpha: strength}))
+        both = randomised(network(name, **{parameter: strength}))
         torch.testing.assert_close(together.penalty()[m], both.penalty()[m])
 
 

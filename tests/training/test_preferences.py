@@ -192,32 +192,6 @@ def test_validation_is_the_mean_loss_weighted_by_fixed_preferences():
     np.testing.assert_allclose(best, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("solver", ["linear", "pareto", "epo"])
-@pytest.mark.parametrize("table", [wide_rows(), long_rows()], ids=["wide", "long"])
-def test_members_do_not_meet(solver, table):
-    rows = torch.arange(len(table))
-    settings = {
-        "steps": PreferenceSteps(solver=solver, n_preferences=2),
-        "batch_size": 16,
-        "max_epochs": 6,
-        "patience": 2,
-        "averaging": 0.9,
-    }
-    rates = [1e-3, 3e-2, 1e-1]
-
-    def train(members):
-        seeds = [SEEDS[m] for m in members]
-        net = member_net(build(seeds), seeds, learning_rate=[rates[m] for m in members], **settings)
-        return fitted(net, table, [rows[:30]] * len(seeds), [rows[30:]] * len(seeds))
-
-    together = train([0, 1, 2])
-    for m in range(3):
-        alone = train([m])
-        for a, b in zip(together.module_.parameters(), alone.module_.parameters(), strict=True):
-            torch.testing.assert_close(a[m], b[0], rtol=1e-9, atol=1e-9)
-        assert together.clock_.n_iter[m] == alone.clock_.n_iter[0]
-
-
 def test_fixed_preferences_are_dealt():
     table = wide_rows(n_tasks=2)
     fixed = np.array([[0.9, 0.1], [0.5, 0.5], [0.1, 0.9]])

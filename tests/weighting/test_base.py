@@ -115,8 +115,8 @@ def test_degenerate_gradients_give_finite_weights(name, case):
         found, _ = run(METHODS[name], [(losses, gramian_of(g))] * 4, [0])
         assert torch.isfinite(found).all()
         assert found.dtype == dtype
-        # nobody is blown up
-        assert found.abs().max() < 1e13
+        # of mean 1 or less, so that none exceeds the number of tasks
+        assert found.abs().max() <= g.shape[1] + 1
 
 
 @every_gradient
@@ -155,7 +155,7 @@ def test_the_unit_of_all_gradients_does_not_matter(name, seed, exponent):
     scaled = [(losses, gramian * 4.0**exponent) for losses, gramian in batches]
     found, _ = run(METHODS[name], scaled, [0])
     expected, _ = run(METHODS[name], batches, [0])
-    # powers of two: to the bit, up to solvers
+    # powers of two: bitwise identical but for solvers
     assert_close(found, expected, rtol=1e-9)
 
 
