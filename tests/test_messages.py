@@ -338,11 +338,6 @@ def folds_of_a_sorted_table():
     cross_val_score(cubic(), NUMBERS, CURVE, cv=3, error_score="raise")
 
 
-@mistake("not seen in fit: [0, 1]", "TaskKFold")
-def batched_search_on_a_sorted_table():
-    BatchedGridSearchCV(cubic(), {"alpha": [1.0]}, cv=3, error_score="raise").fit(NUMBERS, CURVE)
-
-
 @mistake("'learning_rate'", "'learning_rate_init'")
 def misspelt_parameter():
     GridSearchCV(cubic(), {"learning_rate": [1.0]}, cv=2).fit(NUMBERS, CURVE)
