@@ -62,14 +62,10 @@ class ColumnEncoder:
         self.gaps_ = np.flatnonzero(np.isnan(numbers).any(axis=0))
         self.one_hot_ = None
         if len(self.categorical_):
-            codes = _known(values[:, self.categorical_])
             self.one_hot_ = OneHotEncoder(
-                max_categories=MOST_CATEGORIES,
-                handle_unknown="ignore",
-                drop="if_binary",
-                sparse_output=False,
+                max_categories=MOST_CATEGORIES, drop="if_binary", sparse_output=False
             ).set_output(transform="default")
-            self.one_hot_.fit(codes)
+            self.one_hot_.fit(values[:, self.categorical_])
         # whatever scikit-learn is told to return elsewhere, this returns arrays
         scaler = StandardScaler().set_output(transform="default")
         with np.errstate(all="ignore"):
@@ -113,24 +109,24 @@ class ColumnEncoder:
         if len(self.gaps_):
             blocks.append(np.isnan(numbers[:, self.gaps_]).astype(np.float64))
         if self.one_hot_ is not None:
-            blocks.append(self._indicators(_known(values[:, self.categorical_])))
+            blocks.append(self._indicators(values[:, self.categorical_]))
         return np.concatenate(blocks, axis=1)
 
     def _indicators(self, codes):
-        """Return indicators of categories, missing for those that training rows do not have."""
-        unknown = np.empty(codes.shape, dtype=bool)
-        for k, categories in enumerate(self.one_hot_.categories_):
-            known = np.isin(codes[:, k], categories)
-            unknown[:, k] = ~(known | (np.isnan(codes[:, k]) & np.isnan(categories).any()))
-        # scikit-learn would warn of them, by the number of the column
-        first = [categories[0] for categories in self.one_hot_.categories_]
-        indicators = self.one_hot_.transform(np.where(unknown, first, codes))
+        """Return indicators of categories; those of one that training rows lack are missing."""
+        codes, unknown = codes.copy(), []
+        for column, categories in zip(codes.T, self.one_hot_.categories_, strict=True):
+            known = np.isin(column, categories)
+            if np.isnan(categories[-1]):
+                known |= np.isnan(column)
+            column[~known] = categories[0]
+            unknown.append(~known)
+        indicators = self.one_hot_.transform(codes)
         start = 0
-        for k in range(codes.shape[1]):
-            dropped = self.one_hot_.drop_idx_ is not None and self.one_hot_.drop_idx_[k] is not None
-            n_columns = _n_indicators(self.one_hot_, k, dropped)
-            indicators[unknown[:, k], start : start + n_columns] = np.nan
-            start += n_columns
+        for k, rows in enumerate(unknown):
+            stop = start + _n_indicators(self.one_hot_, k)
+            indicators[rows, start:stop] = np.nan
+            start = stop
         return indicators
 
     def transform(self, values, what, training=False):
@@ -167,13 +163,8 @@ class ColumnEncoder:
         return scaled
 
 
-def _known(codes):
-    """Return a copy in which categories that ``fit`` never saw are a code of their own."""
-    return np.where(codes < 0, -1.0, codes)
-
-
-def _n_indicators(encoder, k, dropped):
+def _n_indicators(encoder, k):
+    dropped = encoder.drop_idx_ is not None and encoder.drop_idx_[k] is not None
     infrequent = encoder.infrequent_categories_[k]
     n_infrequent = 0 if infrequent is None else len(infrequent)
-    n_columns = len(encoder.categories_[k]) - n_infrequent + (n_infrequent > 0)
-    return n_columns - dropped
+    return len(encoder.categories_[k]) - n_infrequent + (n_infrequent > 0) - dropped

@@ -12,6 +12,7 @@ NUMERIC_OBJECTS = {"floating", "integer", "mixed-integer-float", "boolean", "dec
 _WORDS = {"string", "mixed-integer", "mixed", "boolean", "bytes"}
 # words that each row has on average, from which on a column of mostly different strings is text
 _WORDS_OF_TEXT = 3
+_PER_SECOND = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[ T].*)?"
 
 
@@ -121,7 +122,7 @@ def learn_column(values, name, what, categorical):
         return Column(name, kind)
     labels = plain_labels(values).dropna()
     categories = pd.Index(labels.unique())
-    if not categorical:
+    if not (categorical or isinstance(values.dtype, pd.CategoricalDtype)):
         _refuse_text(labels, categories, name, what)
     try:
         categories = categories.sort_values()
@@ -260,14 +261,14 @@ def _read_dates(values, name, what):
         values = values.map(lambda period: period.to_timestamp(), na_action="ignore")
     text = not pd.api.types.is_datetime64_any_dtype(values.dtype)
     dates = pd.to_datetime(values, utc=True, format="ISO8601" if text else None)
-    return _seconds(dates.dt.tz_localize(None) - pd.Timestamp(0))
+    dates = dates.dt.tz_localize(None).to_numpy()
+    # by hand: a difference of dates in nanoseconds ends in the year 2262
+    seconds = dates.astype(np.int64) / _PER_SECOND[np.datetime_data(dates.dtype)[0]]
+    return np.where(np.isnat(dates), np.nan, seconds)
 
 
 def _read_durations(values, name, what):
-    return _seconds(pd.to_timedelta(values))
-
-
-def _seconds(durations):
+    durations = pd.to_timedelta(values)
     return durations.dt.total_seconds().to_numpy(dtype=np.float64, na_value=np.nan)
 
 
