@@ -19,6 +19,9 @@ class ClassTarget(ColumnTarget):
     Parameters
     ----------
     class_weight : dict, "balanced" or None
+    binary : bool, default=False
+        Whether there are two classes, even if labels have only one of them: its complement is 0 or
+        1, if it is one of these.
 
     Attributes
     ----------
@@ -28,13 +31,13 @@ class ClassTarget(ColumnTarget):
 
     loss_unit = 1.0
 
-    def __init__(self, class_weight=None):
-        self.class_weight = class_weight
+    def __init__(self, class_weight=None, binary=False):
+        self.class_weight, self.binary = class_weight, binary
 
     @property
     def kind(self):
         """Either "binary" or "multiclass"."""
-        return "binary" if len(self.classes) == 2 else "multiclass"
+        return "binary" if self.binary or len(self.classes) == 2 else "multiclass"
 
     @property
     def n_outputs(self):
@@ -50,6 +53,11 @@ class ClassTarget(ColumnTarget):
             Labels, none missing.
         where : str
             Name of the column in error messages.
+
+        Raises
+        ------
+        ValueError
+            If labels cannot be sorted, or if more than two are said to be binary.
         """
         try:
             self.classes = np.unique(labels)
@@ -59,6 +67,13 @@ class ClassTarget(ColumnTarget):
                 f"{where} mixes labels of the types {types}, which cannot be sorted; make them "
                 "all strings or all numbers."
             ) from error
+        if self.binary and len(self.classes) > 2:
+            raise ValueError(
+                f"task_types says that {where} is binary, but it has {len(self.classes)} classes: "
+                f"{self.classes[:20].tolist()}."
+            )
+        if self.binary and is_zero_one(self.classes):
+            self.classes = np.array([0, 1], dtype=self.classes.dtype)
 
     def encode(self, column, where):
         """Convert labels to class numbers, see `ColumnTarget.encode`."""
@@ -87,7 +102,9 @@ class ClassTarget(ColumnTarget):
         """
         if self.class_weight == "balanced":
             totals = np.bincount(codes, weights=weights, minlength=len(self.classes))
-            self.weights = totals.sum() / (len(self.classes) * totals)
+            present = totals > 0
+            self.weights = np.ones(len(self.classes))
+            self.weights[present] = totals.sum() / (present.sum() * totals[present])
         else:
             self._check_class_weight()
             self.weights = compute_class_weight(
@@ -119,6 +136,8 @@ class ClassTarget(ColumnTarget):
 
     def members(self, outputs, allowed=None):
         """Convert outputs to log probabilities, see `ColumnTarget.members`."""
+        if len(self.classes) == 1:
+            return np.zeros((*outputs.shape[:-1], 1))
         if self.kind == "binary":
             logit = outputs[..., 0]
             return np.stack([log_expit(-logit), log_expit(logit)], axis=-1)
@@ -150,3 +169,8 @@ class ClassTarget(ColumnTarget):
     def noise(self, losses):
         """Return the strength of a prior: a log likelihood needs no scale."""
         return torch.full_like(losses, 0.5)
+
+
+def is_zero_one(labels):
+    """Return whether labels are only 0 and 1, or only one of them; booleans are."""
+    return all(not isinstance(label, str) and label in (0, 1) for label in labels.tolist())

@@ -52,6 +52,11 @@ class LongTargets(Targets):
                 "task_types says what each column of y holds in wide form (task_id=None and a y of "
                 "several columns); here there is one column for all tasks, so leave it at 'infer'."
             )
+        if isinstance(settings.loss, dict):
+            raise ValueError(
+                "a dict of losses is for the columns of y in wide form (task_id=None and a y of "
+                "several columns); here there is one for all tasks, such as loss='poisson'."
+            )
         if settings.kind == "regression":
             part = NumericTarget(settings.loss, settings.quantile, labels.shape[1])
         else:

@@ -156,13 +156,21 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         self._finish(plan, result)
         return self
 
-    def _plan(self, X, y, sample_weight=None, X_val=None, y_val=None):
-        """Check parameters and tables, and return what to train on."""
+    def _plan(self, X, y, sample_weight=None, X_val=None, y_val=None, *, whole_y=None):
+        """Check parameters and tables, and return what to train on.
+
+        Parameters
+        ----------
+        X, y, sample_weight, X_val, y_val
+            As in ``fit``.
+        whole_y : array-like, optional
+            Labels of the table of which X is a part, see `make_targets`.
+        """
         self._validate_params()
         get_weighting(self.task_weighting)
         get_affinity(self.record_affinity)
         tables = TaskTables(self.task_id, self.metadata, self.categorical_features)
-        targets = make_targets(y, self.task_id, **self._target_settings())
+        targets = make_targets(y, self.task_id, whole_y, **self._target_settings())
         warm = self.warm_start and hasattr(self, "module_")
         X, *labels = self._check_rows(X, y, sample_weight, targets.fit_transform)
         previous = None
