@@ -19,6 +19,9 @@ _NETWORKS_AT_ONCE = 128
 class PreferencePredictor(BaseRegressor):
     """Base class of estimators with the parameters `preference` and `solver`."""
 
+    # a preference has no weight for them
+    _validates_new_tasks = False
+
     def _finish(self, plan, result):
         super()._finish(plan, result)
         self._loss_scales = result.loss_scales[0].double().cpu().numpy()
