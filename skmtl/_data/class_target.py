@@ -27,12 +27,14 @@ class ClassTarget(ColumnTarget):
     ----------
     classes : ndarray of shape (C,)
         Sorted.
+    seen : int or None
+        Number of the only class that labels have, if there are two all the same.
     """
 
     loss_unit = 1.0
 
     def __init__(self, class_weight=None, binary=False):
-        self.class_weight, self.binary = class_weight, binary
+        self.class_weight, self.binary, self.seen = class_weight, binary, None
 
     @property
     def kind(self):
@@ -72,8 +74,10 @@ class ClassTarget(ColumnTarget):
                 f"task_types says that {where} is binary, but it has {len(self.classes)} classes: "
                 f"{self.classes[:20].tolist()}."
             )
-        if self.binary and is_zero_one(self.classes):
-            self.classes = np.array([0, 1], dtype=self.classes.dtype)
+        if self.binary and len(self.classes) == 1 and is_zero_one(self.classes):
+            (label,) = self.classes.tolist()
+            self.seen = int(label)
+            self.classes = np.array([type(label)(0), type(label)(1)], dtype=self.classes.dtype)
 
     def encode(self, column, where):
         """Convert labels to class numbers, see `ColumnTarget.encode`."""
@@ -140,7 +144,11 @@ class ClassTarget(ColumnTarget):
             return np.zeros((*outputs.shape[:-1], 1))
         if self.kind == "binary":
             logit = outputs[..., 0]
-            return np.stack([log_expit(-logit), log_expit(logit)], axis=-1)
+            logs = np.stack([log_expit(-logit), log_expit(logit)], axis=-1)
+            if self.seen is not None:
+                # nothing is known of the other class
+                logs[..., self.seen], logs[..., 1 - self.seen] = 0, -np.inf
+            return logs
         logits = outputs[..., : self.n_outputs]
         if allowed is not None:
             logits = np.where(allowed, logits, -np.inf)

@@ -184,14 +184,15 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
         Returns
         -------
         ndarray of shape (n,) or (n, n_classes)
-            With two classes the logarithm of the odds of the second one, else logarithms of
-            probabilities. For a class that a task does not have -1000, whose exponential is 0, or
-            1 less than the smallest of the row, if that is even less. In wide form as for
-            ``predict_proba``.
+            With two classes the logarithm of the odds of the second one; 1000 or -1000 in wide
+            form if ``fit`` saw one of 0 and 1 only. Else logarithms of probabilities. For a class
+            that a task does not have -1000, whose exponential is 0, or 1 less than the smallest of
+            the row, if that is even less. In wide form as for ``predict_proba``.
         """
 
         def odds(logs):
-            return logs[:, 1] - logs[:, 0]
+            values = logs[:, 1] - logs[:, 0]
+            return np.nan_to_num(values, nan=np.nan, posinf=-_IMPOSSIBLE, neginf=_IMPOSSIBLE)
 
         return self._by_task(
             X, lambda logs: odds(logs) if logs.shape[1] == 2 else _finite(logs), odds

@@ -134,7 +134,7 @@ class WideGroupModels(_GroupModels):
         results = {}
         for model, served in self._served():
             predicted = model.predict_proba(table)
-            for task in self.tasks[served].intersection(pd.Index(predicted), sort=False):
+            for task in self.tasks[served].intersection(list(predicted), sort=False):
                 own = np.asarray(predicted[task])
                 # multi-label: probabilities of 1
                 results[task] = np.column_stack([1 - own, own]) if own.ndim == 1 else own
