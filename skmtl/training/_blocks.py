@@ -37,6 +37,11 @@ class TaskRows:
         """Whether every row is an example of every task (wide form)."""
         return self.tasks is None
 
+    @property
+    def trained_metadata(self):
+        """Metadata of the tasks that train, or None."""
+        return None if self.metadata is None else self.metadata[:, : self.n_tasks]
+
     def renumbered(self, n_tasks):
         """Return the tasks of rows for a table with more tasks, after which new ones follow."""
         return torch.where(

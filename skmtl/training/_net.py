@@ -112,8 +112,7 @@ class MemberNet(NeuralNet):
         member; by default, the labels of its rows. Raises `DivergenceError`.
         """
         generators = member_generators(self.seeds, "rows")
-        totals = task_totals(table, train_rows)
-        shares = task_shares(self.task_sampling, totals)
+        shares = task_shares(self.task_sampling, totals := task_totals(table, train_rows))
         train = MemberBatches(
             table, train_rows, self.batch_size, generators, shares, one_task=self.one_task
         )
@@ -129,8 +128,7 @@ class MemberNet(NeuralNet):
         # before the optimiser takes the parameters over: some of them depend on the tasks at first
         self.module.mark_trained(train.task_counts > 0)
         n_steps = self.max_epochs * torch.tensor(train.n_batches_per_member, device=self.device)
-        metadata = table.metadata
-        self.module.prepare(n_steps, None if metadata is None else metadata[:, : table.n_tasks])
+        self.module.prepare(n_steps, table.trained_metadata)
         self.initialize()
         # penalties are added to the sum of the losses, and the loop divides by the labels
         self.n_labels_ = train.task_counts.sum(1)
