@@ -163,12 +163,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
     def _plan(self, X, y, sample_weight=None, X_val=None, y_val=None, *, whole_y=None):
         """Check parameters and tables, and return what to train on.
 
-        Parameters
-        ----------
-        X, y, sample_weight, X_val, y_val
-            As in ``fit``.
-        whole_y : array-like, optional
-            Labels of the table of which X is a part, see `make_targets`.
+        `whole_y` are the labels of the table of which X is a part, see `make_targets`.
         """
         self._validate_params()
         get_weighting(self.task_weighting)
