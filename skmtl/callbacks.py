@@ -23,7 +23,7 @@ class TaskLossRecorder(Callback):
     ----------
     table_ : DataFrame
         One row for each member and epoch, one column for each task, numbered in the order of
-        ``tasks_``; NaN for a task without such rows.
+        ``tasks_``; NaN for a task without such rows. Tasks of `X_val` that are new have none.
 
     See Also
     --------
@@ -102,7 +102,9 @@ class TaskLossRecorder(Callback):
         with torch.no_grad():
             losses = net.criterion_(y_pred, batch.targets, tasks, slots) * batch.weights
             by_slot = [sum_by(slots, n_slots, v.sum(2)) for v in (losses, batch.weights)]
-        sums, weights = (sum_by(tasks, self.n_tasks_, values) for values in by_slot)
+        known = tasks >= 0
+        tasks = tasks.clamp(min=0)
+        sums, weights = (sum_by(tasks, self.n_tasks_, values * known) for values in by_slot)
         self._sums, self._weights = self._sums + sums, self._weights + weights
 
     def on_epoch_end(self, net, **kwargs):

@@ -24,14 +24,17 @@ class TargetSettings:
     loss, quantile : as in the regressors
     class_weight, task_classes : as in the classifiers
     task_types : as in the estimators
+    inferred : dict of column to type, optional
+        What columns hold unless `task_types` says so, if y is a part of a larger table.
     """
 
     kind: str
-    loss: str = "squared_error"
+    loss: str | dict = "squared_error"
     quantile: float = 0.5
     class_weight: Any = None
     task_classes: str = "seen"
     task_types: Any = "infer"
+    inferred: dict | None = None
 
 
 class Targets(ABC):
@@ -225,7 +228,7 @@ class Targets(ABC):
 
     @property
     def multi_label(self) -> bool:
-        """Whether y is an array of 0 and 1 only, which scikit-learn calls multi-label."""
+        """Whether y has several columns of 0 and 1 only, which scikit-learn calls multi-label."""
         return False
 
     def _check_fitted(self) -> None:

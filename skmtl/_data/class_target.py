@@ -19,22 +19,27 @@ class ClassTarget(ColumnTarget):
     Parameters
     ----------
     class_weight : dict, "balanced" or None
+    binary : bool, default=False
+        Whether there are two classes, even if labels have only one of them: its complement is 0 or
+        1, if it is one of these.
 
     Attributes
     ----------
     classes : ndarray of shape (C,)
         Sorted.
+    seen : int or None
+        Number of the only class that labels have, if there are two all the same.
     """
 
     loss_unit = 1.0
 
-    def __init__(self, class_weight=None):
-        self.class_weight = class_weight
+    def __init__(self, class_weight=None, binary=False):
+        self.class_weight, self.binary, self.seen = class_weight, binary, None
 
     @property
     def kind(self):
         """Either "binary" or "multiclass"."""
-        return "binary" if len(self.classes) == 2 else "multiclass"
+        return "binary" if self.binary or len(self.classes) == 2 else "multiclass"
 
     @property
     def n_outputs(self):
@@ -50,6 +55,11 @@ class ClassTarget(ColumnTarget):
             Labels, none missing.
         where : str
             Name of the column in error messages.
+
+        Raises
+        ------
+        ValueError
+            If labels cannot be sorted, or if more than two are said to be binary.
         """
         try:
             self.classes = np.unique(labels)
@@ -59,6 +69,15 @@ class ClassTarget(ColumnTarget):
                 f"{where} mixes labels of the types {types}, which cannot be sorted; make them "
                 "all strings or all numbers."
             ) from error
+        if self.binary and len(self.classes) > 2:
+            raise ValueError(
+                f"task_types says that {where} is binary, but it has {len(self.classes)} classes: "
+                f"{self.classes[:20].tolist()}."
+            )
+        if self.binary and len(self.classes) == 1 and is_zero_one(self.classes):
+            (label,) = self.classes.tolist()
+            self.seen = int(label)
+            self.classes = np.array([type(label)(0), type(label)(1)], dtype=self.classes.dtype)
 
     def encode(self, column, where):
         """Convert labels to class numbers, see `ColumnTarget.encode`."""
@@ -87,7 +106,9 @@ class ClassTarget(ColumnTarget):
         """
         if self.class_weight == "balanced":
             totals = np.bincount(codes, weights=weights, minlength=len(self.classes))
-            self.weights = totals.sum() / (len(self.classes) * totals)
+            present = totals > 0
+            self.weights = np.ones(len(self.classes))
+            self.weights[present] = totals.sum() / (present.sum() * totals[present])
         else:
             self._check_class_weight()
             self.weights = compute_class_weight(
@@ -119,9 +140,15 @@ class ClassTarget(ColumnTarget):
 
     def members(self, outputs, allowed=None):
         """Convert outputs to log probabilities, see `ColumnTarget.members`."""
+        if len(self.classes) == 1:
+            return np.zeros((*outputs.shape[:-1], 1))
         if self.kind == "binary":
             logit = outputs[..., 0]
-            return np.stack([log_expit(-logit), log_expit(logit)], axis=-1)
+            logs = np.stack([log_expit(-logit), log_expit(logit)], axis=-1)
+            if self.seen is not None:
+                # nothing is known of the other class
+                logs[..., self.seen], logs[..., 1 - self.seen] = 0, -np.inf
+            return logs
         logits = outputs[..., : self.n_outputs]
         if allowed is not None:
             logits = np.where(allowed, logits, -np.inf)
@@ -150,3 +177,8 @@ class ClassTarget(ColumnTarget):
     def noise(self, losses):
         """Return the strength of a prior: a log likelihood needs no scale."""
         return torch.full_like(losses, 0.5)
+
+
+def is_zero_one(labels):
+    """Return whether labels are only 0 and 1, or only one of them; booleans are."""
+    return all(not isinstance(label, str) and label in (0, 1) for label in labels.tolist())

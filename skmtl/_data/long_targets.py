@@ -52,6 +52,11 @@ class LongTargets(Targets):
                 "task_types says what each column of y holds in wide form (task_id=None and a y of "
                 "several columns); here there is one column for all tasks, so leave it at 'infer'."
             )
+        if isinstance(settings.loss, dict):
+            raise ValueError(
+                "a dict of losses is for the columns of y in wide form (task_id=None and a y of "
+                "several columns); here there is one for all tasks, such as loss='poisson'."
+            )
         if settings.kind == "regression":
             part = NumericTarget(settings.loss, settings.quantile, labels.shape[1])
         else:
@@ -111,13 +116,15 @@ class LongTargets(Targets):
         super().check_rows(rows, tasks)
         if self.allowed is None:
             return
-        codes = rows.targets[:, 0].astype(np.int64)
-        bad = np.flatnonzero(~self.allowed[rows.tasks, codes])
+        # new tasks, numbered after the others, may have all classes
+        known = rows.take(np.flatnonzero(rows.tasks < len(tasks)))
+        codes = known.targets[:, 0].astype(np.int64)
+        bad = np.flatnonzero(~self.allowed[known.tasks, codes])
         if len(bad):
             (label,) = self.parts[0].classes[codes[bad[:1]]].tolist()
             raise ValueError(
                 f"y_val has the label {label!r} for the task "
-                f"{label_text(tasks[rows.tasks[bad[0]]])}, which has no such label in y. Drop "
+                f"{label_text(tasks[known.tasks[bad[0]]])}, which has no such label in y. Drop "
                 "those rows, or use task_classes='all'."
             )
 

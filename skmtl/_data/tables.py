@@ -140,23 +140,42 @@ class TaskTables:
             tables.metadata_values = np.concatenate([self.metadata_values, new.metadata_values])
         return tables
 
-    def known(self, X, estimator):
-        """Split a table whose tasks are all known, such as validation rows.
+    def validation_rows(self, X, estimator, allow_new=True):
+        """Split a table of validation rows; with metadata some of its tasks may be new.
+
+        Parameters
+        ----------
+        X : table
+        estimator : estimator
+            Named in the errors.
+        allow_new : bool
+            Whether tasks may be new.
 
         Returns
         -------
         features, tasks : as `fit`
+            New tasks are numbered after the known ones.
+        new_metadata : ndarray of shape (n_new, d_m) or None
+            Metadata of the new tasks.
         """
-        features, labels, _ = self.reader.read(X, estimator)
+        features, labels, metadata = self.reader.read(X, estimator)
         if labels is None:
-            return features, None if self.shared_rows else np.zeros(len(features), dtype=np.int64)
-        codes = self.tasks.get_indexer(labels)
-        if (codes < 0).any():
-            missing = labels[codes < 0].unique()
+            tasks = None if self.shared_rows else np.zeros(len(features), dtype=np.int64)
+            return features, tasks, None
+        codes = self.tasks.get_indexer(labels).astype(np.int64)
+        rows = np.flatnonzero(codes < 0)
+        if not len(rows):
+            return features, codes, None
+        numbers, new = encode(labels[rows])
+        if self.metadata_values is None or not allow_new:
             raise ValueError(
-                f"these tasks are not among the training rows: {labels_text(missing)}."
+                f"these tasks are not among the training rows: {labels_text(new)}"
+                + (", and have no metadata." if allow_new else ".")
             )
-        return features, codes.astype(np.int64)
+        self._check_new(new, None)
+        codes[rows] = len(self.tasks) + numbers
+        metadata = None if metadata is None else metadata[rows]
+        return features, codes, self._task_metadata(numbers, new, metadata, estimator)
 
     def fit_rows(self, rows):
         """Learn the scales of features and metadata.
@@ -188,13 +207,14 @@ class TaskTables:
         """Encode and scale features for training."""
         return self.feature_encoder.transform(features, "feature", training=True)
 
-    def scaled_metadata(self):
-        """Return the encoded and scaled metadata of the tasks, or None."""
+    def scaled_metadata(self, new=None):
+        """Return the encoded and scaled metadata of the tasks, and of new ones, or None."""
         if self.metadata_encoder is None:
             return None
-        return self.metadata_encoder.transform(
+        values = self.metadata_encoder.transform(
             self.metadata_values, "metadata column", training=True
         )
+        return values if new is None else np.concatenate([values, self._encoded_metadata(new)])
 
     def _encoded_metadata(self, values):
         return self.metadata_encoder.transform(values, "metadata column")

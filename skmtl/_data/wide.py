@@ -137,6 +137,52 @@ def read_task_types(task_types, tasks):
     return dict(task_types)
 
 
+def read_losses(loss, tasks):
+    """Return the loss of each column of y that holds numbers, and the columns that it names.
+
+    Parameters
+    ----------
+    loss : str or dict of column to str
+        Columns that a dict does not name have squared errors.
+    tasks : Index
+
+    Returns
+    -------
+    losses : dict of task to str
+    named : dict of task to "regression"
+    """
+    if not isinstance(loss, dict):
+        return dict.fromkeys(tasks, loss), {}
+    unknown = [task for task in loss if task not in tasks]
+    if unknown:
+        raise ValueError(f"loss names {unknown}, but y has the columns {tasks[:20].tolist()}.")
+    return dict.fromkeys(tasks, "squared_error") | loss, dict.fromkeys(loss, "regression")
+
+
+def inferred_types(y, default):
+    """Infer what the columns of y hold, see `column_kind`.
+
+    Parameters
+    ----------
+    y : array-like of shape (n, T)
+        In wide form.
+    default : {"regression", "classification"}
+
+    Returns
+    -------
+    dict of task to {"regression", "classification", "binary"}
+    """
+    frame = labels_frame(as_labels(y), None, True)
+    types = {}
+    for task in frame.columns:
+        column = frame[task].dropna()
+        if len(column):
+            kind = column_kind(column, default)
+            two = kind == "classification" and column.nunique() == 2
+            types[task] = "binary" if two else kind
+    return types
+
+
 def column_kind(column, default):
     """Infer whether a column holds classes or numbers.
 

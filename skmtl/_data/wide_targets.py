@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from skmtl._data.base_targets import Targets
-from skmtl._data.class_target import ClassTarget
+from skmtl._data.class_target import ClassTarget, is_zero_one
 from skmtl._data.messages import label_text
 from skmtl._data.numeric_target import NumericTarget
 from skmtl._data.wide import (
@@ -16,6 +16,7 @@ from skmtl._data.wide import (
     check_weight_columns,
     column_kind,
     labels_frame,
+    read_losses,
     read_task_types,
     weights_by_task,
 )
@@ -58,21 +59,36 @@ class WideTargets(Targets):
                 UnlabelledRowsWarning,
                 stacklevel=6,
             )
-        types = read_task_types(self.settings.task_types, self.tasks)
-        check_weight_columns(self.settings.class_weight, self.tasks)
-        self.parts = []
-        for t, task in enumerate(self.tasks):
-            rows = np.flatnonzero(labelled[:, t])
-            column = labels.iloc[rows, t].set_axis(rows)
-            kind = types.get(task) or column_kind(column, self.settings.kind)
-            self.parts.append(self._fitted_part(kind, column, weights[rows, t]))
+        settings = self.settings
+        losses, named = read_losses(settings.loss, self.tasks)
+        given = read_task_types(settings.task_types, self.tasks)
+        types = (settings.inferred or {}) | named | given
+        check_weight_columns(settings.class_weight, self.tasks)
+        rows = [np.flatnonzero(column) for column in labelled.T]
+        columns = [labels.iloc[r, t].set_axis(r) for t, r in enumerate(rows)]
+        kinds = [
+            types.get(task) or column_kind(column, settings.kind)
+            for task, column in zip(self.tasks, columns, strict=True)
+        ]
+        wrong = [t for t, kind in zip(self.tasks, kinds, strict=True) if kind != "regression"]
+        wrong = [task for task in wrong if task in named]
+        if wrong:
+            raise ValueError(f"loss names {wrong}, which are classes according to task_types.")
+        several = len(kinds) > 1 and not {"regression", "multiclass"} & set(kinds)
+        if several and all(is_zero_one(column.unique()) for column in columns):
+            # multi-label: a column has two classes, even if one of them is not among the rows
+            kinds = ["binary"] * len(kinds)
+        self.parts = [
+            self._fitted_part(kind, column, weights[r, t], losses[column.name])
+            for t, (kind, column, r) in enumerate(zip(kinds, columns, rows, strict=True))
+        ]
         if self.settings.kind == "classification" and all(p.classes is None for p in self.parts):
             raise ValueError(
                 "Unknown label type: continuous. No column of y holds classes; use a regressor, or "
                 "say which do with task_types."
             )
 
-    def _fitted_part(self, kind, column, weights):
+    def _fitted_part(self, kind, column, weights, loss):
         """Return the target of one column, with its classes and their weights.
 
         Parameters
@@ -81,6 +97,8 @@ class WideTargets(Targets):
         column : Series of length n
             Labels, none missing.
         weights : ndarray of shape (n,)
+        loss : str
+            Of numbers.
         """
         settings, task = self.settings, column.name
         class_weight = settings.class_weight
@@ -91,14 +109,9 @@ class WideTargets(Targets):
                 raise ValueError(
                     f"class_weight names the column {label_text(task)} of y, which has no classes."
                 )
-            return NumericTarget(settings.loss, settings.quantile)
-        part = ClassTarget(class_weight)
+            return NumericTarget(loss, settings.quantile)
+        part = ClassTarget(class_weight, binary=kind == "binary")
         part.fit_classes(column.to_numpy(), _where(task))
-        if kind == "binary" and len(part.classes) != 2:
-            raise ValueError(
-                f"task_types says that the column {label_text(task)} of y is binary, but it has "
-                f"{len(part.classes)} classes: {part.classes[:20].tolist()}."
-            )
         part.fit_weights(part.encode(column, _where(task)).astype(np.int64), weights)
         return part
 
@@ -126,13 +139,13 @@ class WideTargets(Targets):
         return np.nan_to_num(np.concatenate(columns, axis=1))
 
     def _criterion(self):
-        """Return one loss for each kind of task."""
-        kinds = [part.kind for part in self.parts]
+        """Return one loss for each kind of task, and for each of the losses of numbers."""
+        kinds = [(part.kind, getattr(part, "loss", None)) for part in self.parts]
         losses, blocks = [], []
         for kind in dict.fromkeys(kinds):
             blocks.append([t for t, k in enumerate(kinds) if k == kind])
             first = self.parts[blocks[-1][0]]
-            losses.append(self._class_loss() if kind == "multiclass" else first.criterion())
+            losses.append(self._class_loss() if kind[0] == "multiclass" else first.criterion())
         return losses[0] if len(losses) == 1 else JointLoss(losses, blocks)
 
     def _class_loss(self):
@@ -145,8 +158,8 @@ class WideTargets(Targets):
 
     @property
     def multi_label(self):
-        """Whether y is an array of 0 and 1 only."""
-        return not self.from_frame and all(
+        """Whether y has several columns, of 0 and 1 only."""
+        return len(self.parts) > 1 and all(
             part.classes is not None and part.classes.tolist() == [0, 1] for part in self.parts
         )
 

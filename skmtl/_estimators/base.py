@@ -72,6 +72,8 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
 
     # what may differ between members that train in one run, besides those of the architecture
     _member_parameters = ()
+    # whether validation rows may belong to tasks that were not trained on
+    _validates_new_tasks = True
     # the architecture whose parameters the constructor takes over, flat
     _architecture_class = None
 
@@ -115,7 +117,9 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             A weight of 2 means the same as the row twice, 0 the same as no row. Whole weights, of
             a mean up to 20, count rows when some are set aside for validation.
         X_val, y_val : as X and y, optional
-            Rows for early stopping, instead of a part of X.
+            Rows for early stopping, instead of a part of X. With metadata their tasks may be new;
+            they are then predicted as ``predict`` does, so that a model for new tasks stops when
+            it is best for new tasks.
 
         Returns
         -------
@@ -156,13 +160,16 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         self._finish(plan, result)
         return self
 
-    def _plan(self, X, y, sample_weight=None, X_val=None, y_val=None):
-        """Check parameters and tables, and return what to train on."""
+    def _plan(self, X, y, sample_weight=None, X_val=None, y_val=None, *, whole_y=None):
+        """Check parameters and tables, and return what to train on.
+
+        `whole_y` are the labels of the table of which X is a part, see `make_targets`.
+        """
         self._validate_params()
         get_weighting(self.task_weighting)
         get_affinity(self.record_affinity)
         tables = TaskTables(self.task_id, self.metadata, self.categorical_features)
-        targets = make_targets(y, self.task_id, **self._target_settings())
+        targets = make_targets(y, self.task_id, whole_y, **self._target_settings())
         warm = self.warm_start and hasattr(self, "module_")
         X, *labels = self._check_rows(X, y, sample_weight, targets.fit_transform)
         previous = None
@@ -170,7 +177,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             X, previous = self._tables.ordered(X), self._tables
         features, tasks = tables.fit(X, self, targets.tasks, previous)
         rows = TrainingRows(features, tasks, *labels).canonical()
-        valid = self._check_validation(tables, targets, X_val, y_val)
+        valid, new_metadata = self._check_validation(tables, targets, X_val, y_val)
         seeds = self._member_seeds(self.n_members)
         splits = self._splits(rows, valid, targets, seeds)
         held_out = X_val is None and splits[0][1] is not None
@@ -183,7 +190,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
             tables, targets = self._tables.resumed(tables), self._targets.resumed(targets)
         else:
             tables.fit_rows(train_rows)
-        return FitPlan(self, tables, targets, splits, seeds, refit)
+        return FitPlan(self, tables, targets, splits, seeds, refit, new_metadata)
 
     def _check_rows(self, X, y, sample_weight, encode):
         """Return X, encoded targets, weights and copies of rows; rows without weight are dropped.
@@ -204,9 +211,9 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         return _safe_indexing(X, kept), y[kept], weights[kept], copies[kept]
 
     def _check_validation(self, tables, targets, X_val, y_val):
-        """Return the caller's own validation rows, or None."""
+        """Return the caller's own validation rows, and the metadata of new tasks; or None."""
         if X_val is None and y_val is None:
-            return None
+            return None, None
         if X_val is None or y_val is None:
             raise ValueError(
                 "X_val and y_val must be given together; without either, rows of X are set aside."
@@ -217,8 +224,9 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         if sizes[0] != sizes[1]:
             raise ValueError(f"X_val and y_val have inconsistent numbers of samples: {sizes}.")
         X_val, *labels = self._check_rows(X_val, y_val, None, targets.transform)
-        features, tasks = tables.known(X_val, self)
-        return TrainingRows(features, tasks, *labels)
+        allow = self._validates_new_tasks
+        features, tasks, new_metadata = tables.validation_rows(X_val, self, allow)
+        return TrainingRows(features, tasks, *labels), new_metadata
 
     def _splits(self, rows, valid, targets, seeds):
         """Return pairs of training and validation rows (or None): one, or one for each member."""

@@ -2,6 +2,7 @@
 
 from numbers import Real
 
+import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -10,16 +11,26 @@ from skmtl._estimators.predictors import MultiTaskPredictor
 from skmtl._sklearn_compat import Interval, StrOptions
 
 
+def multi_label_classes(parts):
+    """Return classes of shape (n_tasks, 2), by which scikit-learn recognises multi-label models."""
+    return np.stack([part.classes for part in parts])
+
+
 class BaseRegressor(RegressorMixin, MultiTaskPredictor):
     """Base class of regressors: which loss, and what y may be."""
 
+    _losses = ("squared_error", "absolute_error", "huber", "poisson", "pinball")
     _parameter_constraints = {
         **BaseMultiTaskEstimator._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "absolute_error", "huber", "poisson", "pinball"})],
+        "loss": [StrOptions({*_losses}), dict],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
     }
 
     def _target_settings(self):
+        named = self.loss if isinstance(self.loss, dict) else {}
+        wrong = {column: loss for column, loss in named.items() if loss not in self._losses}
+        if wrong:
+            raise ValueError(f"loss must be among {self._losses} for each column, got {wrong}.")
         return {
             "kind": "regression",
             "loss": self.loss,
@@ -75,11 +86,13 @@ class BaseClassifier(ClassifierMixin, MultiTaskPredictor):
 
     @property
     def classes_(self):
-        """Sorted classes; in wide form a dict of them by task."""
+        """Sorted classes; in wide form a dict of them by task, or one row of 0 and 1 for each."""
         check_is_fitted(self, "module_")
         targets = self._targets
-        if not targets.wide or targets.multi_label:
+        if not targets.wide:
             return targets.parts[0].classes
+        if targets.multi_label:
+            return multi_label_classes(targets.parts)
         return self.classes_per_task_
 
     @property

@@ -24,12 +24,16 @@ categorical_features : "from_dtype" or list of str or int, default="from_dtype"
 task_types : "infer" or dict, default="infer"
     In wide form what each column of y holds: a dict of column to "regression", "classification",
     "binary" or "multiclass"; columns that it does not name are inferred. Labels that
-    are not numbers are classes, and so are numbers that are all 0 or 1; other whole numbers are
-    classes for a classifier and numbers for a regressor.
-loss : {"squared_error", "absolute_error", "huber", "poisson", "pinball"}, default="squared_error"
+    are not numbers are classes, and so are numbers that are 0 and 1; other whole numbers are
+    classes for a classifier and numbers for a regressor. Batched searches and `TaskGrouper` infer
+    from all rows, so that every fold agrees; in other searches give the types of rare events:
+    "binary" holds even if ``fit`` sees one of the two classes.
+loss : str or dict, default="squared_error"
     What training minimises, and so what is predicted. squared_error: the mean. absolute_error: the
     median. huber: close to the mean, robust to outliers beyond 1.35 standard deviations. poisson:
-    the mean of counts, as the exponential of the network. pinball: the `quantile`.
+    the mean of counts, as the exponential of the network. pinball: the `quantile`. In wide form
+    also a dict of column of y to one of these; it makes the column one of numbers, and other
+    columns of numbers have squared errors.
 quantile : float, default=0.5
     For ``loss="pinball"``: the share of labels that should lie below the predictions.
 class_weight : dict, "balanced" or None, default=None
@@ -148,7 +152,8 @@ task_embeddings_ : DataFrame
 
 CLASSIFIER_ATTRIBUTES = """
 classes_ : ndarray of shape (n_classes,) or dict
-    Sorted classes; in wide form a dict of them by task, unless y is an array of 0 and 1 only.
+    Sorted classes; in wide form a dict of them by task, or, if y has several columns of 0 and 1
+    only (scikit-learn's multi-label form), an array of shape (n_tasks, 2).
 classes_per_task_ : dict of ndarray
     Classes that each task can have.
 """
@@ -166,7 +171,7 @@ task_types : {"infer", "regression", "classification"} or dict, default="infer"
     and so are numbers that are all 0 or 1; other numbers are numbers, or with "classification"
     classes if they are whole. In long form and with one task y holds numbers, unless it is
     "classification".
-loss : {"squared_error", "absolute_error", "huber", "pinball"}, default="squared_error"
+loss : {"squared_error", "absolute_error", "huber", "pinball"} or dict, default="squared_error"
     What training minimises where y holds numbers; see `MultiTaskRegressor`.
 task_sampling : {"rows", "tasks", "sqrt"}, default="rows"
     In long form how often the rows of a task are drawn: as often as it has rows, all tasks equally

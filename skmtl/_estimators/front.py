@@ -29,7 +29,7 @@ class Front:
         answers = model._view(preferences)._predict(X)
         n_preferences, n_tasks = preferences.shape
         losses = np.full((n_preferences, n_tasks), np.nan)
-        tasks = None if targets.wide else model._tables.known(X, model)[1]
+        tasks = None if targets.wide else model._tables.validation_rows(X, model, False)[1]
         for t in range(n_tasks):
             k = t if targets.wide else 0
             rows = weights[:, t] > 0 if targets.wide else (tasks == t) & (weights > 0)

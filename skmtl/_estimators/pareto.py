@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._estimators.bases import BaseRegressor
+from skmtl._estimators.bases import BaseRegressor, multi_label_classes
 from skmtl._estimators.docs import PARETO_PARAMETERS, SHARED_ATTRIBUTES, document
 from skmtl._estimators.preference_predictor import PreferencePredictor
 from skmtl._estimators.preferences import (
@@ -110,6 +110,7 @@ class ParetoHypernet(PreferencePredictor):
     [('loss', 0), ('loss', 1), ('dominated', '')]
     """
 
+    _losses = ("squared_error", "absolute_error", "huber", "pinball")
     _parameter_constraints = {
         **{
             name: constraint
@@ -117,7 +118,7 @@ class ParetoHypernet(PreferencePredictor):
             if name not in ("task_weighting", "record_affinity")
         },
         "task_types": [StrOptions({"infer", "regression", "classification"}), dict],
-        "loss": [StrOptions({"squared_error", "absolute_error", "huber", "pinball"})],
+        "loss": [StrOptions({*_losses}), dict],
         "preference": ["array-like", dict, None],
         "solver": [StrOptions({"linear", "pareto", "chebyshev", "epo"})],
         "n_preferences": [Interval(Integral, 1, None, closed="left")],
@@ -224,8 +225,10 @@ class ParetoHypernet(PreferencePredictor):
         parts = self._targets.parts
         if all(part.classes is None for part in parts):
             raise AttributeError("no task of this model has classes.")
-        if not self._targets.wide or self._targets.multi_label:
+        if not self._targets.wide:
             return parts[0].classes
+        if self._targets.multi_label:
+            return multi_label_classes(parts)
         pairs = zip(self.tasks_, parts, strict=True)
         return {task: part.classes for task, part in pairs if part.classes is not None}
 

@@ -33,6 +33,8 @@ class FitPlan:
     seeds : ndarray of shape (n_members,)
     refit : TrainingRows, optional
         What to train on again, for as many epochs as the validated run has chosen.
+    new_metadata : ndarray of shape (n_new, d_m), optional
+        Metadata of tasks that validate only, in the caller's units.
     """
 
     estimator: object
@@ -41,6 +43,7 @@ class FitPlan:
     splits: list
     seeds: np.ndarray
     refit: TrainingRows | None = None
+    new_metadata: np.ndarray | None = None
 
     @cached_property
     def architecture(self):
@@ -83,7 +86,7 @@ class FitPlan:
         """Return training rows, then validation rows, as scaled tensors."""
         dtype = torch.get_default_dtype()
         rows = train if valid is None else TrainingRows.concatenate(train, valid)
-        metadata = self.tables.scaled_metadata()
+        metadata = self.tables.scaled_metadata(self.new_metadata)
         if metadata is not None:
             metadata = torch.as_tensor(metadata, dtype=dtype).unsqueeze(0)
         return TaskRows(
@@ -93,6 +96,7 @@ class FitPlan:
             # of mean 1, so that the loss of a batch does not depend on their unit
             weights=torch.as_tensor(rows.weights / train.mean_weight, dtype=dtype),
             n_tasks=len(self.tables.tasks),
+            n_new=0 if self.new_metadata is None else len(self.new_metadata),
             metadata=metadata,
         )
 
@@ -151,7 +155,7 @@ def stacked_rows(plans):
     Returns the table and lists of each member's training and validation row numbers.
     """
     parts, starts, n_rows = {}, {}, 0
-    train_rows, valid_rows, metadata = [], [], []
+    train_rows, valid_rows, members = [], [], []
     for plan in plans:
         for train, valid in plan.member_splits:
             key = id(train)
@@ -162,22 +166,26 @@ def stacked_rows(plans):
             numbers = torch.arange(start, start + len(parts[key])).tensor_split([len(train)])
             train_rows.append(numbers[0])
             valid_rows.append(numbers[1])
-            metadata.append(parts[key].metadata)
+            members.append(parts[key])
     tables = list(parts.values())
     if len(tables) == 1:
         return tables[0], train_rows, valid_rows
     n_tasks = max(table.n_tasks for table in tables)
-    if metadata[0] is not None:
-        # members of a fold that lacks a task do not use its metadata
-        pad = torch.nn.functional.pad
-        metadata = torch.cat([pad(m, (0, 0, 0, n_tasks - m.shape[1])) for m in metadata])
+    n_new = max(table.n_new for table in tables)
+    metadata = None
+    if tables[0].metadata is not None:
+        metadata = torch.cat([table.padded_metadata(n_tasks, n_new) for table in members])
+    tasks = None
+    if not tables[0].shared_rows:
+        tasks = torch.cat([table.renumbered(n_tasks) for table in tables])
     together = TaskRows(
         features=torch.cat([table.features for table in tables]),
-        tasks=None if tables[0].shared_rows else torch.cat([table.tasks for table in tables]),
+        tasks=tasks,
         targets=torch.cat([table.targets for table in tables]),
         weights=torch.cat([table.weights for table in tables]),
         n_tasks=n_tasks,
-        metadata=None if metadata[0] is None else metadata,
+        n_new=n_new,
+        metadata=metadata,
     )
     return together, train_rows, valid_rows
 

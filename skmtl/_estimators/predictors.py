@@ -20,6 +20,9 @@ from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.reports import embeddings_table, importance_table
 from skmtl.metrics import _mean_task_score
 
+# decision on a class that a task does not have: its exponential is exactly 0
+_IMPOSSIBLE = -1000.0
+
 
 def has_classes(estimator):
     """Whether a fitted estimator has a task with classes; a classifier will have one."""
@@ -34,6 +37,13 @@ def has_classes(estimator):
 def _adapts(estimator):
     """Whether new tasks can be learned as embeddings alone."""
     return estimator._architecture().adapts
+
+
+def _finite(logs):
+    """Replace minus infinity by numbers below all others of the row."""
+    impossible = np.isneginf(logs)
+    smallest = np.where(impossible, np.inf, logs).min(axis=1, keepdims=True)
+    return np.where(impossible, np.minimum(_IMPOSSIBLE, smallest - 1), logs)
 
 
 def _single(values):
@@ -156,9 +166,9 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
         -------
         ndarray of shape (n, n_classes)
             In the order of ``classes_``; exactly 0 for classes that a task does not have. In wide
-            form a dict of such arrays by task, for the tasks that have classes. If y was an array
-            of 0 and 1 only, scikit-learn's multi-label form: an array of shape (n, n_tasks) with
-            the probabilities of 1.
+            form a dict of such arrays by task, for the tasks that have classes. If y held nothing
+            but 0 and 1, scikit-learn's multi-label form: shape (n, n_tasks), with the
+            probabilities of 1; a DataFrame if y was one.
         """
         return self._by_task(X, np.exp, lambda logs: np.exp(logs[:, 1]))
 
@@ -174,15 +184,19 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
         Returns
         -------
         ndarray of shape (n,) or (n, n_classes)
-            With two classes the logarithm of the odds of the second one, else logarithms of
-            probabilities, minus infinity for classes that a task does not have. In wide form as
-            for ``predict_proba``.
+            With two classes the logarithm of the odds of the second one; 1000 or -1000 in wide
+            form if ``fit`` saw one of 0 and 1 only. Else logarithms of probabilities. For a class
+            that a task does not have -1000, whose exponential is 0, or 1 less than the smallest of
+            the row, if that is even less. In wide form as for ``predict_proba``.
         """
 
         def odds(logs):
-            return logs[:, 1] - logs[:, 0]
+            values = logs[:, 1] - logs[:, 0]
+            return np.nan_to_num(values, nan=np.nan, posinf=-_IMPOSSIBLE, neginf=_IMPOSSIBLE)
 
-        return self._by_task(X, lambda logs: odds(logs) if logs.shape[1] == 2 else logs, odds)
+        return self._by_task(
+            X, lambda logs: odds(logs) if logs.shape[1] == 2 else _finite(logs), odds
+        )
 
     def _by_task(self, X, of_classes, of_labels):
         """Map log probabilities, and gather those of wide form."""
@@ -191,7 +205,7 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
         if not targets.wide:
             return of_classes(answers[0])
         if targets.multi_label:
-            return np.column_stack([of_labels(logs) for logs in answers])
+            return self._table_of(X, answers, lambda part, logs: of_labels(logs))
         return {
             task: of_classes(logs)
             for task, part, logs in zip(self.tasks_, targets.parts, answers, strict=True)

@@ -19,6 +19,9 @@ _NETWORKS_AT_ONCE = 128
 class PreferencePredictor(BaseRegressor):
     """Base class of estimators with the parameters `preference` and `solver`."""
 
+    # a preference has no weight for them
+    _validates_new_tasks = False
+
     def _finish(self, plan, result):
         super()._finish(plan, result)
         self._loss_scales = result.loss_scales[0].double().cpu().numpy()
@@ -195,8 +198,8 @@ class PreferencePredictor(BaseRegressor):
         -------
         ndarray of shape (n, n_classes)
             In the order of ``classes_``. In wide form a dict of such arrays by task, for the
-            tasks that have classes; if y was an array of 0 and 1 only, an array of shape
-            (n, n_tasks) with the probabilities of 1. Several preferences are an axis in front.
+            tasks that have classes; if y had several columns of 0 and 1 only, shape (n, n_tasks)
+            with the probabilities of 1. Several preferences are an axis in front.
         """
         return self._ask("predict_proba", X, preference)
 

@@ -29,7 +29,7 @@ class Landscape:
         if solver not in SOLVERS:
             raise ValueError(f"solver must be one of {SOLVERS}, got {solver!r}.")
         features, *labels = estimator._check_rows(X, y, None, estimator._targets.transform)
-        features, tasks = estimator._tables.known(features, estimator)
+        features, tasks, _ = estimator._tables.validation_rows(features, estimator, False)
         rows = TrainingRows(features, tasks, *labels)
         tables, targets = estimator._tables, estimator._targets
         table = FitPlan(estimator, tables, targets, [(rows, None)], np.zeros(1)).rows(rows)

@@ -134,7 +134,10 @@ class WideGroupModels(_GroupModels):
         results = {}
         for model, served in self._served():
             predicted = model.predict_proba(table)
-            results |= {task: predicted[task] for task in self.tasks[served] if task in predicted}
+            for task in self.tasks[served].intersection(list(predicted), sort=False):
+                own = np.asarray(predicted[task])
+                # multi-label: probabilities of 1
+                results[task] = np.column_stack([1 - own, own]) if own.ndim == 1 else own
         return {task: results[task] for task in self.tasks if task in results}
 
     @property

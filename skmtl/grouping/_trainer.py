@@ -234,7 +234,7 @@ def _run_together(estimator, fits, settings, n_workers):
         X, y, weights = data.part(fit.group, fit.train)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnlabelledRowsWarning)
-            plan = model._plan(X, y, weights)
+            plan = model._plan(X, y, weights, whole_y=data.y)
         models.append(model)
         buckets.setdefault(digest(plan.key), []).append(plan)
     for bucket in buckets.values():
@@ -254,7 +254,7 @@ def for_group(estimator, tasks, group):
     """Return an estimator of skmtl whose settings by column of y are restricted to a group."""
     model = clone(estimator).set_params(verbose=0, warm_start=False)
     inside = tasks[np.flatnonzero(group)]
-    for name in ("task_types", "class_weight"):
+    for name in ("task_types", "class_weight", "loss"):
         value = getattr(model, name, None)
         if model.task_id is None and isinstance(value, dict):
             model.set_params(**{name: {key: v for key, v in value.items() if key in inside}})

@@ -102,7 +102,7 @@ def _prepare(fit, model, X, y, settings, prepared, transformed):
         # reuse the checked and encoded rows of this split
         fit.plan = share_rows(estimator, *prepared[key])
         return
-    fit.plan = estimator._plan(X_train, y_train, **params)
+    fit.plan = estimator._plan(X_train, y_train, **params, whole_y=y)
     if key[-1] is not None:
         prepared[key] = fit.plan, estimator
 

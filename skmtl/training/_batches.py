@@ -38,11 +38,11 @@ class Batch(NamedTuple):
         return self.inputs.shared_rows
 
 
-def task_totals(table, rows):
-    """Sum the weights of every member's rows by task, shape (M, T)."""
+def task_totals(table, rows, n_new=0):
+    """Sum the weights of every member's rows by task, shape (M, T), new tasks included."""
     if table.shared_rows:
         return torch.stack([table.weights[r].sum(0) for r in rows])
-    zeros = table.weights.new_zeros(table.n_tasks)
+    zeros = table.weights.new_zeros(table.n_tasks + n_new)
     return torch.stack([zeros.index_add(0, table.tasks[r], table.weights[r]) for r in rows])
 
 
@@ -63,6 +63,8 @@ class MemberBatches:
         self.table = table
         self.rows = rows
         self.generators = generators
+        # rows that are not shuffled validate, and may belong to tasks that do not train
+        self.n_new = table.n_new if generators is None else 0
         self._members = list(range(len(rows)))
         self._fixed = None
         self._ahead = []
@@ -91,11 +93,11 @@ class MemberBatches:
         """Count the labels of every task among `rows`."""
         if self.table.shared_rows:
             return (self.table.weights[rows] > 0).sum(0)
-        return torch.bincount(self.table.tasks[rows], minlength=self.table.n_tasks)
+        return torch.bincount(self.table.tasks[rows], minlength=self.table.n_tasks + self.n_new)
 
     def task_totals(self):
         """Sum the weights of every member's rows by task, shape (M, T)."""
-        return task_totals(self.table, self.rows)
+        return task_totals(self.table, self.rows, self.n_new)
 
     def _share_out(self, shares):
         draws = self.task_counts
@@ -225,7 +227,10 @@ class MemberBatches:
         return self._unbound(features, tasks, tasks, targets, weights, counts)
 
     def _unbound(self, features, tasks, slots, *values):
-        inputs = features.unbind(), tasks.unbind(), slots.unbind(), self._metadata_of(tasks)
+        metadata = self._metadata_of(tasks)
+        if self.n_new:
+            tasks = torch.where(tasks < self.table.n_tasks, tasks, -1)
+        inputs = features.unbind(), tasks.unbind(), slots.unbind(), metadata
         return *inputs, *(v.unbind() for v in values)
 
     def _metadata_of(self, tasks):

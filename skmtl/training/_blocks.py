@@ -17,7 +17,8 @@ class TaskRows:
 
     There are `features` (n, d) and `tasks` (n,), or None if all tasks share the rows. `targets` are
     (n, o) and sample `weights` (n,); both are (n, n_tasks) if tasks share the rows, and a weight of
-    zero marks a missing label. `metadata` of every task is (M or 1, n_tasks, d_m).
+    zero marks a missing label. `n_new` tasks, numbered after the `n_tasks` that train, are of
+    validation rows only. `metadata` of every task is (M or 1, n_tasks + n_new, d_m).
     """
 
     features: torch.Tensor
@@ -26,6 +27,7 @@ class TaskRows:
     weights: torch.Tensor
     n_tasks: int
     metadata: torch.Tensor | None = None
+    n_new: int = 0
 
     def __len__(self):
         return len(self.features)
@@ -34,6 +36,24 @@ class TaskRows:
     def shared_rows(self):
         """Whether every row is an example of every task (wide form)."""
         return self.tasks is None
+
+    @property
+    def trained_metadata(self):
+        """Metadata of the tasks that train, or None."""
+        return None if self.metadata is None else self.metadata[:, : self.n_tasks]
+
+    def renumbered(self, n_tasks):
+        """Return the tasks of rows for a table with more tasks, after which new ones follow."""
+        return torch.where(
+            self.tasks < self.n_tasks, self.tasks, self.tasks - self.n_tasks + n_tasks
+        )
+
+    def padded_metadata(self, n_tasks, n_new):
+        """Return metadata for a table with more tasks; a member does not ask for the others'."""
+        known, new = self.metadata.tensor_split([self.n_tasks], dim=1)
+        pad = torch.nn.functional.pad
+        known = pad(known, (0, 0, 0, n_tasks - self.n_tasks))
+        return torch.cat([known, pad(new, (0, 0, 0, n_new - self.n_new))], dim=1)
 
     def to(self, device):
         values = vars(self).items()

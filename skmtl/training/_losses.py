@@ -92,7 +92,9 @@ class ClassLoss(nn.Module):
 
     def forward(self, outputs, targets, tasks, slots):
         members = torch.arange(len(self.allowed), device=tasks.device).unsqueeze(1)
-        allowed = self.allowed[members, tasks.gather(1, slots)].unsqueeze(2)
+        tasks = tasks.gather(1, slots)
+        # new tasks, -1, can have all classes
+        allowed = (self.allowed[members, tasks] | (tasks < 0).unsqueeze(2)).unsqueeze(2)
         logits = outputs[..., : allowed.shape[-1]].masked_fill(~allowed, _IMPOSSIBLE)
         chosen = F.log_softmax(logits, dim=-1).gather(-1, targets.long())
         return -chosen.squeeze(-1)

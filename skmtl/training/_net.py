@@ -112,7 +112,7 @@ class MemberNet(NeuralNet):
         member; by default, the labels of its rows. Raises `DivergenceError`.
         """
         generators = member_generators(self.seeds, "rows")
-        shares = task_shares(self.task_sampling, task_totals(table, train_rows))
+        shares = task_shares(self.task_sampling, totals := task_totals(table, train_rows))
         train = MemberBatches(
             table, train_rows, self.batch_size, generators, shares, one_task=self.one_task
         )
@@ -120,11 +120,15 @@ class MemberNet(NeuralNet):
         if valid_rows is not None:
             n_rows = max(1, _VALIDATION_ROWS // len(valid_rows))
             valid_shares = shares if self.steps.validates_by_shares else None
+            if valid_shares is not None and table.n_new:
+                # a new task counts as if it trained on its validation rows
+                new = task_totals(table, valid_rows, table.n_new)[:, table.n_tasks :]
+                valid_shares = task_shares(self.task_sampling, torch.cat([totals, new], dim=1))
             valid = MemberBatches(table, valid_rows, n_rows, shares=valid_shares)
         # before the optimiser takes the parameters over: some of them depend on the tasks at first
         self.module.mark_trained(train.task_counts > 0)
         n_steps = self.max_epochs * torch.tensor(train.n_batches_per_member, device=self.device)
-        self.module.prepare(n_steps, table.metadata)
+        self.module.prepare(n_steps, table.trained_metadata)
         self.initialize()
         # penalties are added to the sum of the losses, and the loop divides by the labels
         self.n_labels_ = train.task_counts.sum(1)

@@ -181,11 +181,12 @@ def test_columns_of_wide_form_are_found_by_name():
         targets.transform(WIDE[["number", "class"]])
 
 
-def test_only_an_array_of_0_and_1_is_multi_label():
+def test_several_columns_of_0_and_1_are_multi_label():
     labels = np.array([[0, 1], [1, 0]])
     assert make_targets(labels, None, kind="classification").fit(labels).multi_label
     frame = pd.DataFrame(labels)
-    assert not make_targets(frame, None, kind="classification").fit(frame).multi_label
+    assert make_targets(frame, None, kind="classification").fit(frame).multi_label
+    assert not make_targets(frame[[0]], None, kind="classification").fit(frame[[0]]).multi_label
     assert not make_targets([0, 1], None, kind="classification").fit([0, 1]).multi_label
 
 

@@ -419,8 +419,14 @@ def test_decisions_on_classes_that_a_task_does_not_have(own):
     X, y = own
     model = quick_classifier(n_members=2).fit(X, y)
     decisions, mask = model.decision_function(X), possible(X, y)
-    assert (decisions[~mask] == -np.inf).all()
-    assert np.isfinite(decisions[mask]).all()
+    assert_array_equal(decisions[~mask], -1000)
+    assert_array_equal(np.exp(decisions) == 0, ~mask)
+    assert_allclose(np.exp(decisions), model.predict_proba(X), rtol=1e-12)
+    far = X.assign(**{name: 1e5 * X[name] for name in X if X[name].dtype == np.float64})
+    decisions = model.decision_function(far)
+    assert np.isfinite(decisions).all()
+    for row, own in zip(decisions, mask, strict=True):
+        assert row[~own].max(initial=-np.inf) < row[own].min()
 
 
 @pytest.mark.parametrize("kind", ["two", "three", "own"])

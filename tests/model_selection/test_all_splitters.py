@@ -129,8 +129,8 @@ def test_repr():
         "TaskKFold(n_splits=5, random_state=None, shuffle=False, task_id='task')"
     )
     assert repr(TaskTimeSeriesSplit(["a", 1], 3, time="year")) == (
-        "TaskTimeSeriesSplit(gap=0, max_train_size=None, n_splits=3, task_id=['a', 1],\n"
-        "          test_size=None, time='year')"
+        "TaskTimeSeriesSplit(cut='rows', gap=0, max_train_size=None, n_splits=3,\n"
+        "          task_id=['a', 1], test_size=None, time='year')"
     )
 
 

@@ -111,10 +111,57 @@ def test_types_of_time(when):
         assert train.min() > test.max()
 
 
-def test_equal_times_stay_in_the_order_of_the_rows():
+def test_rows_of_the_same_time_cannot_be_split():
     X = pd.DataFrame({"task": list("ab") * 6, "when": 0})
-    expected = TaskTimeSeriesSplit("task", 2).split(X)
-    assert_equal_splits(TaskTimeSeriesSplit("task", 2, time="when").split(X), expected)
+    with pytest.raises(ValueError, match="no test row.*same time are not separated"):
+        next(TaskTimeSeriesSplit("task", 2, time="when").split(X))
+
+
+@pytest.mark.parametrize("cut", ["rows", "dates"])
+@settings(deadline=None, max_examples=60)
+@given(n_splits=n_folds, gap=st.integers(0, 2), seed=seeds)
+def test_rows_of_the_same_time_are_on_one_side(cut, n_splits, gap, seed):
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame({"task": rng.integers(3, size=400), "when": rng.integers(60, size=400)})
+    cv = TaskTimeSeriesSplit("task", n_splits, time="when", cut=cut, gap=gap)
+    splits = splits_of(cv, X)
+    line = X["task"] if cut == "rows" else pd.Series(0, index=X.index)
+    tested = []
+    for train, test in splits:
+        latest = X.iloc[train].groupby(line)["when"].max()
+        earliest = X.iloc[test].groupby(line)["when"].min()
+        assert (latest[earliest.index] < earliest).all()
+        assert set(X["task"].iloc[test]) <= set(X["task"].iloc[train])
+        tested.extend(test)
+    assert len(set(tested)) == len(tested)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"test_size": 2}, {"gap": 1, "max_train_size": 4}])
+def test_cuts_at_dates_are_those_of_time_series_split_over_dates(arguments):
+    rng = np.random.default_rng(0)
+    day = rng.integers(20, size=300)
+    when = pd.Timestamp("2024-02-20") + pd.to_timedelta(24 * day + rng.integers(24, size=300), "h")
+    X = pd.DataFrame({"task": rng.choice(list("abc"), 300), "when": when})
+    cv = TaskTimeSeriesSplit("task", 3, time="when", cut="dates", **arguments)
+    by_date = TimeSeriesSplit(3, **arguments).split(np.arange(20))
+    expected = [[np.flatnonzero(np.isin(day, part)) for part in split] for split in by_date]
+    assert_equal_splits(cv.split(X), expected)
+    assert_equal_splits(cv.split(X.assign(when=when.tz_localize("UTC"))), expected)
+    assert_equal_splits(cv.split(X.assign(when=day)), expected)
+
+
+def test_a_task_that_begins_later_is_tested_once_it_was_trained_on():
+    X = pd.DataFrame({"task": list("aaaaaa") + list("bb"), "when": [1, 2, 3, 4, 5, 6, 5, 6]})
+    cv = TaskTimeSeriesSplit("task", 2, time="when", cut="dates")
+    assert_equal_splits(cv.split(X), [([0, 1], [2, 3]), ([0, 1, 2, 3], [4, 5])])
+
+
+def test_dates_need_a_column():
+    with pytest.raises(ValueError, match="needs time"):
+        TaskTimeSeriesSplit("task", cut="dates")
+    X = pd.DataFrame({"task": list("aaab"), "when": [1, 2, 3, 3]})
+    with pytest.raises(ValueError, match="there are 3 dates"):
+        next(TaskTimeSeriesSplit("task", 3, time="when", cut="dates", gap=2).split(X))
 
 
 @pytest.mark.parametrize("missing", [np.nan, pd.NaT, None])
