@@ -181,8 +181,8 @@ def test_table_from_paper_to_parameter_states_the_defaults(page, estimator, at_l
 
 # a page must not show code that warns; what libraries deprecate among themselves is theirs, and a
 # page that predicts new tasks on purpose need not silence the warning everywhere
-@pytest.mark.filterwarnings("error::UserWarning")
 @pytest.mark.filterwarnings("ignore::skmtl.exceptions.UnknownTasksWarning")
+@pytest.mark.filterwarnings("error::UserWarning")
 @pytest.mark.parametrize("path", pages(), ids=lambda path: path.name)
 def test_code_blocks_run(path, tmp_path, monkeypatch, capsys):
     if not path.exists():

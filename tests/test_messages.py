@@ -9,7 +9,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import AdaBoostRegressor, BaggingRegressor, StackingRegressor
 from sklearn.feature_selection import RFECV, SequentialFeatureSelector
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from skorch.callbacks import Callback
@@ -336,6 +336,13 @@ def stacking_numbers():
 @mistake("not seen in fit: [0, 1]", "TaskKFold", "sorted by task")
 def folds_of_a_sorted_table():
     cross_val_score(cubic(), NUMBERS, CURVE, cv=3, error_score="raise")
+
+
+@mistake("not seen in fit: [0, 1]", "TaskKFold")
+def batched_search_on_a_sorted_table():
+    BatchedGridSearchCV(cubic(), {"alpha": [1.0]}, cv=KFold(3), error_score="raise").fit(
+        NUMBERS, CURVE
+    )
 
 
 @mistake("'learning_rate'", "'learning_rate_init'")

@@ -128,7 +128,7 @@ def _metadata_column(estimator, name):
         hint = did_you_mean(name, tables.metadata_names)
         raise ValueError(f"{name!r} is not among the metadata, {tables.metadata_names[:20]}.{hint}")
     k = tables.metadata_names.index(name)
-    values, column = tables.metadata_values[:, k], tables.metadata_columns[k]
+    values, column = tables.metadata_values[:, k], tables.reader.metadata[k]
     if column.kind == "category":
         values = [column.show(number).strip("'") for number in values]
     return pd.Series(values, index=estimator.tasks_)
