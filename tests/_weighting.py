@@ -2,6 +2,8 @@
 
 import numpy as np
 import torch
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from skmtl import weighting
 from skmtl.weighting._base import select
@@ -32,6 +34,11 @@ METHODS = {
 GRADIENT_METHODS = [name for name, method in METHODS.items() if "gramian" in method.needs]
 
 
+# of properties of single methods
+seeds = st.integers(0, 10**6)
+quick = settings(max_examples=15, deadline=None)
+
+
 def gradients(n_members=1, n_tasks=4, length=6, seed=0):
     """Random gradients, some of which conflict."""
     generator = torch.Generator().manual_seed(seed)
@@ -40,6 +47,25 @@ def gradients(n_members=1, n_tasks=4, length=6, seed=0):
 
 def gramian_of(g):
     return g @ g.mT
+
+
+def opposite_halves(cosine, ratio=1.0):
+    """Two gradients with this cosine, the second `ratio` times as long."""
+    sine = (1 - cosine**2) ** 0.5
+    return torch.tensor([[[1.0, 0.0], [ratio * cosine, ratio * sine]]], dtype=torch.float64)
+
+
+def weigh(method, g, **options):
+    """Weights of gradients whose losses are 1."""
+    return method.weights(torch.ones(g.shape[:2], dtype=g.dtype), gramian_of(g), **options)
+
+
+def learned(method, losses, n_steps=3000):
+    """Weights after many steps with the same losses."""
+    state = method.init_state(*losses.shape)
+    for _ in range(n_steps):
+        weights = method.weights(losses, state=state)
+    return weights
 
 
 def losses_for(n_members=1, n_tasks=4, seed=0):

@@ -36,6 +36,15 @@ def written_out(h, x, D, A, B, C):
     return torch.einsum("mni,mnio->mno", x, weights)
 
 
+def assert_same_with_gradients(got, expected, leaves):
+    """Compare values, and gradients with respect to the leaves along a random slope."""
+    torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
+    slope = draw(*expected.shape, seed=7).detach()
+    pairs = zip(*(torch.autograd.grad(y, leaves, slope) for y in (got, expected)), strict=True)
+    for one, other in pairs:
+        torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-11)
+
+
 @pytest.mark.parametrize("in_cache", [1, 2**19])
 @pytest.mark.parametrize("layer", LAYERS)
 @given(size=sizes, folded=st.booleans())
@@ -43,15 +52,10 @@ def written_out(h, x, D, A, B, C):
 def test_layers_and_their_gradients_are_those_of_the_formula(layer, in_cache, size, folded):
     given_ = arguments(**size, folded=folded)
     expected = written_out(*given_)
-    slope = draw(*expected.shape, seed=7).detach()
     with pytest.MonkeyPatch.context() as patch:
         # one member at a time, or all at once
         patch.setattr(_workspace, "_NUMBERS_IN_CACHE", in_cache)
-        got = layer.apply(*given_)
-        gradients = torch.autograd.grad(got, given_, slope)
-    torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
-    for one, other in zip(gradients, torch.autograd.grad(expected, given_, slope), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-11)
+        assert_same_with_gradients(layer.apply(*given_), expected, given_)
 
 
 @pytest.mark.parametrize("layer", [OuterLayer, NarrowLayer])
@@ -60,10 +64,11 @@ def test_layers_and_their_gradients_are_those_of_the_formula(layer, in_cache, si
 def test_layers_take_a_map_that_is_not_a_product(layer, size, folded):
     h, x, D, *factors = arguments(**size, folded=folded)
     full = torch.einsum("mki,mio,mko->mkio", *factors).detach().requires_grad_()
-    given_ = h, x, D, full
     expected = written_out(h, x, D, *factors)
-    torch.testing.assert_close(layer.apply(*given_), expected, rtol=1e-12, atol=1e-12)
-    assert torch.autograd.gradcheck(layer.apply, given_)
+    rows = torch.cat([x, torch.ones_like(x[..., :1])], dim=2) if folded else x
+    by_map = torch.einsum("mnk,mkio,mni->mno", h, full, rows) + rows @ D
+    torch.testing.assert_close(by_map, expected, rtol=1e-12, atol=1e-12)
+    assert_same_with_gradients(layer.apply(h, x, D, full), by_map, (h, x, D, full))
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -81,8 +86,7 @@ def test_gradients_of_layers_are_finite_differences(layer, folded):
 def test_full_map(size):
     *_, A, B, C = arguments(**size, folded=False)
     expected = torch.einsum("mki,mio,mko->mkio", A, B, C)
-    torch.testing.assert_close(FullMap.apply(A, B, C), expected, rtol=1e-12, atol=1e-12)
-    assert torch.autograd.gradcheck(FullMap.apply, (A, B, C))
+    assert_same_with_gradients(FullMap.apply(A, B, C), expected, (A, B, C))
 
 
 @pytest.mark.parametrize("generator", [CompressedGenerator, FullGenerator])

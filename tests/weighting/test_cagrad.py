@@ -1,0 +1,52 @@
+"""CAGrad: values, and what the method promises."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skmtl import weighting
+from tests._weighting import (
+    assert_close,
+    gradients,
+    opposite_halves,
+    quick,
+    seeds,
+    weigh,
+)
+
+
+@quick
+@given(seeds, st.floats(0.05, 0.95), st.integers(2, 6))
+def test_cagrad_is_the_best_step_in_the_ball(seed, c, n_tasks):
+    g = gradients(1, n_tasks, 5, seed)
+    step = (weigh(weighting.CAGrad(c), g)[0] @ g[0]) / n_tasks
+    mean = g[0].mean(0)
+    assert (step - mean).norm() <= c * mean.norm() * (1 + 1e-6)
+    worst = (g[0] @ step).min()
+    generator = torch.Generator().manual_seed(seed)
+    moves = torch.randn(2000, 5, generator=generator, dtype=torch.float64)
+    moves = c * mean.norm() * moves / moves.norm(dim=1, keepdim=True)
+    others = ((mean + moves) @ g[0].T).amin(1)
+    # the best of many random steps on the border is no better
+    assert worst >= others.max() - 1e-6 * g.norm()
+    # and what duality promises is reached: the gap between both problems is zero
+    x = weigh(weighting.CAGrad(c), g)[0] - 1
+    x = x / x.sum()
+    dual = (x @ g[0]) @ mean + c * mean.norm() * (x @ g[0]).norm()
+    assert_close(worst, dual, rtol=2e-4, atol=1e-6)
+
+
+def test_cagrad_of_two_tasks_in_closed_form():
+    # equal lengths: both tasks are alike, and the step is along the mean
+    for cosine in (-0.5, 0.0, 0.7):
+        found = weigh(weighting.CAGrad(0.4), opposite_halves(cosine))
+        assert_close(found, [[1.4, 1.4]], rtol=1e-5)
+
+
+def test_cagrad_without_room_is_the_sum():
+    assert (weigh(weighting.CAGrad(0.0), gradients()) == 1).all()
+
+
+def test_cagrad_where_no_direction_helps_all_is_the_sum():
+    g = torch.tensor([[[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]]])
+    assert_close(weigh(weighting.CAGrad(), g), [[1.0, 1.0, 1.0]])
