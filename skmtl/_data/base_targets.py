@@ -17,15 +17,8 @@ from skmtl._data.rows import TrainingRows
 class TargetSettings:
     """Parameters of an estimator that say what y holds.
 
-    Attributes
-    ----------
-    kind : {"regression", "classification"}
-        What columns of y hold by default.
-    loss, quantile : as in the regressors
-    class_weight, task_classes : as in the classifiers
-    task_types : as in the estimators
-    inferred : dict of column to type, optional
-        What columns hold unless `task_types` says so, if y is a part of a larger table.
+    Columns hold what `task_types` says; otherwise what `inferred` says, a dict by column if y is a
+    part of a larger table; otherwise what suits `kind`, "regression" or "classification".
     """
 
     kind: str
@@ -40,24 +33,11 @@ class TargetSettings:
 class Targets(ABC):
     """Encodes the labels of all rows, and scales those of training rows.
 
-    It is fitted in two steps: `fit_transform` learns from all of y which labels there are, and
-    `fit_rows` learns from training rows, after validation rows are set aside, scales and the
-    classes of each task. Methods that need a step raise an error before it.
-
-    Parameters
-    ----------
-    settings : TargetSettings
-
-    Attributes
-    ----------
-    wide : bool
-        Whether every column of y is a task, so that tasks share rows.
-    tasks : Index or None
-        In wide form the names of the columns of y.
-    from_frame : bool
-        Whether predictions are returned as a DataFrame.
-    parts : list of ColumnTarget
-        In wide form one for each column of y; in long form one for all of y.
+    `fit_transform` learns from all of y which labels there are; `fit_rows` learns scales and the
+    classes of each task from training rows, after validation rows are set aside. Methods that need
+    a step raise an error before it. In wide form (`wide`) every column of y is a task, with a name
+    in `tasks` and a target in `parts`; in long form there is one part for all of y. Predictions are
+    a DataFrame if `from_frame`.
     """
 
     wide: ClassVar[bool]
@@ -77,21 +57,10 @@ class Targets(ABC):
         return self
 
     def fit_transform(self, y: Any, sample_weight: Any = None) -> tuple[np.ndarray, np.ndarray]:
-        """Learn which labels there are, and encode them.
+        """Learn which labels there are in y of shape (n,), (n, o) or (n, T), and encode them.
 
-        Parameters
-        ----------
-        y : array-like of shape (n,), (n, o) or (n, T)
-            Labels.
-        sample_weight : array-like of shape (n,), or (n, T) in wide form, optional
-            Sample weights.
-
-        Returns
-        -------
-        values : ndarray of shape (n, o) or (n, T)
-            Encoded labels; NaN where one is missing, which only wide form allows.
-        weights : ndarray of shape (n,) or (n, T)
-            Sample weights times class weights; zero where a label is missing.
+        Returns values of shape (n, o) or (n, T), NaN where one is missing (in wide form only), and
+        sample times class weights of shape (n,) or (n, T), zero where a label is missing.
         """
         self.tasks, self.parts, self._rows_fitted = None, [], False
         labels, weights = self._read(y, sample_weight)
@@ -120,11 +89,7 @@ class Targets(ABC):
     def fit_rows(self, rows: TrainingRows, n_tasks: int) -> Self:
         """Learn scales and the classes of each task.
 
-        Parameters
-        ----------
-        rows : TrainingRows
-            Without validation rows, but with those that `rows_to_keep` marks.
-        n_tasks : int
+        `rows` are without validation rows, but with those that `rows_to_keep` marks.
         """
         self._check_fitted()
         self._learn_rows(rows, n_tasks)
@@ -156,21 +121,14 @@ class Targets(ABC):
     def check_rows(self, rows: TrainingRows, tasks: pd.Index) -> None:
         """Refuse validation rows with labels that are impossible for their task.
 
-        Parameters
-        ----------
-        rows : TrainingRows
-        tasks : Index
-            Labels of the tasks, for the error.
+        The error names the task by its label in `tasks`.
         """
         self._check_rows_fitted()
 
     def resumed(self, new: Self) -> Self:
         """Return new targets for a fit that continues the one of these, with its scales.
 
-        Raises
-        ------
-        ValueError
-            If `new` holds other classes or another kind or number of labels.
+        Other classes, or another kind or number of labels, are an error.
         """
         same = type(self) is type(new) and len(self.parts) == len(new.parts)
         if same:
@@ -189,9 +147,7 @@ class Targets(ABC):
     def rows_to_keep(self, rows: TrainingRows) -> np.ndarray | None:
         """Mark one row of every class of every task: such rows never validate.
 
-        Returns
-        -------
-        ndarray of shape (n,) of bool, or None without classes
+        Returns bools of shape (n,), or None without classes.
         """
         self._check_fitted()
         if all(part.classes is None for part in self.parts):
@@ -211,9 +167,7 @@ class Targets(ABC):
     def allowed_classes(self, tasks: np.ndarray) -> np.ndarray | None:
         """Return the possible classes of tasks by number; all are for an unseen task, -1.
 
-        Returns
-        -------
-        ndarray of shape (k, C) of bool, or None if all classes are possible
+        Returns bools of shape (k, C), or None if all classes are possible for all tasks.
         """
         return None
 

@@ -14,21 +14,10 @@ from skmtl.training import BinaryLoss
 
 
 class ClassTarget(ColumnTarget):
-    """One of two or more classes.
+    """One of two or more classes, sorted in `classes` of shape (C,).
 
-    Parameters
-    ----------
-    class_weight : dict, "balanced" or None
-    binary : bool, default=False
-        Whether there are two classes, even if labels have only one of them: its complement is 0 or
-        1, if it is one of these.
-
-    Attributes
-    ----------
-    classes : ndarray of shape (C,)
-        Sorted.
-    seen : int or None
-        Number of the only class that labels have, if there are two all the same.
+    If it is `binary` there are two, even if labels have only one of them, 0 or 1: the other one is
+    its complement, and `seen` is the number of the one that labels have.
     """
 
     loss_unit = 1.0
@@ -47,19 +36,10 @@ class ClassTarget(ColumnTarget):
         return 1 if len(self.classes) == 2 else len(self.classes)
 
     def fit_classes(self, labels, where):
-        """Learn the classes.
+        """Learn the classes of labels of shape (n,), none missing; errors name the column `where`.
 
-        Parameters
-        ----------
-        labels : ndarray of shape (n,)
-            Labels, none missing.
-        where : str
-            Name of the column in error messages.
-
-        Raises
-        ------
-        ValueError
-            If labels cannot be sorted, or if more than two are said to be binary.
+        Labels that cannot be sorted are an error, and so are more than two if they are to be
+        binary.
         """
         try:
             self.classes = np.unique(labels)
@@ -80,7 +60,6 @@ class ClassTarget(ColumnTarget):
             self.classes = np.array([type(label)(0), type(label)(1)], dtype=self.classes.dtype)
 
     def encode(self, column, where):
-        """Convert labels to class numbers, see `ColumnTarget.encode`."""
         missing = column.isna().to_numpy()
         labels = column.to_numpy()
         codes = np.full(len(labels), np.nan)
@@ -95,15 +74,7 @@ class ClassTarget(ColumnTarget):
         return codes
 
     def fit_weights(self, codes, weights):
-        """Learn the weights of the classes.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n,) of int
-            Class numbers.
-        weights : ndarray of shape (n,)
-            Sample weights.
-        """
+        """Learn the weights of the classes from class numbers and sample weights of shape (n,)."""
         if self.class_weight == "balanced":
             totals = np.bincount(codes, weights=weights, minlength=len(self.classes))
             present = totals > 0
@@ -139,7 +110,6 @@ class ClassTarget(ColumnTarget):
         return values
 
     def members(self, outputs, allowed=None):
-        """Convert outputs to log probabilities, see `ColumnTarget.members`."""
         if len(self.classes) == 1:
             return np.zeros((*outputs.shape[:-1], 1))
         if self.kind == "binary":
@@ -167,11 +137,9 @@ class ClassTarget(ColumnTarget):
         return BinaryLoss()
 
     def losses(self, predicted, labels):
-        """Compute negative log likelihoods, see `ColumnTarget.losses`."""
         return -predicted[..., np.arange(len(labels)), labels[:, 0].astype(np.int64)]
 
     def resume(self, previous):
-        """Compare kind and classes with those of an earlier fit, see `ColumnTarget.resume`."""
         return previous.kind == self.kind and np.array_equal(previous.classes, self.classes)
 
     def noise(self, losses):

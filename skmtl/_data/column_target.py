@@ -12,16 +12,9 @@ class ColumnTarget(ABC):
     """Converts the labels of one column to what a network learns, and its outputs back.
 
     In long form one such target stands for all of y, which may then have several numbers a row.
-
-    Attributes
-    ----------
-    kind : {"regression", "binary", "multiclass"}
-    classes : ndarray of shape (C,) or None
-        Sorted classes; None for numbers.
-    n_outputs : int
-        Number of outputs that a network needs for it.
-    loss_unit : float
-        A training loss of 1 in the caller's units.
+    `kind` is "regression", "binary" or "multiclass", and `classes` of shape (C,) are sorted, None
+    for numbers. A network needs `n_outputs`; `loss_unit` is a training loss of 1 in the caller's
+    units.
     """
 
     kind: str
@@ -31,29 +24,14 @@ class ColumnTarget(ABC):
 
     @abstractmethod
     def encode(self, column: pd.Series, where: str) -> np.ndarray:
-        """Convert labels to float numbers; missing ones are NaN.
+        """Convert labels, indexed by row, to floats of shape (n,); missing ones are NaN.
 
-        Parameters
-        ----------
-        column : Series of length n
-            Labels, indexed by the number of their row.
-        where : str
-            Name of the column in error messages.
-
-        Returns
-        -------
-        ndarray of shape (n,)
+        Errors name the column `where` and the row.
         """
 
     @abstractmethod
     def fit_scale(self, values: np.ndarray, weights: np.ndarray) -> None:
-        """Learn the scale of encoded labels.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n, n_outputs)
-        weights : ndarray of shape (n,)
-        """
+        """Learn the scale of encoded labels of shape (n, n_outputs), with weights of shape (n,)."""
 
     @abstractmethod
     def scale(self, values: np.ndarray) -> np.ndarray:
@@ -63,17 +41,10 @@ class ColumnTarget(ABC):
     def members(self, outputs: np.ndarray, allowed: np.ndarray | None = None) -> np.ndarray:
         """Convert outputs of a network to predictions of every member.
 
-        Parameters
-        ----------
-        outputs : ndarray of shape (M, k, n)
-            Only the first `n_outputs` along the last axis are read.
-        allowed : ndarray of shape (k, C) of bool, optional
-            Possible classes of each row.
-
-        Returns
-        -------
-        ndarray of shape (M, k, ...)
-            Numbers in the caller's units, or log probabilities of the classes.
+        Outputs have shape (M, k, n), of which only the first `n_outputs` along the last axis are
+        read. Predictions of shape (M, k, ...) are numbers in the caller's units, or log
+        probabilities of the classes, of which `allowed` of shape (k, C) marks the possible ones of
+        each row.
         """
 
     @staticmethod
@@ -87,39 +58,20 @@ class ColumnTarget(ABC):
 
     @abstractmethod
     def losses(self, predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """Compute the training loss of every label.
+        """Compute the training loss of every label, of shape (..., n).
 
-        Parameters
-        ----------
-        predicted : ndarray of shape (..., n, n_outputs or C)
-            As `members` returns them.
-        labels : ndarray of shape (n, n_outputs)
-            Encoded labels.
-
-        Returns
-        -------
-        ndarray of shape (..., n)
+        Predictions are as `members` returns them, labels of shape (n, n_outputs) are encoded.
         """
 
     @abstractmethod
     def resume(self, previous: Self) -> bool:
-        """Take over the scale of the target of an earlier fit.
-
-        Returns
-        -------
-        bool
-            False if its network cannot be trained further on these labels.
-        """
+        """Take over an earlier scale, or return False if that network cannot learn these labels."""
 
     @abstractmethod
     def noise(self, losses: torch.Tensor) -> torch.Tensor:
         """Return the strength of a squared penalty that acts as a prior of unit variance.
 
         Minimising summed losses plus this strength times the squared distance gives the most
-        probable value, for errors that the loss assumes: normal, Laplace or Poisson.
-
-        Parameters
-        ----------
-        losses : Tensor
-            Mean losses after training.
+        probable value, for errors that the loss assumes: normal, Laplace or Poisson. `losses` are
+        means after training.
         """

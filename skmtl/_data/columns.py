@@ -33,10 +33,7 @@ _ARRAY_HINT = (
 def as_table(X):
     """Return `X` as a pandas DataFrame or a two-dimensional array, without changing a value.
 
-    Raises
-    ------
-    ValueError, TypeError
-        As scikit-learn, for sparse, complex, one-dimensional or empty input.
+    Sparse, complex, one-dimensional and empty input raise the errors of scikit-learn.
     """
     X = as_pandas(X)
     if isinstance(X, pd.DataFrame):
@@ -75,19 +72,9 @@ def column_names(table):
 
 
 def find_columns(table, spec, parameter):
-    """Find the columns that a constructor parameter names.
+    """Return the positions of the columns that a constructor parameter names.
 
-    Parameters
-    ----------
-    table : DataFrame or ndarray
-    spec : str, int, or list of these
-        A string is a label, an int a position, negative from the end.
-    parameter : str
-        Name of the constructor parameter, for the errors.
-
-    Returns
-    -------
-    list of int
+    Of `spec`, one or a list, a string is a label and an int a position, negative from the end.
     """
     several_levels = isinstance(table, pd.DataFrame) and table.columns.nlevels > 1
     if np.ndim(spec) == 1 and len(spec) == len(table) > table.shape[1]:
@@ -161,21 +148,7 @@ def series_of(table, position):
 
 
 def learn_columns(table, positions, what, categorical=()):
-    """Learn what columns hold.
-
-    Parameters
-    ----------
-    table : DataFrame or ndarray
-    positions : list of int
-    what : {"features", "metadata"}
-        Role of the columns, for the errors.
-    categorical : collection of int
-        Positions of columns that the caller says hold categories.
-
-    Returns
-    -------
-    list of Column
-    """
+    """Learn what columns hold; the caller says that those at `categorical` hold categories."""
     names = column_names(table)
     if _all_numbers(table):
         # an array, or a frame of one numeric type, which is most of what there is
@@ -193,28 +166,10 @@ def _all_numbers(table):
 
 
 def read_columns(table, positions, columns, what, estimator):
-    """Read columns as numbers: see `Column.read`.
+    """Read columns as numbers of shape (n, len(positions)), NaN where missing: see `Column.read`.
 
-    Parameters
-    ----------
-    table : DataFrame or ndarray
-    positions : list of int
-    columns : list of Column
-    what : {"features", "metadata"}
-    estimator : estimator
-        Named in the errors.
-
-    Returns
-    -------
-    ndarray of shape (n, len(positions)) of float64
-        NaN where a value is missing.
-
-    Raises
-    ------
-    TypeError
-        If a column holds something else than in ``fit``.
-    ValueError
-        If a value is infinite.
+    Infinity, or a column that holds something else than in ``fit``, is an error, which names the
+    role `what` ("features" or "metadata") and the estimator.
     """
     if all(column.kind == "numeric" for column in columns):
         if _all_numbers(table):

@@ -18,19 +18,8 @@ class ColumnEncoder:
 
     Numbers, dates and durations are standardised; missing ones become the mean, with an indicator
     where training rows have gaps. Categories become indicators; one that training rows do not have
-    is coded as their average. Dates also become the phase of the year, the week and the day, as
-    far as training rows differ in them.
-
-    Parameters
-    ----------
-    columns : list of Column
-    calendar : bool, default=True
-        Whether dates have phases.
-
-    Attributes
-    ----------
-    n_outputs : int
-        Columns after encoding.
+    is coded as their average. Dates also become the phase of the year, the week and the day, as far
+    as training rows differ in them, unless `calendar` is False.
     """
 
     def __init__(self, columns, calendar=True):
@@ -42,18 +31,7 @@ class ColumnEncoder:
         return [column.name for column in self.columns]
 
     def fit(self, values, sample_weight=None):
-        """Learn scales, indicators and categories.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n, n_columns)
-            As the columns read them.
-        sample_weight : ndarray of shape (n,), optional
-
-        Returns
-        -------
-        self
-        """
+        """Learn scales, indicators and categories from what the columns read, (n, n_columns)."""
         kinds = np.array([column.kind for column in self.columns])
         self.numeric_ = np.flatnonzero(kinds != "category")
         self.categorical_ = np.flatnonzero(kinds == "category")
@@ -130,24 +108,10 @@ class ColumnEncoder:
         return indicators
 
     def transform(self, values, what, training=False):
-        """Return inputs of a network; a missing value is the mean, which is zero.
+        """Return inputs of a network, (n, n_outputs); a missing value is the mean, which is zero.
 
-        Parameters
-        ----------
-        values : ndarray of shape (n, n_columns)
-        what : {"feature", "metadata column"}
-            Role of the columns, for the errors.
-        training : bool, default=False
-            Whether these are the training rows, whose extremes spoil the scale of all others.
-
-        Returns
-        -------
-        ndarray of shape (n, n_outputs)
-
-        Raises
-        ------
-        ValueError
-            If a value is too extreme.
+        Extreme values are an error, which names the role `what`; those of training rows spoil the
+        scale of all others.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = self.scaler_.transform(self._inputs(values))

@@ -8,12 +8,7 @@ def as_pandas(table):
     """Convert a frame or a column of another library to pandas; return anything else unchanged.
 
     Missing values stay missing, words stay words and categories stay categories, so that a table
-    means the same whichever library made it.
-
-    Raises
-    ------
-    TypeError
-        If the table has not been computed yet, such as a lazy frame.
+    means the same whichever library made it. A lazy frame, not computed yet, is a TypeError.
     """
     if isinstance(table, (pd.DataFrame, pd.Series)):
         return table

@@ -20,13 +20,9 @@ _ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[ T].*)?"
 class Column:
     """One column of X or of the metadata.
 
-    Attributes
-    ----------
-    name : label
-    kind : {"numeric", "category", "date", "duration", "empty"}
-        A column whose values are all missing in ``fit`` is empty and stays unused.
-    categories : Index, optional
-        The categories of ``fit``, whose numbers `read` returns; -1 is any other.
+    `kind` is "numeric", "category", "date", "duration" or "empty"; a column whose values are all
+    missing in ``fit`` is empty and stays unused. `categories` are those of ``fit``, whose numbers
+    `read` returns; -1 is any other.
     """
 
     name: object
@@ -34,18 +30,10 @@ class Column:
     categories: pd.Index | None = None
 
     def read(self, values, what):
-        """Convert the values of a table to float64, NaN where one is missing.
+        """Convert the values of a table to float64 of shape (n,), NaN where one is missing.
 
-        Parameters
-        ----------
-        values : Series
-        what : {"features", "metadata"}
-            Role of the column, for the errors.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Numbers, numbers of categories, or seconds (since 1970 for dates, in UTC).
+        Those are numbers, numbers of categories, or seconds (since 1970 for dates, in UTC). Errors
+        name the role of the column, `what`: "features" or "metadata".
         """
         kind = kind_of(values, self.name, what)
         if self.kind == "category":
@@ -101,20 +89,7 @@ _PLURAL = {
 
 
 def learn_column(values, name, what, categorical):
-    """Learn what a column holds.
-
-    Parameters
-    ----------
-    values : Series
-    name : label
-    what : {"features", "metadata"}
-    categorical : bool
-        Whether the caller says that it holds categories.
-
-    Returns
-    -------
-    Column
-    """
+    """Learn what a column holds; `categorical` if the caller says that it holds categories."""
     if values.isna().all():
         return Column(name, "empty")
     kind = "category" if categorical else kind_of(values, name, what)
@@ -150,10 +125,7 @@ def plain_labels(values):
 def kind_of(values, name, what):
     """Tell what a Series holds, by its type and, for objects, by its values.
 
-    Raises
-    ------
-    TypeError
-        If it holds nothing that can be used.
+    What cannot be used is a TypeError.
     """
     dtype = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):

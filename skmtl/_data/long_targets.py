@@ -24,13 +24,7 @@ _DATES |= dict.fromkeys(("timedelta", "timedelta64"), "durations")
 
 
 class LongTargets(Targets):
-    """Labels of rows that belong to one task each, see `Targets`.
-
-    Attributes
-    ----------
-    allowed : ndarray of shape (T, C) of bool, or None
-        Classes of each task; None for numbers.
-    """
+    """Labels of rows that belong to one task each; `allowed` (T, C) marks the classes of tasks."""
 
     wide = False
 
@@ -112,7 +106,6 @@ class LongTargets(Targets):
         return self.parts[0].criterion()
 
     def check_rows(self, rows, tasks):
-        """Refuse labels that their task does not have, see `Targets.check_rows`."""
         super().check_rows(rows, tasks)
         if self.allowed is None:
             return
@@ -129,7 +122,6 @@ class LongTargets(Targets):
             )
 
     def resumed(self, new):
-        """Return targets for a fit that continues, see `Targets.resumed`."""
         new = super().resumed(new)
         if self.allowed is not None:
             # tasks keep the classes that they had; the tasks themselves are the same
@@ -137,14 +129,7 @@ class LongTargets(Targets):
         return new
 
     def for_new_tasks(self, rows, n_tasks):
-        """Return targets of other tasks, with the same scales.
-
-        Parameters
-        ----------
-        rows : TrainingRows
-            Rows of the new tasks, numbered from 0.
-        n_tasks : int
-        """
+        """Return targets of other tasks, whose rows are numbered from 0, with the same scales."""
         self._check_rows_fitted()
         targets = copy.copy(self)
         targets._learn_task_classes(rows, n_tasks)
@@ -161,13 +146,11 @@ class LongTargets(Targets):
         return rows.targets[:, 0] + len(self.parts[0].classes) * rows.tasks
 
     def allowed_classes(self, tasks):
-        """Return the possible classes of tasks, see `Targets.allowed_classes`."""
         if self.allowed is None or self.allowed.all():
             return None
         return np.where(tasks[:, None] < 0, True, self.allowed[np.maximum(tasks, 0)])
 
     def classes_by_task(self):
-        """Return the classes of each task, see `Targets.classes_by_task`."""
         if self.allowed is None:
             return super().classes_by_task()
         return [self.parts[0].classes[allowed] for allowed in self.allowed]

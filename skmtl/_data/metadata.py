@@ -63,15 +63,7 @@ def check_without_id(metadata, wide):
 
 
 def constant_columns(table, positions, labels):
-    """Return the positions of columns that are constant within every task, but not over all.
-
-    Parameters
-    ----------
-    table : DataFrame or ndarray
-    positions : list of int
-    labels : Index or None
-        Task ids of the rows.
-    """
+    """Return the positions of columns that are constant within every task, but not over all."""
     if labels is None:
         return []
     tasks, _ = pd.factorize(labels)
@@ -85,22 +77,7 @@ def constant_columns(table, positions, labels):
 
 
 def metadata_of_rows(codes, values, columns, tasks):
-    """Return the metadata of every task, from columns that must not vary within one.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n,) of int
-        Task numbers, each of which occurs.
-    values : ndarray of shape (n, d_m)
-        Metadata of every row.
-    columns : list of Column
-    tasks : Index
-        Labels of the tasks.
-
-    Returns
-    -------
-    ndarray of shape (T, d_m)
-    """
+    """Return (T, d_m) metadata of tasks from those of rows, (n, d_m), constant within each task."""
     by_task = values[first_rows(codes)]
     if np.isnan(by_task).any():
         # a value that some rows of a task lack is that of its other rows
@@ -123,19 +100,8 @@ def metadata_of_rows(codes, values, columns, tasks):
 def table_by_task(table, task_id, tasks):
     """Return a table of metadata with one row per task, indexed by task id.
 
-    The id may be a column of the table, and equal rows of a task count once.
-
-    Parameters
-    ----------
-    table : DataFrame
-    task_id : str, int, list or None
-    tasks : Index
-        Tasks of ``fit``.
-
-    Raises
-    ------
-    ValueError
-        If a task has several different rows.
+    The id may be a column of the table. Equal rows of a task count once; different ones are an
+    error.
     """
     names = [task_id] if isinstance(task_id, str) else task_id
     by_column = isinstance(names, list) and all(
@@ -166,10 +132,7 @@ def _is_unnamed_range(index):
 def rows_of_tasks(table, tasks):
     """Return the rows of some tasks in a table of metadata.
 
-    Raises
-    ------
-    ValueError
-        If a task has none; the message says which line of pandas mends that.
+    If a task has none, the error says which line of pandas mends that.
     """
     rows = table.index.get_indexer(tasks)
     if (rows < 0).any():
@@ -195,10 +158,7 @@ def rows_of_tasks(table, tasks):
 def current_table(estimator, names):
     """Return the estimator's table of metadata, which may have grown since ``fit``.
 
-    Raises
-    ------
-    ValueError
-        If it lacks columns of ``fit``.
+    It must still have the columns of ``fit``, `names`.
     """
     table = as_pandas(estimator.metadata)
     if not isinstance(table, pd.DataFrame):

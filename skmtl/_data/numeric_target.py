@@ -15,18 +15,8 @@ _INTERQUARTILE = 1.3489795003921634
 class NumericTarget(ColumnTarget):
     """One or several numbers a row, and their loss.
 
-    Parameters
-    ----------
-    loss : {"squared_error", "absolute_error", "huber", "poisson", "pinball"}
-    quantile : float
-        Quantile of the pinball loss.
-    n_outputs : int, default=1
-        Numbers in a row.
-
-    Attributes
-    ----------
-    shift, size : ndarray of shape (n_outputs,)
-        A number y is scaled to ``(y - shift) / size``.
+    A number y is scaled to ``(y - shift) / size``, both of shape (n_outputs,). `quantile` is that
+    of the pinball loss.
     """
 
     kind = "regression"
@@ -36,7 +26,6 @@ class NumericTarget(ColumnTarget):
         self.loss, self.quantile, self.n_outputs = loss, quantile, n_outputs
 
     def encode(self, column, where):
-        """Check that labels are numbers, see `ColumnTarget.encode`."""
         if not is_numeric(column):
             raise ValueError(
                 f"{where} is a regression task, but its labels are not numbers. "
@@ -47,16 +36,7 @@ class NumericTarget(ColumnTarget):
         return values
 
     def check_counts(self, values, rows, where):
-        """Refuse negative numbers under a Poisson loss.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n,)
-        rows : sequence of n ints
-            Their rows.
-        where : str
-            Name of the column in error messages.
-        """
+        """Refuse negative numbers under a Poisson loss; the error names the column and the row."""
         bad = np.flatnonzero(values < 0)
         if self.loss == "poisson" and len(bad):
             raise ValueError(
@@ -65,7 +45,6 @@ class NumericTarget(ColumnTarget):
             )
 
     def fit_scale(self, values, weights):
-        """Learn shift and size, see `ColumnTarget.fit_scale`."""
         if self.loss == "squared_error":
             with np.errstate(over="ignore", invalid="ignore"):
                 scaler = StandardScaler().fit(values, sample_weight=weights)
@@ -81,7 +60,6 @@ class NumericTarget(ColumnTarget):
             self.shift, self.size = quartiles[1], np.where(spread > 0, spread, deviation)
 
     def scale(self, values):
-        """Subtract the shift and divide by the size, see `ColumnTarget.scale`."""
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = (values - self.shift) / self.size
         # NaN, a missing label, compares as false
@@ -93,7 +71,6 @@ class NumericTarget(ColumnTarget):
         return scaled
 
     def members(self, outputs, allowed=None):
-        """Convert outputs to the caller's units, see `ColumnTarget.members`."""
         outputs = outputs[..., : self.n_outputs]
         outputs = np.exp(outputs) if self.loss == "poisson" else outputs
         return outputs * self.size + self.shift
@@ -108,7 +85,6 @@ class NumericTarget(ColumnTarget):
         return NumberLoss(self.loss, self.quantile)
 
     def losses(self, predicted, labels):
-        """Compute the loss of scaled numbers, see `ColumnTarget.losses`."""
         scaled = [torch.as_tensor((v - self.shift) / self.size) for v in (predicted, labels)]
         return self.criterion()(scaled[0], scaled[1].expand_as(scaled[0])).numpy()
 
@@ -121,7 +97,6 @@ class NumericTarget(ColumnTarget):
         return float(self.size[0] ** 2 if squared else self.size[0])
 
     def resume(self, previous):
-        """Take over the scale of an earlier fit, see `ColumnTarget.resume`."""
         if previous.kind != self.kind or previous.n_outputs != self.n_outputs:
             return False
         if (previous.loss == "poisson") != (self.loss == "poisson"):
@@ -130,7 +105,6 @@ class NumericTarget(ColumnTarget):
         return True
 
     def noise(self, losses):
-        """Return the strength of a prior, see `ColumnTarget.noise`."""
         if self.loss in ("absolute_error", "pinball"):
             return losses / 2
         if self.loss == "poisson":

@@ -23,21 +23,9 @@ from skmtl._data.task_ids import encode, labels_of
 class TableReader:
     """Learns the columns of X and of the table of metadata in ``fit``, and reads other tables.
 
-    Parameters
-    ----------
-    task_id : str, int, list or None
-        Column or columns that say which task a row belongs to.
-    metadata : list, DataFrame, "auto" or None
-        Columns of X that describe tasks, a table of metadata indexed by task id, or all columns
-        of X that are constant within tasks.
-    categorical_features : "from_dtype" or list
-        Columns that hold categories, besides those whose type says so.
-
-    Attributes
-    ----------
-    features, metadata : list of Column
-    from_table : bool
-        Whether metadata are in a table of their own.
+    `metadata` are columns of X, "auto" for all that are constant within tasks, or a table indexed
+    by task id (`from_table`). `categorical_features` hold categories, besides columns of such a
+    type.
     """
 
     def __init__(self, task_id, metadata, categorical_features="from_dtype"):
@@ -50,21 +38,10 @@ class TableReader:
         self.categorical_features = [] if named else list(categorical_features)
 
     def read(self, X, estimator, learn=False):
-        """Split a table into features, task ids and metadata.
+        """Split a table, that of ``fit`` if `learn`, into features, task ids and metadata.
 
-        Parameters
-        ----------
-        X : table
-        estimator : estimator
-            Named in the errors.
-        learn : bool, default=False
-            Whether this is the table of ``fit``.
-
-        Returns
-        -------
-        features : ndarray of shape (n, d)
-        labels : Index of length n, or None with one task
-        metadata : ndarray of shape (n, d_m), or None without columns of metadata
+        Features are of shape (n, d), task ids an Index or None with one task, and metadata of shape
+        (n, d_m) or None without columns of metadata.
         """
         table = as_table(X) if learn else self.ordered(as_table(X))
         validate_data(estimator, table, reset=learn, skip_check_array=True)
@@ -146,19 +123,9 @@ class TableReader:
         return [column.name for column in self.metadata]
 
     def read_metadata(self, tasks, known, estimator, learn=False):
-        """Read the metadata of tasks from the estimator's table of metadata.
+        """Read metadata of shape (len(tasks), d_m) from the estimator's table of metadata.
 
-        Parameters
-        ----------
-        tasks, known : Index
-            Tasks to read, and those of ``fit``.
-        estimator : estimator
-        learn : bool, default=False
-            Whether this is the table of ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (len(tasks), d_m)
+        `known` are the tasks of ``fit``, whose table it is if `learn`.
         """
         table = self.source if learn else current_table(estimator, self.metadata_names)
         table = table_by_task(table, self.task_id, known)

@@ -14,15 +14,9 @@ _LARGEST_COUNT = 20
 class TrainingRows:
     """Rows for training or validation, encoded but not yet scaled.
 
-    Attributes
-    ----------
-    features : ndarray of shape (n, d)
-    tasks : ndarray of shape (n,) of int64, or None if all tasks share the rows
-    targets : ndarray of shape (n, o), or (n, T) if tasks share the rows
-    weights : ndarray of shape (n,), or (n, T) if tasks share the rows
-        Zero where a label is missing.
-    copies : ndarray of shape (n,) of int64
-        Number of rows of the caller's table that each row represents.
+    `features` are of shape (n, d), `tasks` and `weights` (n,), `targets` (n, o); if all tasks share
+    the rows, `tasks` is None, and weights and targets are of shape (n, T). Weights are zero where a
+    label is missing. `copies` (n,) count the rows of the caller's table that each row represents.
     """
 
     features: np.ndarray
@@ -61,23 +55,13 @@ class TrainingRows:
         return TrainingRows(*(None if v is None else v[rows] for v in vars(self).values()))
 
     def split(self, fraction, generator, kept=None):
-        """Draw floor(fraction * its rows) rows of every task for validation.
+        """Draw floor(fraction * its rows) rows of every task for validation; return both parts.
 
         Tasks too small to give a row, but with several rows, give their share together: some of
         them, drawn at random, give one row. Where tasks share rows, floor(fraction * its labels)
         bounds the labels of every task in the rows drawn. A row that represents several may be in
-        both parts, with a share of the weight.
-
-        Parameters
-        ----------
-        fraction : float
-        generator : torch.Generator
-        kept : ndarray of shape (n,) of bool, optional
-            Rows of which one copy must stay in `train`.
-
-        Returns
-        -------
-        train, valid : TrainingRows
+        both parts, with a share of the weight; one copy of each that `kept` (n,) marks stays in
+        training.
         """
         rows = np.repeat(np.arange(len(self)), self.copies)
         draw = torch.rand(len(rows), generator=generator, dtype=torch.float64).numpy()
@@ -162,12 +146,7 @@ class TrainingRows:
 
 
 def row_counts(sample_weight, n_rows):
-    """Count the rows that each row represents: whole weights are counts, unless they are large.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,) of int64
-    """
+    """Count the rows that each row represents: whole weights are counts, unless they are large."""
     ones = np.ones(n_rows, dtype=np.int64)
     if sample_weight is None:
         return ones
@@ -188,16 +167,9 @@ def _share(fraction, counts):
 class PredictionRows:
     """Rows to predict, each by one of a few distinct networks, or by all of them.
 
-    Attributes
-    ----------
-    features : ndarray of shape (n, d)
-        Scaled.
-    networks : ndarray of shape (n,) of int64, or None if all tasks share the rows
-        Network that predicts a row; None: every network predicts every row.
-    tasks : ndarray of shape (n_networks,) of int64
-        Task of each network; -1 if it is unseen.
-    metadata : ndarray of shape (n_networks, d_m) or None
-        Scaled metadata of each network's task.
+    `features` (n, d) are scaled, and so is the `metadata` (n_networks, d_m), or None, of each
+    network's task. `networks` (n,) says which network predicts a row; None, if all tasks share the
+    rows: every one does. `tasks` (n_networks,) numbers the task of each network; -1 is unseen.
     """
 
     features: np.ndarray

@@ -9,22 +9,10 @@ _LARGEST_WEIGHT = 1e100
 
 
 def refuse_extremes(values, scaled, scales, names, what):
-    """Refuse values of training rows that are too far from the others.
+    """Refuse values of training rows, (n, d) before and after scaling, too far from the others.
 
-    Parameters
-    ----------
-    values, scaled : ndarrays of shape (n, d)
-        Before and after scaling; NaN where a value is missing.
-    scales : ndarray of shape (d,)
-    names : list
-        Names of the columns.
-    what : {"feature", "metadata column"}
-
-    Raises
-    ------
-    ValueError
-        If a value is so far from the others that its square overflows, or that the others
-        cannot be distinguished after scaling.
+    Such a value's square overflows, or the others cannot be distinguished after scaling. The error
+    names the column and `what` it is: "feature" or "metadata column".
     """
     with np.errstate(over="ignore", invalid="ignore"):
         broken = ~np.isfinite(scales) & (np.abs(values) > LARGEST)
@@ -44,14 +32,9 @@ def refuse_extremes(values, scaled, scales, names, what):
 
 
 def refuse_extremes_to_predict(scaled, names, what):
-    """Refuse values to predict from whose squares overflow.
+    """Refuse scaled values of shape (n, d) whose squares overflow.
 
-    Parameters
-    ----------
-    scaled : ndarray of shape (n, d)
-    names : list
-        Names of the columns; further columns have no extremes.
-    what : {"feature", "metadata column"}
+    Columns beyond those that have `names` have no extremes.
     """
     # one pass at the speed of BLAS: no value is larger than the root of the sum of squares
     values = scaled.ravel(order="K")
@@ -70,13 +53,7 @@ def refuse_extremes_to_predict(scaled, names, what):
 
 
 def refuse_extreme_weights(weights):
-    """Refuse sample weights next to which those of other rows vanish, or whose sum overflows.
-
-    Parameters
-    ----------
-    weights : ndarray
-        Some of them positive.
-    """
+    """Refuse weights, some positive, next to which others vanish, or whose sum overflows."""
     largest = weights.max()
     if largest > min(LARGEST * np.median(weights[weights > 0]), _LARGEST_WEIGHT):
         rows = np.flatnonzero(weights == largest)
@@ -89,14 +66,7 @@ def refuse_extreme_weights(weights):
 def _single_outliers(features, scaled):
     """Find values so extreme that the others of their column become equal in single precision.
 
-    Parameters
-    ----------
-    features, scaled : ndarrays of shape (n, d)
-
-    Returns
-    -------
-    ndarray of shape (k, 2)
-        Rows and columns.
+    Returns their rows and columns, of shape (k, 2).
     """
     n_rows = len(scaled)
     if n_rows < 3:

@@ -25,17 +25,8 @@ from skmtl.exceptions import UnknownTasksWarning
 class TaskTables:
     """Learns the columns, tasks and scales of X in ``fit``, and applies them to other tables.
 
-    Parameters
-    ----------
-    task_id, metadata, categorical_features : as in `TableReader`
-
-    Attributes
-    ----------
-    reader : TableReader
-    tasks : Index
-        Task labels, sorted where they can be.
-    metadata_values : ndarray of shape (T, d_m) or None
-        Metadata of the tasks as read, categories as numbers.
+    `tasks` are sorted where they can be; their `metadata_values`, (T, d_m) or None, are as read,
+    with categories as numbers.
     """
 
     def __init__(self, task_id, metadata, categorical_features="from_dtype"):
@@ -64,24 +55,11 @@ class TaskTables:
         return self._table_values(tasks, estimator, learn)
 
     def fit(self, X, estimator, columns_of_y=None, previous=None):
-        """Learn tasks and metadata.
+        """Learn tasks and metadata; return features of shape (n, d) and task numbers of shape (n,).
 
-        Parameters
-        ----------
-        X : table
-        estimator : estimator
-            Named in the errors.
-        columns_of_y : Index, optional
-            Names of the tasks in wide form.
-        previous : TaskTables, optional
-            Of an earlier fit that this one continues: its categories, and the order of its tasks
-            if they are the same.
-
-        Returns
-        -------
-        features : ndarray of shape (n, d)
-        tasks : ndarray of shape (n,) of int64, or None if all tasks share the rows
-            Task numbers.
+        In wide form `columns_of_y` are the names of the tasks, which share the rows: their numbers
+        are None. A fit that continues the `previous` one keeps its categories, and the order of its
+        tasks if they are the same.
         """
         self.shared_rows, self.metadata_values = columns_of_y is not None, None
         source = self.reader.source
@@ -109,14 +87,9 @@ class TaskTables:
         return features, codes.astype(np.int64)
 
     def for_new_tasks(self, X, estimator):
-        """Return tables of the tasks in X, all of which must be new.
+        """Return tables of the tasks in X, all of which must be new, with the same scales.
 
-        Returns
-        -------
-        tables : TaskTables
-            New tasks only, with the same scales and columns.
-        features, tasks : as `fit`
-            Numbers of the new tasks start at 0.
+        Returns also features and task numbers as `fit` does; those numbers start at 0.
         """
         features, labels, metadata = self.reader.read(X, estimator)
         codes, new = encode(labels)
@@ -141,22 +114,10 @@ class TaskTables:
         return tables
 
     def validation_rows(self, X, estimator, allow_new=True):
-        """Split a table of validation rows; with metadata some of its tasks may be new.
+        """Split a table of validation rows as `fit` does; return metadata of new tasks, too.
 
-        Parameters
-        ----------
-        X : table
-        estimator : estimator
-            Named in the errors.
-        allow_new : bool
-            Whether tasks may be new.
-
-        Returns
-        -------
-        features, tasks : as `fit`
-            New tasks are numbered after the known ones.
-        new_metadata : ndarray of shape (n_new, d_m) or None
-            Metadata of the new tasks.
+        Tasks may be new with metadata if `allow_new`; they are numbered after the known ones, and
+        their metadata are of shape (n_new, d_m), None without new tasks.
         """
         features, labels, metadata = self.reader.read(X, estimator)
         if labels is None:
@@ -178,13 +139,7 @@ class TaskTables:
         return features, codes, self._task_metadata(numbers, new, metadata, estimator)
 
     def fit_rows(self, rows):
-        """Learn the scales of features and metadata.
-
-        Parameters
-        ----------
-        rows : TrainingRows
-            Without validation rows.
-        """
+        """Learn the scales of features and metadata from rows that do not validate."""
         self.feature_encoder = ColumnEncoder(self.reader.features)
         self.feature_encoder.fit(rows.features, rows.row_weights)
         self.metadata_encoder = None
@@ -222,17 +177,7 @@ class TaskTables:
     def prediction_rows(self, X, unseen_tasks, estimator):
         """Read and scale rows to predict.
 
-        Parameters
-        ----------
-        X : table
-        unseen_tasks : {"error", "average"}
-            Treatment of unseen tasks without metadata.
-        estimator : estimator
-            Named in the errors.
-
-        Returns
-        -------
-        PredictionRows
+        Unseen tasks without metadata are an error or the average, as `unseen_tasks` says.
         """
         features, labels, metadata = self.reader.read(X, estimator)
         features = self.feature_encoder.transform(features, "feature")
@@ -287,10 +232,7 @@ class TaskTables:
     def resumed(self, new):
         """Return new tables for a fit that continues the one of these, with its scales.
 
-        Raises
-        ------
-        ValueError
-            If tasks, features or metadata differ.
+        Other tasks, features or metadata are an error.
         """
         names = self.metadata_names
         if not self.reader.same_columns(new.reader) or names != new.metadata_names:
@@ -309,21 +251,8 @@ class TaskTables:
         return new
 
     def permuted(self, X, estimator, column, generator):
-        """Permute one column of metadata between the tasks of X.
+        """Permute the column of metadata with a given number between the tasks of X.
 
-        Parameters
-        ----------
-        X : table
-        estimator : estimator
-            Has the table of metadata, if there is one.
-        column : int
-            Number of the column of metadata.
-        generator : RandomState
-
-        Returns
-        -------
-        X : table
-        metadata : list, DataFrame or None
-            Value for the parameter `metadata` of the estimator.
+        Returns X and a value for the parameter `metadata` of the estimator, one of them changed.
         """
         return self.reader.permuted(X, self.tasks, estimator, column, generator)

@@ -11,21 +11,11 @@ __all__ = ["Targets", "make_targets"]
 
 
 def make_targets(y, task_id, whole=None, **settings) -> Targets:
-    """Return targets, not yet fitted, for the form that y has.
+    """Return targets, not yet fitted, for the form that y has, with some `TargetSettings`.
 
-    y is in wide form if `task_id` is None and y has several columns or is a DataFrame.
-
-    Parameters
-    ----------
-    y : array-like
-        Labels, as the caller of ``fit`` passes them.
-    task_id : str, int, list or None
-        As in the estimators.
-    whole : array-like, optional
-        Labels of a table of which y is a part, such as a fold. In wide form they decide what
-        columns hold, so that all parts agree.
-    **settings
-        Attributes of `TargetSettings`.
+    y is in wide form if `task_id` is None and y has several columns or is a DataFrame. If y is a
+    part of a table, such as a fold, its `whole` labels decide what columns hold, so that all parts
+    agree.
     """
     y = as_labels(y)
     several = y.ndim == 2 and (isinstance(y, pd.DataFrame) or y.shape[1] > 1)

@@ -15,13 +15,7 @@ from skmtl.exceptions import ForgottenTaskIdWarning
 
 
 def labels_of(table, positions):
-    """Return task ids as an Index, those of several columns as a MultiIndex.
-
-    Raises
-    ------
-    ValueError
-        If an id is missing.
-    """
+    """Return task ids, none missing, as an Index, those of several columns as a MultiIndex."""
     names = column_names(table)
     columns = []
     for position in positions:
@@ -68,20 +62,7 @@ def spelling(label):
 
 
 def check_spelling(new, known):
-    """Refuse new ids that are another spelling of a known one.
-
-    Parameters
-    ----------
-    new : Index
-        Ids that ``fit`` did not see.
-    known : dict
-        Ids of ``fit`` by their `spelling`.
-
-    Raises
-    ------
-    ValueError
-        If an id has the spelling of a known one.
-    """
+    """Refuse new ids that are another spelling of a known one; `known` has them by `spelling`."""
     for label in new:
         other = known.get(spelling(label), label)
         if other is label:
@@ -145,11 +126,7 @@ def _factorized(values):
 def encode(labels):
     """Number labels in sorted order; in order of type and text if they cannot be sorted.
 
-    Returns
-    -------
-    codes : ndarray of int64
-    tasks : Index
-        The distinct labels, with the names and the levels of `labels`.
+    Returns codes and the distinct labels, with the names and the levels of `labels`.
     """
     codes, _ = pd.factorize(labels)
     tasks = labels[first_rows(codes)]
@@ -173,12 +150,7 @@ def first_rows(codes):
 def distinct(codes, metadata):
     """Number the distinct pairs of a code and a row of metadata.
 
-    Returns
-    -------
-    pairs : ndarray of shape (n,)
-        Number of the pair of every row.
-    first : ndarray
-        A row of every pair.
+    Returns the number of the pair of every row, (n,), and the number of a row of every pair.
     """
     first = first_rows(codes)
     if not np.array_equal(metadata, metadata[first[codes]], equal_nan=True):

@@ -29,15 +29,9 @@ def as_labels(y):
 
 
 def labels_frame(y, tasks, from_frame):
-    """Return y as a DataFrame with one column per task.
+    """Return y of shape (n, T) as a DataFrame with one column per task.
 
-    Parameters
-    ----------
-    y : DataFrame or array-like of shape (n, T)
-    tasks : Index or None
-        Columns that y must have; None accepts any.
-    from_frame : bool
-        Whether the y of ``fit`` was a DataFrame, so that columns are identified by name.
+    y must have the columns `tasks`, by name if the y of ``fit`` was a frame; None accepts any.
     """
     if isinstance(y, pd.DataFrame):
         check_unique_columns(y, "y")
@@ -113,12 +107,7 @@ def weights_by_task(sample_weight, labelled, tasks):
 
 
 def read_task_types(task_types, tasks):
-    """Check the caller's types of columns.
-
-    Returns
-    -------
-    dict of task to one of TASK_TYPES
-    """
+    """Check the caller's types of columns; return them as a dict of task to one of TASK_TYPES."""
     if isinstance(task_types, str):
         if task_types == "infer":
             return {}
@@ -138,18 +127,10 @@ def read_task_types(task_types, tasks):
 
 
 def read_losses(loss, tasks):
-    """Return the loss of each column of y that holds numbers, and the columns that it names.
+    """Return the loss of each column of y that holds numbers, and the columns that `loss` names.
 
-    Parameters
-    ----------
-    loss : str or dict of column to str
-        Columns that a dict does not name have squared errors.
-    tasks : Index
-
-    Returns
-    -------
-    losses : dict of task to str
-    named : dict of task to "regression"
+    Both are dicts by task, the second one to "regression". Columns that a dict `loss` does not name
+    have squared errors.
     """
     if not isinstance(loss, dict):
         return dict.fromkeys(tasks, loss), {}
@@ -160,17 +141,9 @@ def read_losses(loss, tasks):
 
 
 def inferred_types(y, default):
-    """Infer what the columns of y hold, see `column_kind`.
+    """Infer what the columns of y (n, T) hold: "regression", "classification" or "binary".
 
-    Parameters
-    ----------
-    y : array-like of shape (n, T)
-        In wide form.
-    default : {"regression", "classification"}
-
-    Returns
-    -------
-    dict of task to {"regression", "classification", "binary"}
+    See `column_kind`; binary are those of two classes.
     """
     frame = labels_frame(as_labels(y), None, True)
     types = {}
@@ -184,21 +157,10 @@ def inferred_types(y, default):
 
 
 def column_kind(column, default):
-    """Infer whether a column holds classes or numbers.
+    """Infer whether a column, without missing labels, holds classes or numbers.
 
     Labels that are not numbers are classes, and so are the numbers 0 and 1 alone. Other whole
-    numbers are classes for a classifier and numbers for a regressor.
-
-    Parameters
-    ----------
-    column : Series
-        Labels, none missing.
-    default : {"regression", "classification"}
-        Kind of the estimator.
-
-    Returns
-    -------
-    {"regression", "classification"}
+    numbers are classes for a classifier and numbers for a regressor, as `default` says.
     """
     if column.dtype.kind in "cmM":
         raise TypeError(
@@ -216,16 +178,9 @@ def column_kind(column, default):
 
 
 def wide_table(columns, tasks, index, from_frame):
-    """Combine the predictions of all tasks in one table.
+    """Combine the predictions of all tasks, each of shape (n,), in one table.
 
-    Parameters
-    ----------
-    columns : list of ndarray of shape (n,)
-    tasks : Index
-    index : Index or None
-        Index of X, if it has one.
-    from_frame : bool
-        Whether to return a DataFrame, as the y of ``fit`` was one.
+    It is a DataFrame with the index of X, if it has one, if the y of ``fit`` was a DataFrame.
     """
     if from_frame:
         # keep the dtype of labels: pandas would infer one for strings

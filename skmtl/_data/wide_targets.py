@@ -89,17 +89,7 @@ class WideTargets(Targets):
             )
 
     def _fitted_part(self, kind, column, weights, loss):
-        """Return the target of one column, with its classes and their weights.
-
-        Parameters
-        ----------
-        kind : one of TASK_TYPES
-        column : Series of length n
-            Labels, none missing.
-        weights : ndarray of shape (n,)
-        loss : str
-            Of numbers.
-        """
+        """Return the target of one column, without missing labels, with its classes and weights."""
         settings, task = self.settings, column.name
         class_weight = settings.class_weight
         if isinstance(class_weight, dict):

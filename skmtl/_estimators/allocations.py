@@ -9,14 +9,7 @@ from skmtl.architectures._gumbel_matrix import allocation_probabilities
 
 
 class Allocations:
-    """Tables of the allocation of components to tasks.
-
-    Parameters
-    ----------
-    module : GumbelNetwork
-        Trained.
-    tasks : Index
-    """
+    """Tables of the allocation of components to tasks, from a trained `GumbelNetwork`."""
 
     def __init__(self, module, tasks):
         self.module, self.tasks = module, tasks

@@ -93,10 +93,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         return self._architecture_class._get_param_names()
 
     def _steps(self, plans, state=None):
-        """Return the `Steps` of several plans: by default, as `task_weighting` says.
-
-        `state` is what task weighting remembers of an earlier fit.
-        """
+        """Return the `Steps` of plans as `task_weighting` says; `state` is from an earlier fit."""
         return steps_for(bound_weighting(plans), state)
 
     @abstractmethod

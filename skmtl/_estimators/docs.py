@@ -232,21 +232,10 @@ def parameters_of(cls):
 
 
 def document(*texts, architecture=None, attributes=SHARED_ATTRIBUTES):
-    """Fill ``{parameters}`` and ``{attributes}`` in the docstring of a class.
+    """Return a decorator that fills ``{parameters}`` and ``{attributes}`` in a class docstring.
 
-    Parameters
-    ----------
-    *texts : str
-        Documentation of parameters, besides `PARAMETERS`; of several texts about a parameter the
-        last one counts.
-    architecture : class, optional
-        Documents the parameters that the class takes over from it.
-    attributes : str
-
-    Returns
-    -------
-    callable
-        A decorator of a class. A parameter that no text documents is an error.
+    Of several texts about a parameter, besides `PARAMETERS` and the architecture whose parameters
+    the class takes over, the last one counts; a parameter without one is an error.
     """
 
     def decorate(cls):

@@ -11,12 +11,7 @@ from skmtl._estimators.preferences import as_preferences, front_table, preferenc
 
 
 class Front:
-    """Losses along the front of a fitted model that predicts for preferences.
-
-    Parameters
-    ----------
-    model : ParetoHypernet
-    """
+    """Losses along the front of a fitted `ParetoHypernet`, which predicts for preferences."""
 
     def __init__(self, model):
         check_is_fitted(model, "module_")

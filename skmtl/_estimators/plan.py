@@ -24,17 +24,10 @@ MEMBER_PARAMETERS = ("learning_rate_init", "alpha", "weight_averaging")
 class FitPlan:
     """Everything that one estimator trains on.
 
-    Attributes
-    ----------
-    estimator : estimator
-        Has the settings.
-    splits : list of tuples of two TrainingRows
-        Training and validation rows (or None): one pair for all members, or one for each.
-    seeds : ndarray of shape (n_members,)
-    refit : TrainingRows, optional
-        What to train on again, for as many epochs as the validated run has chosen.
-    new_metadata : ndarray of shape (n_new, d_m), optional
-        Metadata of tasks that validate only, in the caller's units.
+    `splits` are one pair of training and validation rows (or None) for all members, or one for
+    each. The rows of `refit` are trained on again, for as many epochs as the validated run has
+    chosen. Tasks that validate only have `new_metadata` of shape (n_new, d_m), in the caller's
+    units.
     """
 
     estimator: object

@@ -12,25 +12,10 @@ from skmtl.weighting._preferences import normalised
 
 
 def as_preferences(value, tasks):
-    """Check one or several preferences.
+    """Check one or several preferences; return them of shape (P, T) and whether one was given.
 
-    Parameters
-    ----------
-    value : array-like of shape (T,) or (P, T), dict, Series or DataFrame
-        By name of the task, if it is one of the latter three.
-    tasks : Index
-
-    Returns
-    -------
-    preferences : ndarray of shape (P, T)
-        Of sum 1.
-    one : bool
-        Whether one preference was given.
-
-    Raises
-    ------
-    ValueError
-        If one is negative, not finite, all zero or not one number for each task.
+    A dict, Series or DataFrame has them by name of the task, an array has shape (T,) or (P, T).
+    They are divided by their sums; one that is negative, not finite or all zero is an error.
     """
     values = _by_task(value, tasks)
     try:
@@ -87,15 +72,7 @@ def _listed(tasks):
 
 
 def check_training_preferences(value, tasks, n_members):
-    """Refuse a fixed set of preferences to train with that does not fit the tasks.
-
-    Parameters
-    ----------
-    value : str, or array-like of shape (P, T) or (n_members, P, T)
-        The name of a distribution, or the set.
-    tasks : Index
-    n_members : int
-    """
+    """Refuse a set of preferences to train with, (P, T) or (n_members, P, T), that does not fit."""
     names = getattr(value, "columns", tasks)
     if list(names) != list(tasks):
         raise ValueError(
@@ -128,18 +105,10 @@ def separated(answer, n_preferences, axis):
 
 
 def preference_grid(n_preferences, n_tasks):
-    """Preferences that cover the simplex evenly, corners included.
+    """Return preferences (P, T) that cover the simplex evenly, corners included.
 
-    With two tasks they are evenly spaced, with three they form a triangular lattice (of at most
-    as many points); with more they are the corners, the centre and a quasi-random set.
-
-    Parameters
-    ----------
-    n_preferences, n_tasks : int
-
-    Returns
-    -------
-    ndarray of shape (P, T)
+    With two tasks they are evenly spaced, with three they form a triangular lattice (of at most as
+    many points); with more they are the corners, the centre and a quasi-random set.
     """
     if n_tasks == 1:
         return np.ones((1, 1))
@@ -162,16 +131,7 @@ def preference_grid(n_preferences, n_tasks):
 
 
 def dominated(losses):
-    """Which rows another row beats: no worse anywhere, and better somewhere.
-
-    Parameters
-    ----------
-    losses : ndarray of shape (P, T)
-
-    Returns
-    -------
-    ndarray of shape (P,) of bool
-    """
+    """Mark which of P rows of losses another row beats: no worse anywhere, and better somewhere."""
     result = np.zeros(len(losses), dtype=bool)
     for row, own in enumerate(losses):
         result[row] = ((losses <= own).all(axis=1) & (losses < own).any(axis=1)).any()
@@ -179,17 +139,9 @@ def dominated(losses):
 
 
 def front_table(preferences, losses, tasks):
-    """Preferences and losses as one table with columns of two levels.
+    """Return preferences and losses, of shape (P, T), as one table with columns of two levels.
 
-    Parameters
-    ----------
-    preferences, losses : ndarrays of shape (P, T)
-    tasks : Index
-
-    Returns
-    -------
-    DataFrame
-        Columns ("preference", task), ("loss", task) and ("dominated", "").
+    Those are ("preference", task), ("loss", task) and ("dominated", "").
     """
     columns = [("preference", task) for task in tasks] + [("loss", task) for task in tasks]
     columns.append(("dominated", ""))

@@ -39,25 +39,12 @@ def train(
 ):
     """Train the members of all plans, and once more on all rows for plans with `refit`.
 
-    Parameters
-    ----------
-    plans : list of FitPlan
-        With the same `FitPlan.key`.
-    module : MemberModule
-        With the members of all plans, in their order.
-    steps : Steps, optional
-        How a step is made; by default, that of the estimators.
-    max_steps : int, optional
-        Bound on the steps of the first plan, besides `max_iter` epochs.
-    with_callbacks, record_affinity : bool
-        Whether to use the estimator's callbacks, and its setting of `record_affinity`.
-    drop_diverged : bool
-        Whether to continue without a member that diverges, instead of raising an error.
-
-    Returns
-    -------
-    TrainingResult
-        Records of the validated run; module and state of the last run.
+    The plans have the same `FitPlan.key`, and the module has their members in order. `steps` say
+    how a step is made (by default, that of the estimators), and `max_steps` bounds the steps of the
+    first plan, besides `max_iter` epochs. Callbacks and `record_affinity` are the estimator's,
+    unless they are switched off. With `drop_diverged` training continues without a member that
+    diverges, instead of raising an error. Returns records of the validated run; module and state of
+    the last run.
     """
     steps = plans[0].estimator._steps(plans) if steps is None else steps
     options = {"with_callbacks": with_callbacks, "drop_diverged": drop_diverged}
@@ -83,10 +70,7 @@ def train(
 
 
 def train_together(plans, padding_plans=()):
-    """Train plans with the same key in parallel, and let each estimator keep its part.
-
-    The members of `padding_plans` train too, and are discarded.
-    """
+    """Train plans with one key in parallel, and `padding_plans` whose members are discarded."""
     stacked = [*plans, *padding_plans]
     result = train(stacked, build_module(stacked), with_callbacks=False)
     first = 0
