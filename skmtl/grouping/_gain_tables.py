@@ -113,10 +113,7 @@ def gains_of(scores, alone):
 
 
 def mean_over_partners(by_pair, groups):
-    """Return the mean over the partners of each task in a group; 0 for a task alone.
-
-    Rows of `by_pair` are tasks that gain, columns their partners; its diagonal is ignored.
-    """
+    """Return means over partners (columns of `by_pair`) in a group, 0 for a task alone."""
     by_pair = by_pair - np.diag(np.diag(by_pair))
     n_partners = np.maximum(groups.sum(axis=1, keepdims=True) - 1, 1)
     return np.where(groups, groups @ by_pair.T / n_partners, np.nan)

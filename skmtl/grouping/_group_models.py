@@ -67,10 +67,7 @@ def group_models(estimators, serving, data):
 
 
 class _GroupModels:
-    """Predict each task with the fitted estimator, numbered in `serving`, that serves it.
-
-    `references` are models "alone" and "together" to compare with, if they were trained.
-    """
+    """Predict each task by the model `serving` it; `references` are "alone", "together"."""
 
     def __init__(self, estimators, serving, data):
         self.estimators, self.serving, self.tasks = estimators, np.asarray(serving), data.tasks

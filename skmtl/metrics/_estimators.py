@@ -14,10 +14,7 @@ _WRAPPED = ("best_estimator_", "estimator_", "regressor_", "estimator", "regress
 
 
 def _task_labels(estimator, X):
-    """Return an Index with the task of each row; None if the tasks are not in X.
-
-    The estimator, or what it wraps (in a pipeline or a search), may have a parameter `task_id`.
-    """
+    """Return an Index of the task of each row by `task_id` of what is wrapped, or None."""
     chain = _chain(estimator)
     task_id = getattr(chain[-1], "task_id", None)
     if task_id is None:
@@ -50,11 +47,9 @@ def _chain(estimator):
 
 
 def classes_by_task(estimator, y, y_pred):
-    """Return the classes and the kind of each task in wide form, in the order of the columns of y.
+    """Return classes, None if unknown, and kinds of tasks in wide form, by columns of y.
 
-    An estimator may have `task_types_` ("regression" or other words by task) and
-    `classes_per_task_` or `classes_` (one array, or a list or dict of arrays, None for regression
-    tasks). Classes are None if they are not known; kinds are "regression" or "classification".
+    An estimator may have `task_types_`, and `classes_per_task_` or `classes_`.
     """
     truth = columns_of(y, "y")
     n_tasks = len(truth.values)

@@ -123,10 +123,7 @@ def by_task(given, truth, what):
 
 
 def probabilities_of(y_pred, truth):
-    """Return the names of the tasks, and the probabilities of each as `predict_proba` gives them.
-
-    Each is (n, n_classes), or (n,) for the positive class; None for a missing task.
-    """
+    """Return names of tasks and their probabilities, (n, n_classes) or (n,), None if missing."""
     what = "y_pred"
     if isinstance(y_pred, dict) or _holds_arrays(y_pred):
         names, values = by_task(y_pred, truth, what)

@@ -14,10 +14,7 @@ from skmtl.metrics._inputs import shortened
 
 
 def evaluate(metric, tasks, parts, average, stacklevel=3):
-    """Return one number, or a Series with one for each task.
-
-    `stacklevel` of the warning is counted from the caller of this function.
-    """
+    """Return a number, or a Series by task; `stacklevel` is counted from the caller."""
     check_average(average)
     if average == "micro":
         score = metric.of_all([part for part in parts if len(part.y_true)])
@@ -69,11 +66,7 @@ def scores_by_task(metric, tasks, parts):
 
 
 class Metric:
-    """A metric that is a mean over labels, computed by a function of scikit-learn.
-
-    It is called as ``function(y_true, y_pred, sample_weight=weight, **settings)``; `title` is its
-    name in messages.
-    """
+    """Mean over labels of ``function(y_true, y_pred, sample_weight=weight, **settings)``."""
 
     content = "numbers"  # kind of predictions
     kind = "regression"  # kind of tasks that it applies to; None for all

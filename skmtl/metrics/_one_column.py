@@ -15,11 +15,7 @@ from skmtl.metrics._probabilities import default_classes
 
 
 class Predictions:
-    """Predictions of a multi-output estimator for a table; each method is called once.
-
-    They are in the order of the columns of `truth`. `raw` is what `predict` gives, `names` an Index
-    of the tasks.
-    """
+    """Predictions of a table by `names`, in columns of `truth`; each method is called once."""
 
     def __init__(self, estimator, X, truth):
         self.estimator = estimator
@@ -58,10 +54,7 @@ def _classifies(method):
 
 
 class OneColumn:
-    """An estimator that predicts one task.
-
-    X are rows of the table of `predictions`, `rows` their numbers.
-    """
+    """An estimator of one task, for X of numbered `rows` of the table of `predictions`."""
 
     def __init__(self, predictions, column, X, rows):
         self._predictions = predictions
@@ -71,10 +64,7 @@ class OneColumn:
         self.classes_ = None  # regression
 
     def set_classes(self, classes, y_true):
-        """Make it a classifier of these classes, or of those that occur.
-
-        Return the labels of the rows with the type of the classes: 1 instead of 1.0.
-        """
+        """Make it a classifier of classes, or those that occur; return labels of their type."""
         codes, seen = pd.factorize(y_true)
         if classes is None:
             predicted = self.predict(self.X)

@@ -20,10 +20,7 @@ from skmtl.metrics._inputs import (
 
 
 class TaskPart(NamedTuple):
-    """Labels and predictions of a task, or of one of its outputs in long form.
-
-    Rows with a missing label or with weight 0 are left out.
-    """
+    """Labels and predictions of a task or output, without missing labels and weights of 0."""
 
     position: int  # of the task
     task: Any
@@ -34,10 +31,9 @@ class TaskPart(NamedTuple):
 
 
 def wide_parts(y_true, y_pred, sample_weight, content, labels=None, chosen=None):
-    """Return an Index of tasks and a `TaskPart` of each from tables with one column per task.
+    """Return an Index of tasks and their parts from tables with a column per task, or `chosen`.
 
-    `content` is the kind of predictions: "numbers", "labels" or "probabilities"; `chosen` are the
-    numbers of the columns to use, by default all.
+    `content` is "numbers", "labels" or "probabilities".
     """
     truth, predictions = _aligned(y_true, y_pred, content)
     chosen = np.array(range(len(truth.values)) if chosen is None else chosen, dtype=int)
@@ -59,11 +55,7 @@ def wide_parts(y_true, y_pred, sample_weight, content, labels=None, chosen=None)
 
 
 def long_parts(labels, y_true, y_pred, sample_weight, content, classes=None):
-    """Return an Index of tasks and parts of each task and output; each row belongs to one task.
-
-    `labels` is the task of each row, `classes` are shared by all tasks, in the order of the columns
-    of `y_pred`.
-    """
+    """Return an Index and parts of tasks and outputs, by `labels` of rows; `classes` are shared."""
     truth, predictions = _aligned(y_true, y_pred, content)
     weights = weights_of(sample_weight, truth)
     tasks, rows_of = rows_by_task(labels, truth)

@@ -113,10 +113,7 @@ def _scores_by_kind(y_true, y_pred, kinds, sample_weight):
 
 
 def _mean_task_score(y_true, y_pred, kinds, sample_weight=None):
-    """Return the mean over tasks of R2 (regression) or accuracy (classification).
-
-    `kinds` is "regression" or another word for each column of `y_pred`; NaN if no task has a score.
-    """
+    """Return the mean R2 or accuracy of tasks, by `kinds` of columns, NaN if none has a score."""
     n_columns = len(columns_of(y_pred, "y_pred").values)
     if len(kinds) != n_columns:
         raise ValueError(

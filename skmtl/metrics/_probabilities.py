@@ -9,10 +9,7 @@ from skmtl.metrics._metric import Metric
 
 
 def encoded(part):
-    """Return labels as column numbers of the probabilities (n,), and the probabilities.
-
-    These are (n, n_classes), or (n,) for the second of two classes.
-    """
+    """Return labels as columns (n,) of the probabilities, (n, n_classes), or (n,) of the second."""
     probabilities = part.y_pred
     one_class = part.classes is not None and len(part.classes) == 1
     if one_class:
@@ -86,8 +83,7 @@ class Ranking(Metric):
 def _flags(part):
     """Return, for each pair of a row and a class, whether it is the label, probability and weight.
 
-    With two classes, only the second one is used. Classes without labels and probabilities in the
-    task, such as classes of other tasks in long form, are left out.
+    With two classes, only the second is used; classes that do not occur in the task are left out.
     """
     codes, probabilities = encoded(part)
     weight = np.ones(len(codes)) if part.weight is None else part.weight

@@ -31,27 +31,13 @@ _WIDTH = 16
 class Allocation(MemberModule):
     """M matrices of allocation probabilities, tasks by components.
 
-    Parameters
-    ----------
-    n_metadata : int
-        Metadata from which logits are computed, too, by a network that `generators` initialise.
-    initial : Tensor of shape (M, T, C)
-        Initial probabilities.
-    fixed : Tensor of shape (M, T, C), optional
-        Allocations that are not learned; NaN throughout for a member that learns.
-    temperature : list of M {"planned", "paper"} or float
-        Schedules, or constants.
-    budget, budget_penalty : sequence of M floats
-        Share of connections that may be on, and the strength of the penalty for more.
-    multiplier : list of M floats, or of None for the number of the member's tasks
-        Learning rate of the logits, as a multiple of that of the network.
-
-    Attributes
-    ----------
-    logits : Parameter of shape (M, T, C, 2)
-        Of on and off, the pair of the paper.
-    steps, updates : Tensor of shape (M,)
-        Steps and task updates made; temperature and noise depend on them.
+    `initial` (M, T, C) are the probabilities at the start, computed from metadata, too, if there
+    are `n_metadata`; `fixed` (M, T, C) allocations are not learned, and NaN for members that learn.
+    By member are the schedules `temperature`, "planned", "paper" or a constant; `budget`, the share
+    of connections that may be on, with the strength of its penalty; and `multiplier`, the learning
+    rate of the logits as a multiple of the network's, None for the number of tasks. The `logits`
+    (M, T, C, 2) are those of on and off, the pair of the paper. Temperature and noise depend on the
+    `steps` and task `updates` (M,) made.
     """
 
     def __init__(
@@ -185,10 +171,7 @@ class Allocation(MemberModule):
         return logits[..., 0] - logits[..., 1]
 
     def probabilities(self, tasks=None, metadata=None):
-        """Return probabilities that components are on, (M, S, C); by default of all tasks.
-
-        Those of a fixed allocation are 0 and 1.
-        """
+        """Return probabilities (M, S, C) that components are on, 0 and 1 if they are fixed."""
         if tasks is None:
             tasks = torch.arange(self.logits.shape[1], device=self.logits.device)
             tasks, metadata = tasks.expand(self.n_members, -1), self.metadata
@@ -256,10 +239,7 @@ class Allocation(MemberModule):
         return take_members(self.noise, (self.steps % STEPS_AHEAD).unsqueeze(1)).squeeze(1)
 
     def step_penalty(self):
-        """Return the budget penalty, ``strength * max(0, expected share on - budget)``.
-
-        Section III.D; averaged over the tasks of the batch, as in the published code.
-        """
+        """Return ``strength * max(0, share on - budget)``, a mean over tasks (section III.D)."""
         if self._share_on is None:
             return None
         over = (self._share_on - self.budget.unsqueeze(1)).clamp(min=0) * self._present

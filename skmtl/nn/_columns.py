@@ -20,10 +20,9 @@ def in_chunks(function, x, numbers_per_row):
 
 
 def columns_of_tasks(columns, n_blocks, tasks):
-    """Select from columns (M, T, R, w) the rows of every block as its task (M, K) sees them.
+    """Select the rows (M, K, b, w) of blocks as `tasks` (M, K) see them, of columns (M, T, R, w).
 
-    R is b if all blocks share their rows (`n_blocks` 1), or K * b (`n_blocks` K). Returns
-    (M, K, b, w).
+    R is b if all blocks share their rows (`n_blocks` 1), or K * b.
     """
     columns = columns.unflatten(2, (n_blocks, -1))
     if n_blocks == 1:

@@ -15,10 +15,7 @@ IDENTITY = "identity"
 
 
 class DenseComponents(MemberModule):
-    """C networks of dense layers of the same widths (inputs, hidden layers, outputs), batched.
-
-    The activation follows all layers, but not the last one with `linear_output`.
-    """
+    """C networks of dense layers of equal widths; the last layer is linear with `linear_output`."""
 
     def __init__(self, n_components, widths, generators, activation, linear_output):
         super().__init__()
@@ -72,10 +69,9 @@ class IdentityComponent(nn.Module):
 
 
 class BuiltComponent(MemberModule):
-    """A component that a caller's function builds, a torch module for each member.
+    """A component of any torch modules, one for each member, evaluated one after another.
 
-    `build` takes the width of its input and returns a torch module that maps (n, width) to (n, w).
-    Members are evaluated one after another: anything that maps rows to rows may be built.
+    `build` takes the width d of its input and returns a module that maps (n, d) to (n, w).
     """
 
     def __init__(self, build, n_inputs, generators):
@@ -135,24 +131,12 @@ class BuiltComponent(MemberModule):
 
 
 class ModularLayer(MemberModule):
-    """A layer of components whose outputs are averaged over those that a task uses.
+    """Average the outputs of the components that a task uses.
 
-    Parameters
-    ----------
-    components : list
-        Each a tuple of the widths of its dense layers, "identity", or a callable, see
-        `BuiltComponent`.
-    n_outputs : int, optional
-        Outputs of a linear layer that follows every dense component.
-    name : str
-        For error messages.
-
-    Attributes
-    ----------
-    width : int
-        Of the output.
-    cost : int
-        Multiplications per row, about.
+    Each of the `components` is a tuple of the widths of its dense layers, "identity", or a
+    callable, see `BuiltComponent`; with `n_outputs`, a linear layer follows the dense ones. Errors
+    state the `name`. The output has `width`, and `cost` is about the number of multiplications per
+    row.
     """
 
     def __init__(self, components, n_inputs, generators, activation, n_outputs=None, name="layer"):
@@ -189,10 +173,7 @@ class ModularLayer(MemberModule):
         self.cost = sum(group.cost for group in self.groups)
 
     def forward(self, h, weights):
-        """Average the components' outputs with the weights (M, K, C) of every block.
-
-        h is (M, K, b, d), or (M, 1, b, d) if all blocks hold the same rows.
-        """
+        """Average outputs for h (M, K or 1, b, d) with the weights (M, K, C) of every block."""
         shared = h.shape[1] < weights.shape[1]
         rows, result = h.flatten(1, 2), None
         for group, columns in zip(self.groups, self.columns, strict=True):

@@ -31,9 +31,8 @@ class FullMap(Function):
 class OuterLayer(Function):
     """``y[n, o] = sum_ki h[n, k] x[n, i] full[k, i, o] + sum_i x[n, i] D[i, o]``.
 
-    One product of each row's outer product h x with the whole map: for rows of which few share a
-    representation. x may have one input less than D, which is then 1; the map (M, k, i, o) may be
-    given by the three factors of `FullMap`.
+    One product of each row's h x with the map (M, k, i, o), or the factors of `FullMap`: for rows
+    of which few share a representation. If x has one input less than D, that input is 1.
     """
 
     @staticmethod
@@ -67,10 +66,9 @@ class OuterLayer(Function):
 
 
 class NarrowLayer(Function):
-    """As `OuterLayer`, but writes out the weights of every row.
+    """``y[n, o] = sum_i x[n, i] (D[i, o] + sum_k h[n, k] full[k, i, o])``, as `OuterLayer`.
 
-    ``y[n, o] = sum_i x[n, i] (D[i, o] + sum_k h[n, k] full[k, i, o])``: for layers with few inputs
-    or few outputs.
+    Writes out the weights of every row: for layers with few inputs or few outputs.
     """
 
     @staticmethod
@@ -99,10 +97,9 @@ class NarrowLayer(Function):
 
 
 class FactorLayer(Function):
-    """As `OuterLayer` with the factors of the map, which is never written out.
+    """As `OuterLayer` with the factors of the map: for batches of fewer rows than the map has.
 
-    ``y[n, o] = sum_k h[n, k] C[k, o] (sum_i x[n, i] A[k, i] B[i, o]) + sum_i x[n, i] D[i, o]``:
-    for batches with fewer rows than the map has.
+    ``y[n, o] = sum_k h[n, k] C[k, o] (sum_i x[n, i] A[k, i] B[i, o]) + sum_i x[n, i] D[i, o]``
     """
 
     @staticmethod
@@ -149,10 +146,7 @@ class FactorLayer(Function):
 
 
 def _prepare(ctx, h, x, D, *full):
-    """Save tensors for the backward pass; return inputs (M, n, i) and an empty y (M, n, o).
-
-    The last input is 1 if x has one less.
-    """
+    """Save tensors; return inputs (M, n, i), with ones if x has one less, and empty y (M, n, o)."""
     inputs = x if x.shape[2] == D.shape[1] else torch.nn.functional.pad(x, (0, 1), value=1.0)
     ctx.n_inputs = x.shape[2]
     ctx.save_for_backward(h, inputs, D, *full)
@@ -160,10 +154,7 @@ def _prepare(ctx, h, x, D, *full):
 
 
 def _map_backward(ctx, gradient, write):
-    """Differentiate a layer that uses the whole map, in chunks of members.
-
-    `write` computes the gradients of h, x (if its target is not None) and the map.
-    """
+    """Let `write` compute the gradients of h, x (unless None) and the map by member chunks."""
     h, x, D, *full = ctx.saved_tensors
     needs_x = ctx.needs_input_grad[1]
     to_x = torch.empty_like(x) if needs_x else gradient

@@ -50,15 +50,7 @@ class MixtureNetwork(TaskModule):
 
 
 class ExtractionLevel(nn.Module):
-    """One level of progressive layered extraction.
-
-    Parameters
-    ----------
-    n_task_experts, n_shared_experts : int
-        Experts of each task, and of all.
-    last : bool
-        Whether no level follows, so that there is no gate of the shared path.
-    """
+    """One level of progressive layered extraction; the `last` has no gate of the shared path."""
 
     def __init__(
         self,
@@ -110,7 +102,7 @@ class ExtractionLevel(nn.Module):
         return single, common.unflatten(2, shared.shape[1:3]).transpose(1, 2)
 
     def with_shared(self, columns, shared, trained):
-        """Extract for every task, (M, T, R, w), and for the shared path, (M, R, w), from all rows.
+        """Extract for tasks, (M, T, R, w), and the shared path, (M, R, w), from all rows.
 
         Tasks read `columns` (M, T or 1, R, d), the shared path `shared` (M, R, d).
         """
@@ -129,11 +121,8 @@ class ExtractionNetwork(TaskModule):
     """Levels of experts, some shared and some of one task, and a tower for each task.
 
     Source: Tang, Liu, Zhao and Gong, "Progressive layered extraction (PLE)", RecSys 2020, section
-    4; one level is customised gate control (CGC), section 4.1. `n_task_experts` and
-    `n_shared_experts` count the experts of each task, and of all, on each level.
-
-    On all levels but the last the shared path weights the experts of all tasks, so that each row
-    passes through those of all tasks.
+    4; one level is customised gate control (CGC), section 4.1. On all levels but the last the
+    shared path weights the experts of all tasks, so that each row passes through all of them.
     """
 
     def __init__(

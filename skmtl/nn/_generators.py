@@ -10,11 +10,10 @@ from skmtl.nn._members import MemberModule, kaiming_bound, uniform, variance_bou
 
 
 def _hyperfan_variance(rows, relu):
-    """Return the variance of a generated weight that keeps that of what flows through its layer.
+    """Return the variance of generated weights that keeps that of what flows through the layer.
 
-    Chang, Flokas and Lipson, "Principled weight initialization for hypernetworks", section 4, in
-    the fan-in form: 1 / fan-in, twice that before a ReLU. A folded bias is one more input, which
-    is always 1; a bias that has a generator of its own starts at zero.
+    Chang, Flokas and Lipson, "Principled weight initialization for hypernetworks", section 4: 1 /
+    fan-in (with a folded bias), twice that before a ReLU; biases of their own start at zero.
     """
     return (2.0 if relu else 1.0) / max(rows, 1)
 
@@ -25,22 +24,11 @@ def _is_narrow(D, h):
 
 
 class CompressedGenerator(MemberModule):
-    """One layer, W_t[i, o] = sum_k h_t[k] A[k, i] B[i, o] C[k, o] + D[i, o].
+    """One layer, W_t[i, o] = sum_k h_t[k] A[k, i] B[i, o] C[k, o] + D[i, o], with h_t of `width`.
 
-    Parameters
-    ----------
-    width : int
-        Length of a task's representation h_t.
-    n_inputs, n_outputs : int
-        Widths of the target layer.
-    folded : bool
-        Whether the target's bias is one more row of A, B and D.
-    init : {"kaiming", "hyperfan"}
-        ``"kaiming"``: every factor drawn as torch draws a linear layer of its shape.
-        ``"hyperfan"``: no constant part, and factors whose product has the variance that the
-        target layer needs.
-    relu : bool
-        Whether a ReLU follows the target layer.
+    A `folded` bias is one more row of A, B and D. The init "kaiming" draws every factor as torch
+    draws a linear layer of its shape; "hyperfan" has no constant part, and factors whose product
+    has the variance that the layer needs, with `relu` for one that a ReLU follows.
     """
 
     # whether backward passes are those written by hand, which cannot be differentiated again
@@ -72,10 +60,7 @@ class CompressedGenerator(MemberModule):
         return torch.baddbmm(self.D.flatten(1).unsqueeze(1), h, full.flatten(2))
 
     def evaluate(self, h, x):
-        """Apply the layer to rows x (M, n, n_inputs) without writing out the weights.
-
-        h (M, n, width) holds the representation of the task of every row.
-        """
+        """Apply the layer to rows x (M, n, n_inputs) with h (M, n, width), without its weights."""
         # numbers computed, in multiples of n * width: about 5 (inputs + outputs), or 5 inputs and
         # 8 maps. Only the shapes of one member decide.
         if _is_narrow(self.D, h):

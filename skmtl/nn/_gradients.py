@@ -10,12 +10,8 @@ import torch
 class TaskGradients:
     """T backward passes, for all members together: right for every architecture.
 
-    Attributes
-    ----------
-    shared, unshared : dict of str to Parameter
-        Parameters that several tasks have, and those that one task has; with a gradient only.
-    unshared_gradients : dict of str to Tensor
-        Gradients of the latter, after `differentiate`.
+    `shared` parameters are those of several tasks, `unshared` those of one; the latter have their
+    gradients in `unshared_gradients` after `differentiate`.
     """
 
     def __init__(self, module):
@@ -34,10 +30,7 @@ class TaskGradients:
         return False
 
     def watch(self, inputs):
-        """Attach hooks for the next call and backward pass, after which `collect` may be called.
-
-        Returns False, with nothing attached, if that is not possible for these inputs.
-        """
+        """Attach hooks for the next pass, for `collect`; return False if that is impossible."""
         possible = self.can_watch(inputs)
         if possible:
             self.attach(watching=True)
@@ -63,10 +56,7 @@ class TaskGradients:
         raise NotImplementedError
 
     def _jacobian(self, outputs, directions):
-        """Compute gradients (M, S, P) of outputs (M, ...) along the directions of the slots.
-
-        Directions are (S, ...), the same for all members, or (S, M, ...).
-        """
+        """Compute gradients (M, S, P) of outputs along directions (S, ...) or (S, M, ...)."""
         if directions.ndim == outputs.ndim:
             directions = directions.unsqueeze(1).expand(-1, len(outputs), *outputs.shape[1:])
         shared = list(self.shared.values())

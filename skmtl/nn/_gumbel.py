@@ -25,26 +25,12 @@ _WORTH_GROUPING = 2**22
 
 
 class GumbelNetwork(MemberModule):
-    """M modular networks, batched.
+    """M modular networks, batched, with lists of `components` as in `ModularLayer`, by layer.
 
-    Parameters
-    ----------
-    components : list of lists
-        For every layer its components, see `ModularLayer`.
-    heads : {"own", "shared", "none"}
-        A linear head for each task, one for all, or none: then components of the last layer end
-        in a linear layer to the outputs.
-    initial, fixed : Tensor of shape (M, T, C)
-        As for `Allocation`, C counting the components of all layers.
-    **routing
-        Other settings of `Allocation`.
-
-    Attributes
-    ----------
-    sizes : list of int
-        Components of each layer.
-    routed : list of int
-        Columns of C that are learned: a component that is alone in its layer is always on.
+    `heads` are linear, "own" ones for each task or one "shared"; with "none" the last components
+    end in a linear layer to the outputs. `initial`, `fixed` (M, T, C) and `routing` are as in
+    `Allocation`, C counting the components of all layers. `sizes` are the components of each layer,
+    and `routed` the columns of C that are learned: a component alone in its layer is always on.
     """
 
     def __init__(
@@ -143,10 +129,7 @@ class GumbelNetwork(MemberModule):
         return full
 
     def sampled(self, seeds):
-        """Return a view, with shared parameters, that samples allocations outside training.
-
-        The M seeds determine the draws, which are the same in every call.
-        """
+        """Return a view of shared parameters whose allocations are sampled by the M seeds."""
         view, router = copy.copy(self), copy.copy(self.allocation)
         router.sample_seeds = seeds
         view._modules = {**self._modules, "allocation": router}

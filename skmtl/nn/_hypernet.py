@@ -28,44 +28,21 @@ from skmtl.nn._members import (
 
 
 class TaskHypernetwork(MemberModule):
-    """M hypernetworks, batched.
+    """M hypernetworks, batched, which write a network for every task.
 
-    Parameters
-    ----------
-    embedding_dim : int
-        Length of a task's learned vector; 0 for metadata only.
-    hypernet_layers, hypernet_width : int
-        Layers of the feature extractor and their width; without layers the weight generators
-        read the embedding and the metadata themselves.
-    activation : {"relu", "tanh", "logistic", "identity"}
-        Of the tasks' networks; the extractor's is always ReLU.
-    compression : bool
-        Whether the generators use the three-factor form.
-    target_bias : {"folded", "plain"}
-        ``"folded"``: biases are a row of the generated weights (the paper's text);
-        ``"plain"``: they come from a linear map of their own (its code).
-    init : {"kaiming", "hyperfan"}
-        Initial weights, see `CompressedGenerator`.
-    linear_skip : bool
-        Whether a generated linear model, zero at the start, is added to the network: intercepts
-        and slopes linear in metadata and in how far the embedding has moved from its initial
-        draw, as in a mixed model with cross-level interactions.
-    embedding_alpha, interaction_alpha : float or sequence of M floats
-        Strengths of the pull of embeddings to their mean, and of the pull to zero of the linear
-        path's slopes that are linear in metadata.
-    embeddings_apart : bool
-        Whether every task's embedding has an initial draw of its own, instead of one for all.
-
-    Attributes
-    ----------
-    embeddings : Parameter of shape (M, T, embedding_dim)
-        One initial draw for all tasks of a member, as in the paper, or one for each.
-    origin : Tensor of shape (M, 1, embedding_dim)
-        That draw, or zeros.
-    trained : Tensor of shape (M, T) of bool
-        Tasks that count in the mean embedding.
-    centre : Tensor of shape (M, 1, embedding_dim) or None
-        Replaces the mean embedding where it is that of other tasks, see `for_new_tasks`.
+    They read learned `embeddings` (M, T, embedding_dim), of one initial draw for all tasks as in
+    the paper, or one for each with `embeddings_apart`, and metadata. An extractor of
+    `hypernet_layers`, `hypernet_width` wide with ReLU, comes before the weight generators, unless
+    it has no layers; these have three factors with `compression`, and `init` as in
+    `CompressedGenerator`. Biases are a row of the generated weights for `target_bias` "folded" (the
+    paper's text), or come from a linear map of their own for "plain" (its code). The `activation`
+    is of the tasks' networks. With `linear_skip`, a generated linear model, zero at the start, is
+    added: intercepts and slopes linear in metadata and in how far the embedding has moved from its
+    initial draw, as in a mixed model with cross-level interactions. `embedding_alpha` pulls
+    embeddings to their mean, `interaction_alpha` slopes that are linear in metadata to zero; both
+    may differ by member. `origin` (M, 1, embedding_dim) is the initial draw, or zeros; `trained`
+    (M, T) marks the tasks that count in the mean embedding, which `centre` replaces where it is
+    that of other tasks.
     """
 
     resumed_buffers = ("origin",)
@@ -144,12 +121,11 @@ class TaskHypernetwork(MemberModule):
 
     @torch.no_grad()
     def _open_intercepts(self, generators):
-        """Make the intercepts of the linear path depend on the embeddings from the first step on.
+        """Make the linear path's intercepts depend on embeddings from the first step on.
 
-        Tasks differ first of all in level. The path reads how far an embedding has moved from the
-        initial draw, so that it is zero at the start whatever its weights are. Weights of length
-        0.3 from the embedding to the intercepts are enough for embeddings to learn levels at
-        once, and small enough to leave to the metadata what they explain.
+        Tasks differ first of all in level. Weights of length 0.3 let embeddings learn levels at
+        once and leave to the metadata what they explain; the path is zero at the start whatever
+        they are.
         """
         embedding_dim = self.embeddings.shape[2]
         if not embedding_dim:
@@ -177,10 +153,7 @@ class TaskHypernetwork(MemberModule):
         return trained_shares(self.trained, self.embeddings).unsqueeze(1) @ self.embeddings
 
     def penalty(self):
-        """Sum squared distances of embeddings from their mean, and squares of the interactions.
-
-        Times ``embedding_alpha`` and ``interaction_alpha``; None if neither is pulled.
-        """
+        """Return the penalties of embeddings apart from their mean and of interactions, or None."""
         terms = []
         if self.pulled:
             distance = self.embedding_alpha * (self.embeddings - self.mean_embedding()).square()
@@ -206,11 +179,11 @@ class TaskHypernetwork(MemberModule):
 
     @torch.no_grad()
     def for_new_tasks(self, n_tasks, noise):
-        """Copy the module to train the embeddings of other tasks only, everything else frozen.
+        """Copy the module to train only embeddings of new tasks, pulled to the mean one.
 
-        They start at, and are pulled to, the mean embedding. The pull is the remaining mean squared
-        error, `noise` (M,), over the variance of the trained embeddings, in each dimension: with
-        normal errors and embeddings that makes the result the most probable embedding.
+        The pull is the remaining mean squared error, `noise` (M,), over the variance of the trained
+        embeddings, in each dimension: the most probable embedding if errors and embeddings are
+        normal.
         """
         module = copy.deepcopy(self).requires_grad_(False)
         module.centre = self.mean_embedding().clone()
@@ -223,19 +196,13 @@ class TaskHypernetwork(MemberModule):
         return module
 
     def add_tasks(self, module):
-        """Append the embeddings of `module`, which `for_new_tasks` made.
-
-        The new tasks do not count in the mean embedding, so that nothing changes for the others.
-        """
+        """Append the embeddings of a module `for_new_tasks`; they do not count in the mean."""
         embeddings = [self.embeddings.data, module.embeddings.data]
         self.embeddings = nn.Parameter(torch.cat(embeddings, dim=1))
         self.trained = torch.cat([self.trained, torch.zeros_like(module.trained)], dim=1)
 
     def representations(self, tasks, metadata=None):
-        """Concatenate embeddings of tasks (M, S) and standardised metadata (M, S, n_metadata).
-
-        An unseen task, -1 outside training, gets the mean embedding.
-        """
+        """Join embeddings, the mean one of unseen tasks, and metadata (M, S, n_metadata)."""
         z = take_members(self.embeddings, tasks if self.training else tasks.clamp(min=0))
         if not self.training:
             z = torch.where(tasks.unsqueeze(-1) < 0, self.mean_embedding(), z)
@@ -259,10 +226,7 @@ class TaskHypernetwork(MemberModule):
         return self._by_block(x.flatten(0, 1), h, moved, slots).unflatten(0, x.shape[:2])
 
     def _by_block(self, x, h, moved, slots):
-        """Write out every task's network, and multiply its blocks x (M * K, b, n_features) with it.
-
-        The generators read h (M, S, width), the linear path `moved` (M, S, n_inputs).
-        """
+        """Write networks from h (M, S, width) and `moved`, and multiply blocks (M * K, b, d)."""
         y = x
         last = len(self.shapes) - 1
         for n, (layer, shape) in enumerate(zip(self.layers, self.shapes, strict=True)):
@@ -278,10 +242,7 @@ class TaskHypernetwork(MemberModule):
         return y
 
     def _by_row(self, x, h, moved, slots):
-        """Evaluate rows (M, n, n_features), each as the only one of its task.
-
-        Writes less where tasks have few rows.
-        """
+        """Evaluate rows (M, n, d), each as the only one of its task, if tasks have few."""
         h = take_members(h, slots)
         y = x
         last = len(self.shapes) - 1

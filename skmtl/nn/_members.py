@@ -25,10 +25,9 @@ _PURPOSES = ("initialisation", "rows", "validation", "weighting", "noise", "pref
 
 
 def member_generators(seeds, purpose):
-    """Return one CPU generator for one purpose per member, the same on every device.
+    """Return one CPU generator per member, the same on every device.
 
-    A generator depends only on the member's seed (a non-negative int) and on the purpose, one of
-    `_PURPOSES`, and not on other members or on draws for another purpose.
+    Each depends only on the member's seed, a non-negative int, and the purpose, of `_PURPOSES`.
     """
     key = _PURPOSES.index(purpose)
     states = [np.random.SeedSequence([int(seed), key]).generate_state(1)[0] for seed in seeds]
@@ -79,20 +78,11 @@ class MemberModule(nn.Module):
     """Base class of every architecture: M networks as slices of the same tensors.
 
     Every parameter and buffer has shape ``(n_members, ...)``, and ``forward`` never mixes members.
-    Architectures are called with the fields of `ModuleInputs` and return outputs of shape
-    (M, K, b, n_outputs). Parameters that constructors share:
-
-    n_tasks, n_features, n_metadata, n_outputs : int
-        Tasks, features of a row, metadata of a task and outputs of a row. A `TaskModule` counts
-        metadata among the features.
-    seeds : sequence of M ints
-        One per member; they determine initial weights and noise.
-    generators : list of torch.Generator
-        One per member, to draw initial weights.
-    hidden_layer_sizes, head_layer_sizes : tuple of int
-        Widths of hidden layers: of networks, trunks or experts, and of the heads of the tasks.
-    activation : str
-        Key of `ACTIVATIONS`, after all hidden layers.
+    Architectures are called with the fields of `ModuleInputs` and return (M, K, b, n_outputs).
+    Constructors share `n_tasks`, `n_features` (with metadata in a `TaskModule`), `n_metadata` and
+    `n_outputs`; `seeds`, M ints for initial weights and noise, and M `generators` to draw the
+    former; widths `hidden_layer_sizes` of networks, trunks or experts, and `head_layer_sizes` of
+    the heads of the tasks; and `activation`, a key of `ACTIVATIONS`, after all hidden layers.
     """
 
     # buffers that a fit which goes on from another takes over with the parameters
@@ -141,16 +131,10 @@ class MemberModule(nn.Module):
         return [name for name, _ in self.named_parameters() if "bias" not in name]
 
     def prepare(self, n_steps, metadata=None):
-        """Receive the maximal number of steps (M,) and standardised metadata (M or 1, T, m).
-
-        Called after `mark_trained`, before training.
-        """
+        """Receive the most steps (M,) and metadata (M or 1, T, m), after `mark_trained`."""
 
     def learning_rate_factors(self):
-        """Return multiples of the learning rate, numbers or (M,), by parameter name; 1 by default.
-
-        Called after `mark_trained`, when the optimiser starts.
-        """
+        """Return factors of the learning rate, numbers or (M,), by name, after `mark_trained`."""
         return {}
 
     def shared_parameters(self):
@@ -158,10 +142,9 @@ class MemberModule(nn.Module):
         return [name for name, _ in self.named_parameters()]
 
     def after_step(self, active):
-        """Update state after a step of the `active` members, (M,) of bool; None if all made it.
+        """Update state after a step of the `active` members (M,); None if all made it.
 
-        What changes here and belongs to the weights, so that the best state is kept, must be a
-        parameter; a buffer serves training only and is put back when it ends.
+        What changes and belongs to the weights must be a parameter; buffers serve training only.
         """
 
     def after_epoch(self, active):
@@ -175,11 +158,7 @@ class MemberModule(nn.Module):
 
 
 class MemberLinear(MemberModule):
-    """M linear layers, batched.
-
-    Weights are drawn from U(-bound, bound), and biases start at zero; without a bound, both are
-    initialised as in torch's ``Linear``.
-    """
+    """M linear layers, as torch's ``Linear``, or of weights U(-bound, bound) and zero biases."""
 
     def __init__(self, n_inputs, n_outputs, generators, bound=None):
         super().__init__()

@@ -12,11 +12,7 @@ STEPS_AHEAD = 16
 
 
 def draw_noise(seeds, chunk, n_tasks, n_components):
-    """Draw differences of two Gumbel variables (logistic) for 16 steps of every member.
-
-    Each member's noise depends only on its seed and the number of its chunk of steps. Returns shape
-    (M, 16, max(n_tasks), C).
-    """
+    """Draw logistic noise (M, 16, max(n_tasks), C) of a chunk of 16 steps by the members' seeds."""
     noise = torch.zeros(len(seeds), STEPS_AHEAD, max(n_tasks), n_components)
     for m, (seed, number, n) in enumerate(zip(seeds, chunk, n_tasks, strict=True)):
         key = np.random.SeedSequence([seed, number]).generate_state(1)[0]

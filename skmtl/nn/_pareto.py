@@ -26,11 +26,7 @@ _INITIAL_SPREAD = 0.2
 
 
 def chunk_plan(size, n_tasks, width=None):
-    """Choose the number of chunks of a network and the width of the small network before them.
-
-    All parameters together are at most 1.1 times `size`, those of the network, unless that is too
-    small or the width is given.
-    """
+    """Choose numbers of chunks and hidden units, if possible for at most 1.1 `size` parameters."""
     n_chunks = int(math.sqrt(_EMBEDDING_SHARE * size))
     n_chunks = min(max(n_chunks, _FEWEST_CHUNKS), _MOST_CHUNKS)
     if width is None:
@@ -42,30 +38,17 @@ def chunk_plan(size, n_tasks, width=None):
 
 
 class ParetoNetwork(MemberModule):
-    """A network for every preference.
+    """A network for every preference, of which `rays` (M, P, T), of sum 1, are given.
 
     Chunk c of the parameters is ``theta_c(p) = W a_c(p)``, with a projection W that all chunks
     share and ``a_c(p) = z_c + O (h(p) * V z_c)``, where z_c is an embedding of the chunk and h(p)
     the last hidden layer of a small network. At the start the embeddings are unit vectors and the
     columns of W the chunks of a well-initialised network, so that all preferences begin near it.
-    Preferences are given as `rays` (M, P, T), of sum 1, as the solver follows them.
-
-    Parameters
-    ----------
-    network : WrittenNetwork
-        What is written.
-    compression : bool or "auto"
-        Whether the parameters are written in chunks, by about as many parameters. Otherwise there
-        is one chunk and one column more than h is wide. "auto": for more than 20,000 of them.
-    hypernet_layers : int
-        Hidden layers of the small network.
-    hypernet_width : int or None
-        Their width; None is as wide as the budget allows, or 32 without compression.
-
-    Attributes
-    ----------
-    trained : Tensor of shape (M, T) of bool
-        Tasks that each member has trained on.
+    `network` is what is written, in chunks with `compression`, by about as many parameters ("auto":
+    if it has more than 20,000); otherwise there is one chunk and one column more than h is wide.
+    The small network has `hypernet_layers` of `hypernet_width`; None is as wide as the budget
+    allows, or 32 without compression. `trained` (M, T) marks the tasks that each member has trained
+    on.
     """
 
     def __init__(
@@ -128,18 +111,12 @@ class ParetoNetwork(MemberModule):
         return [("input_weight", "input_bias"), *names]
 
     def layers(self, rays, parameters):
-        """Compute every layer of the small network from rays and `parameters_by_name`.
+        """Compute the small network's layers from rays and `parameters_by_name`.
 
-        Returns
-        -------
-        scaled : Tensor of shape (M, P, 1, T)
-            The preferences, of mean 0 and a size that does not depend on the number of tasks.
-        hidden : list of Tensor of shape (M, P, 1, width)
-        gates : Tensor of shape (M, 1, chunks, width)
-            What the last hidden layer is multiplied with: what a preference changes differs from
-            chunk to chunk.
-        coefficients : Tensor of shape (M, P, chunks, columns)
-            What the projection is multiplied with.
+        Returns the preferences (M, P, 1, T), scaled to mean 0 and a size that does not depend on T;
+        the hidden layers (M, P, 1, width); gates (M, 1, chunks, width) that multiply the last one,
+        so that what a preference changes differs by chunk; and coefficients (M, P, chunks, columns)
+        of W.
         """
         scaled = (self.n_tasks * rays - 1).unsqueeze(2)
         hidden = []

@@ -27,10 +27,10 @@ class PreferenceGradients:
 
     @torch.no_grad()
     def differentiate(self, slopes):
-        """Pass back the slopes (M, P, L, N) of L losses with respect to every preference's network.
+        """Pass back slopes (M, P, L, N) of L losses with respect to the networks.
 
-        The projection has most of the parameters, and its gradients, outer products of coefficients
-        and slopes, are not written out if there is one chunk; those of all others are.
+        Gradients of the projection, outer products of coefficients and slopes, are not written out
+        if there is one chunk: it has most of the parameters.
         """
         parameters, module = self._parameters, self._module
         n_chunks = self._coefficients.shape[2]

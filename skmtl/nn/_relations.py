@@ -9,10 +9,7 @@ _JITTER = 1e-3
 
 
 def mode_product(weights, precisions):
-    """Compute ``vec(W)^T (P_1 x P_2 x P_3) vec(W)``, x being Kronecker's product, shape (M,).
-
-    W is (M, T, d_in, d_out); the symmetric precisions are those of inputs, outputs and tasks.
-    """
+    """Compute ``vec(W)^T (P_1 x P_2 x P_3) vec(W)`` (M,) of W (M, T, i, o); P of i, o and T."""
     inputs, outputs, tasks = precisions
     mapped = inputs.unsqueeze(1) @ weights @ outputs.unsqueeze(1)
     mapped = (tasks @ mapped.flatten(2)).view_as(weights)
@@ -29,11 +26,10 @@ def unfolded(weights):
 
 
 def flip_flop(weights, covariances, n_tasks, axes=(0, 1, 2)):
-    """Update each covariance given the two others: one round of the flip-flop algorithm.
+    """Update each covariance of `axes` given the others: one round of the flip-flop algorithm.
 
-    ``Sigma_k = W_(k) (Sigma_i x Sigma_j)^-1 W_(k)^T / (D / D_k) + jitter I``, D numbers in W and
-    D_k along axis k. W (M, T, d_in, d_out) is zero for tasks that are not among the `n_tasks` (M,)
-    that count; covariances not in `axes`, of inputs, outputs and tasks, stay as they are.
+    ``Sigma_k = W_(k) (Sigma_i x Sigma_j)^-1 W_(k)^T / (D / D_k) + jitter I``, of inputs, outputs
+    and tasks. W (M, T, d_in, d_out) has D numbers, and is zero for tasks not among `n_tasks` (M,).
     """
     covariances = list(covariances)
     d_in, d_out = weights.shape[2:]
@@ -59,17 +55,9 @@ class RelationNetwork(SharedBottomNetwork):
     """A shared trunk and heads whose weights have a tensor normal prior, learned with them.
 
     Source: Long, Cao, Wang and Yu, "Learning multiple tasks with multilinear relationship
-    networks", NIPS 2017, section 4. The covariances are buffers that only training needs; it
-    starts from identities.
-
-    Parameters
-    ----------
-    relation_alpha : float or sequence of M floats
-        Strength of the prior.
-    relation_interval : int
-        Steps between two updates of the covariances.
-    relations : {"tasks", "all"}
-        Which covariances are estimated; the others stay identities.
+    networks", NIPS 2017, section 4. `relation_alpha` is the strength of the prior. Covariances, of
+    "tasks" or "all" `relations`, are buffers that begin as identities and that training updates
+    every `relation_interval` steps.
     """
 
     def __init__(self, *args, relation_alpha, relation_interval, relations, **settings):

@@ -16,11 +16,9 @@ _NEVER = 2**31 - 1
 def roaming_plan(n_tasks, n_units, n_active, generator):
     """Draw when each task begins and ceases to use each unit, (n_tasks, n_units) each.
 
-    At the start each task has `n_active` units, and together they have all, if that many are
-    enough; the others are drawn at random. At each update a task adds one unit that it never had
-    and drops one that it has, both drawn uniformly, until it has had all of them. None of this
-    depends on the data, so that it can be drawn beforehand. A unit is used after update u if
-    begin <= u < cease.
+    Each task starts with `n_active` units, which cover all units if they can, and at each update
+    adds one that it never had and drops one, both uniformly, until it has had all. The plan does
+    not depend on data. A unit is used after update u if begin <= u < cease.
     """
     begin = torch.full((n_tasks, n_units), _NEVER)
     cease = torch.full((n_tasks, n_units), _NEVER)
@@ -45,21 +43,11 @@ def roaming_plan(n_tasks, n_units, n_active, generator):
 
 
 class RoamingNetwork(SharedBottomNetwork):
-    """A shared trunk of whose layers each task uses a part, and a head for each task.
+    """A shared trunk of whose layers each task uses an `active_fraction`, and a head for each task.
 
-    Parameters
-    ----------
-    active_fraction : float
-        Part of the units of each layer that a task uses.
-    roaming_interval : int
-        Steps between two updates of the parts.
-
-    Attributes
-    ----------
-    steps : Parameter of shape (M, 1)
-        Steps made. No loss reaches it; it is a parameter because the parts that a task uses
-        belong to the weights: where these are averaged over steps or those of an earlier epoch are
-        kept, so is it.
+    Parts change every `roaming_interval` steps. The `steps` (M, 1) are a parameter that no loss
+    reaches, because the parts belong to the weights: where these are averaged, or an earlier
+    epoch's are kept, so is it.
     """
 
     task_only = ("heads", "steps")

@@ -14,11 +14,9 @@ _TEMPERATURE = 0.2
 
 
 class SetAttention(MemberModule):
-    """Map groups of tasks to one number for each task in them.
+    """Map groups of tasks to a number for each task in them, 0 at first with `zero_start`.
 
-    `embedding_dim` is the length of the embedding of a task, and the width of everything.
-    Embeddings are learned, or computed from `n_metadata` metadata of a task. With `zero_start`,
-    outputs are 0 before training.
+    Embeddings of tasks, as wide as everything, are learned or computed from `n_metadata` metadata.
     """
 
     def __init__(self, n_tasks, embedding_dim, n_layers, seeds, n_metadata=0, zero_start=False):
@@ -38,10 +36,7 @@ class SetAttention(MemberModule):
             nn.init.zeros_(self.head.bias)
 
     def encode(self, groups, metadata=None):
-        """Encode the tasks of groups (n, n_tasks) of bool: (M, n, n_tasks, embedding_dim).
-
-        Values for tasks outside the groups mean nothing. Metadata are (1, n_tasks, n_metadata).
-        """
+        """Encode the tasks in groups (n, T): (M, n, T, embedding_dim), meaningless for others."""
         embeddings = self.embeddings
         if embeddings is None:
             metadata = metadata.expand(self.n_members, -1, -1)

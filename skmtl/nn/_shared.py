@@ -10,15 +10,11 @@ from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule
 
 
 class SingleTaskNetwork(TaskModule):
-    """One network for the rows of all tasks.
+    """One network for the rows of all tasks: STL-naive, or STL with `one_hot`.
 
-    Source: the baselines STL-naive and STL of "Multi-task learning with hypernetworks and task
-    metadata", section 3.
-
-    With `one_hot`, one indicator per task is appended to the features. A linear layer of features
-    and indicators adds, for each task, one row of weights to its outputs for the features. Only
-    these rows are stored; they are initialised as the weights of one more input, since only one
-    indicator is not zero.
+    Source: "Multi-task learning with hypernetworks and task metadata", section 3. One indicator per
+    task adds a row of weights to the first outputs; only these rows are stored, initialised as the
+    weights of one more input, since only one indicator is not zero.
     """
 
     def __init__(
@@ -57,10 +53,9 @@ class SingleTaskNetwork(TaskModule):
 
 
 class SharedBottomNetwork(TaskModule):
-    """A trunk shared by all tasks and a head for each: hard parameter sharing.
+    """A trunk shared by all tasks, or none, and a head for each: hard parameter sharing.
 
-    Source: Caruana, "Multitask learning", Machine Learning 28, 1997, section 2. Without a trunk,
-    one network for each task.
+    Source: Caruana, "Multitask learning", Machine Learning 28, 1997, section 2.
     """
 
     task_only = ("heads",)

@@ -9,9 +9,7 @@ from skmtl.nn._gradients import TaskGradients
 class SlotGradients(TaskGradients):
     """Gradients for hypernetworks, in which tasks meet where their networks are written.
 
-    One backward pass gives the gradients with respect to the weights that were written for each
-    task. The parameters of the hypernetwork see each task as one row, so that the rest is small,
-    however many rows the batch has.
+    One pass gives those of the written weights; for the rest every task is one row.
     """
 
     def __init__(self, module):
@@ -115,10 +113,7 @@ class SlotGradients(TaskGradients):
 
 
 def compressed_rows(part, read, slope):
-    """Compute gradients (M, S, P) of every slot for the factors of a `CompressedGenerator`.
-
-    It read (M, S, width); `slope` (M, S, rows * n_outputs) is the gradient of what it wrote.
-    """
+    """Compute factors' gradients (M, S, P) from what was read, (M, S, width), and slopes."""
     a, b, c = (p.detach().unsqueeze(1) for p in (part.A, part.B, part.C))
     slope = slope.unflatten(2, b.shape[2:])
     scaled = slope * b

@@ -9,10 +9,6 @@ def sum_by(index, n_groups, values):
 
 
 def matrix_by(index, n_groups, values):
-    """Sum a matrix (M, K, K) by index (M, K) of its rows and columns: (M, n, n).
-
-    The index is tasks of slots, or slots of rows. Values are zero in the rows and columns of empty
-    slots, which may have any index.
-    """
+    """Sum (M, K, K), zero in empty slots, by index (M, K) of its rows and columns: (M, n, n)."""
     chosen = values.new_zeros(*index.shape, n_groups).scatter(2, index.unsqueeze(2), 1.0)
     return chosen.mT @ values @ chosen

@@ -21,11 +21,9 @@ from skmtl.nn._members import (
 
 
 def task_uniform(generators, n_tasks, *shape, bound, alike=False):
-    """Draw a parameter of shape ``(M, n_tasks, *shape)`` from U(-bound, bound).
+    """Draw ``(M, n_tasks, *shape)`` from U(-bound, bound), with `alike` the same for all tasks.
 
-    With `alike`, all tasks get the same numbers. The first tasks, and whatever is drawn after
-    them, get the same numbers for any number of tasks: a member may train in parallel with others
-    that have more tasks.
+    Draws do not depend on the number of tasks: members may train with others of more tasks.
     """
     task_generators = []
     for generator in generators:
@@ -38,21 +36,10 @@ def task_uniform(generators, n_tasks, *shape, bound, alike=False):
 
 
 class StackLinear(MemberModule):
-    """Linear layers, batched, initialised as torch's ``Linear``.
+    """Linear layers ``(M, *stack)``, initialised as torch's ``Linear``; `alike` for all tasks.
 
-    Parameters
-    ----------
-    stack : tuple of int
-        Number of layers besides members: ``()`` for one layer for all rows.
-    per_task : bool, default=False
-        Whether the first axis of the stack is the axis of tasks.
-    alike : bool, default=False
-        Whether all tasks start with the same numbers.
-
-    Attributes
-    ----------
-    weight : Parameter of shape (M, *stack, n_inputs, n_outputs)
-    bias : Parameter of shape (M, *stack, 1, n_outputs), or None
+    With `per_task`, the first axis of the stack is that of tasks. The weight has shape (M, *stack,
+    n_inputs, n_outputs), the bias (M, *stack, 1, n_outputs) unless it is None.
     """
 
     def __init__(
@@ -70,10 +57,9 @@ class StackLinear(MemberModule):
             keep_first(self, n_tasks, "weight", "bias")
 
     def forward(self, x, tasks=None):
-        """Apply every layer to rows (M, *stack, n, n_inputs), where axes of the stack may be 1.
+        """Apply layers to rows (M, *stack, n, n_inputs), where axes of the stack may be 1.
 
-        With `tasks` (M, K), the axis of tasks is replaced by one of K blocks of rows,
-        (M, K, ..., b, n_inputs), or of one block that all tasks share.
+        `tasks` (M, K) replace the axis of tasks by one of K blocks, (M, K or 1, ..., b, n_inputs).
         """
         weight, bias = self.weight, self.bias
         if tasks is not None:
@@ -122,15 +108,10 @@ class StackMLP(MemberModule):
 
 
 class TaskModule(MemberModule):
-    """Base class of architectures that read a task's metadata as features.
+    """Base class of architectures that read metadata as features; they implement `outputs`.
 
-    A subclass implements `outputs`. For an unseen task, the outputs of the networks of all trained
-    tasks are averaged; these networks read its rows with its own metadata.
-
-    Attributes
-    ----------
-    trained : Tensor of shape (M, T) of bool
-        Tasks that each member has trained on; others are left out of the mean.
+    For an unseen task, the outputs of all tasks `trained`, (M, T) of bool, are averaged; their
+    networks read its rows with its own metadata.
     """
 
     # names of parameters, or of modules that hold them, which belong to one task each
@@ -162,10 +143,7 @@ class TaskModule(MemberModule):
         ]
 
     def outputs(self, x, tasks):
-        """Compute the outputs (M, K, b, n_outputs) of blocks of rows of `tasks` (M, K).
-
-        x is (M, K, b, d), metadata included, or (M, 1, b, d) if all tasks share its rows.
-        """
+        """Compute (M, K, b, n_outputs) of `tasks` (M, K) for x (M, K or 1, b, d) with metadata."""
         raise NotImplementedError
 
     def mean_outputs(self, x):

@@ -30,13 +30,7 @@ def stitch_start(trained, n_subspaces, self_weight):
 
 
 class Stitch(MemberModule):
-    """Linear combinations of the tasks' columns, see `stitch_start`.
-
-    Attributes
-    ----------
-    weight : Parameter of shape (M, T, S, T, S)
-        From (last two axes) tasks and subspaces to those that read them.
-    """
+    """Combine columns of tasks by `weight` (M, T, S, T, S): its last two axes are those read."""
 
     def __init__(self, n_members, n_tasks, n_subspaces, self_weight):
         super().__init__()
@@ -59,20 +53,11 @@ class StitchedNetwork(TaskModule):
     """Networks of the tasks, stitched together after every hidden layer.
 
     Source: Misra, Shrivastava, Gupta and Hebert, "Cross-stitch networks for multi-task learning",
-    CVPR 2016, section 3.3, equation (1), for any number of tasks; with `sluice` Ruder, Bingel,
-    Augenstein and Søgaard, "Latent multi-task architecture learning", AAAI 2019. Every row passes
-    through the networks of all tasks.
-
-    Parameters
-    ----------
-    self_weight : float
-        What a task keeps of itself at the start.
-    sluice : bool
-        Whether outputs read a mixture of all hidden layers, instead of the last one.
-    n_subspaces : int
-        Equal parts of every layer that are stitched separately.
-    orthogonality_alpha : float or sequence of M floats
-        Strength of the penalty that makes subspaces differ.
+    CVPR 2016, section 3.3, equation (1), for any number of tasks; with `sluice`, where outputs read
+    a mixture of all hidden layers, Ruder, Bingel, Augenstein and Søgaard, "Latent multi-task
+    architecture learning", AAAI 2019. Every row passes through the networks of all tasks. A task
+    keeps `self_weight` of itself at the start; `n_subspaces` equal parts of every layer are
+    stitched separately, and differ by a penalty of strength `orthogonality_alpha`.
     """
 
     task_only = ("heads",)

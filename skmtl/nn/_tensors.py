@@ -27,14 +27,8 @@ class FactorisedLayer(MemberModule):
     "tucker" is the Tucker form ``W[i, o, t] = sum_abc G[b, a, c] U[i, a] V[c, o] Z[t, b]``, "tt" a
     tensor train ``W[i, o, t] = sum_ab U[i, a] G[b, a, o] Z[t, b]``, and "laf" the factorisation of
     the matrix whose rows are the weights of the tasks, ``W[i, o, t] = sum_b G[b, i, o] Z[t, b]``.
-    `rank` limits all ranks; those of inputs and outputs are no larger than their number.
-
-    Attributes
-    ----------
-    tasks : Parameter of shape (M, T, rank)
-        Z.
-    bias : Parameter of shape (M, T, 1, n_outputs)
-        Of each task, not factorised.
+    `rank` limits all ranks; those of inputs and outputs are no larger than their number. `tasks`
+    (M, T, rank) are Z, and biases (M, T, 1, n_outputs) are not factorised.
     """
 
     def __init__(self, n_tasks, n_inputs, n_outputs, factorization, rank, generators):

@@ -11,15 +11,11 @@ from skmtl.nn._workspace import product
 
 
 class TrunkGradients(TaskGradients):
-    """Gradients in a trunk of linear layers, shared by one head per task.
+    """Gradients in a trunk of linear layers, after one pass through the heads of the tasks.
 
-    One backward pass through the heads gives the gradients at the representation. From there,
-
-    - if tasks have rows of their own (long form, or metadata appended to the features), one more
-      pass gives the slopes at every layer, row by row. A task's gradient with respect to a layer is
-      the sum over its rows of outer products, so that inner products of gradients are sums of
-      products of inner products;
-    - if they share rows, T passes through the trunk in one batch, none of them through the heads.
+    If tasks have rows of their own, one more pass gives the slopes at every layer: a gradient is a
+    sum over rows of outer products, and inner products are sums of products of inner products. If
+    they share rows, T passes go through the trunk in one batch, none of them through the heads.
     """
 
     def __init__(self, module):
@@ -210,9 +206,6 @@ def _derivative(activation, values):
 
 
 def task_gradients(module, form="auto"):
-    """Choose how to differentiate the task losses: form "exact" makes T backward passes.
-
-    Form "auto" is the cheapest way that the architecture allows.
-    """
+    """Choose how to differentiate task losses: "exact" by T passes, "auto" the cheapest way."""
     forms = {"slots": SlotGradients, "trunk": TrunkGradients, None: TaskGradients}
     return forms[module.gradient_form if form == "auto" else None](module)

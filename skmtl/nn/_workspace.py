@@ -30,12 +30,11 @@ _held = _Held()
 
 
 def scratch(name, shape, like):
-    """Return a tensor with arbitrary values, whose memory the next one of the same name reuses.
+    """Return a tensor as `like` with arbitrary values, in memory that its name reuses.
 
     Every member begins at a multiple of 64 bytes, as the only one does: the matrix library chooses
-    its kernel by that, and another kernel rounds otherwise. The tensor has dtype and device of
-    `like`. It is never to be returned by an operation, nor kept for its backward pass, and its
-    name must not be in use in this thread.
+    its kernel by that, and kernels round differently. It is never to be returned by an operation,
+    nor kept for its backward pass, and its name must not be in use in this thread.
     """
     if like.device.type != "cpu":
         # torch keeps the memory of a GPU itself
@@ -65,8 +64,8 @@ def _view_of(name, dtype, shape):
 def release():
     """Forget all memory of this thread; what is in use stays as long as it is.
 
-    A thread that ends must not hold tensors: freeing one gives Python's lock away for a while, and
-    where the interpreter is about to exit the thread does not get it back, and the process aborts.
+    A thread that ends must not hold tensors: freeing one releases Python's lock, which a thread
+    does not get back while the interpreter exits, and the process aborts.
     """
     _held.buffers.clear()
     _held.views.clear()
@@ -85,10 +84,7 @@ def product(name, a, b):
 
 
 def member_chunks(numbers, *tensors):
-    """Cut tensors (M, ...) along the member axis so that what a chunk computes fits into the cache.
-
-    `numbers` is what one member computes. Yields tuples of views of the same members.
-    """
+    """Yield tensors (M, ...) in chunks of members, of `numbers` each, that fit into the cache."""
     n_members = len(tensors[0])
     most = _NUMBERS_IN_CACHE if tensors[0].device.type == "cpu" else _NUMBERS_ON_GPU
     at_once = max(1, most // max(1, numbers))

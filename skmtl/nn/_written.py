@@ -44,16 +44,10 @@ def _flat(parameters, lead):
 
 
 class WrittenNetwork:
-    """A network without its parameters.
+    """A network without its parameters, whose `shapes` are listed in the order of writing.
 
-    Attributes
-    ----------
-    shapes : dict of str to torch.Size
-        Shapes of the parameters of one network, in the order in which they are written.
-    initial : Tensor of shape (M, N), or None
-        A well-initialised network for every member, until `start` is called.
-    batched : bool
-        Whether many networks are evaluated at once, so that more of them cost little more time.
+    `initial` (M, N) is a well-initialised network for every member, until `start` is called.
+    `batched` says whether many networks are evaluated at once, at little more cost.
     """
 
     batched = False
@@ -140,11 +134,9 @@ class WrittenSharedBottom(WrittenNetwork):
 class WrittenModule(WrittenNetwork):
     """Any torch module, evaluated network by network.
 
-    `factory` is called with the numbers of features and of outputs, ``n_tasks * n_outputs``, and
-    returns a module that maps ``(n, n_features)`` to ``(n, n_tasks * n_outputs)`` or to
-    ``(n, n_tasks, n_outputs)``.
-
-    Raises TypeError or ValueError if it returns something else, or what cannot be written.
+    `factory` takes n_features and ``n_tasks * n_outputs``, and returns a module that maps ``(n,
+    n_features)`` to ``(n, n_tasks * n_outputs)`` or ``(n, n_tasks, n_outputs)``. TypeError or
+    ValueError tell of anything else, or of what cannot be written.
     """
 
     def __init__(self, factory, n_tasks, n_features, n_outputs, *, seeds):

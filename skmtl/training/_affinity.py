@@ -59,10 +59,9 @@ class AffinityRecorder(StepObserver):
             self.observe(loop, batch, losses)
 
     def observe(self, loop, batch, by_label=None):
-        """Look ahead from the current parameters.
+        """Look ahead from the current parameters, whose gradients are kept.
 
-        `by_label` (M, K, b) are weighted losses whose backward pass was watched; the parameters
-        have their gradients, and keep them. By default, another backward pass is made here.
+        `by_label` (M, K, b) are weighted, watched losses; by default there is one more pass.
         """
         tasks, slots = batch.inputs.tasks, batch.inputs.slots
         n_slots = tasks.shape[1]

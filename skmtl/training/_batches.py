@@ -19,11 +19,11 @@ _NUMBERS_AHEAD = 2**17
 
 
 class Batch(NamedTuple):
-    """One batch of every member: arguments of the module, and what the loss needs.
+    """Arguments of the module, and what the loss needs of every member.
 
-    `targets` have shape (M, K, b, o). `weights` (M, K, b) are zero where there is no row or no
-    label. `counts` (M,) are the members' labels, at least 1 so that sums can be divided by them.
-    `active` (M,) marks members whose epoch is not over; None if all are active.
+    `targets` are (M, K, b, o); `weights` (M, K, b) are zero without a row or a label. `counts` (M,)
+    are labels, at least 1 to divide by. `active` (M,) marks members whose epoch is not over; None
+    if all are active.
     """
 
     inputs: ModuleInputs
@@ -47,16 +47,13 @@ def task_totals(table, rows, n_new=0):
 
 
 class MemberBatches:
-    """Iterator over the batches of an epoch: every member has its rows in its order.
+    """Iterate over the batches of an epoch: every member has its `rows` in its order.
 
-    Batches of a member are about equally large, of `batch_size` rows (an int, or M ints) at most.
-    Members with fewer rows have fewer batches. `rows` are M Tensors of row numbers. M `generators`
-    shuffle the rows of an epoch; None keeps their order, and the batches.
-
-    `shares` (M, T) are those of each task in the loss. Shuffled rows of one task each are drawn
-    accordingly, others are weighted; None takes every row once, with its weight. With `one_task`,
-    every batch holds rows of one task only, tasks in shuffled rounds. Where tasks share rows, the
-    labels of the other tasks then have weight zero.
+    Batches of a member are about equally large, of `batch_size` rows (an int, or M ints) at most;
+    members with fewer rows have fewer batches. M `generators` shuffle the rows of an epoch, None
+    keeps their order. `shares` (M, T) are those of each task in the loss: shuffled rows of one task
+    each are drawn accordingly, others weighted; None takes every row once. With `one_task`, every
+    batch is of one task, in shuffled rounds; labels of others on shared rows have weight zero.
     """
 
     def __init__(self, table, rows, batch_size, generators=None, shares=None, one_task=False):

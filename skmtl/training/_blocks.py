@@ -15,10 +15,10 @@ from skmtl.nn._members import FEW_ROWS
 class TaskRows:
     """A scaled table on the device: a row is an example of one task, or of every task.
 
-    There are `features` (n, d) and `tasks` (n,), or None if all tasks share the rows. `targets` are
-    (n, o) and sample `weights` (n,); both are (n, n_tasks) if tasks share the rows, and a weight of
-    zero marks a missing label. `n_new` tasks, numbered after the `n_tasks` that train, are of
-    validation rows only. `metadata` of every task is (M or 1, n_tasks + n_new, d_m).
+    `features` (n, d) have `tasks` (n,), or None if all share the rows. `targets` are (n, o),
+    `weights` (n,); both are (n, n_tasks) for shared rows, where weight zero marks a missing label.
+    `n_new` tasks, after the `n_tasks` that train, are of validation rows only. `metadata` of every
+    task is (M or 1, n_tasks + n_new, d_m).
     """
 
     features: torch.Tensor
@@ -63,10 +63,9 @@ class TaskRows:
 
 
 class TaskBlocks(NamedTuple):
-    """Row numbers grouped by task: K blocks of length b.
+    """K blocks of b row numbers, `rows` (..., K, b) with -1 for padding, by `slots` (..., K).
 
-    `rows` (..., K, b) are -1 for padding. `tasks` (..., S) are the distinct tasks of the batch,
-    then zeros. `slots` (..., K) give each block the position of its task in `tasks`.
+    Slots are positions in the distinct `tasks` (..., S), which zeros follow.
     """
 
     rows: torch.Tensor
@@ -77,9 +76,9 @@ class TaskBlocks(NamedTuple):
 def block_shape(n_rows, task_counts, overhead=6.0):
     """Return the number and length of blocks, and of slots, that make a batch cheapest.
 
-    Every batch of `n_rows` rows fits into the returned shape, which depends neither on the rows
-    drawn nor on the other members. `task_counts` (T,) are the rows of every task in the table.
-    `overhead` is the cost of one more block, in rows: its task's weights are gathered once more.
+    Any `n_rows` rows of a table with `task_counts` (T,) fit, whatever is drawn and whoever the
+    other members are. `overhead` is the cost of one more block, in rows: its task's weights are
+    gathered once more.
     """
     n_slots = int(min((task_counts > 0).sum(), n_rows))
     if n_rows <= FEW_ROWS * n_slots:
@@ -99,11 +98,7 @@ def block_shape(n_rows, task_counts, overhead=6.0):
 
 
 def pack_blocks(rows, tasks, shape):
-    """Sort the rows of each batch by task and pack them into blocks of a `block_shape`.
-
-    Row numbers (R, B) are -1 for padding; `tasks` (n,) are those of every row of the table. The
-    result has the leading axis R.
-    """
+    """Pack rows (R, B), -1 for padding, of `tasks` (n,) into blocks of a `block_shape`."""
     n_blocks, block_length, n_slots = shape
     empty = torch.iinfo(tasks.dtype).max
     codes, order = torch.where(rows < 0, empty, tasks[rows.clamp(min=0)]).sort(dim=1, stable=True)

@@ -23,10 +23,9 @@ _SCORING = (skorch_callbacks.EpochScoring, skorch_callbacks.BatchScoring)
 
 
 def check_callbacks(callbacks, n_members, refit=False):
-    """Return clones of the user's callbacks, since skorch changes the instances it is given.
+    """Return clones of callbacks, or an error if one scores, or steers several members.
 
-    Raises an error if a callback scores, or if it steers and there are several members. `refit`
-    means that training starts again without validation rows: callbacks that need them are left out.
+    A `refit` has no validation rows: those that need them are left out.
     """
     checked = []
     for callback in callbacks or []:
@@ -65,11 +64,7 @@ def _copied(callback):
 
 
 def epoch_record(history, clock, train_loss, valid_loss, validated=None):
-    """Return what callbacks see of an epoch: means over the members that still train.
-
-    The clock has ticked. Missing validation losses are taken from `validated`, the history of an
-    earlier run, if given.
-    """
+    """Return an epoch's means over members in training; losses missing are from `validated`."""
     record = {"train_loss": train_loss.mean().item()}
     if valid_loss is not None:
         record["valid_loss"] = valid_loss.mean().item()

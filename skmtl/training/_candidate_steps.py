@@ -52,10 +52,9 @@ class CandidateSteps(WeightedSteps):
         return taken(weights, choice), taken(by_slot, choice), shared
 
     def _transference(self, loop, batch, losses, sums, candidates):
-        """Return the total transference of every candidate, shape (M, C).
+        """Return the total transference (M, C) of gradients of shared parameters, by name.
 
-        The parameters have the gradients of the penalties, if there are any. `candidates` are
-        gradients of the shared parameters, by name and candidate.
+        The parameters have the gradients of the penalties, if there are any.
         """
         optimizer, gradients, order = loop.optimizer_, self.gradients, self.chooser.approximate
         own = {name: p.grad for name, p in loop.module_.named_parameters() if p.grad is not None}
@@ -99,11 +98,10 @@ class CandidateSteps(WeightedSteps):
         self._steps, self._n_steps = [], 0
 
     def finish(self, clock):
-        """Return the records of weighted steps, and the choices.
+        """Return the records of weighted steps, and the choices, by member, then step.
 
-        ``choices`` has the columns "member", "epoch" and "step" (from 1 on), "choice", and
-        "transference" of shape (n, C), NaN where a candidate could not be chosen; sorted by
-        members, then steps.
+        ``choices`` has "member", "epoch", "step" (from 1 on), "choice", and "transference" (n, C),
+        NaN where a candidate could not be chosen.
         """
         columns = {"member": [], "epoch": [], "step": [], "choice": [], "transference": []}
         for epoch, kept in enumerate(self._epochs, start=1):

@@ -15,10 +15,7 @@ _USUAL_RATE = 1e-2
 
 @dataclass(frozen=True)
 class StoppingSettings:
-    """When a member stops, as of `MemberClock`, besides the last epoch of the loop.
-
-    Schedules depend on the last epoch of the loop, not on `last_epochs`.
-    """
+    """When a member stops; schedules depend on the loop's last epoch, not on `last_epochs`."""
 
     patience: int = 10
     tol: float = 0.0
@@ -34,18 +31,11 @@ def _of_all_members(name):
 
 
 class MemberClock:
-    """Decide when each member stops, and keep its best weights.
+    """Decide when each member stops, and keep its best weights, from `buffer` (M, P) on.
 
-    `buffer` (M, P) are the initial parameters. A member stops after `patience` epochs in which its
-    validation loss has not fallen by more than `tol`, and after its `last_epochs` (M,) at the
-    latest.
-
-    Attributes
-    ----------
-    members : Tensor of shape (M',)
-        Numbers of the members in the training tensors, in their order.
-    active : Tensor of shape (M',) of bool
-        Which of them still train.
+    A member stops after `patience` epochs in which its validation loss has not fallen by more than
+    `tol`, and after `last_epochs` (M,) at most. `members` (M',) are the numbers of those in the
+    training tensors; those `active` (M',) still train.
     """
 
     def __init__(self, buffer, patience, tol, last_epochs=None):
@@ -71,10 +61,9 @@ class MemberClock:
         self._history = []
 
     def tick(self, buffer, train_loss, valid_loss=None):
-        """Count an epoch of the members that still train, with parameters (M', P) and losses (M',).
+        """Count an epoch of active members, with parameters (M', P) and losses (M',).
 
-        Without validation losses, the latest weights are the best, and members stop at
-        `last_epochs` only.
+        Without validation the latest weights are best, and `last_epochs` decides.
         """
         self._n_iter = self._n_iter + self.active
         self._history.append((self.members, self.active, self._n_iter, train_loss, valid_loss))
@@ -105,11 +94,7 @@ class MemberClock:
         self.any_active = bool(self.active.any())
 
     def leave(self, fewest=1):
-        """Return the positions of the members that stay in the training tensors.
-
-        Members leave when half of them have stopped; until then the result is None. At least
-        `fewest` stay, even if they have stopped.
-        """
+        """Return the positions of those that stay, `fewest` at least, once half have stopped."""
         n_active, n_members = int(self.active.sum()), len(self.active)
         if 2 * n_active > n_members or n_members <= fewest:
             return None

@@ -12,10 +12,7 @@ from skmtl.nn import _workspace
 
 
 def resolve_device(device):
-    """Return the torch device of the constructor parameter, or raise an error if it does not exist.
-
-    ``"auto"`` is a GPU if torch sees one.
-    """
+    """Return the torch device, for "auto" a GPU if there is one, or raise an error."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -40,11 +37,9 @@ _own = local()
 
 @contextmanager
 def one_thread():
-    """Run torch on one thread, and restore the caller's setting afterwards.
+    """Run torch on one thread, and restore the caller's setting after the last exit.
 
-    Several threads of Python may be inside at once, each of them several times; the setting from
-    before the first is restored. Threads other than the main one may end at any time, so they
-    release their buffers.
+    Several threads may be inside, several times; those that may end at any time release buffers.
     """
     with _lock:
         # called in every thread: its first call there fixes the number that torch uses

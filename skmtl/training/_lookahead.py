@@ -33,19 +33,13 @@ class Lookahead:
         self._copies, self._seen = {}, []
 
     def losses(self, buffers, batch):
-        """Return losses, summed by slot (C, M, S), at parameters of every candidate (C, M, P).
-
-        Parameters are in the order of the optimiser's buffer.
-        """
+        """Return losses, summed by slot (C, M, S), at the candidates' buffers (C, M, P)."""
         with torch.no_grad():
             parts = buffers.split(self._at_once(batch))
             return torch.cat([self._evaluate(self._at(part), part, batch) for part in parts])
 
     def curvatures(self, moves, batch):
-        """Return second derivatives ``d' H d`` of the losses along directions d (C, M, P).
-
-        They have shape (C, M, S), of the sum over the labels of each slot.
-        """
+        """Return ``d' H d`` (C, M, S) of the slots' summed losses along moves d (C, M, P)."""
         optimizer, here = self.net.optimizer_, self.net.optimizer_.buffer
         zero, one = here.new_zeros(()), here.new_ones(())
 

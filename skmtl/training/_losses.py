@@ -40,8 +40,8 @@ def poisson(outputs, targets):
 class NumberLoss(nn.Module):
     """Loss of numbers, averaged over the outputs of a row.
 
-    With the pinball loss of a `quantile`, an output above the label costs ``1 - quantile`` per
-    unit, one below it ``quantile`` (Koenker and Bassett, "Regression quantiles", 1978).
+    Pinball, of a `quantile`: (1 - quantile) per unit above the label, quantile below (Koenker and
+    Bassett, "Regression quantiles", 1978).
     """
 
     def __init__(self, name="squared_error", quantile=0.5):
@@ -76,10 +76,7 @@ class BinaryLoss(nn.Module):
 
 
 class ClassLoss(nn.Module):
-    """Negative log likelihood of several classes, which may differ between tasks.
-
-    `allowed`, of shape (T, C) or (M, T, C), are the classes of each task; other logits are ignored.
-    """
+    """Negative log likelihood of the classes `allowed`, (T, C) or (M, T, C), for each task."""
 
     def __init__(self, allowed):
         super().__init__()
@@ -101,10 +98,7 @@ class ClassLoss(nn.Module):
 
 
 class JointLoss(nn.Module):
-    """Losses of tasks of different kinds that share rows, so that block t is that of task t.
-
-    `blocks` are the tasks of each of the `losses`; every task is in one of them.
-    """
+    """`losses` of tasks that share rows; `blocks` are the tasks of each, together all of them."""
 
     def __init__(self, losses, blocks):
         super().__init__()
@@ -129,10 +123,7 @@ class JointLoss(nn.Module):
 
 
 def constant_losses(criterion, table, rows):
-    """Return the loss (M, T) that the best constant has on a member's rows of each task.
-
-    1 where it is 0, as for a task with one class only.
-    """
+    """Return the loss (M, T) of the best constant for a member's rows of tasks, 1 if that is 0."""
     known, result = {}, []
     for own in rows:
         if id(own) not in known:

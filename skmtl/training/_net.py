@@ -24,33 +24,15 @@ _VALIDATION_ROWS = 2**16
 
 
 class MemberNet(NeuralNet):
-    """Train a stack of members on one table.
+    """Train a stack of members, a `module`, on one table.
 
-    Parameters
-    ----------
-    module : MemberModule
-        Ready to train.
-    seeds : sequence of M ints
-        They decide the order of each member's rows.
-    criterion : Module, default=NumberLoss()
-        Maps outputs, targets, tasks and slots of a batch to the loss of every label.
-    steps : Steps, default=PlainSteps()
-        How the losses of a batch become a step.
-    observer : StepObserver, default=StepObserver()
-        What watches the steps.
-    optimizer_settings, stopping
-        `OptimizerSettings`, and `StoppingSettings` besides `max_epochs`.
-    task_sampling : {"rows", "tasks", "sqrt"}
-        How often each task is drawn.
-    batch_size, one_task
-        As of `MemberBatches`.
-    validated : list of dict, optional
-        History of an earlier run. Callbacks see its validation losses, so that those that depend
-        on them do the same again.
-    callbacks : list
-        skorch callbacks; they see one number, the mean over the members that still train.
-    drop_diverged : bool
-        Whether to continue without a member that diverges, instead of raising an error.
+    M `seeds` decide the order of rows. The `criterion` maps outputs, targets, tasks and slots to
+    the loss of every label; `steps` turn losses into a step, which the `observer` watches.
+    `task_sampling`, "rows", "tasks" or "sqrt", is how often tasks are drawn; `batch_size` and
+    `one_task` are as in `MemberBatches`. `callbacks` of skorch see means over the members that
+    still train; those that depend on validation losses see them in `validated`, the history of an
+    earlier run. With `drop_diverged`, a member that diverges is left out instead of raising an
+    error.
     """
 
     def __init__(
@@ -105,11 +87,10 @@ class MemberNet(NeuralNet):
         pass  # the table was checked when it was made
 
     def fit_members(self, table, train_rows, valid_rows=None, n_labels=None):
-        """Train all members on rows of a table on the net's device; return a `TrainingResult`.
+        """Train on M Tensors of row numbers of a table; return a `TrainingResult`.
 
-        `train_rows` and `valid_rows` are M Tensors of row numbers; the latter decide when each
-        member stops and which of its weights are kept. `n_labels` (M,) divide the penalties of each
-        member; by default, the labels of its rows. Raises `DivergenceError`.
+        Validation rows decide when each member stops and which weights are kept. `n_labels` (M,),
+        of its rows by default, divide a member's penalties. Raises `DivergenceError`.
         """
         generators = member_generators(self.seeds, "rows")
         shares = task_shares(self.task_sampling, totals := task_totals(table, train_rows))

@@ -19,28 +19,15 @@ from skmtl.nn._workspace import scratch
 class MemberAdam(torch.optim.Optimizer):
     """Adam with decoupled weight decay on one ``(M, P)`` buffer.
 
-    The module's parameters (M, ...) become views of the buffer, so that a step is a handful of
-    operations whatever the number of tensors, best weights are one ``torch.where`` and dropping
-    members one ``index_select``. Parameters that do not require a gradient are left alone.
+    The module's parameters (M, ...) become views of the `buffer`, so that a step is a handful of
+    operations, best weights are one ``torch.where`` and dropping members one ``index_select``.
+    `lr`, `weight_decay`, `averaging` (decay of the running mean, in `averaged`) and `clip_norm` are
+    numbers, or sequences by member; `steps` (M, 1) are those made. All operations are element-wise,
+    so that a member's weights are bitwise identical however many members there are.
 
-    `lr`, `weight_decay` (a step shrinks weights by ``lr * weight_decay`` of their size),
-    `averaging` (decay of the running mean of the weights; 0 keeps none) and `clip_norm` (length to
-    which longer gradients are shortened) are numbers, or sequences of a number per member.
-
-    Attributes
-    ----------
-    buffer, averaged : Tensors of shape (M, P)
-        All parameters of all members, and their running mean over the steps.
-    steps : Tensor of shape (M, 1)
-        Steps that each member has made.
-
-    Notes
-    -----
-    Kingma and Ba, "Adam", algorithm 1; the decay as in Loshchilov and Hutter, "Decoupled weight
-    decay regularization"; the running mean as in Polyak and Juditsky, with exponential weights
-    whose decay grows as (1 + t) / (10 + t) up to `averaging`, so that the start is soon
-    forgotten. All operations are element-wise over ``(M, P)``, so that a member's weights are
-    bitwise identical however many members there are.
+    Sources: Kingma and Ba, "Adam", algorithm 1; Loshchilov and Hutter, "Decoupled weight decay
+    regularization"; Polyak and Juditsky for the running mean, whose exponential weights decay by (1
+    + t) / (10 + t) up to `averaging`, so that the start is soon forgotten.
     """
 
     def __init__(
@@ -119,10 +106,7 @@ class MemberAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def copy_unaveraged(self):
-        """Make the running means of members without averaging their parameters of now.
-
-        A module may have changed some of them after the step, see `MemberModule.after_step`.
-        """
+        """Set means of members without averaging, which `after_step` may have changed."""
         if self._averaging:
             plain = self.param_groups[0]["averaging"] == 0
             self.averaged.copy_(torch.where(plain, self.buffer, self.averaged))
@@ -167,10 +151,7 @@ class MemberAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure=None, active=None):
-        """Make one step of the `active` members (M,), by default of all; the state of others stays.
-
-        A closure recomputes the loss first, as in torch's optimisers; the loss is returned.
-        """
+        """Make one step of the `active` members (M,), or all; return the loss of a closure."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -221,10 +202,7 @@ class MemberAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def flat(self, gradients):
-        """Concatenate gradients (..., M, *) by name in the order of the buffer, shape (..., M, P).
-
-        They are zero for parameters that are not named, or None.
-        """
+        """Concatenate gradients (..., M, *) by name, zero if not given, as (..., M, P)."""
         by_parameter = [gradients.get(name) for name in self._names]
         pairs = zip(by_parameter, self._parameters, strict=True)
         known, p = next((g, p) for g, p in pairs if g is not None)
@@ -252,10 +230,7 @@ class MemberAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def after(self, gradient, active=None):
-        """Return the parameters after a step along other gradients (..., M, P), without making it.
-
-        Only the `active` members (M,) step; by default, all do.
-        """
+        """Return what a step along (..., M, P) would make of the `active` members' parameters."""
         group = self.param_groups[0]
         lr = torch.as_tensor(group["lr"], dtype=self.buffer.dtype, device=self.buffer.device)
         if self._clip_norm is not None:
@@ -293,10 +268,7 @@ class MemberAdam(torch.optim.Optimizer):
 
 
 class MemberSGD(MemberAdam):
-    """Gradient descent with momentum, the share of the last step's direction that is kept.
-
-    ``v = momentum * v + g`` and ``w = w - lr * v``, as torch's SGD; weight decay is decoupled.
-    """
+    """``v = momentum * v + g; w = w - lr * v``, as torch's SGD; weight decay is decoupled."""
 
     def __init__(self, module, *args, momentum=0.0, **settings):
         super().__init__(module, *args, **settings)

@@ -20,8 +20,7 @@ _NETWORKS = 2**10
 def predict_rows(module, networks, features, tasks, metadata=None):
     """Yield row numbers (k,) and outputs (M, k, o) of chunks of rows, one network per row.
 
-    `networks` (n,) give every row the position of its network in `tasks`, which are -1 for unseen
-    tasks. `metadata` (n_networks, d_m) are those of every network's task.
+    `networks` (n,) are positions in `tasks`, -1 if unseen, and `metadata` (n_networks, d_m).
     """
     module = copy.deepcopy(module).double().eval()
     device = next(module.parameters()).device
@@ -50,10 +49,7 @@ def predict_rows(module, networks, features, tasks, metadata=None):
 
 @torch.no_grad()
 def predict_every_task(module, features, tasks, metadata=None):
-    """Yield slices of rows and outputs (M, T, k, o) of chunks, for the networks of all tasks.
-
-    Wide form needs it. `metadata` (T, d_m) are those of the tasks.
-    """
+    """Yield slices of rows and outputs (M, T, k, o) of all networks, for wide form."""
     module = copy.deepcopy(module).double().eval()
     device = next(module.parameters()).device
     n_members, n_tasks = module.n_members, len(tasks)

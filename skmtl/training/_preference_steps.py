@@ -32,10 +32,7 @@ def get_solver(solver, n_reference_vectors=10, restoration=0.2):
 
 
 def validation_preferences(n_tasks, concentration):
-    """Return the preferences (P, T) whose mean loss decides when training stops.
-
-    With two tasks they are evenly spaced; with more they are drawn, always the same ones.
-    """
+    """Return fixed preferences (P, T) that decide when to stop: even for two tasks, or drawn."""
     if n_tasks == 1:
         return np.ones((1, 1))
     if n_tasks == 2:
@@ -51,17 +48,11 @@ def usual_concentration(n_tasks):
 
 
 class PreferenceSteps(Steps):
-    """Train for many preferences at once.
+    """Train for many preferences at once, with the settings of `ParetoHypernet`.
 
-    Parameters
-    ----------
-    solver, n_preferences, n_reference_vectors, restoration, weight_scale
-        As in `ParetoHypernet`.
-    preferences : ndarray of shape (P, T) or (m, P, T), optional
-        The only ones to train for: of all members, or of each of m, repeated. By default
-        preferences are drawn.
-    concentration : float, optional
-        Of the Dirichlet distribution of preferences; by default it depends on the number of tasks.
+    `preferences` (P, T), or (m, P, T) repeated over members, are the only ones to train for; by
+    default they are drawn from a Dirichlet distribution of `concentration`, which by default
+    depends on the number of tasks.
     """
 
     one_prediction = False
@@ -164,10 +155,9 @@ class PreferenceSteps(Steps):
         return losses, totals, weights, y_pred
 
     def differentiate(self, module, written, batch):
-        """Return losses, totals, gradients and predictions of the written networks (M, P, N).
+        """Return losses, totals, gradients and predictions of networks (M, P, N).
 
-        Losses (M, P, T) and totals (M, T) are those of `task_losses`. Gradients (M, P, T, N) are
-        with respect to the networks, predictions (M, P, K, b, o).
+        The first two are of `task_losses`; gradients are (M, P, T, N), predictions (M, P, K, b, o).
         """
         n_tasks = self.n_tasks
         if module.network.batched and batch.shared_rows:
@@ -186,10 +176,7 @@ class PreferenceSteps(Steps):
         return losses.detach(), totals, torch.stack(slopes, dim=2), y_pred
 
     def task_losses(self, y_pred, batch):
-        """Return the scaled mean losses (M, P, T) of the tasks, and their summed weights (M, T).
-
-        Predictions are (M, P, K, b, o). The loss of a task without rows is 0.
-        """
+        """Return mean losses (M, P, T), 0 without rows, and weights (M, T) of predictions."""
         by_label = self.label_losses(y_pred, batch)
         sums = self._by_task((by_label * batch.weights.unsqueeze(1)).sum(3), batch)
         totals = self._by_task(batch.weights.sum(2).unsqueeze(1), batch)

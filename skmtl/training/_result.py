@@ -16,28 +16,13 @@ from skmtl.weighting._base import select
 
 @dataclass(kw_only=True)
 class TrainingResult(StepRecords):
-    """A trained module, and what was recorded; attributes besides those of `StepRecords`.
+    """A trained module, and what was recorded.
 
-    Attributes
-    ----------
-    module : MemberModule
-        In evaluation mode, with the best weights of every member.
-    device : str
-        Where it was trained.
-    n_members, n_tasks : int
-        In the module.
-    records : dict of str to ndarray
-        The history as columns: member, epoch, training and validation loss.
-    best_epoch : Tensor of shape (M,)
-        Epochs that the weights kept were trained for.
-    affinity : ndarray of shape (n_epochs, M, T, T), optional
-        What the observer has seen, see `AffinityRecorder.finish`.
-    diverged : dict of int to DivergenceError
-        Members that were dropped.
-    callbacks : list of Callback
-        The caller's.
-    history : list of dict
-        What callbacks could see and have added, epoch by epoch: means over members.
+    The `module` has `n_members` and `n_tasks`, the best weights of every member, of `best_epoch`
+    (M,), and was trained on `device`. `records` are columns of members, epochs, and training and
+    validation losses. `affinity` (n_epochs, M, T, T) is what the observer has seen; `diverged` are
+    members that were dropped, by number. `callbacks` are the caller's, and `history` lists means
+    over members, epoch by epoch, and what callbacks have added.
     """
 
     module: MemberModule
@@ -57,20 +42,7 @@ class TrainingResult(StepRecords):
         return self.history if self.n_members == 1 else []
 
     def part(self, members: range, n_tasks: int) -> TrainingResult:
-        """Return the result of some members, with their tasks only.
-
-        Parameters
-        ----------
-        members : range
-            Their numbers, one after the other; in the result they begin at 0.
-        n_tasks : int
-            Tasks that they have. Others, with higher numbers, are of other members.
-
-        Returns
-        -------
-        TrainingResult
-            With a copy of the module.
-        """
+        """Return the result, with a copy of the module, of a range of members and their tasks."""
         chosen = slice(members.start, members.stop)
         module = self.module.part(chosen)
         module.keep_tasks(n_tasks)

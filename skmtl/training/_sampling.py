@@ -4,10 +4,7 @@ import torch
 
 
 def task_shares(sampling, totals):
-    """Return each task's share of the loss, from the summed weights (M, T) of its training rows.
-
-    Shares sum to 1 over the tasks that have rows; None if rows keep their weights ("rows").
-    """
+    """Return shares (M, T) of the loss from summed weights (M, T), or None for "rows"."""
     if sampling == "rows":
         return None
     shares = (totals > 0).to(totals.dtype) if sampling == "tasks" else totals.sqrt()
@@ -24,11 +21,7 @@ def task_draws(shares, counts):
 
 
 def task_factors(shares, totals, counts, draws):
-    """Return factors (M, T) of the weights of each task's rows that make the shares exact.
-
-    All arguments have shape (M, T): `counts` are the rows of each task, `draws` those drawn in an
-    epoch. The weights of an epoch keep the sum that rows of mean weight would have.
-    """
+    """Return factors (M, T) of rows' weights that make shares exact and keep the epoch's sum."""
     present = counts > 0
     shares = torch.where(present, shares, 0)
     shares = shares / shares.sum(1, keepdim=True)
@@ -54,10 +47,9 @@ def draw_rows(rows, tasks, draws, generator):
 
 
 def deal_rounds(rows, n_batches, generator):
-    """Split every task's rows into even batches, and arrange the batches of all tasks in rounds.
+    """Deal rows of every task to even batches, in shuffled rounds of tasks that have some left.
 
-    A round visits every task that has batches left once, in shuffled order. Rows and numbers of
-    batches are listed by task. Returns the row numbers and the task of each batch.
+    Rows and numbers of batches are by task; returns rows and the task of each batch.
     """
     dealt = []
     for task_rows, number in zip(rows, n_batches, strict=True):

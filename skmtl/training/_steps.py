@@ -46,19 +46,10 @@ class Loop(Protocol):
 class StepRecords:
     """What steps have recorded of one training run.
 
-    Attributes
-    ----------
-    task_weights : ndarray of shape (n, T), optional
-        Mean weights of the tasks, a row for each row of the loop's records; NaN where a task was
-        never drawn. None if all tasks have weight 1.
-    weighting_state : dict, optional
-        What the method of task weighting remembers, of all members.
-    choices : dict of str to ndarray, optional
-        What was chosen of `candidates`, see `CandidateSteps.finish`.
-    candidates : list of Candidate, optional
-        In the order of the columns of ``choices["transference"]``.
-    loss_scales : Tensor of shape (M, T), optional
-        What the loss of each task is divided by.
+    `task_weights` (n, T) are means, a row for each of the loop's records, NaN where a task was
+    never drawn; None if all are 1. `weighting_state` is what the method remembers of all members.
+    `choices` are of the `candidates`, in the order of the columns of transference, see
+    `CandidateSteps.finish`. `loss_scales` (M, T) divide the losses of tasks.
     """
 
     task_weights: np.ndarray | None = None
@@ -71,17 +62,11 @@ class StepRecords:
 class Steps:
     """How the losses of a batch become one step of every member.
 
-    An object has settings only; `bind` returns a copy that has a state, for one training run. A
-    subclass implements `step`, and `start` if it has a state.
-
-    Attributes
-    ----------
-    plain_backward : bool
-        Whether a step makes one backward pass, of the sum of all losses, and tells the observer.
-    one_prediction : bool
-        Whether there is one prediction of every label, whose loss callbacks can compute.
-    validates_by_shares : bool
-        Whether `task_sampling` also weighs the tasks of validation rows.
+    An object has settings only; `bind` returns a copy with a state, for one run. A subclass
+    implements `step`, and `start` if it has a state. `plain_backward` says whether a step makes one
+    pass, of the sum of all losses, and tells the observer; `one_prediction` whether callbacks can
+    compute a loss of every label; `validates_by_shares` whether `task_sampling` weighs validation
+    rows.
     """
 
     plain_backward: bool = False
@@ -95,23 +80,7 @@ class Steps:
         train_rows: Sequence[Tensor],
         valid: MemberBatches | None = None,
     ) -> Steps:
-        """Return steps for one training run.
-
-        Parameters
-        ----------
-        loop : MemberNet
-            Initialised, before its first step.
-        table : TaskRows
-        train_rows : list of M Tensors of int64
-            Rows that each member trains on.
-        valid : MemberBatches, optional
-            Validation rows.
-
-        Returns
-        -------
-        Steps
-            A copy.
-        """
+        """Return a copy for one run of the initialised loop, before its first step."""
         bound = copy.copy(self)
         bound.start(loop, table, train_rows, valid)
         return bound
@@ -126,28 +95,14 @@ class Steps:
         """Prepare the state of a training run; parameters as of `bind`."""
 
     def step(self, loop: Loop, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Make one step of every member whose epoch is not over.
+        """Make one step of every member whose epoch is not over; there are no gradients yet.
 
-        Parameters
-        ----------
-        loop : MemberNet
-            Whose parameters have no gradients.
-        batch : Batch
-
-        Returns
-        -------
-        sums : Tensor of shape (M,)
-            Sum of the losses of every member, without a graph.
-        y_pred : Tensor
-            Predictions.
+        Returns the summed losses (M,), without a graph, and the predictions.
         """
         raise NotImplementedError
 
     def validate(self, loop: Loop, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Evaluate every member on a batch of validation rows.
-
-        Returns the sums of losses (M,) and the predictions, as `step`.
-        """
+        """Evaluate a validation batch; return sums of losses (M,) and predictions."""
         y_pred, losses = loop.evaluate(batch)
         return losses.sum((1, 2)), y_pred
 
@@ -155,23 +110,10 @@ class Steps:
         """Note that an epoch is over, before the clocks tick."""
 
     def after_tick(self, clock: MemberClock, was_active: Tensor) -> None:
-        """Note which members have stopped, after the clocks have ticked.
-
-        Parameters
-        ----------
-        clock : MemberClock
-        was_active : Tensor of shape (M',) of bool
-            Members that trained in the epoch.
-        """
+        """Note which members that were active (M',) have stopped, after the clocks tick."""
 
     def select(self, stay: Tensor) -> None:
-        """Continue with the given members only.
-
-        Parameters
-        ----------
-        stay : Tensor of int64
-            Their positions in the training tensors.
-        """
+        """Continue with the members at the given positions in the training tensors only."""
 
     def finish(self, clock: MemberClock) -> StepRecords:
         """Return what was recorded, of all members."""

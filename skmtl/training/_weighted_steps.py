@@ -21,11 +21,10 @@ _AT_ONCE = 64
 
 
 class WeightedSteps(Steps):
-    """Weigh the losses of the tasks, their gradients, or both.
+    """Weigh the losses of the tasks, their gradients, or both; bound, if that depends on tasks.
 
-    The method is bound, if it depends on the tasks. `state` is what it remembers of an earlier fit,
-    or in a bound object of the members in the training tensors; the caller's stays unchanged.
-    `form` is that of `task_gradients`.
+    `state` is a method's memory, of an earlier fit or of the members in training; the caller's
+    stays unchanged. `form` is that of `task_gradients`.
     """
 
     def __init__(self, method, state=None, form="auto"):
@@ -120,11 +119,10 @@ class WeightedSteps(Steps):
         return by_task if self.shared_rows or self._by_slot else by_task.gather(1, tasks)
 
     def _step_by_gradients(self, part, by_loss, losses, sums, means, loop, batch):
-        """Set shared gradients as one method weighs them, and others as those of `losses` (M, S).
+        """Set shared gradients as a method weighs them, others as `losses` (M, S) say.
 
-        Losses are what every slot contributes to the loss of the batch, already weighted by
-        `by_loss` (M, T) unless it is None. `sums` (M, S) are summed and `means` (M, T) mean losses,
-        unweighted.
+        Losses are of slots, weighted by `by_loss` (M, T) if any; `sums` (M, S), `means` (M, T) are
+        not.
         """
         tasks, slots = batch.inputs.tasks, batch.inputs.slots
         gradients = self.gradients
