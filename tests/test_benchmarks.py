@@ -13,7 +13,10 @@ ROOT = Path(__file__).parents[1]
 STUDIES = sorted(path.parent for path in (ROOT / "benchmarks").glob("*/run.py"))
 NAMES = [study.name for study in STUDIES]
 # what a study imports beyond skmtl and its extras for users
-RIVALS = {"real_tables": ["gpboost", "lightgbm", "sklego", "statsmodels"]}
+RIVALS = {
+    "raw_tables": ["catboost", "lightgbm", "skrub"],
+    "real_tables": ["gpboost", "lightgbm", "sklego", "statsmodels"],
+}
 
 
 def python(*arguments):

@@ -172,6 +172,15 @@ def real_tables():
         yield f"{row.split}, {row.method}: {row.target}", bound, got, row.result, date
 
 
+def raw_tables():
+    """Yield the verdicts of the study."""
+    table, date = read("raw_tables", "targets")
+    for row in table.itertuples():
+        target = f"<= {short(row.error_of_pipeline)} + one standard error ({row.pipeline})"
+        got = f"{short(row.error)}: {float(row.difference):+.2g} ± {short(row.standard_error)}"
+        yield f"{row.table}, {row.split} held out: RMSE", target, got, row.result, date
+
+
 def search():
     """Yield the verdicts of the study."""
     yield from spreads("search", "ratios", lambda row: f"{row.data}, {row.training}: {row.ratio}")
@@ -256,6 +265,7 @@ STUDIES = {
         grouping_paper,
         grouping_speed,
         real_tables,
+        raw_tables,
         search,
         training_speed,
         prediction_speed,
