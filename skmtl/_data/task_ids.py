@@ -4,7 +4,7 @@ A task id is any label; a combination of columns is a label with several levels.
 """
 
 import warnings
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,9 @@ def labels_of(table, positions):
                 f"(NaN) id(s), the first in row {missing[0]}. Drop those rows, or give them an id "
                 "of their own, such as 'unknown'."
             )
+        if column.dtype == object and _is_date(column.iloc[0]):
+            # the same ids as timestamps of these days
+            column = pd.to_datetime(column)
         if isinstance(column.dtype, pd.CategoricalDtype):
             # unused categories must not matter
             column = column.astype(column.cat.categories.dtype)
@@ -42,6 +45,10 @@ def labels_of(table, positions):
     return pd.MultiIndex.from_arrays(
         [pd.Index(c) for c in columns], names=[names[p] for p in positions]
     )
+
+
+def _is_date(label):
+    return isinstance(label, date) and not isinstance(label, datetime)
 
 
 def spelling(label):
