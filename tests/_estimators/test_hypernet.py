@@ -15,6 +15,7 @@ from sklearn.metrics import mean_squared_error, r2_score
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochTimer
 
 from skmtl import MultiTaskHypernetRegressor
+from skmtl._estimators.adapt import _noise
 from skmtl.datasets import make_cubic
 from tests._tables import (
     FEATURES,
@@ -26,7 +27,7 @@ from tests._tables import (
     quick_model,
 )
 
-LEARNS = {"max_iter": 30, "learning_rate_init": 2e-2}
+LEARNS = {"max_iter": 15, "learning_rate_init": 3e-2}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_every_option_learns(schools, options):
     table = X if options.get("metadata", METADATA) else X.drop(columns=METADATA)
     model = quick_model(**{**LEARNS, **options}).fit(table[~held], y[~held])
     # a constant would have 0, the level of each school alone 0.8
-    assert r2_score(y[held], model.predict(table[held])) > 0.85
+    assert r2_score(y[held], model.predict(table[held])) > 0.95
 
 
 def test_a_number_of_units_means_one_layer(schools):
@@ -116,8 +117,9 @@ def test_a_strong_pull_makes_all_embeddings_one(schools):
         model = quick_model(metadata=None, embedding_alpha=strength, **LEARNS).fit(X, y)
         return model.task_embeddings_.to_numpy().std(axis=0).max()
 
-    assert spread(1e6) < 0.05 * spread(0.1)
-    assert spread(0.1) < spread(0.0)
+    weak = spread(0.1)
+    assert spread(1e6) < 0.05 * weak
+    assert weak < spread(0.0)
 
 
 def test_the_pull_stands_beside_the_rows_of_the_table():
@@ -143,7 +145,12 @@ def test_the_pull_stands_beside_the_rows_of_the_table():
 
 
 # the paper's network, small and fast
-CUBIC = {"hidden_layer_sizes": (16,), "linear_skip": False, "learning_rate_init": 1e-2}
+CUBIC = {
+    "hidden_layer_sizes": (16,),
+    "linear_skip": False,
+    "learning_rate_init": 3e-2,
+    "n_iter_no_change": 5,
+}
 
 
 @pytest.fixture(scope="module")
@@ -176,9 +183,12 @@ def test_tasks_never_seen_are_predicted_from_their_facts(cubics, fitted_cubics):
     assert error < 0.1 * cubic.target[new].var()
 
 
-def test_defaults_predict_tasks_never_seen(cubics):
+@pytest.mark.parametrize(
+    "changes", [{"learning_rate_init": 1e-2}, pytest.param({}, marks=pytest.mark.slow)]
+)
+def test_defaults_predict_tasks_never_seen(cubics, changes):
     cubic, new = cubics
-    model = MultiTaskHypernetRegressor("task", cubic.metadata, random_state=0)
+    model = MultiTaskHypernetRegressor("task", cubic.metadata, random_state=0, **changes)
     model.fit(cubic.data[~new], cubic.target[~new])
     assert error_on_new_tasks(model, cubics) < 0.15 * cubic.target[new].var()
 
@@ -387,13 +397,13 @@ def test_the_pull_of_adapt_is_that_of_the_loss_that_is_left(schools, which):
             "valid_loss": [4.0, 1.0, 3.0, 0.5, 2.0] if best else [np.nan] * 5,
         }
     )
-    assert model._noise().tolist() == ([1.0, 0.5] if best else [7.0, 5.0])
+    assert _noise(model).tolist() == ([1.0, 0.5] if best else [7.0, 5.0])
     # what is left of other losses has another likelihood
     target = model._targets.parts[0]
     target.loss = "absolute_error"
-    assert model._noise().tolist() == ([0.5, 0.25] if best else [3.5, 2.5])
+    assert _noise(model).tolist() == ([0.5, 0.25] if best else [3.5, 2.5])
     target.loss, target.size = "poisson", np.array([4.0])
-    assert model._noise().tolist() == [0.125, 0.125]
+    assert _noise(model).tolist() == [0.125, 0.125]
 
 
 class Forbidden(Callback):
