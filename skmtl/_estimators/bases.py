@@ -13,7 +13,8 @@ from skmtl._sklearn_compat import Interval, StrOptions
 
 def multi_label_classes(parts):
     """Return numbers of the columns, as scikit-learn's multi-label models have for classes."""
-    return np.arange(len(parts))
+    # its scorers would take two numbers for the classes of a single column
+    return np.arange(len(parts)) if len(parts) != 2 else np.array([[0, 1], [0, 1]])
 
 
 class BaseRegressor(RegressorMixin, MultiTaskPredictor):
