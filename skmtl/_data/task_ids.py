@@ -5,6 +5,7 @@ A task id is any label; a combination of columns is a label with several levels.
 
 import warnings
 from datetime import date, datetime
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -61,10 +62,12 @@ def spelling(label):
         moment = pd.Timestamp(label)
         moment = moment if moment.tz is None else moment.tz_convert("UTC").tz_localize(None)
         return moment.isoformat().removesuffix("T00:00:00")
-    text = str(label).strip()
-    number = text.lstrip("+-")
-    if number.replace(".", "", 1).isdecimal():
-        return f"{float(text):.17g}" if len(number) < 16 else text
+    whole = isinstance(label, Real) and abs(label) < 1e15 and label == int(label)
+    # as text, single precision has an exponent from a million on
+    text = str(int(label) if whole and not isinstance(label, bool) else label).strip()
+    number = text[1:] if text.startswith(("+", "-")) else text
+    if number.replace(".", "", 1).isdecimal() and len(number) < 16:
+        return f"{float(text) + 0.0:.17g}"
     return text
 
 
