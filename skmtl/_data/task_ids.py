@@ -4,7 +4,8 @@ A task id is any label; a combination of columns is a label with several levels.
 """
 
 import warnings
-from datetime import datetime
+from datetime import date, datetime
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,9 @@ def labels_of(table, positions):
                 f"(NaN) id(s), the first in row {missing[0]}. Drop those rows, or give them an id "
                 "of their own, such as 'unknown'."
             )
+        if column.dtype == object and _is_date(column.iloc[0]):
+            # the same ids as timestamps of these days
+            column = pd.to_datetime(column)
         if isinstance(column.dtype, pd.CategoricalDtype):
             # unused categories must not matter
             column = column.astype(column.cat.categories.dtype)
@@ -44,6 +48,10 @@ def labels_of(table, positions):
     )
 
 
+def _is_date(label):
+    return isinstance(label, date) and not isinstance(label, datetime)
+
+
 def spelling(label):
     """Return what an id has in common with other spellings of it: 3, 3.0, "3", "003" and b"3 "."""
     if isinstance(label, tuple):
@@ -54,10 +62,12 @@ def spelling(label):
         moment = pd.Timestamp(label)
         moment = moment if moment.tz is None else moment.tz_convert("UTC").tz_localize(None)
         return moment.isoformat().removesuffix("T00:00:00")
-    text = str(label).strip()
-    number = text.lstrip("+-")
-    if number.replace(".", "", 1).isdecimal():
-        return f"{float(text):.17g}" if len(number) < 16 else text
+    whole = isinstance(label, Real) and abs(label) < 1e15 and label == int(label)
+    # as text, single precision has an exponent from a million on
+    text = str(int(label) if whole and not isinstance(label, bool) else label).strip()
+    number = text[1:] if text.startswith(("+", "-")) else text
+    if number.replace(".", "", 1).isdecimal() and len(number) < 16:
+        return f"{float(text) + 0.0:.17g}"
     return text
 
 

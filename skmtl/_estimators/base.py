@@ -4,7 +4,6 @@ It knows no architecture: a subclass builds its module and says what its paramet
 """
 
 import copy
-import warnings
 from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
 
@@ -19,7 +18,7 @@ from skmtl._data.rows import TrainingRows, row_counts
 from skmtl._data.tables import TaskTables
 from skmtl._data.targets import make_targets
 from skmtl._estimators.notebook import fitted_html, summary
-from skmtl._estimators.plan import FitPlan, build_module
+from skmtl._estimators.plan import FitPlan, build_module, split_rows
 from skmtl._estimators.record import TrainingRecord, recorded
 from skmtl._estimators.run import bound_weighting, resume, train
 from skmtl._sklearn_compat import (
@@ -29,8 +28,6 @@ from skmtl._sklearn_compat import (
     _num_samples,
     _safe_indexing,
 )
-from skmtl.exceptions import ValidationWarning
-from skmtl.nn import member_generators
 from skmtl.training import predict_every_task, predict_rows, steps_for
 from skmtl.training._device import one_thread
 from skmtl.weighting import Affinity, TaskWeighting, get_weighting
@@ -176,7 +173,7 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         rows = TrainingRows(features, tasks, *labels).canonical()
         valid, new_metadata = self._check_validation(tables, targets, X_val, y_val)
         seeds = self._member_seeds(self.n_members)
-        splits = self._splits(rows, valid, targets, seeds)
+        splits = split_rows(self, rows, valid, targets, seeds)
         held_out = X_val is None and splits[0][1] is not None
         refit = rows if held_out and self.early_stopping == "refit" else None
         train_rows = splits[0][0] if refit is None else refit
@@ -224,27 +221,6 @@ class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
         allow = self._validates_new_tasks
         features, tasks, new_metadata = tables.validation_rows(X_val, self, allow)
         return TrainingRows(features, tasks, *labels), new_metadata
-
-    def _splits(self, rows, valid, targets, seeds):
-        """Return pairs of training and validation rows (or None): one, or one for each member."""
-        if valid is not None or not self.early_stopping:
-            return [(rows, valid)]
-        # members set different rows aside, so that together they train on all rows
-        kept = targets.rows_to_keep(rows)
-        splits = [
-            rows.split(self.validation_fraction, generator, kept=kept)
-            for generator in member_generators(seeds, "validation")
-        ]
-        if all(len(held_out) for _, held_out in splits):
-            return splits
-        warnings.warn(
-            f"no task has enough rows for validation_fraction={self.validation_fraction:g}, so "
-            f"training runs all {self.max_iter} epochs. Raise validation_fraction, pass X_val and "
-            "y_val, or set early_stopping=False and choose max_iter by cross-validation.",
-            ValidationWarning,
-            stacklevel=4,
-        )
-        return [(rows, None)]
 
     def _member_seeds(self, n_members):
         """Return one seed per member; those of the first do not depend on how many there are."""

@@ -12,8 +12,9 @@ from skmtl._sklearn_compat import Interval, StrOptions
 
 
 def multi_label_classes(parts):
-    """Return classes of shape (n_tasks, 2), by which scikit-learn recognises multi-label models."""
-    return np.stack([part.classes for part in parts])
+    """Return numbers of the columns, as scikit-learn's multi-label models have for classes."""
+    # its scorers would take two numbers for the classes of a single column
+    return np.arange(len(parts)) if len(parts) != 2 else np.array([[0, 1], [0, 1]])
 
 
 class BaseRegressor(RegressorMixin, MultiTaskPredictor):
@@ -86,7 +87,7 @@ class BaseClassifier(ClassifierMixin, MultiTaskPredictor):
 
     @property
     def classes_(self):
-        """Sorted classes; in wide form a dict of them by task, or one row of 0 and 1 for each."""
+        """Sorted classes; in wide form a dict by task, or numbers of columns if all are 0 and 1."""
         check_is_fitted(self, "module_")
         targets = self._targets
         if not targets.wide:

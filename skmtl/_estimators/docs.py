@@ -153,7 +153,8 @@ task_embeddings_ : DataFrame
 CLASSIFIER_ATTRIBUTES = """
 classes_ : ndarray of shape (n_classes,) or dict
     Sorted classes; in wide form a dict of them by task, or, if y has several columns of 0 and 1
-    only (scikit-learn's multi-label form), an array of shape (n_tasks, 2).
+    only (scikit-learn's multi-label form), the numbers of the columns, as of
+    scikit-learn's `MLPClassifier` (of two columns ``[[0, 1], [0, 1]]``).
 classes_per_task_ : dict of ndarray
     Classes that each task can have.
 """

@@ -3,6 +3,7 @@
 A plain ``fit`` is one plan; a search has one for every candidate and fold.
 """
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +15,8 @@ from skmtl._data.rows import TrainingRows
 from skmtl._data.tables import TaskTables
 from skmtl._data.targets import Targets
 from skmtl.architectures import NetworkShape
+from skmtl.exceptions import ValidationWarning
+from skmtl.nn import member_generators
 from skmtl.training import ClassLoss, TaskRows
 
 # may differ between members, besides the `member_parameters` of an architecture
@@ -92,6 +95,28 @@ class FitPlan:
             n_new=0 if self.new_metadata is None else len(self.new_metadata),
             metadata=metadata,
         )
+
+
+def split_rows(estimator, rows, valid, targets, seeds):
+    """Return pairs of training and validation rows (or None): one, or one for each member."""
+    if valid is not None or not estimator.early_stopping:
+        return [(rows, valid)]
+    # members set different rows aside, so that together they train on all rows
+    kept = targets.rows_to_keep(rows)
+    splits = [
+        rows.split(estimator.validation_fraction, generator, kept=kept)
+        for generator in member_generators(seeds, "validation")
+    ]
+    if all(len(held_out) for _, held_out in splits):
+        return splits
+    warnings.warn(
+        f"no task has enough rows for validation_fraction={estimator.validation_fraction:g}, so "
+        f"training runs all {estimator.max_iter} epochs. Raise validation_fraction, pass X_val and "
+        "y_val, or set early_stopping=False and choose max_iter by cross-validation.",
+        ValidationWarning,
+        stacklevel=4,
+    )
+    return [(rows, None)]
 
 
 def common_settings(estimator):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,10 +21,10 @@ REGRESSION, CLASSES = "regression", "classes"
 METHODS: dict[str, Callable] = {}
 
 
-def register(name: str, **parameters):
+def register(name: str, **parameters: Any) -> Callable[[type], type]:
     """Decorate a class to make it, with these parameters, available under a name."""
 
-    def decorate(cls):
+    def decorate(cls: type) -> type:
         METHODS[name] = lambda: cls(**parameters)
         return cls
 

@@ -217,6 +217,13 @@ def test_no_spelling_of_a_known_id_is_new(numbers, data):
     check_spelling(pd.Index([10**6 + 1, "another"], dtype=object), known)
 
 
+def test_words_that_are_nearly_numbers_are_words():
+    for word in ("--3", "+-3", "+", "-", "", ".", "1e5", "0e1", "3.4.5"):
+        assert spelling(word) == word
+    assert spelling(True) != spelling(1)
+    assert spelling("-0") == spelling(0)
+
+
 @pytest.mark.parametrize("kind", ["period", "interval", "overlap", "float16", "arrow"])
 def test_ids_of_rare_types(schools, kind):
     X, y = schools

@@ -27,7 +27,7 @@ from tests._tables import (
     quick_model,
 )
 
-LEARNS = {"max_iter": 30, "learning_rate_init": 2e-2}
+LEARNS = {"max_iter": 15, "learning_rate_init": 3e-2}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_every_option_learns(schools, options):
     table = X if options.get("metadata", METADATA) else X.drop(columns=METADATA)
     model = quick_model(**{**LEARNS, **options}).fit(table[~held], y[~held])
     # a constant would have 0, the level of each school alone 0.8
-    assert r2_score(y[held], model.predict(table[held])) > 0.85
+    assert r2_score(y[held], model.predict(table[held])) > 0.95
 
 
 def test_a_number_of_units_means_one_layer(schools):
@@ -117,8 +117,9 @@ def test_a_strong_pull_makes_all_embeddings_one(schools):
         model = quick_model(metadata=None, embedding_alpha=strength, **LEARNS).fit(X, y)
         return model.task_embeddings_.to_numpy().std(axis=0).max()
 
-    assert spread(1e6) < 0.05 * spread(0.1)
-    assert spread(0.1) < spread(0.0)
+    weak = spread(0.1)
+    assert spread(1e6) < 0.05 * weak
+    assert weak < spread(0.0)
 
 
 def test_the_pull_stands_beside_the_rows_of_the_table():
@@ -144,7 +145,12 @@ def test_the_pull_stands_beside_the_rows_of_the_table():
 
 
 # the paper's network, small and fast
-CUBIC = {"hidden_layer_sizes": (16,), "linear_skip": False, "learning_rate_init": 1e-2}
+CUBIC = {
+    "hidden_layer_sizes": (16,),
+    "linear_skip": False,
+    "learning_rate_init": 3e-2,
+    "n_iter_no_change": 5,
+}
 
 
 @pytest.fixture(scope="module")
@@ -177,9 +183,12 @@ def test_tasks_never_seen_are_predicted_from_their_facts(cubics, fitted_cubics):
     assert error < 0.1 * cubic.target[new].var()
 
 
-def test_defaults_predict_tasks_never_seen(cubics):
+@pytest.mark.parametrize(
+    "changes", [{"learning_rate_init": 1e-2}, pytest.param({}, marks=pytest.mark.slow)]
+)
+def test_defaults_predict_tasks_never_seen(cubics, changes):
     cubic, new = cubics
-    model = MultiTaskHypernetRegressor("task", cubic.metadata, random_state=0)
+    model = MultiTaskHypernetRegressor("task", cubic.metadata, random_state=0, **changes)
     model.fit(cubic.data[~new], cubic.target[~new])
     assert error_on_new_tasks(model, cubics) < 0.15 * cubic.target[new].var()
 

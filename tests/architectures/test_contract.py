@@ -273,7 +273,7 @@ def test_an_architecture_of_the_user(schools):
 
 
 def test_what_is_no_architecture_is_refused(schools):
-    with pytest.raises(ValueError, match="'architecture' parameter of MultiTaskRegressor must be"):
+    with pytest.raises(TypeError, match="architecture must be an object of skmtl.architectures"):
         MultiTaskRegressor("shared", task_id="school").fit(*schools)
 
 
