@@ -1,5 +1,7 @@
 """Our estimator on raw and on encoded tables, and rivals that take categories and gaps."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 from catboost import CatBoostRegressor
@@ -118,19 +120,20 @@ def _labelled(rows, y):
 
 
 def _light_gbm(problem, X, y):
-    """LightGBM: leaves and number of trees are chosen."""
+    """LightGBM: leaves, rows of a category and number of trees are chosen."""
     shared = {"n_jobs": 1, "verbose": -1, "random_state": problem.seed, "learning_rate": 0.05}
     train, valid, known = (_labelled(r, y) for r in (problem.train, problem.valid, problem.known))
     best = None
-    for leaves in (7, 31):
-        model = LGBMRegressor(n_estimators=MOST_TREES, num_leaves=leaves, **shared)
+    for leaves, per_group in product((7, 31), (5, 100)):
+        settings = {**shared, "num_leaves": leaves, "min_data_per_group": per_group}
+        model = LGBMRegressor(n_estimators=MOST_TREES, **settings)
         stop = early_stopping(30, verbose=False)
         held_out = [(X.iloc[valid], y[valid])]
         model.fit(X.iloc[train], y[train], eval_set=held_out, callbacks=[stop])
         error = model.best_score_["valid_0"]["l2"]
         if best is None or error < best[0]:
-            best = error, leaves, max(1, model.best_iteration_)
-    model = LGBMRegressor(n_estimators=best[2], num_leaves=best[1], **shared)
+            best = error, settings, max(1, model.best_iteration_)
+    model = LGBMRegressor(n_estimators=best[2], **best[1])
     return model.fit(X.iloc[known], y[known]).predict(X.iloc[problem.test])
 
 
