@@ -24,7 +24,7 @@ def clinic(seed):
 
 
 def star(seed):
-    """Return mathematics scores in kindergarten, by school; 14% of the pupils lack a feature."""
+    """Return mathematics scores in kindergarten, by school; 10% of the pupils lack a feature."""
     raw = _r_table("AER", "STAR").query("mathk.notna()")
     features = ["gender", "ethnicity", "birth", "stark", "lunchk", "degreek", "ladderk"]
     X = raw[[*features, "experiencek", "tethnicityk", "schoolidk", "schoolk"]]
@@ -58,7 +58,7 @@ def egsingle(seed):
 
 
 def males(seed):
-    """Return yearly wages of 200 men, by man; where they live is missing in 29% of the rows."""
+    """Return yearly wages of 200 men, by man; where they live is missing in 33% of the rows."""
     raw = _r_table("plm", "Males")
     men = np.random.default_rng(0).permutation(raw["nr"].unique())[:200]
     raw = raw[raw["nr"].isin(men)].reset_index(drop=True)
