@@ -30,11 +30,6 @@ class ColumnEncoder:
     def __init__(self, columns, calendar=True):
         self.columns, self.calendar = columns, calendar
 
-    @property
-    def names(self):
-        """Labels of the columns before encoding."""
-        return [column.name for column in self.columns]
-
     def fit(self, values, sample_weight=None):
         """Learn scales, indicators and categories from what the columns read, (n, n_columns)."""
         kinds = np.array([column.kind for column in self.columns])
