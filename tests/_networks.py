@@ -23,7 +23,7 @@ STITCHED = {**SMALL, "self_weight": 0.8}
 
 # class and settings of each architecture, in small
 NETWORKS = {
-    "single task, told": (SingleTaskNetwork, {**SMALL, "one_hot": True}),
+    "single task, one-hot": (SingleTaskNetwork, {**SMALL, "one_hot": True}),
     "single task, naive": (SingleTaskNetwork, {**SMALL, "one_hot": False}),
     "independent tasks": (SharedBottomNetwork, {**HEADS, "hidden_layer_sizes": ()}),
     "shared bottom": (SharedBottomNetwork, HEADS),

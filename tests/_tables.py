@@ -15,7 +15,13 @@ from skmtl import MultiTaskHypernetClassifier, MultiTaskHypernetRegressor
 FEATURES = ["status", "age"]
 METADATA = ["size", "sector"]
 # what takes some hundredths of a second to train
-QUICK = {"embedding_dim": 3, "hidden_layer_sizes": (8,), "max_iter": 4, "random_state": 0}
+QUICK = {
+    "embedding_dim": 3,
+    "hidden_layer_sizes": (8,),
+    "max_iter": 4,
+    "batch_size": 64,
+    "random_state": 0,
+}
 # enough to learn something, in few steps
 LEARNS = {
     "max_iter": 30,
@@ -77,9 +83,9 @@ def quick_model(**changes):
 
 
 def quick_classifier(**changes):
-    """As `quick_model`, for classes, and in larger batches."""
+    """As `quick_model`, for classes."""
     return MultiTaskHypernetClassifier(
-        **{"task_id": "school", "metadata": METADATA, **QUICK, "batch_size": 64, **changes}
+        **{"task_id": "school", "metadata": METADATA, **QUICK, **changes}
     )
 
 

@@ -21,7 +21,7 @@ ESTIMATORS = [
 
 # the least that learns what some checks require
 SHORT = {
-    "max_iter": 20,
+    "max_iter": 4,
     "n_iter_no_change": 5,
     "learning_rate_init": 2e-2,
     "weight_averaging": 0.9,

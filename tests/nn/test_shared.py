@@ -21,7 +21,7 @@ def test_one_network_is_a_network_of_features_and_indicators():
         x = np.tanh(x @ values["layers.1.weight"] + values["layers.1.bias"][0])
         return x @ values["layers.2.weight"] + values["layers.2.bias"][0]
 
-    assert_is_formula(randomised(network("single task, told")), slow)
+    assert_is_formula(randomised(network("single task, one-hot")), slow)
 
 
 def test_a_naive_network_does_not_know_the_task():
@@ -63,6 +63,6 @@ def test_heads_of_tasks_that_are_not_in_a_batch_get_no_gradient():
 
 
 def test_one_indicator_starts_as_one_more_feature():
-    module = network("single task, told", n_tasks=2000, seeds=[0], hidden_layer_sizes=(50,))
+    module = network("single task, one-hot", n_tasks=2000, seeds=[0], hidden_layer_sizes=(50,))
     bound = module.codes.weight.abs().max().item()
     assert 0.95 * 0.5 < bound <= 0.5  # 1 / sqrt(3 features + 1 indicator)

@@ -59,8 +59,7 @@ def test_independence_in_single_precision(case):
     table = long_rows(dtype=torch.float32)
     rows = [torch.arange(len(table))] * 3
     together = run(case, table, EVERYONE, rows)
-    for m in (0, 2):
-        assert_same_member(together, m, run(case, table, [m], rows), tolerance=case.rounding)
+    assert_same_member(together, 2, run(case, table, [2], rows), tolerance=case.rounding)
 
 
 @every
@@ -74,8 +73,7 @@ def test_own_settings(case):
         "averaging": [0.0, 0.9, 0.5],
     }
     together = run(case, table, EVERYONE, rows, **changes)
-    for m in (0, 2):
-        assert_same_member(together, m, run(case, table, [m], rows, **changes))
+    assert_same_member(together, 2, run(case, table, [2], rows, **changes))
 
 
 @every
@@ -119,19 +117,17 @@ def same_rows(table, n_members):
     return [torch.arange(len(table))] * n_members
 
 
-def test_independence_after_a_thousand_steps():
+@pytest.mark.parametrize("n_steps", [200, pytest.param(1000, marks=pytest.mark.slow)])
+def test_independence_after_many_steps(n_steps):
     table = task_rows(n_metadata=2)
-    settings = {"max_epochs": 250, "learning_rate": 1e-2, "averaging": 0.9, "weight_decay": 0.01}
+    settings = {"learning_rate": 1e-2, "averaging": 0.9, "weight_decay": 0.01}
+    settings["max_epochs"] = n_steps // 4
     together = train(table, SEEDS, same_rows(table, 3), **settings)
-    assert int(together.optimizer_.steps.min()) == 1000
-    for m, seed in [(0, SEEDS[0]), (2, SEEDS[2])]:
-        alone = train(table, [seed], same_rows(table, 1), **settings)
-        torch.testing.assert_close(
-            parameters_of(together.module_, m),
-            parameters_of(alone.module_, 0),
-            rtol=1e-9,
-            atol=1e-9,
-        )
+    assert int(together.optimizer_.steps.min()) == n_steps
+    alone = train(table, SEEDS[2:], same_rows(table, 1), **settings)
+    torch.testing.assert_close(
+        parameters_of(together.module_, 2), parameters_of(alone.module_, 0), rtol=1e-9, atol=1e-9
+    )
 
 
 # not narrower than 8: for a handful of columns the matrix library chooses its kernel by where in
@@ -141,7 +137,7 @@ def test_independence_after_a_thousand_steps():
 def test_independence_whatever_the_number_of_members(n_members, hidden_layer_sizes):
     table = task_rows(n_tasks=20, n_rows=160, n_metadata=4, dtype=torch.float32)
     seeds = list(range(n_members))
-    settings = {"max_epochs": 5, "learning_rate": 1e-2, "averaging": 0.9}
+    settings = {"max_epochs": 3, "learning_rate": 1e-2, "averaging": 0.9}
 
     def run(seeds):
         module = build(table, seeds, hidden_layer_sizes=hidden_layer_sizes, embedding_dim=10)
