@@ -13,8 +13,8 @@ NAMES = [
 def build(name, kind=MultiTaskRegressor, **settings):
     """An estimator; settings that the architecture has go there."""
     architecture = getattr(architectures, name)
-    own = {p: settings.pop(p) for p in architecture._get_param_names() if p in settings}
-    return kind(architecture(**own), **settings)
+    parameters = {p: settings.pop(p) for p in architecture._get_param_names() if p in settings}
+    return kind(architecture(**parameters), **settings)
 
 
 def shared_bottom(**settings):

@@ -5,7 +5,13 @@ import pandas as pd
 
 from skmtl.grouping import MTGNet
 
-SMALL = {"hidden_layer_sizes": (8,), "max_iter": 10, "random_state": 0}
+SMALL = {
+    "hidden_layer_sizes": (8,),
+    "max_iter": 4,
+    "batch_size": 64,
+    "learning_rate_init": 3e-2,
+    "random_state": 0,
+}
 
 
 def wide_table(n=120, n_tasks=4, missing=0.0, seed=0):

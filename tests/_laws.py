@@ -166,7 +166,7 @@ def wide_rows(n_rows=40):
     )
 
 
-def run(case, table, members, rows, valid_rows=None, own=False, **settings):
+def run(case, table, members, rows, valid_rows=None, vary=False, **settings):
     """Train some of the three members; returns the net.
 
     Parameters
@@ -175,13 +175,13 @@ def run(case, table, members, rows, valid_rows=None, own=False, **settings):
         Which of them.
     rows, valid_rows : list of 3 Tensors
         Rows that each trains on, and validates on.
-    own : bool
-        Whether each has settings of its own.
+    vary : bool
+        Whether settings differ between members.
     settings
         Of the loop; a list has a value for each of the three.
     """
     seeds = [SEEDS[m] for m in members]
-    values = [{k: v[m] if own else v[0] for k, v in case.settings.items()} for m in members]
+    values = [{k: v[m] if vary else v[0] for k, v in case.settings.items()} for m in members]
     module, loop = case.build(table, seeds, values)
     settings = {
         key: [value[m] for m in members] if isinstance(value, list) else value
@@ -208,8 +208,8 @@ def assert_same_member(together, m, alone, tolerance=1e-9):
         atol=tolerance,
     )
     assert together.clock_.n_iter[m] == alone.clock_.n_iter[0]
-    records, own = together.clock_.records(), alone.clock_.records()
+    records, records_alone = together.clock_.records(), alone.clock_.records()
     for name in ("train_loss", "valid_loss"):
         np.testing.assert_allclose(
-            records[name][records["member"] == m], own[name], rtol=max(tolerance, 1e-6)
+            records[name][records["member"] == m], records_alone[name], rtol=max(tolerance, 1e-6)
         )

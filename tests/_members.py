@@ -101,7 +101,7 @@ def parameters_of(module, member):
     return torch.cat([p.detach()[member].flatten() for p in module.parameters()])
 
 
-def slow_forward(module, member, task, x, facts=None):
+def slow_forward(module, member, task, x, metadata=None):
     """Output for one row of one task, by the sums of the paper, in NumPy.
 
     Parameters
@@ -109,15 +109,15 @@ def slow_forward(module, member, task, x, facts=None):
     module : TaskHypernetwork
     member, task : int
     x : ndarray of shape (d,)
-    facts : ndarray of shape (d_m,), optional
+    metadata : ndarray of shape (d_m,), optional
     """
 
     def value(parameter):
         return parameter.detach().numpy()[member]
 
     z = value(module.embeddings)[task]
-    if facts is not None:
-        z = np.concatenate([z, facts])
+    if metadata is not None:
+        z = np.concatenate([z, metadata])
     h = z
     for layer in module.extractor:
         h = np.maximum(h @ value(layer.weight) + value(layer.bias)[0], 0)

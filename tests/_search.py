@@ -18,7 +18,7 @@ DIVERGES = 1e25
 RATES = {"learning_rate_init": [1e-3, 1e-2]}
 
 # members of one run: these do not change a shape
-SIDE_BY_SIDE = {**RATES, "alpha": [0.0, 0.1]}
+IN_ONE_RUN = {**RATES, "alpha": [0.0, 0.1]}
 
 # of the candidates some stop early and some do not
 STOPS_EARLY = {"max_iter": 8, "n_iter_no_change": 1, "tol": 1e-2}
@@ -29,7 +29,7 @@ EARLY = pytest.mark.parametrize(
 
 
 def brief_model(**changes):
-    return quick_model(**{"max_iter": 2, **changes})
+    return quick_model(**{"max_iter": 2, "batch_size": 16, **changes})
 
 
 def without_stopping(**changes):
@@ -94,7 +94,7 @@ def compare(model, grid, X, y, *, fit=None, max_members="auto", atol=1e-9, **set
     search : BatchedGridSearchCV
         Fitted.
     """
-    settings = {"cv": 3, **settings}
+    settings = {"cv": 2, **settings}
     reference = GridSearchCV(model, grid, **settings).fit(X, y, **(fit or {}))
     search = BatchedGridSearchCV(model, grid, max_members=max_members, **settings)
     assert search.fit(X, y, **(fit or {})) is search

@@ -42,7 +42,7 @@ FULL_BATCH = {
 def make_schools(n_schools=12, n_rows=20, noise=0.1, random_state=0):
     """Pupils of schools, in no order.
 
-    The intercept of a school follows from its two facts, and so does the slope of `status`.
+    The intercept of a school follows from its metadata, and so does the slope of `status`.
 
     Returns
     -------
@@ -69,10 +69,10 @@ def make_schools(n_schools=12, n_rows=20, noise=0.1, random_state=0):
 
 
 def metadata_table(X, task_id="school"):
-    """The facts of every school as a table of their own, in no particular order."""
+    """Return the metadata of every school as a table, in random order."""
     columns = [task_id] if isinstance(task_id, str) else list(task_id)
-    facts = X[columns + METADATA].drop_duplicates().set_index(task_id)
-    return facts.sample(frac=1, random_state=0)
+    table = X[columns + METADATA].drop_duplicates().set_index(task_id)
+    return table.sample(frac=1, random_state=0)
 
 
 def quick_model(**changes):
@@ -130,7 +130,7 @@ def double_precision():
 
 
 def assert_same_model(first, second):
-    """Both have the same weights to the bit."""
+    """Check that both have bitwise identical weights."""
     left, right = first.module_.state_dict(), second.module_.state_dict()
     assert left.keys() == right.keys()
     for name, value in left.items():

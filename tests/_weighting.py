@@ -87,15 +87,15 @@ def run(method, batches, seeds):
     """
     state = method.init_state(*batches[0][0].shape)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    found = []
+    actual = []
     for n, (losses, gramian) in enumerate(batches):
-        found.append(method.weights(losses, gramian, state, generators))
+        actual.append(method.weights(losses, gramian, state, generators))
         if "losses after the step" in method.needs:
             # tasks with more weight improve more
-            method.end_step(losses, losses * (1 - 0.1 * torch.tanh(found[-1])), state)
+            method.end_step(losses, losses * (1 - 0.1 * torch.tanh(actual[-1])), state)
         if n % 2:
             method.end_epoch(state)
-    return torch.stack(found), state
+    return torch.stack(actual), state
 
 
 def batches_of(n_members=3, n_tasks=5, n_steps=6, absent=0.3, seed=0):
@@ -122,9 +122,9 @@ def by_torchjd(method, g):
     return rows / rows.mean(1, keepdim=True)
 
 
-def assert_close(found, expected, rtol=1e-7, atol=1e-9):
+def assert_close(actual, expected, rtol=1e-7, atol=1e-9):
     np.testing.assert_allclose(
-        torch.as_tensor(found).numpy(), torch.as_tensor(expected).numpy(), rtol=rtol, atol=atol
+        torch.as_tensor(actual).numpy(), torch.as_tensor(expected).numpy(), rtol=rtol, atol=atol
     )
 
 

@@ -219,9 +219,9 @@ def results_shown():
     pattern = re.compile(r"^\.\. results:: (\S+)\n((?: +:.*\n)*)\n((?: +\S.*\n)+)", re.MULTILINE)
     for page in sorted((ROOT / "docs").glob("*.rst")):
         text = page.read_text("utf-8")
-        found = list(pattern.finditer(text))
-        assert len(found) == text.count(".. results::"), page.name
-        for match in found:
+        actual = list(pattern.finditer(text))
+        assert len(actual) == text.count(".. results::"), page.name
+        for match in actual:
             columns = [line.split(" = ")[0].strip() for line in match[3].splitlines()]
             rows = re.search(r":rows: (.*)", match[2])
             yield page.name, match[1], columns, rows and rows[1]

@@ -4,8 +4,6 @@ import ast
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-import pytest
-
 import skmtl
 
 ROOT = Path(skmtl.__file__).parent
@@ -72,6 +70,15 @@ def layer(module):
     return list(LAYERS).index(parts[1] if len(parts) > 1 else "skmtl")
 
 
+def circle_in(graph):
+    """Return the modules of a circle of imports, the first one again at the end; [] if none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
 def test_private_names_of_scikit_learn_are_imported_in_one_file():
     private = {
         f"{module}: {name}"
@@ -108,10 +115,9 @@ def test_imports_point_down():
 
 def test_no_circle():
     graph = {a: {b for b in others if (a, b) not in KNOWN} for a, others in IMPORTS.items()}
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        pytest.fail(" -> ".join(error.args[1]))
+    assert circle_in(graph) == []
+    # the search itself finds circles
+    assert circle_in({"a": {"b"}, "b": {"a"}}) == ["a", "b", "a"]
 
 
 def test_known_exceptions_still_exist():

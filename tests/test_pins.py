@@ -393,12 +393,12 @@ def search(name, grid, kind="regressor"):
     model = architecture(name, kind, task_id="task")
     folds = KFold(2, shuffle=True, random_state=0)
     # as many members at a time on any machine
-    found = BatchedGridSearchCV(model, grid, cv=folds, max_members=4, error_score="raise")
-    found.fit(X, y)
+    actual = BatchedGridSearchCV(model, grid, cv=folds, max_members=4, error_score="raise")
+    actual.fit(X, y)
     return {
-        "scores": found.cv_results_["mean_test_score"],
-        "best": found.best_index_,
-        **answers(found, X, "predict"),
+        "scores": actual.cv_results_["mean_test_score"],
+        "best": actual.best_index_,
+        **answers(actual, X, "predict"),
     }
 
 
@@ -732,26 +732,26 @@ def results(name):
     """What is stored of a case."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = CASES[name]()
-    flat = [piece for key, value in found.items() for piece in pieces(key, value)]
+        actual = CASES[name]()
+    flat = [piece for key, value in actual.items() for piece in pieces(key, value)]
     return {key: pinned(value) for key, value in flat}
 
 
-def compare(found, expected, same_machine, where):
+def compare(actual, expected, same_machine, where):
     """Compare one array or list with its pin."""
     if not isinstance(expected, dict):
-        assert found == expected, where
+        assert actual == expected, where
         return
-    assert (found["dtype"], found["shape"]) == (expected["dtype"], expected["shape"]), where
+    assert (actual["dtype"], actual["shape"]) == (expected["dtype"], expected["shape"]), where
     # Other processors and libraries add up in another order, and round otherwise: then bits
     # differ without anything being wrong, and only the first values can be compared. Training
     # carries differences of rounding on, but for a few steps in double precision by little.
     if not same_machine:
         np.testing.assert_allclose(
-            found["values"], expected["values"], rtol=1e-6, atol=1e-9, err_msg=where
+            actual["values"], expected["values"], rtol=1e-6, atol=1e-9, err_msg=where
         )
-    elif found["sha256"] != expected["sha256"]:
-        np.testing.assert_array_equal(found["values"], expected["values"], err_msg=where)
+    elif actual["sha256"] != expected["sha256"]:
+        np.testing.assert_array_equal(actual["values"], expected["values"], err_msg=where)
         raise AssertionError(f"{where}: the first {STORED} values are equal, but not all bits")
 
 
@@ -763,10 +763,10 @@ def pins():
 @pytest.mark.usefixtures("in_double")
 @pytest.mark.parametrize("name", CASES)
 def test_pinned(name, pins):
-    found, expected = results(name), pins["cases"][name]
-    assert list(found) == list(expected)
+    actual, expected = results(name), pins["cases"][name]
+    assert list(actual) == list(expected)
     same_machine = fingerprint() == pins["fingerprint"]
-    for key, value in found.items():
+    for key, value in actual.items():
         compare(value, expected[key], same_machine, f"{name}: {key}")
 
 

@@ -41,10 +41,10 @@ def test_gaps_are_the_mean_and_have_an_indicator():
     X = pd.DataFrame({"a": [1.0, 3.0, np.nan, 5.0], "b": [1.0, 2.0, 3.0, 4.0]})
     encoder, encode = encoder_of(X)
     assert encoder.n_outputs == 3
-    found = encode(X)
+    actual = encode(X)
     size = np.std([1, 3, 5])
-    assert_allclose(found[:, 0], [-2 / size, 0, 0, 2 / size])
-    assert_allclose(found[:, 2], [-0.25, -0.25, 0.75, -0.25])
+    assert_allclose(actual[:, 0], [-2 / size, 0, 0, 2 / size])
+    assert_allclose(actual[:, 2], [-0.25, -0.25, 0.75, -0.25])
     # a gap where training rows have none is the mean, without an indicator
     assert_allclose(encode(pd.DataFrame({"a": [3.0], "b": [np.nan]})), [[0, 0, -0.25]])
 
@@ -86,16 +86,16 @@ def test_dates_have_a_number_and_phases(calendar):
     X = pd.DataFrame({"d": pd.date_range("2023-01-01", periods=800, freq="18h")})
     encoder, encode = encoder_of(X, calendar=calendar)
     assert encoder.n_outputs == (7 if calendar else 1)
-    found = encode(X)
+    actual = encode(X)
     seconds = (X["d"] - pd.Timestamp(0)).dt.total_seconds().to_numpy()
-    assert_allclose(found[:, 0], (seconds - seconds.mean()) / seconds.std())
+    assert_allclose(actual[:, 0], (seconds - seconds.mean()) / seconds.std())
     # phases count a tenth of numbers
     for k, days in enumerate((365.2425, 7, 1) if calendar else ()):
         angle = 2 * np.pi * seconds / 86_400 / days
         expected = (
             StandardScaler().fit_transform(np.column_stack([np.sin(angle), np.cos(angle)])) / 10
         )
-        assert_allclose(found[:, 1 + 2 * k : 3 + 2 * k], expected, atol=1e-6)
+        assert_allclose(actual[:, 1 + 2 * k : 3 + 2 * k], expected, atol=1e-6)
 
 
 def test_sample_weights_are_repeats():
@@ -105,5 +105,5 @@ def test_sample_weights_are_repeats():
     values = read_columns(X, [0, 1], columns, "features", None)
     weighted = ColumnEncoder(columns).fit(values, weights)
     repeated = ColumnEncoder(columns).fit(np.repeat(values, weights, axis=0))
-    found, expected = (e.transform(values, "feature") for e in (weighted, repeated))
-    assert_allclose(found, expected, atol=1e-12)
+    actual, expected = (e.transform(values, "feature") for e in (weighted, repeated))
+    assert_allclose(actual, expected, atol=1e-12)

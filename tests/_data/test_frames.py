@@ -39,13 +39,13 @@ def frame_of(library, columns):
 def test_values_are_those_of_the_list(library, name, gap):
     values = [*COLUMNS[name][:2], None if gap else COLUMNS[name][2]]
     column = as_pandas(frame_of(library, {name: values}))[name]
-    for found, value in zip(column, values, strict=True):
+    for actual, value in zip(column, values, strict=True):
         if value is None:
-            assert pd.isna(found)
+            assert pd.isna(actual)
         elif name in ("date", "naive", "aware"):
-            assert found == pd.Timestamp(value)
+            assert actual == pd.Timestamp(value)
         else:
-            assert found == value
+            assert actual == value
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -94,11 +94,11 @@ def test_wide_labels_of_another_library(library):
     X, Y = make_wide()
     model = quick_model(task_id=None, metadata=None)
     expected = model.fit(X, Y).predict(X).to_numpy()
-    found = model.fit(
+    actual = model.fit(
         frame_of(library, X), frame_of(library, Y.astype(object).where(Y.notna(), None))
     )
-    assert found.tasks_.tolist() == Y.columns.tolist()
-    assert_allclose(found.predict(frame_of(library, X)), expected, rtol=1e-12)
+    assert actual.tasks_.tolist() == Y.columns.tolist()
+    assert_allclose(actual.predict(frame_of(library, X)), expected, rtol=1e-12)
 
 
 def test_lazy_and_unusable_columns():

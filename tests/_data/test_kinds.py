@@ -44,8 +44,8 @@ def read(values, then=None, categorical=False):
     ids=lambda value: str(getattr(value, "dtype", "")),
 )
 def test_kind_and_numbers(values, kind, expected):
-    found, numbers = read(values)
-    assert found == kind
+    actual, numbers = read(values)
+    assert actual == kind
     assert_array_equal(numbers, expected)
 
 

@@ -227,7 +227,7 @@ def test_whole_weights_make_more_rows_to_set_aside_and_others_do_not():
     plain = seen_by(quick_model(), X, y)
     assert_array_equal(np.bincount(plain.valid_["tasks"]), np.full(12, 4))
     assert plain.n_labels_ == [12 * 16]
-    # a row of weight 3 stands for three, of which one may be set aside and two trained on
+    # a row of weight 3 counts as three, of which one may be set aside and two trained on
     whole = seen_by(quick_model(), X, y, sample_weight=np.full(len(X), 3))
     assert whole.n_labels_ == [12 * 48]
     assert len(whole.valid_["tasks"]) + len(whole.train_["weights"]) > len(X)
@@ -255,7 +255,7 @@ def test_weights_of_classes_do_not_count_rows():
 def test_rows_of_weight_zero_do_not_decide_whether_weights_count_rows():
     X, y = make_schools()
     rows = X["sector"] == 1
-    # a mean of 30 with the other rows dropped, of 15 beside them
+    # a mean of 30 with the other rows dropped, of 15 otherwise
     weighted = quick_model().fit(X, y, sample_weight=np.where(rows, 30, 0))
     dropped = quick_model().fit(X[rows], y[rows], sample_weight=np.full(rows.sum(), 30))
     assert_same_model(weighted, dropped)

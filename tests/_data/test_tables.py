@@ -132,11 +132,11 @@ def test_batched_search_learns_in_every_fold(visits):
     model = clinic_model(unseen_tasks="average")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnknownTasksWarning)
-        found = BatchedGridSearchCV(model, grid, cv=cv).fit(X, y).cv_results_
+        actual = BatchedGridSearchCV(model, grid, cv=cv).fit(X, y).cv_results_
         expected = GridSearchCV(model, grid, cv=cv).fit(X, y).cv_results_
     for fold in range(3):
         name = f"split{fold}_test_score"
-        assert_allclose(found[name], expected[name], rtol=1e-5)
+        assert_allclose(actual[name], expected[name], rtol=1e-5)
 
 
 def test_importances_speak_of_the_columns_of_the_user(visits):
@@ -147,8 +147,8 @@ def test_importances_speak_of_the_columns_of_the_user(visits):
     assert importance.importances_mean.shape == (X.shape[1],)
     assert np.isfinite(importance.importances_mean).all()
     assert sorted(model.metadata_importance(X, y, n_repeats=1).index) == sorted(CLINIC)
-    found = partial_dependence(model, X.dropna(), ["age"], grid_resolution=4)
-    assert np.isfinite(found["average"]).all()
+    actual = partial_dependence(model, X.dropna(), ["age"], grid_resolution=4)
+    assert np.isfinite(actual["average"]).all()
     table = X.drop_duplicates("clinic").set_index("clinic")[CLINIC]
     by_table = clinic_model(metadata=table).fit(X.drop(columns=CLINIC), y)
     importance = by_table.metadata_importance(X.drop(columns=CLINIC), y, n_repeats=1)
@@ -190,17 +190,17 @@ def test_ids_read_another_way_are_recognised_or_refused(schools, name, turned):
     then, now = (spell(number) for spell in SPELLINGS[name][:: -1 if turned else 1])
     model = quick_model().fit(X.assign(school=then), y)
     expected = model.predict(X.assign(school=then))
-    found, message = None, ""
+    actual, message = None, ""
     try:
-        found = model.predict(X.assign(school=now))
+        actual = model.predict(X.assign(school=now))
     except ValueError as error:
         message = str(error)
     # recognised, or both spellings are shown
-    if found is None:
+    if actual is None:
         assert "task id" in message
         assert "which fit saw" in message
     else:
-        assert_array_equal(found, expected)
+        assert_array_equal(actual, expected)
 
 
 @given(numbers=st.sets(st.integers(0, 10**6), min_size=2, max_size=6), data=st.data())

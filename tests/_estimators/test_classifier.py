@@ -47,14 +47,14 @@ from tests._tables import (
 )
 
 
-def make_classes(n_classes=2, own=False, **settings):
-    """Schools whose pupils are of classes "a", "b", ...; with `own`, of three in each school.
+def make_classes(n_classes=2, by_school=False, **settings):
+    """Return schools whose pupils are of classes "a", "b", ...; with `by_school`, three in each.
 
-    Which three it is, the school says; in the first one all pupils are of one class.
+    Which three depends on the school; all pupils of the first one are of one class.
     """
     X, y = make_schools(**settings)
     school = X["school"].str[-2:].astype(int)
-    if not own:
+    if not by_school:
         ranks = y.rank(method="first") - 1
         codes = (ranks * n_classes // len(y)).astype(int)
         return X, codes.map(lambda code: chr(ord("a") + code)).rename("class")
@@ -76,8 +76,8 @@ def three():
 
 
 @pytest.fixture
-def own():
-    return make_classes(6, own=True)
+def by_school():
+    return make_classes(6, by_school=True)
 
 
 def possible(X, y):
@@ -102,7 +102,7 @@ def test_an_easy_problem(n_classes):
     probabilities = model.predict_proba(held)
     assert model.score(held, labels) > (0.9 if n_classes == 2 else 0.85)
     assert log_loss(labels, probabilities) < 0.4 * np.log(n_classes)
-    # as often right as it says
+    # as often right as its probabilities state
     sure = probabilities.max(1)
     right = model.predict(held) == labels
     assert abs(sure.mean() - right.mean()) < 0.06
@@ -158,12 +158,12 @@ def test_labels_of_every_kind(three, kind):
     assert_same_model(model, expected)
     assert_array_equal(model.classes_, np.unique(np.asarray(labels)))
     assert len(model.classes_) == 3
-    found = model.predict(X)
-    assert type(found) is np.ndarray
-    assert found.shape == (len(X),)
-    assert found.dtype == model.classes_.dtype
+    actual = model.predict(X)
+    assert type(actual) is np.ndarray
+    assert actual.shape == (len(X),)
+    assert actual.dtype == model.classes_.dtype
     assert_array_equal(
-        model.classes_.searchsorted(found), expected.classes_.searchsorted(expected.predict(X))
+        model.classes_.searchsorted(actual), expected.classes_.searchsorted(expected.predict(X))
     )
     assert model.score(X, labels) == expected.score(X, y)
     if kind in ("integer", "small integer", "unsigned", "large integer"):
@@ -261,21 +261,21 @@ def test_one_class_only(two, labels):
 # classes of each task
 
 
-def test_probabilities_of_classes_that_a_task_does_not_have_are_zero(own):
-    X, y = own
+def test_probabilities_of_classes_that_a_task_does_not_have_are_zero(by_school):
+    X, y = by_school
     model = quick_classifier(n_members=2, **LEARNS).fit(X, y)
-    found, mask = model.predict_proba(X), possible(X, y)
-    assert (found[~mask] == 0).all()
-    assert (found[mask] > 0).all()
-    assert_allclose(found.sum(1), 1, rtol=1e-12)
-    own_labels = y.groupby(X["school"]).unique()
+    actual, mask = model.predict_proba(X), possible(X, y)
+    assert (actual[~mask] == 0).all()
+    assert (actual[mask] > 0).all()
+    assert_allclose(actual.sum(1), 1, rtol=1e-12)
+    labels_of_school = y.groupby(X["school"]).unique()
     for school, label in zip(X["school"], model.predict(X), strict=True):
-        assert label in own_labels[school] or school == "school 00"
+        assert label in labels_of_school[school] or school == "school 00"
     assert model.score(X, y) > 0.7
 
 
-def test_classes_by_task(own):
-    X, y = own
+def test_classes_by_task(by_school):
+    X, y = by_school
     model = quick_classifier().fit(X, y)
     assert model.classes_.tolist() == list("abcdef")
     assert list(model.classes_per_task_) == model.tasks_.tolist()
@@ -284,18 +284,18 @@ def test_classes_by_task(own):
         assert model.classes_per_task_[school].tolist() == expected
 
 
-def test_a_task_with_one_class_can_have_all(own):
-    X, y = own
+def test_a_task_with_one_class_can_have_all(by_school):
+    X, y = by_school
     model = quick_classifier(**LEARNS).fit(X, y)
     rows = X["school"] == "school 00"
     assert y[rows].unique().tolist() == ["a"]
-    found = model.predict_proba(X[rows])
-    assert (found > 0).all()
+    actual = model.predict_proba(X[rows])
+    assert (actual > 0).all()
     assert model.score(X[rows], y[rows]) == 1
 
 
-def test_classes_of_a_task_are_those_of_rows_with_weight(own):
-    X, y = own
+def test_classes_of_a_task_are_those_of_rows_with_weight(by_school):
+    X, y = by_school
     drop = (X["school"] == "school 03") & (y == y[X["school"] == "school 03"].iloc[0])
     model = quick_classifier().fit(X, y, sample_weight=np.where(drop, 0, 1))
     fewer = quick_classifier().fit(X[~drop], y[~drop])
@@ -304,8 +304,8 @@ def test_classes_of_a_task_are_those_of_rows_with_weight(own):
     assert_array_equal(model.predict_proba(X), fewer.predict_proba(X))
 
 
-def test_all_classes_for_all_tasks(own):
-    X, y = own
+def test_all_classes_for_all_tasks(by_school):
+    X, y = by_school
     model = quick_classifier(task_classes="all", **LEARNS).fit(X, y)
     assert (model.predict_proba(X) > 0).all()
     assert all(classes.tolist() == list("abcdef") for classes in model.classes_per_task_.values())
@@ -316,8 +316,8 @@ def test_all_classes_for_all_tasks(own):
     assert_same_model(quick_classifier(task_classes="all").fit(X, y), quick_classifier().fit(X, y))
 
 
-def test_what_a_task_can_be_makes_a_difference(own):
-    X, y = own
+def test_what_a_task_can_be_makes_a_difference(by_school):
+    X, y = by_school
     seen = quick_classifier(**LEARNS).fit(X, y)
     every = quick_classifier(task_classes="all", **LEARNS).fit(X, y)
     mask = possible(X, y)
@@ -325,38 +325,38 @@ def test_what_a_task_can_be_makes_a_difference(own):
     assert seen.predict_proba(X)[~mask].max() == 0
 
 
-def test_a_task_never_seen_can_have_all_classes(own):
-    X, y = own
+def test_a_task_never_seen_can_have_all_classes(by_school):
+    X, y = by_school
     known = X["school"] < "school 10"
     model = quick_classifier(**LEARNS).fit(X[known], y[known])
-    found = model.predict_proba(X)
-    assert (found[~known] > 0).all()
-    assert_allclose(found.sum(1), 1, rtol=1e-12)
-    assert (found[known][~possible(X[known], y[known])] == 0).all()
+    actual = model.predict_proba(X)
+    assert (actual[~known] > 0).all()
+    assert_allclose(actual.sum(1), 1, rtol=1e-12)
+    assert (actual[known][~possible(X[known], y[known])] == 0).all()
 
 
 @pytest.mark.parametrize("n_members", [1, 2])
-def test_unseen_tasks_on_average(own, n_members):
-    X, y = own
+def test_unseen_tasks_on_average(by_school, n_members):
+    X, y = by_school
     X = X.drop(columns=METADATA)
     model = quick_classifier(metadata=None, unseen_tasks="average", n_members=n_members).fit(X, y)
-    some = X.assign(school=X["school"].where(X.index % 2 == 0, "new"))
-    found = model.predict_proba(some)
-    assert (found[1::2] > 0).all()
-    assert_allclose(found[::2], model.predict_proba(X)[::2], rtol=1e-12)
-    assert_allclose(found.sum(1), 1, rtol=1e-12)
+    half_new = X.assign(school=X["school"].where(X.index % 2 == 0, "new"))
+    actual = model.predict_proba(half_new)
+    assert (actual[1::2] > 0).all()
+    assert_allclose(actual[::2], model.predict_proba(X)[::2], rtol=1e-12)
+    assert_allclose(actual.sum(1), 1, rtol=1e-12)
     with says(ValueError, r"1 task\(s\) were not seen", "'new'"):
-        model.set_params(unseen_tasks="error").predict_proba(some)
+        model.set_params(unseen_tasks="error").predict_proba(half_new)
 
 
-def test_the_loss_is_that_of_the_possible_classes(own):
-    X, y = own
+def test_the_loss_is_that_of_the_possible_classes(by_school):
+    X, y = by_school
     held = X.groupby("school").cumcount() >= 14
     with double_precision():
         model = quick_classifier(**LEARNS)
         model.fit(X[~held], y[~held], X_val=X[held], y_val=y[held])
-    found = model.predict_proba(X[held])[np.arange(held.sum()), y[held].map(ord) - ord("a")]
-    assert model.history_["valid_loss"].min() == pytest.approx(-np.log(found).mean(), rel=1e-9)
+    actual = model.predict_proba(X[held])[np.arange(held.sum()), y[held].map(ord) - ord("a")]
+    assert model.history_["valid_loss"].min() == pytest.approx(-np.log(actual).mean(), rel=1e-9)
 
 
 def test_the_loss_of_two_classes_is_that_of_their_probabilities(two):
@@ -407,7 +407,7 @@ def test_decisions_where_probabilities_are_zero_and_one(n_classes, n_members):
     assert np.isfinite(decisions).all()
     if n_classes == 2:
         assert_array_equal(model.classes_[(decisions > 0).astype(int)], labels)
-        # rows are told apart although their probabilities are not
+        # rows differ although their probabilities do not
         saturated = probabilities[:, 1] == 1
         assert len(np.unique(decisions[saturated])) > 0.9 * saturated.sum()
     else:
@@ -415,8 +415,8 @@ def test_decisions_where_probabilities_are_zero_and_one(n_classes, n_members):
         assert_array_equal(model.classes_[decisions.argmax(1)], labels)
 
 
-def test_decisions_on_classes_that_a_task_does_not_have(own):
-    X, y = own
+def test_decisions_on_classes_that_a_task_does_not_have(by_school):
+    X, y = by_school
     model = quick_classifier(n_members=2).fit(X, y)
     decisions, mask = model.decision_function(X), possible(X, y)
     assert_array_equal(decisions[~mask], -1000)
@@ -425,11 +425,11 @@ def test_decisions_on_classes_that_a_task_does_not_have(own):
     far = X.assign(**{name: 1e5 * X[name] for name in X if X[name].dtype == np.float64})
     decisions = model.decision_function(far)
     assert np.isfinite(decisions).all()
-    for row, own in zip(decisions, mask, strict=True):
-        assert row[~own].max(initial=-np.inf) < row[own].min()
+    for row, allowed in zip(decisions, mask, strict=True):
+        assert row[~allowed].max(initial=-np.inf) < row[allowed].min()
 
 
-@pytest.mark.parametrize("kind", ["two", "three", "own"])
+@pytest.mark.parametrize("kind", ["two", "three", "by_school"])
 def test_members_are_averaged_as_probabilities(request, kind):
     X, y = request.getfixturevalue(kind)
     model = quick_classifier(n_members=3, **LEARNS).fit(X, y)
@@ -440,18 +440,18 @@ def test_members_are_averaged_as_probabilities(request, kind):
     assert_allclose(members[0], alone.predict_proba(X), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["two", "three", "own"])
+@pytest.mark.parametrize("kind", ["two", "three", "by_school"])
 def test_a_member_does_not_depend_on_how_many_there_are(request, kind):
     X, y = request.getfixturevalue(kind)
     alone = quick_classifier(batch_size="auto").fit(X, y)
     first = member_of(quick_classifier(batch_size="auto", n_members=3).fit(X, y), 0)
     for name, value in alone.module_.named_parameters():
-        own = dict(first.module_.named_parameters())[name]
-        assert_array_equal(own.detach(), value.detach(), err_msg=name)
+        actual = dict(first.module_.named_parameters())[name]
+        assert_array_equal(actual.detach(), value.detach(), err_msg=name)
 
 
-def test_predictions_do_not_depend_on_the_rows_beside_them(own):
-    X, y = own
+def test_predictions_do_not_depend_on_other_rows(by_school):
+    X, y = by_school
     model = quick_classifier(n_members=2).fit(X, y)
     alone = np.concatenate([model.predict_proba(X.iloc[[row]]) for row in range(8)])
     assert_allclose(model.predict_proba(X)[:8], alone, rtol=1e-11)
@@ -476,16 +476,16 @@ def test_a_model_that_is_not_fitted(two):
 # weights
 
 
-@pytest.mark.parametrize("kind", ["two", "three", "own"])
+@pytest.mark.parametrize("kind", ["two", "three", "by_school"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_balanced_weights_of_classes(request, kind, weighted):
     X, y = request.getfixturevalue(kind)
     weights = np.random.default_rng(0).uniform(0.5, 3, len(X)) if weighted else None
     model = quick_classifier(class_weight="balanced").fit(X, y, sample_weight=weights)
-    own = np.ones(len(X)) if weights is None else weights
-    totals = pd.Series(own).groupby(y.to_numpy()).sum()
-    factors = own.sum() / (len(totals) * totals)
-    by_row = own * y.map(factors).to_numpy()
+    sample_weight = np.ones(len(X)) if weights is None else weights
+    totals = pd.Series(sample_weight).groupby(y.to_numpy()).sum()
+    factors = sample_weight.sum() / (len(totals) * totals)
+    by_row = sample_weight * y.map(factors).to_numpy()
     if not weighted:
         assert_allclose(by_row, compute_sample_weight("balanced", y))
     expected = quick_classifier().fit(X, y, sample_weight=by_row)
@@ -495,9 +495,9 @@ def test_balanced_weights_of_classes(request, kind, weighted):
 @pytest.mark.parametrize("class_weight", [{"a": 1, "b": 4.0}, {"b": 4}, {"a": 0.25, "b": 1}, {}])
 def test_given_weights_of_classes(two, class_weight):
     X, y = two
-    own = np.random.default_rng(0).uniform(0.5, 3, len(X))
-    model = quick_classifier(class_weight=class_weight).fit(X, y, sample_weight=own)
-    by_row = own * y.map(lambda label: class_weight.get(label, 1))
+    weights = np.random.default_rng(0).uniform(0.5, 3, len(X))
+    model = quick_classifier(class_weight=class_weight).fit(X, y, sample_weight=weights)
+    by_row = weights * y.map(lambda label: class_weight.get(label, 1))
     assert_same_model(quick_classifier().fit(X, y, sample_weight=by_row), model)
 
 
@@ -545,8 +545,8 @@ def test_a_class_without_weight_is_no_class_to_learn(three):
     assert (model.predict(X) == "a").mean() < 0.1
 
 
-def test_a_weight_of_two_is_the_row_twice(own):
-    X, y = own
+def test_a_weight_of_two_is_the_row_twice(by_school):
+    X, y = by_school
     weights = np.random.default_rng(0).integers(0, 3, len(X))
     rows = np.repeat(np.arange(len(X)), weights)
     settings = {"class_weight": "balanced", **LEARNS}
@@ -566,8 +566,8 @@ def test_labels_of_rows_without_weight_are_not_looked_at(two):
 
 
 @pytest.mark.parametrize("changes", [{"task_sampling": "tasks"}, {"class_weight": "balanced"}])
-def test_the_order_of_the_rows_does_not_matter(own, changes):
-    X, y = own
+def test_the_order_of_the_rows_does_not_matter(by_school, changes):
+    X, y = by_school
     weights = np.random.default_rng(0).uniform(0.1, 3, len(X))
     model = quick_classifier(**changes).fit(X, y, sample_weight=weights)
     for seed in range(3):
@@ -589,8 +589,8 @@ def test_the_names_of_two_classes_do_not_matter(two):
 # validation rows
 
 
-def test_validation_labels_that_are_impossible(own):
-    X, y = own
+def test_validation_labels_that_are_impossible(by_school):
+    X, y = by_school
     held = X.groupby("school").cumcount() >= 14
     train = (X[~held], y[~held])
     labels = y[held].copy()
@@ -618,8 +618,8 @@ def test_missing_validation_labels(two, nothing):
 def test_one_row_of_each_class_of_each_task_is_trained_on():
     X, y = make_schools(n_schools=6, n_rows=30)
     # every school has two classes that are in one row each
-    place = X.groupby("school").cumcount()
-    y = np.select([place == 0, place == 1, place % 2 == 0], ["w", "x", "y"], "z")
+    position = X.groupby("school").cumcount()
+    y = np.select([position == 0, position == 1, position % 2 == 0], ["w", "x", "y"], "z")
     for seed in range(3):
         model = quick_classifier(validation_fraction=0.9, random_state=seed).fit(X, y)
         assert np.isfinite(model.history_["valid_loss"]).all()
@@ -642,15 +642,15 @@ def test_classes_that_leave_nothing_for_validation_are_said_so():
 
 
 @pytest.fixture
-def halves(own):
+def halves(by_school):
     """Rows of eight schools, and of four that are new."""
-    X, y = own
+    X, y = by_school
     old = X["school"] < "school 08"
     return (X[old], y[old]), (X[~old], y[~old])
 
 
 @pytest.mark.parametrize("changes", [{}, {"n_members": 2}, {"metadata": None}])
-def test_adapt_to_tasks_with_classes_of_their_own(halves, changes):
+def test_adapt_to_tasks_with_other_classes(halves, changes):
     (X, y), (X_new, y_new) = halves
     model = quick_classifier(**{**LEARNS, **changes}).fit(X, y)
     before = model.predict_proba(X), model.decision_function(X), model.predict(X)
@@ -660,11 +660,11 @@ def test_adapt_to_tasks_with_classes_of_their_own(halves, changes):
         before, (model.predict_proba(X), model.decision_function(X), model.predict(X)), strict=True
     ):
         assert_array_equal(now, then)
-    found, mask = model.predict_proba(X_new), possible(X_new, y_new)
+    actual, mask = model.predict_proba(X_new), possible(X_new, y_new)
     full = possible(pd.concat([X, X_new]), pd.concat([y, y_new]))[len(X) :]
     assert mask.shape[1] < 6 or (mask == full).all()
-    assert (found[~full] == 0).all()
-    assert_allclose(found.sum(1), 1, rtol=1e-12)
+    assert (actual[~full] == 0).all()
+    assert_allclose(actual.sum(1), 1, rtol=1e-12)
     assert model.score(X_new, y_new) > 0.36
     assert model.tasks_.tolist() == sorted({*X["school"], *X_new["school"]})
     for task, classes in model.classes_per_task_.items():
@@ -735,8 +735,8 @@ def test_adapt_does_not_look_at_labels_of_rows_without_weight(halves):
 # going on
 
 
-def test_warm_start_goes_on(own):
-    X, y = own
+def test_warm_start_goes_on(by_school):
+    X, y = by_school
     model = quick_classifier(warm_start=True, early_stopping=False).fit(X, y)
     first = model.history_["train_loss"]
     second = model.fit(X, y).history_["train_loss"]
@@ -744,8 +744,8 @@ def test_warm_start_goes_on(own):
     assert second.iloc[-1] < first.iloc[-1]
 
 
-def test_warm_start_with_other_classes_is_refused(own):
-    X, y = own
+def test_warm_start_with_other_classes_is_refused(by_school):
+    X, y = by_school
     model = quick_classifier(warm_start=True).fit(X, y)
     before = model.predict_proba(X)
     with says(ValueError, "warm_start", "classes"):
@@ -753,8 +753,8 @@ def test_warm_start_with_other_classes_is_refused(own):
     assert_array_equal(model.predict_proba(X), before)
 
 
-def test_warm_start_with_other_classes_of_a_task(own):
-    X, y = own
+def test_warm_start_with_other_classes_of_a_task(by_school):
+    X, y = by_school
     model = quick_classifier(warm_start=True, early_stopping=False).fit(X, y)
     labels = y.copy()
     rows = np.flatnonzero(X["school"] == "school 04")
@@ -799,12 +799,12 @@ def test_scores_of_several_classes(three, scoring):
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
 def test_cross_val_predict(two, method):
     X, y = two
-    found = cross_val_predict(quick_classifier(**LEARNS), X, y, cv=2, method=method)
-    assert len(found) == len(y)
+    actual = cross_val_predict(quick_classifier(**LEARNS), X, y, cv=2, method=method)
+    assert len(actual) == len(y)
     if method == "predict":
-        assert accuracy_score(y, found) > 0.8
+        assert accuracy_score(y, actual) > 0.8
     else:
-        assert roc_auc_score(y, found if found.ndim == 1 else found[:, 1]) > 0.9
+        assert roc_auc_score(y, actual if actual.ndim == 1 else actual[:, 1]) > 0.9
 
 
 def test_grid_search_in_two_processes(three):
@@ -863,8 +863,8 @@ def test_meta_estimators_that_ask_for_probabilities(two, meta):
 def test_permutation_importance(two):
     X, y = two
     model = quick_classifier(embedding_dim=0, **LEARNS).fit(X, y)
-    found = permutation_importance(model, X, y, n_repeats=2, random_state=0)
-    importance = dict(zip(X.columns, found.importances_mean, strict=True))
+    actual = permutation_importance(model, X, y, n_repeats=2, random_state=0)
+    importance = dict(zip(X.columns, actual.importances_mean, strict=True))
     assert importance["size"] > 0.1
     assert_allclose(importance["school"], 0, atol=1e-12)
 
@@ -879,14 +879,14 @@ def test_importance_of_metadata(two, table):
     X = X.drop(columns=metadata) if table else X
     model.fit(X, y)
     for scoring in (None, "neg_log_loss", "roc_auc"):
-        found = model.metadata_importance(X, y, scoring=scoring, random_state=0)
-        assert sorted(found.index) == sorted(metadata)
-        assert found.index[0] == "size"
-        assert found["importance_mean"]["size"] > 0.02
+        actual = model.metadata_importance(X, y, scoring=scoring, random_state=0)
+        assert sorted(actual.index) == sorted(metadata)
+        assert actual.index[0] == "size"
+        assert actual["importance_mean"]["size"] > 0.02
 
 
-def test_metadata_as_a_table(own):
-    X, y = own
+def test_metadata_as_a_table(by_school):
+    X, y = by_school
     features, table = X.drop(columns=METADATA), metadata_table(X)
     model = quick_classifier(metadata=table).fit(features, y)
     columns = quick_classifier().fit(X, y)
@@ -894,8 +894,8 @@ def test_metadata_as_a_table(own):
     assert_array_equal(model.predict_proba(features), columns.predict_proba(X))
 
 
-def test_copies_predict_the_same(own):
-    X, y = own
+def test_copies_predict_the_same(by_school):
+    X, y = by_school
     model = quick_classifier(n_members=2, class_weight="balanced").fit(X, y)
     for again in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
         assert_array_equal(again.predict_proba(X), model.predict_proba(X))
@@ -923,8 +923,8 @@ def test_values_that_a_parameter_cannot_have(two, changes):
         quick_classifier(**changes).fit(*two)
 
 
-def test_good_input_gets_no_warning(own):
-    X, y = own
+def test_good_input_gets_no_warning(by_school):
+    X, y = by_school
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model = quick_classifier(n_members=2, class_weight="balanced").fit(X, y)

@@ -41,7 +41,7 @@ def schools():
 
 
 def assert_same_model(first, second):
-    """Both have the same weights to the bit."""
+    """Check that both have bitwise identical weights."""
     left, right = first.module_.state_dict(), second.module_.state_dict()
     assert left.keys() == right.keys()
     for name, value in left.items():
@@ -102,11 +102,11 @@ def test_grid_search_over_metadata(schools):
 def test_permutation_importance_of_all_columns(schools):
     X, y = schools
     model = quick_model(embedding_dim=0, **LEARNS).fit(X, y)
-    found = permutation_importance(model, X, y, n_repeats=2, random_state=0)
-    importance = dict(zip(X.columns, found.importances_mean, strict=True))
+    actual = permutation_importance(model, X, y, n_repeats=2, random_state=0)
+    importance = dict(zip(X.columns, actual.importances_mean, strict=True))
     assert importance["status"] > 0.05
     assert importance["size"] > 0.3
-    # without embeddings the label of a task says nothing that its facts do not
+    # without embeddings the id of a task adds nothing to its metadata
     assert_allclose(importance["school"], 0, atol=1e-12)
 
 
@@ -114,15 +114,15 @@ def test_permutation_importance_of_the_task_id(schools):
     X, y = schools
     X = X.drop(columns=METADATA)
     model = quick_model(metadata=None, **LEARNS).fit(X, y)
-    found = permutation_importance(model, X, y, n_repeats=2, random_state=0)
-    assert found.importances_mean[list(X.columns).index("school")] > 0.3
+    actual = permutation_importance(model, X, y, n_repeats=2, random_state=0)
+    assert actual.importances_mean[list(X.columns).index("school")] > 0.3
 
 
 def test_permutation_importance_on_arrays(schools):
     X, y = schools
     model = quick_model(task_id=2, metadata=[3, -1]).fit(X.to_numpy(), y)
-    found = permutation_importance(model, X.to_numpy(), y, n_repeats=1, random_state=0)
-    assert np.isfinite(found.importances_mean).all()
+    actual = permutation_importance(model, X.to_numpy(), y, n_repeats=1, random_state=0)
+    assert np.isfinite(actual.importances_mean).all()
 
 
 def test_pipeline_with_column_transformer_that_returns_arrays(schools):
@@ -132,7 +132,7 @@ def test_pipeline_with_column_transformer_that_returns_arrays(schools):
         [
             ("scaled", StandardScaler(), FEATURES),
             ("encoded", OneHotEncoder(sparse_output=False), ["colour"]),
-            ("facts", "passthrough", METADATA),
+            ("metadata", "passthrough", METADATA),
             ("task", "passthrough", ["school"]),
         ]
     )
@@ -158,20 +158,20 @@ def test_pipeline_with_column_transformer_that_returns_frames(schools):
 
 
 @pytest.mark.parametrize("form", ["columns", "table", "array", "wide"])
-def test_transformers_that_are_told_to_return_frames(schools, form):
+def test_transformers_configured_to_return_frames(schools, form):
     X, y = schools
-    place, new = {}, X["school"] > "school 09"
+    parameters, new = {}, X["school"] > "school 09"
     if form == "table":
-        X, place = X.drop(columns=METADATA), {"metadata": metadata_table(X)}
+        X, parameters = X.drop(columns=METADATA), {"metadata": metadata_table(X)}
     elif form == "array":
-        X, place = X.to_numpy(), {"task_id": 2, "metadata": [3, 4]}
+        X, parameters = X.to_numpy(), {"task_id": 2, "metadata": [3, 4]}
     elif form == "wide":
-        facts = pd.DataFrame({"size": [1.0, 2.0]}, index=["up", "down"])
+        metadata = pd.DataFrame({"size": [1.0, 2.0]}, index=["up", "down"])
         X, y = X[FEATURES], pd.DataFrame({"up": y, "down": -y})
-        place = {"task_id": None, "metadata": facts}
+        parameters = {"task_id": None, "metadata": metadata}
 
     def everything():
-        model = quick_model(**place).fit(X[~new], y[~new], X_val=X[~new], y_val=y[~new])
+        model = quick_model(**parameters).fit(X[~new], y[~new], X_val=X[~new], y_val=y[~new])
         results = [model.predict(X[~new])]
         if form != "wide":
             results.append(model.adapt(X[new], y[new]).predict(X[new]))
@@ -180,8 +180,8 @@ def test_transformers_that_are_told_to_return_frames(schools, form):
 
     expected = everything()
     with config_context(transform_output="pandas"):
-        found = everything()
-    for now, then in zip(found, expected, strict=True):
+        actual = everything()
+    for now, then in zip(actual, expected, strict=True):
         assert type(now) is type(then)
         assert_array_equal(now, then)
 
@@ -356,9 +356,9 @@ def test_scales_of_features_and_targets_do_not_matter(schools):
     X, y = schools
     scaled = X.assign(age=1024 * X["age"], size=X["size"] / 1024)
     expected = quick_model(**LEARNS).fit(X, y).predict(X)
-    # powers of 2 leave the bits of a number alone; features decide the order of the rows, however
-    found = quick_model(**LEARNS).fit(scaled, 512 * y).predict(scaled) / 512
-    assert r2_score(y, found) == pytest.approx(r2_score(y, expected), abs=0.05)
+    # scaling by powers of 2 is exact; features decide the order of the rows, however
+    actual = quick_model(**LEARNS).fit(scaled, 512 * y).predict(scaled) / 512
+    assert r2_score(y, actual) == pytest.approx(r2_score(y, expected), abs=0.05)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, pd.DataFrame, np.ndarray.tolist])
@@ -527,7 +527,7 @@ def test_tasks_with_one_row(schools):
     assert model.score(X[several], y[several]) > 0.8
 
 
-# facts about tasks
+# metadata
 
 
 def test_metadata_as_a_table_and_as_columns_are_the_same(schools):
@@ -577,13 +577,13 @@ def test_metadata_as_a_table_whose_index_is_of_another_type(schools, kind):
 def test_metadata_may_vary_within_a_task_at_predict_time(schools):
     X, y = schools
     model = quick_model().fit(X, y)
-    asked = pd.concat([X.head(1)] * 3, ignore_index=True).assign(size=[2.0, 5.0, 8.0])
-    together = model.predict(asked)
+    rows = pd.concat([X.head(1)] * 3, ignore_index=True).assign(size=[2.0, 5.0, 8.0])
+    together = model.predict(rows)
     assert len(set(together)) == 3
-    assert_array_equal(together, [model.predict(asked.iloc[[row]])[0] for row in range(3)])
+    assert_array_equal(together, [model.predict(rows.iloc[[row]])[0] for row in range(3)])
 
 
-def test_predictions_do_not_depend_on_the_rows_beside_them(schools):
+def test_predictions_do_not_depend_on_other_rows(schools):
     X, y = schools
     model = quick_model(n_members=2).fit(X, y)
     alone = [model.predict(X.iloc[[row]])[0] for row in range(10)]
@@ -603,13 +603,13 @@ def test_unseen_tasks_on_average_have_the_mean_embedding(schools):
     assert np.ptp(model.task_embeddings_.to_numpy(), axis=0).max() > 0.01
 
 
-def test_unseen_tasks_beside_known_ones(schools):
+def test_unseen_tasks_together_with_known_ones(schools):
     X, y = schools
     X = X.drop(columns=METADATA)
     model = quick_model(metadata=None, unseen_tasks="average").fit(X, y)
-    some = X.assign(school=X["school"].where(X.index % 2 == 0, "new"))
+    half_new = X.assign(school=X["school"].where(X.index % 2 == 0, "new"))
     expected = np.where(X.index % 2 == 0, model.predict(X), model.predict(X.assign(school="new")))
-    assert_allclose(model.predict(some), expected, rtol=1e-12)
+    assert_allclose(model.predict(half_new), expected, rtol=1e-12)
 
 
 @pytest.fixture
@@ -632,9 +632,9 @@ def test_good_input_gets_no_warning(schools, form):
         X = X.to_numpy()
     elif form == "table":
         X, metadata = X.drop(columns=METADATA), metadata_table(X)
-    place = {"task_id": 2, "metadata": [3, 4]} if form == "array" else {"metadata": metadata}
+    parameters = {"task_id": 2, "metadata": [3, 4]} if form == "array" else {"metadata": metadata}
     old = make_schools()[0]["school"] < "school 09"
-    model = quick_model(**place).fit(X[old], y[old], sample_weight=np.ones(old.sum()))
+    model = quick_model(**parameters).fit(X[old], y[old], sample_weight=np.ones(old.sum()))
     model.adapt(X[~old], y[~old])
     model.metadata_importance(X, y, n_repeats=1, random_state=0)
     # metadata that vary within a task, new tasks and old ones

@@ -1,6 +1,6 @@
 """What `fit` does beyond scikit-learn's contract: members, early stopping, callbacks, large tables.
 
-That training is right in itself is tested beside the loop; these are the promises to users.
+Training itself is tested with the loop; these tests check what users are promised.
 """
 
 import copy
@@ -63,8 +63,8 @@ def test_a_member_does_not_depend_on_how_many_there_are(schools, changes):
         assert len(stacked) == 3
         assert_array_equal(stacked[0].detach(), value[0].detach(), err_msg=name)
     history = together.history_
-    own = history[history["member"] == 0].reset_index(drop=True)
-    pd.testing.assert_frame_equal(own, alone.history_, check_exact=True)
+    of_member = history[history["member"] == 0].reset_index(drop=True)
+    pd.testing.assert_frame_equal(of_member, alone.history_, check_exact=True)
 
 
 def test_predictions_are_the_mean_of_the_members(schools):
@@ -178,7 +178,7 @@ def test_scales_are_those_of_the_training_rows(schools):
     assert abs(table.weights_[table.valid_].mean() - 1) > 1e-3
 
 
-def test_ones_own_validation_rows_do_not_decide_scales_and_weights(schools):
+def test_given_validation_rows_do_not_decide_scales_and_weights(schools):
     X, y = schools
     weights = np.random.default_rng(0).uniform(0.1, 3, len(X))
     far = X.assign(status=X["status"] + 100, age=5 * X["age"])
@@ -191,7 +191,7 @@ def test_ones_own_validation_rows_do_not_decide_scales_and_weights(schools):
 
 
 def test_training_stops_when_validation_does_not_improve(schools):
-    # the facts of these schools decide slopes, which are learned sooner if nothing pulls at them
+    # the metadata of these schools determine slopes, which are learned faster without a penalty
     model = quick_model(interaction_alpha=0.0, **STOPS_EARLY).fit(*schools)
     losses = model.history_["valid_loss"]
     assert model.n_iter_ == len(losses) < 80
@@ -200,7 +200,7 @@ def test_training_stops_when_validation_does_not_improve(schools):
 
 
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
-def test_ones_own_validation_rows_are_used_and_the_best_weights_kept(schools, averaging):
+def test_given_validation_rows_are_used_and_the_best_weights_kept(schools, averaging):
     X, y = schools
     held = X.index % 3 == 0
     model = quick_model(weight_averaging=averaging, callbacks=[RowCounter()], **STOPS_EARLY)
@@ -237,8 +237,8 @@ def test_training_starts_again_on_all_rows_for_as_many_epochs_as_were_best(schoo
     assert (best < model.history_.groupby("member")["epoch"].max().to_numpy()).any()
 
     def predicted(model):
-        found = model.predict_members(X)
-        return found if form == "long" else np.stack([*found.values()], axis=2)
+        actual = model.predict_members(X)
+        return actual if form == "long" else np.stack([*actual.values()], axis=2)
 
     members = predicted(model)
     for member, epoch in enumerate(best):
@@ -265,13 +265,13 @@ def test_callbacks_steer_both_times(schools):
     best = model.history_["epoch"][model.history_["valid_loss"].argmin()]
     assert len(seen) == model.n_iter_ + best
     assert np.isfinite(seen).all()
-    # the second time they are told what was validated the first time
+    # the second run receives the validation losses of the first
     assert_array_equal(seen[model.n_iter_ :], seen[:best])
     other, _ = clipped(early_stopping=False, max_iter=int(best))
     assert_array_equal(model.predict(schools[0]), other.predict(schools[0]))
 
 
-def test_rates_that_fall_by_validation_losses_fall_the_same_way_both_times(schools):
+def test_rates_that_depend_on_validation_losses_are_the_same_both_times(schools):
     rates = []
 
     class Seen(Callback):
@@ -279,9 +279,9 @@ def test_rates_that_fall_by_validation_losses_fall_the_same_way_both_times(schoo
             rates.append(float(net.optimizer_.param_groups[0]["lr"]))
 
     policy = torch.optim.lr_scheduler.ReduceLROnPlateau
-    falls = LRScheduler(policy=policy, monitor="valid_loss", patience=1)
+    schedule = LRScheduler(policy=policy, monitor="valid_loss", patience=1)
     settings = {**STOPS_EARLY, "n_iter_no_change": 10, "learning_rate_init": 0.1}
-    model = quick_model(callbacks=[falls, Seen()], early_stopping="refit", **settings)
+    model = quick_model(callbacks=[schedule, Seen()], early_stopping="refit", **settings)
     model.fit(*schools)
     best = model.history_["epoch"][model.history_["valid_loss"].argmin()]
     assert len(rates) == model.n_iter_ + best
@@ -303,7 +303,7 @@ def test_what_is_recorded_is_of_the_run_that_was_validated(schools):
     assert (again.predict(schools[0]) != once.predict(schools[0])).any()
 
 
-def test_ones_own_validation_rows_are_never_trained_on(schools):
+def test_given_validation_rows_are_never_trained_on(schools):
     X, y = schools
     held = X.index % 3 == 0
     rows = {"X_val": X[held], "y_val": y[held]}
@@ -317,7 +317,7 @@ def test_ones_own_validation_rows_are_never_trained_on(schools):
 def test_members_set_different_rows_aside(schools):
     plan = quick_model(n_members=3)._plan(*schools)
     rows = [{tuple(row) for row in valid.features} for _, valid in plan.splits]
-    assert [len(some) for some in rows] == [12 * 4] * 3
+    assert [len(part) for part in rows] == [12 * 4] * 3
     assert rows[0] != rows[1] != rows[2] != rows[0]
     alone = quick_model(n_members=1)._plan(*schools)
     assert_array_equal(alone.valid.features, plan.valid.features)
@@ -325,7 +325,7 @@ def test_members_set_different_rows_aside(schools):
 
 @pytest.mark.parametrize("n_members", [1, 3])
 def test_tables_too_small_for_validation_are_said_so_once(n_members):
-    X, y = make_schools(n_rows=1)  # none could stay behind
+    X, y = make_schools(n_rows=1)  # no row could be held out
     model = quick_model(n_members=n_members, n_iter_no_change=1, max_iter=7)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -411,14 +411,14 @@ def test_warm_start_with_columns_in_another_order(schools):
     [
         ({"age": "years"}, {}),
         ({"size": "pupils"}, {"metadata": ["pupils", "sector"]}),
-        # the same names, but other facts, or the facts in another order
+        # the same names, but other metadata, or in another order
         ({}, {"metadata": ["size", "age"]}),
         ({}, {"metadata": ["sector", "size"]}),
     ],
 )
 def test_warm_start_with_other_columns_is_refused(schools, renamed, changes):
     X, y = schools
-    # constant within schools, so that it could be a fact
+    # constant within schools, so that it could be metadata
     X = X.assign(age=X["sector"] + 10)
     model = quick_model(warm_start=True).fit(X, y)
     before = model.predict(X)
@@ -493,7 +493,7 @@ def test_warm_start_with_other_tasks_is_refused(schools):
 
 
 class Recorder(Callback):
-    """Remembers what it was told."""
+    """Record the losses that it receives."""
 
     def __init__(self, note=None):
         self.note = note
@@ -568,7 +568,7 @@ def test_skorch_learning_rate_schedule_with_one_member(schools):
     )
 
 
-def test_skorch_learning_rate_schedule_beside_a_checkpoint(schools, tmp_path):
+def test_skorch_learning_rate_schedule_with_a_checkpoint(schools, tmp_path):
     schedule = LRScheduler(policy=torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5)
     model = quick_model(callbacks=[schedule]).fit(*schools)
     assert_allclose(model.history_["event_lr"], 1.5e-3 * 0.5 ** np.arange(4), rtol=1e-6)
@@ -703,7 +703,7 @@ def test_thousands_of_tasks():
     assert model.score(X, pupils.target) > 0
 
 
-def test_one_large_task_beside_small_ones():
+def test_one_large_task_and_small_ones():
     counts = [100_000] + [1_000] * 20
     school = np.repeat(np.arange(21), counts)
     generator = np.random.default_rng(0)

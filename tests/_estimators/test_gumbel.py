@@ -209,8 +209,8 @@ def test_components_that_are_off_are_not_evaluated(pairs, monkeypatch):
     expected = model.predict(pairs[0])
     for layer in model.module_.layers:
         # what is never looked at may hold anything
-        for parameter, place in zip(layer.groups[0].weights, (2,), strict=True):
-            parameter.data.moveaxis(place, 0)[1:] = torch.nan
+        for parameter, axis in zip(layer.groups[0].weights, (2,), strict=True):
+            parameter.data.moveaxis(axis, 0)[1:] = torch.nan
     assert_array_equal(model.predict(pairs[0]), expected)
 
 
@@ -234,8 +234,8 @@ def test_threads_that_sample_predictions_do_not_disturb_each_other(pairs):
         return model.predict((X, X[::-1].head(50))[n % 2])
 
     with ThreadPoolExecutor(2) as pool:
-        for n, found in enumerate(pool.map(predict, range(120))):
-            assert_array_equal(found, expected[n % 2])
+        for n, actual in enumerate(pool.map(predict, range(120))):
+            assert_array_equal(actual, expected[n % 2])
 
 
 def test_task_never_seen(pairs):
@@ -247,12 +247,12 @@ def test_task_never_seen(pairs):
 
 
 @pytest.mark.parametrize("heads", ["auto", "own", "none"])
-def test_facts_give_a_task_never_seen_an_allocation(heads):
+def test_metadata_give_an_unseen_task_an_allocation(heads):
     X, y = make_schools()
     model = quick(task_id="school", metadata=METADATA, heads=heads).fit(X, y)
     new = X.head(4).assign(school="new")
     assert np.isfinite(model.predict(new)).all()
-    # what-if questions: other facts, another network
+    # what-if questions: other metadata, another network
     far = model.predict(new.assign(size=60.0))
     assert far.shape == (4,)
     assert model.allocations_[0].shape == (12, 3)

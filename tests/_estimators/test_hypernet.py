@@ -122,7 +122,7 @@ def test_a_strong_pull_makes_all_embeddings_one(schools):
     assert weak < spread(0.0)
 
 
-def test_the_pull_stands_beside_the_rows_of_the_table():
+def test_the_penalty_is_divided_by_the_rows_of_the_table():
     X, y = make_schools(n_rows=10)
     X = X[[*FEATURES, "school"]]
     rows = np.tile(np.arange(len(X)), 20)
@@ -172,7 +172,7 @@ def error_on_new_tasks(model, cubics):
     return mean_squared_error(cubic.target[new], model.predict(cubic.data[new]))
 
 
-def test_tasks_never_seen_are_predicted_from_their_facts(cubics, fitted_cubics):
+def test_unseen_tasks_are_predicted_from_their_metadata(cubics, fitted_cubics):
     cubic, new = cubics
     error = error_on_new_tasks(fitted_cubics, cubics)
     assert error < 0.03  # of which 0.01 is noise
@@ -193,12 +193,12 @@ def test_defaults_predict_tasks_never_seen(cubics, changes):
     assert error_on_new_tasks(model, cubics) < 0.15 * cubic.target[new].var()
 
 
-def test_facts_of_other_tasks_do_not_help(cubics, fitted_cubics):
+def test_metadata_of_other_tasks_do_not_help(cubics, fitted_cubics):
     cubic, new = cubics
-    # every task gets the facts of the next one, in training
-    facts = cubic.data.groupby("task")[cubic.metadata].first()
+    # in training every task gets the metadata of the next one
+    by_task = cubic.data.groupby("task")[cubic.metadata].first()
     wrong = cubic.data.copy()
-    wrong[cubic.metadata] = facts.to_numpy()[(wrong["task"] + 1) % 50]
+    wrong[cubic.metadata] = by_task.to_numpy()[(wrong["task"] + 1) % 50]
     model = MultiTaskHypernetRegressor("task", cubic.metadata, random_state=0, **CUBIC)
     model.fit(wrong[~new], cubic.target[~new])
     assert error_on_new_tasks(model, cubics) > 5 * error_on_new_tasks(fitted_cubics, cubics)
@@ -207,8 +207,8 @@ def test_facts_of_other_tasks_do_not_help(cubics, fitted_cubics):
 def test_what_if_questions(cubics, fitted_cubics):
     cubic, _ = cubics
     rows = cubic.data.head(1).assign(task="invented", a=0.0, b=0.0, c=0.0, d=0.0)
-    asked = pd.concat([rows.assign(d=value) for value in (-0.8, 0.0, 0.8)])
-    assert_allclose(fitted_cubics.predict(asked), [-0.8, 0.0, 0.8], atol=0.25)
+    queries = pd.concat([rows.assign(d=value) for value in (-0.8, 0.0, 0.8)])
+    assert_allclose(fitted_cubics.predict(queries), [-0.8, 0.0, 0.8], atol=0.25)
 
 
 # adapt
@@ -223,9 +223,9 @@ def planted_lines(random_state, n_tasks=30, n_rows=20):
         {"x": generator.normal(size=len(task)), "task": [f"task {number:02d}" for number in task]}
     )
     y = lines[task, 0] + lines[task, 1] * X["x"] + 0.3 * generator.normal(size=len(task))
-    place = np.arange(len(task)) % n_rows
+    position = np.arange(len(task)) % n_rows
     new = task >= n_tasks - 8
-    return X, y, ~new, new & (place < 5), new & (place >= 5)
+    return X, y, ~new, new & (position < 5), new & (position >= 5)
 
 
 def mixed_model(X, y, rows):
@@ -272,7 +272,7 @@ def test_adapt_is_about_as_good_as_a_mixed_model(adapted_errors):
 
 
 def of_form(X, form):
-    """The table without metadata, with columns of them, or beside a table of them."""
+    """Return the table without metadata, with metadata columns, or with a table of metadata."""
     if form == "columns":
         return X, METADATA
     return X.drop(columns=METADATA), None if form == "none" else metadata_table(X)
@@ -313,7 +313,7 @@ def test_adapt_adds_tasks_and_leaves_the_others_alone(schools, form, n_members):
 @pytest.mark.parametrize("form", ["none", "columns", "table"])
 def test_adapt_fits_the_new_rows_better(schools, form):
     X, y = schools
-    # the level of a new school is not what its facts say
+    # the level of a new school is not what its metadata suggest
     y = y.where(X["school"] < "school 09", y + 5)
     X, metadata = of_form(X, form)
     old = X["school"] < "school 09"
@@ -376,12 +376,12 @@ def test_adapt_to_rows_that_are_equal(batch_size, tolerance):
         def adapted(rows, targets):
             return copy.deepcopy(model).adapt(rows, targets).predict(new.head(2))
 
-        found = adapted(new, targets)
+        actual = adapted(new, targets)
         apart = adapted(new.assign(status=new["status"] + jitter), targets)
         few = adapted(new.iloc[one_each], targets[one_each])
-    assert_allclose(found, apart, atol=tolerance)
+    assert_allclose(actual, apart, atol=tolerance)
     # the fewer rows there are, the stronger the pull
-    assert found[0] - few[0] > 0.6
+    assert actual[0] - few[0] > 0.6
 
 
 @pytest.mark.parametrize("which", ["best validation loss", "last training loss"])
@@ -490,43 +490,43 @@ def test_a_fit_after_adapt_starts_afresh(schools):
 
 @pytest.fixture(scope="module")
 def many_schools():
-    """Schools with a fact that says nothing, the last ten of which are not trained on."""
+    """Return schools with one irrelevant column of metadata; the last ten are not trained on."""
     X, y = make_schools(n_schools=40, n_rows=12)
     luck = np.random.default_rng(5).normal(size=40)
     X = X.assign(luck=luck[X["school"].str[-2:].astype(int)])
     return X, y, X["school"] >= "school 30"
 
 
-FACTS = ["luck", "size", "sector"]
+MANY_METADATA = ["luck", "size", "sector"]
 
 
 @pytest.fixture(scope="module", params=["columns", "table"])
 def model_of_many(request, many_schools):
     """A fitted model, the rows it takes, their targets, and which of them are new."""
     X, y, new = many_schools
-    metadata = FACTS
+    metadata = MANY_METADATA
     if request.param == "table":
-        metadata = X[["school", *FACTS]].drop_duplicates().set_index("school").sort_index()
-        X = X.drop(columns=FACTS)
+        metadata = X[["school", *MANY_METADATA]].drop_duplicates().set_index("school").sort_index()
+        X = X.drop(columns=MANY_METADATA)
     model = quick_model(metadata=metadata, embedding_dim=2, **LEARNS)
     return model.fit(X[~new], y[~new]), X, y, new
 
 
 @pytest.mark.parametrize("which", ["new", "known"])
-def test_importance_of_a_fact_that_helps_and_of_one_that_does_not(model_of_many, which):
+def test_importance_of_metadata_that_help_and_that_do_not(model_of_many, which):
     model, X, y, new = model_of_many
     rows = new if which == "new" else ~new
-    found = model.metadata_importance(X[rows], y[rows], n_repeats=10, random_state=0)
-    assert sorted(found.index) == sorted(FACTS)
-    assert list(found.columns) == ["importance_mean", "importance_std"]
-    assert found["importance_mean"].is_monotonic_decreasing
-    assert found.index[0] == "size"
-    assert found.index[-1] == "luck"
-    importance = found["importance_mean"]
+    actual = model.metadata_importance(X[rows], y[rows], n_repeats=10, random_state=0)
+    assert sorted(actual.index) == sorted(MANY_METADATA)
+    assert list(actual.columns) == ["importance_mean", "importance_std"]
+    assert actual["importance_mean"].is_monotonic_decreasing
+    assert actual.index[0] == "size"
+    assert actual.index[-1] == "luck"
+    importance = actual["importance_mean"]
     assert importance["size"] > 0.3
     assert importance["sector"] > 0.03
     assert abs(importance["luck"]) < 0.05
-    assert (found["importance_std"] >= 0).all()
+    assert (actual["importance_std"] >= 0).all()
 
 
 def test_importance_leaves_model_and_table_alone(model_of_many):
@@ -572,10 +572,10 @@ def test_importance_by_another_score_and_with_weights(model_of_many):
 def test_importance_for_arrays(schools):
     X, y = schools
     model = quick_model(task_id=2, metadata=[3, -1]).fit(X.to_numpy(), y)
-    found = model.metadata_importance(X.to_numpy(), y, random_state=0)
+    actual = model.metadata_importance(X.to_numpy(), y, random_state=0)
     named = quick_model().fit(X, y).metadata_importance(X, y, random_state=0)
-    assert sorted(found.index) == [3, 4]
-    assert_allclose(found.to_numpy(), named.to_numpy())
+    assert sorted(actual.index) == [3, 4]
+    assert_allclose(actual.to_numpy(), named.to_numpy())
 
 
 def test_importance_when_columns_stand_in_another_order(schools):
@@ -591,14 +591,14 @@ def test_importance_with_several_outputs_and_members(schools):
     X, y = schools
     both = np.column_stack([y, -y])
     model = quick_model(n_members=2).fit(X, both)
-    found = model.metadata_importance(X, both, random_state=0)
-    assert np.isfinite(found.to_numpy()).all()
+    actual = model.metadata_importance(X, both, random_state=0)
+    assert np.isfinite(actual.to_numpy()).all()
 
 
 def test_importance_after_adapt(schools):
     X, y = schools
     old = X["school"] < "school 09"
     model = quick_model().fit(X[old], y[old]).adapt(X[~old], y[~old])
-    found = model.metadata_importance(X, y, random_state=0)
-    assert sorted(found.index) == sorted(METADATA)
-    assert np.isfinite(found.to_numpy()).all()
+    actual = model.metadata_importance(X, y, random_state=0)
+    assert sorted(actual.index) == sorted(METADATA)
+    assert np.isfinite(actual.to_numpy()).all()

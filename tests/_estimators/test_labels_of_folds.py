@@ -37,7 +37,7 @@ FOLDS = KFold(3)
 
 
 @pytest.fixture(scope="module")
-def own_classes():
+def classes_by_task():
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"a": rng.normal(size=120), "b": rng.normal(size=120), "task": [0, 1, 2] * 40})
     y = pd.cut(X["a"] + X["task"] / 4, [-np.inf, 0, 0.7, np.inf], labels=list("abc")).astype(str)
@@ -46,19 +46,19 @@ def own_classes():
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("cls", [MultiTaskHypernetClassifier, MultiTaskClassifier])
-def test_tools_that_take_decisions(own_classes, cls):
-    X, y = own_classes
+def test_tools_that_take_decisions(classes_by_task, cls):
+    X, y = classes_by_task
     model = cls(task_id="task", max_iter=40, random_state=0)
-    own = model.fit(X, y).score(X, y)
+    score = model.fit(X, y).score(X, y)
     for method in ("sigmoid", "isotonic", "temperature"):
         calibrated = CalibratedClassifierCV(model, cv=FOLDS, method=method).fit(X, y)
         probabilities = calibrated.predict_proba(X)
         assert_allclose(probabilities.sum(1), 1)
-        assert calibrated.score(X, y) > own - 0.15
+        assert calibrated.score(X, y) > score - 0.15
         if method == "temperature":
             assert probabilities[X["task"] == 0, 0].max() < 1e-9
     stack = StackingClassifier([("m", model)], cv=FOLDS, stack_method="decision_function")
-    assert stack.fit(X, y).score(X, y) > own - 0.15
+    assert stack.fit(X, y).score(X, y) > score - 0.15
     scores = cross_val_score(model, X, y, cv=FOLDS, scoring="top_k_accuracy", error_score="raise")
     assert scores.min() > 0.8
 
@@ -92,8 +92,8 @@ def test_frames_are_scored_as_arrays(labels, n_tasks):
     for scoring in scorings:
         expected = scores[0][f"test_{scoring}"]
         assert np.isfinite(expected).all()
-        for found in scores[1:]:
-            assert_array_equal(found[f"test_{scoring}"], expected)
+        for actual in scores[1:]:
+            assert_array_equal(actual[f"test_{scoring}"], expected)
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
@@ -101,11 +101,11 @@ def test_frames_are_scored_as_arrays(labels, n_tasks):
 def test_predictions_of_folds(labels, method, kind):
     X, Y = labels
     model = MultiTaskClassifier(**QUICK)
-    found = cross_val_predict(model, X, kind(Y), cv=FOLDS, method=method)
-    assert found.shape == Y.shape
+    actual = cross_val_predict(model, X, kind(Y), cv=FOLDS, method=method)
+    assert actual.shape == Y.shape
     for train, test in FOLDS.split(X):
         expected = getattr(model.fit(X[train], Y[train]), method)(X[test])
-        assert_array_equal(found[test], expected)
+        assert_array_equal(actual[test], expected)
 
 
 def test_columns_of_other_classes_are_a_dict(labels):
@@ -120,9 +120,9 @@ def test_groups_predict_both_classes(labels):
     X, Y = labels
     frame = pd.DataFrame(Y, columns=list("uvw"))
     groups = TaskGrouper(MultiTaskClassifier(**QUICK), 2, gains="auto", compare=False, cv=2)
-    for own in groups.fit(X, frame).predict_proba(X).values():
-        assert_allclose(own.sum(1), 1)
-        assert own.shape == (90, 2)
+    for proba in groups.fit(X, frame).predict_proba(X).values():
+        assert_allclose(proba.sum(1), 1)
+        assert proba.shape == (90, 2)
 
 
 # types of columns
@@ -159,8 +159,8 @@ def test_a_search_infers_types_from_all_rows(rare):
     # as if they were given
     given = MultiTaskRegressor(**QUICK, early_stopping=False, task_types=expected)
     other = GridSearchCV(given, grid, cv=FOLDS, scoring=Types()).fit(X, Y)
-    found = search.cv_results_["mean_test_score"]
-    assert_allclose(found, other.cv_results_["mean_test_score"], rtol=1e-4)
+    actual = search.cv_results_["mean_test_score"]
+    assert_allclose(actual, other.cv_results_["mean_test_score"], rtol=1e-4)
 
 
 @pytest.mark.parametrize("cls", [MultiTaskRegressor, MultiTaskClassifier, ParetoHypernet])
@@ -187,13 +187,13 @@ def test_losses_of_columns_are_those_of_models_of_one_column(rare):
     losses = {"count": "poisson", "third": "absolute_error"}
     # tasks that share nothing
     model = MultiTaskRegressor(IndependentNetworks(), loss=losses, **settings).fit(X, Y)
-    found = model.predict(X)
+    actual = model.predict(X)
     for task, loss in {"number": "squared_error", **losses}.items():
         alone = MultiTaskRegressor(IndependentNetworks(), loss=loss, **settings).fit(X, Y)
-        assert_allclose(found[task], alone.predict(X)[task], rtol=1e-4, atol=1e-5)
-    assert found["count"].min() > 0
+        assert_allclose(actual[task], alone.predict(X)[task], rtol=1e-4, atol=1e-5)
+    assert actual["count"].min() > 0
     restored = pickle.loads(pickle.dumps(model))
-    assert_array_equal(restored.predict(X), found)
+    assert_array_equal(restored.predict(X), actual)
 
 
 def test_losses_of_columns_in_searches(rare):

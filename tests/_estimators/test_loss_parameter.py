@@ -1,4 +1,4 @@
-"""Each loss predicts what it says, in the units of the labels."""
+"""Each loss predicts the documented quantity, in the units of the labels."""
 
 import numpy as np
 import pandas as pd
@@ -30,24 +30,24 @@ def test_quantiles_cover_their_share(quantile):
     model = fast_model(loss="pinball", quantile=quantile, early_stopping=True, **LEARNS)
     model.fit(X[train], y[train])
     held, labels = X[~train], y[~train]
-    found = model.predict(held)
-    assert np.mean(labels <= found) == pytest.approx(quantile, abs=0.05)
+    actual = model.predict(held)
+    assert np.mean(labels <= actual) == pytest.approx(quantile, abs=0.05)
     # in every school, and close to what is true
-    shares = (labels <= found).groupby(held["school"]).mean()
+    shares = (labels <= actual).groupby(held["school"]).mean()
     assert (abs(shares - quantile) < 0.15).all()
-    truth = labels.mean() + stats.norm.ppf(quantile) - found.mean()
+    truth = labels.mean() + stats.norm.ppf(quantile) - actual.mean()
     assert abs(truth) < 0.15
-    assert d2_pinball_score(labels, found, alpha=quantile) > 0.5
+    assert d2_pinball_score(labels, actual, alpha=quantile) > 0.5
 
 
 def test_quantiles_in_order():
     X, y = make_schools(n_rows=40, noise=1.0)
-    found = [
+    actual = [
         fast_model(loss="pinball", quantile=q, **LEARNS).fit(X, y).predict(X)
         for q in (0.1, 0.5, 0.9)
     ]
-    assert np.mean(found[0] < found[1]) > 0.98
-    assert np.mean(found[1] < found[2]) > 0.98
+    assert np.mean(actual[0] < actual[1]) > 0.98
+    assert np.mean(actual[1] < actual[2]) > 0.98
 
 
 def test_quantile_of_one_half_is_the_median(schools):
@@ -73,29 +73,29 @@ def test_counts():
     X, _ = make_schools(n_rows=60)
     y, rate = counts_of(X)
     train = X.groupby("school").cumcount() < 40
-    found, errors = {}, {}
+    actual, errors = {}, {}
     for loss in ("poisson", "squared_error"):
         model = fast_model(loss=loss, **LEARNS).fit(X[train], y[train])
-        found[loss] = model.predict(X[~train]).clip(1e-3)
-        errors[loss] = mean_poisson_deviance(y[~train], found[loss])
+        actual[loss] = model.predict(X[~train]).clip(1e-3)
+        errors[loss] = mean_poisson_deviance(y[~train], actual[loss])
     assert (fast_model(loss="poisson").fit(X, y).predict(X) > 0).all()
     best = mean_poisson_deviance(y[~train], rate[~train])
     mean = mean_poisson_deviance(y[~train], np.full((~train).sum(), y[train].mean()))
     assert errors["poisson"] < errors["squared_error"] + 0.01
     assert errors["poisson"] < best + 0.2 * (mean - best)
     # the mean, not its logarithm: nothing has to be put right afterwards
-    assert found["poisson"].mean() == pytest.approx(rate[~train].mean(), rel=0.12)
-    assert r2_score(rate[~train], found["poisson"]) > 0.8
+    assert actual["poisson"].mean() == pytest.approx(rate[~train].mean(), rel=0.12)
+    assert r2_score(rate[~train], actual["poisson"]) > 0.8
 
 
 def test_no_counts_at_all(schools):
     X, y = schools
-    found = fast_model(loss="poisson", **LEARNS).fit(X, 0 * y).predict(X)
-    assert (found > 0).all()
-    assert found.mean() < 0.2
+    actual = fast_model(loss="poisson", **LEARNS).fit(X, 0 * y).predict(X)
+    assert (actual > 0).all()
+    assert actual.mean() < 0.2
     rare = (np.arange(len(y)) % 40 == 0).astype(float)
-    found = fast_model(loss="poisson", **LEARNS).fit(X, rare).predict(X)
-    assert found.mean() == pytest.approx(rare.mean(), rel=0.5)
+    actual = fast_model(loss="poisson", **LEARNS).fit(X, rare).predict(X)
+    assert actual.mean() == pytest.approx(rare.mean(), rel=0.5)
 
 
 @pytest.mark.parametrize("loss", ["absolute_error", "huber", "pinball"])
@@ -131,7 +131,7 @@ def test_labels_that_are_all_equal(schools, loss):
     assert_allclose(model.predict(X), 7, rtol=0.15)
 
 
-def test_each_is_the_best_by_its_own_measure():
+def test_each_is_the_best_by_its_measure():
     # labels that are skewed, so that mean, median and quantile differ
     X, _ = make_schools(n_schools=6, n_rows=200)
     y = pd.Series(np.random.default_rng(0).exponential(1 + X["size"] / 2))
@@ -140,20 +140,20 @@ def test_each_is_the_best_by_its_own_measure():
         "squared_error": mean_squared_error,
         "absolute_error": mean_absolute_error,
         "poisson": mean_poisson_deviance,
-        "pinball": lambda y, found: mean_pinball_loss(y, found, alpha=0.9),
+        "pinball": lambda y, actual: mean_pinball_loss(y, actual, alpha=0.9),
     }
-    found = {
+    actual = {
         loss: fast_model(loss=loss, quantile=0.9, **LEARNS)
         .fit(X[train], y[train])
         .predict(X[~train])
         .clip(1e-3)
         for loss in measures
     }
-    for own, measure in measures.items():
-        errors = {loss: measure(y[~train], values) for loss, values in found.items()}
+    for loss_name, measure in measures.items():
+        errors = {loss: measure(y[~train], values) for loss, values in actual.items()}
         # two of them are for the mean
-        assert errors[own] < 1.02 * min(errors.values())
-        assert errors[own] < 0.99 * max(errors.values())
+        assert errors[loss_name] < 1.02 * min(errors.values())
+        assert errors[loss_name] < 0.99 * max(errors.values())
 
 
 def test_huber_lies_between_mean_and_median():
@@ -177,14 +177,14 @@ def test_the_validation_loss_is_that_of_the_predictions(schools, loss, n_outputs
     model = fast_model(loss=loss, quantile=0.8, **LEARNS)
     with double_precision():
         model.fit(X[~held], Y[~held].squeeze(), X_val=X[held], y_val=Y[held].squeeze())
-    found, labels, own = model.predict(X[held]).reshape(-1, n_outputs), Y[held], Y[~held]
+    actual, labels, trained = model.predict(X[held]).reshape(-1, n_outputs), Y[held], Y[~held]
     if loss == "squared_error":
-        losses = (found - labels) ** 2 / own.var(axis=0)
+        losses = (actual - labels) ** 2 / trained.var(axis=0)
     elif loss == "poisson":
-        losses = (found - labels * np.log(found / own.mean(0))) / own.mean(0)
+        losses = (actual - labels * np.log(actual / trained.mean(0))) / trained.mean(0)
     else:
-        low, high = np.quantile(own, [0.25, 0.75], axis=0, method="inverted_cdf")
-        error = (labels - found) / ((high - low) / (2 * stats.norm.ppf(0.75)))
+        low, high = np.quantile(trained, [0.25, 0.75], axis=0, method="inverted_cdf")
+        error = (labels - actual) / ((high - low) / (2 * stats.norm.ppf(0.75)))
         losses = {
             "absolute_error": abs(error),
             "huber": np.where(abs(error) < 1.35, error**2 / 2, 1.35 * (abs(error) - 1.35 / 2)),

@@ -100,11 +100,11 @@ def log_loss_of(labels, probabilities):
 def test_three_kinds_at_once(orders, fitted):
     X, Y = orders
     held = Y[200:]
-    found = fitted.predict(X[200:])
-    assert accuracy_score(held["buys"], found["buys"]) > 0.8
-    assert r2_score(held["amount"].dropna(), found["amount"][held["amount"].notna()]) > 0.8
+    actual = fitted.predict(X[200:])
+    assert accuracy_score(held["buys"], actual["buys"]) > 0.8
+    assert r2_score(held["amount"].dropna(), actual["amount"][held["amount"].notna()]) > 0.8
     known = held["colour"].notna()
-    assert accuracy_score(held["colour"][known], found["colour"][known]) > 0.75
+    assert accuracy_score(held["colour"][known], actual["colour"][known]) > 0.75
     chance = held["colour"].value_counts(normalize=True).max()
     assert chance < 0.6
     assert fitted.score(X[200:], held) > 0.8
@@ -119,13 +119,13 @@ def test_types_of_tasks(fitted):
 
 def test_predictions_keep_their_types(orders, fitted):
     X, Y = orders
-    found = fitted.predict(X)
-    assert found.columns.equals(Y.columns)
-    assert found.index.equals(X.index)
-    assert found.dtypes.tolist() == [np.dtype(int), np.dtype(float), np.dtype(object)]
-    assert set(found["colour"]) <= set(KINDS)
-    assert set(found["buys"]) == {0, 1}
-    assert found.notna().all(axis=None)
+    actual = fitted.predict(X)
+    assert actual.columns.equals(Y.columns)
+    assert actual.index.equals(X.index)
+    assert actual.dtypes.tolist() == [np.dtype(int), np.dtype(float), np.dtype(object)]
+    assert set(actual["colour"]) <= set(KINDS)
+    assert set(actual["buys"]) == {0, 1}
+    assert actual.notna().all(axis=None)
 
 
 def test_probabilities_are_a_dict_by_task(orders, fitted):
@@ -134,12 +134,12 @@ def test_probabilities_are_a_dict_by_task(orders, fitted):
     assert list(probabilities) == ["buys", "colour"]
     assert probabilities["buys"].shape == (len(X), 2)
     assert probabilities["colour"].shape == (len(X), 3)
-    found = fitted.predict(X)
-    for task, own in probabilities.items():
-        assert own.dtype == np.float64
-        assert_allclose(own.sum(1), 1, rtol=1e-12)
+    actual = fitted.predict(X)
+    for task, proba in probabilities.items():
+        assert proba.dtype == np.float64
+        assert_allclose(proba.sum(1), 1, rtol=1e-12)
         classes = np.array([0, 1] if task == "buys" else sorted(KINDS), dtype=object)
-        assert_array_equal(classes[own.argmax(1)], found[task])
+        assert_array_equal(classes[proba.argmax(1)], actual[task])
 
 
 def test_decisions_are_a_dict_by_task(orders, fitted):
@@ -164,13 +164,13 @@ def test_classes_of_a_classifier(fitted):
 def test_an_array_of_strings_and_numbers_comes_back_as_objects(orders):
     X, Y = orders
     model = wide_classifier().fit(X, Y.to_numpy(dtype=object))
-    found = model.predict(X)
-    assert type(found) is np.ndarray
-    assert found.dtype == object
+    actual = model.predict(X)
+    assert type(actual) is np.ndarray
+    assert actual.dtype == object
     expected = wide_classifier().fit(X, Y).predict(X)
-    assert_array_equal(found[:, 2], expected["colour"])
-    assert_allclose(found[:, 1].astype(float), expected["amount"])
-    assert {type(value) for value in found[:, 1]} == {float}
+    assert_array_equal(actual[:, 2], expected["colour"])
+    assert_allclose(actual[:, 1].astype(float), expected["amount"])
+    assert {type(value) for value in actual[:, 1]} == {float}
     assert model.score(X, Y.to_numpy(dtype=object)) == pytest.approx(
         wide_classifier().fit(X, Y).score(X, Y)
     )
@@ -178,9 +178,9 @@ def test_an_array_of_strings_and_numbers_comes_back_as_objects(orders):
 
 def test_an_array_of_numbers_and_events_comes_back_as_numbers(orders):
     X, Y = orders
-    found = wide_model().fit(X, Y[["buys", "amount"]].to_numpy()).predict(X)
-    assert found.dtype == np.float64
-    assert set(found[:, 0]) <= {0.0, 1.0}
+    actual = wide_model().fit(X, Y[["buys", "amount"]].to_numpy()).predict(X)
+    assert actual.dtype == np.float64
+    assert set(actual[:, 0]) <= {0.0, 1.0}
 
 
 @pytest.mark.parametrize("method", ["predict_proba", "decision_function"])
@@ -251,21 +251,21 @@ def test_the_validation_loss_is_the_sum_of_all_kinds(orders, loss):
     model = wide_model(loss=loss, **LEARNS)
     with double_precision():
         model.fit(X[train], Y[train], X_val=X[held], y_val=Y[held])
-    found, probabilities, held = model.predict(X[held]), model.predict_proba(X[held]), Y[held]
+    actual, probabilities, held = model.predict(X[held]), model.predict_proba(X[held]), Y[held]
     losses = list(-np.log(probabilities["buys"][np.arange(100), held["buys"]]))
     known = np.flatnonzero(held["colour"].notna())
     codes = np.searchsorted(sorted(KINDS), held["colour"].iloc[known].astype(str))
     losses.extend(-np.log(probabilities["colour"][known, codes]))
-    own, labels = Y["amount"][train].dropna(), held["amount"].dropna()
-    predicted = found["amount"][labels.index]
+    trained, labels = Y["amount"][train].dropna(), held["amount"].dropna()
+    predicted = actual["amount"][labels.index]
     if loss == "squared_error":
-        losses.extend((labels - predicted) ** 2 / own.var(ddof=0))
+        losses.extend((labels - predicted) ** 2 / trained.var(ddof=0))
     elif loss == "absolute_error":
-        low, high = np.quantile(own, [0.25, 0.75], method="inverted_cdf")
+        low, high = np.quantile(trained, [0.25, 0.75], method="inverted_cdf")
         # the standard deviation of a normal distribution with these quartiles
         losses.extend(abs(labels - predicted) / ((high - low) / 1.3489795))
     else:
-        losses.extend((predicted - labels * np.log(predicted / own.mean())) / own.mean())
+        losses.extend((predicted - labels * np.log(predicted / trained.mean())) / trained.mean())
     assert len(losses) == Y.iloc[200:].notna().to_numpy().sum()
     assert model.history_["valid_loss"].min() == pytest.approx(np.mean(losses), rel=1e-6)
 
@@ -288,9 +288,9 @@ def test_members_average_probabilities_and_numbers(orders):
     numbers = [member.predict(X)["amount"] for member in members]
     assert np.std(numbers, axis=0).min() > 0
     assert_allclose(model.predict(X)["amount"], np.mean(numbers, axis=0), rtol=1e-9)
-    for task, found in model.predict_proba(X).items():
-        own = [member.predict_proba(X)[task] for member in members]
-        assert_allclose(found, np.mean(own, axis=0), rtol=1e-9)
+    for task, actual in model.predict_proba(X).items():
+        apart = [member.predict_proba(X)[task] for member in members]
+        assert_allclose(actual, np.mean(apart, axis=0), rtol=1e-9)
 
 
 # rare classes
@@ -328,8 +328,8 @@ def test_balanced_classes(rare):
 def weights_by_class(Y, weights):
     """Weights of labels from those of classes, a dict by column."""
     result = np.ones(Y.shape)
-    for task, own in weights.items():
-        result[:, list(Y).index(task)] = compute_sample_weight(own, Y[task])
+    for task, by_class in weights.items():
+        result[:, list(Y).index(task)] = compute_sample_weight(by_class, Y[task])
     return result
 
 
@@ -356,10 +356,10 @@ def test_weights_of_classes_are_weights_of_labels(rare, class_weight, by_column)
 
 def test_weights_of_classes_multiply_those_of_rows(rare):
     X, Y = rare
-    own = np.random.default_rng(0).uniform(0.5, 2, len(X))
+    by_row = np.random.default_rng(0).uniform(0.5, 2, len(X))
     class_weight = {"rare": {"yes": 9.0, "no": 0.5}}
-    model = wide_classifier(class_weight=class_weight).fit(X, Y, sample_weight=own)
-    weights = own[:, None] * weights_by_class(Y, class_weight)
+    model = wide_classifier(class_weight=class_weight).fit(X, Y, sample_weight=by_row)
+    weights = by_row[:, None] * weights_by_class(Y, class_weight)
     assert_same_model(wide_classifier().fit(X, Y, sample_weight=weights), model)
 
 

@@ -108,7 +108,7 @@ def test_a_view_serves_a_preference(fitted):
         pickle.loads(pickle.dumps(view)).predict(X), fitted.predict(X, preference=[1, 4])
     )
     assert fitted.preference is None
-    # what it keeps is no longer asked for
+    # what it stores is no longer used
     view.set_params(preference=[3, 1])
     assert_array_equal(view.predict(X), fitted.predict(X, preference=[3, 1]))
 
@@ -182,7 +182,7 @@ def test_long_form():
             assert_allclose(front["loss"][task][p], error / model.loss_scales_.iloc[t])
 
 
-def test_long_form_with_facts_about_tasks_and_a_task_never_seen():
+def test_long_form_with_metadata_and_an_unseen_task():
     X, y = long()
     X = X.assign(size=X["task"].map({"x": 1.0, "y": 2.0, "z": 3.0}))
     model = ParetoHypernet(task_id="task", metadata=["size"], **SHORT).fit(X, y)
@@ -349,16 +349,16 @@ def test_a_set_of_preferences_for_each_member():
     P = [[[0.9, 0.1]], [[0.2, 0.8]], [[0.5, 0.5]]]
     settings = {**SHORT, "solver": "pareto", "max_iter": 5}
     together = ParetoHypernet(preferences=P, n_members=3, **settings).fit(X, Y)
-    found = together.predict_members(X, preference=np.concatenate(P))
+    actual = together.predict_members(X, preference=np.concatenate(P))
     other = ParetoHypernet(preferences=P[::-1], n_members=3, **settings).fit(X, Y)
     reversed_ = other.predict_members(X, preference=np.concatenate(P))
-    for m, own in enumerate(P):
+    for m, preferences in enumerate(P):
         # the same members, as many as there are, with one of the preferences
-        same = ParetoHypernet(preferences=own, n_members=3, **settings).fit(X, Y)
-        expected = same.predict_members(X, preference=own)
-        for task in found:
-            assert_allclose(found[task][m, m], expected[task][m, 0], rtol=1e-4, atol=1e-5)
-    assert not np.allclose(found[0][0, 0], reversed_[0][0, 0], atol=1e-3)
+        same = ParetoHypernet(preferences=preferences, n_members=3, **settings).fit(X, Y)
+        expected = same.predict_members(X, preference=preferences)
+        for task in actual:
+            assert_allclose(actual[task][m, m], expected[task][m, 0], rtol=1e-4, atol=1e-5)
+    assert not np.allclose(actual[0][0, 0], reversed_[0][0, 0], atol=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 2), (3, 1, 3)])

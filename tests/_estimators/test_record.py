@@ -59,7 +59,7 @@ def test_a_state_is_for_the_same_method_and_tasks_only():
 # a part of a result
 
 
-def test_part_is_that_of_some_members_and_tasks():
+def test_part_keeps_the_given_members_and_tasks():
     method = ("uncertainty", ITMTL(["equal", "tasks", "dwa"]))
     whole = result_of(method, seeds=(3, 4, 5), record_affinity={})
     part = whole.part(range(1, 3), 4)

@@ -66,8 +66,8 @@ def test_a_table_of_metadata_describes_new_tasks(table):
     X, y, X_val, y_val = parts(*table)
     columns = MultiTaskHypernetRegressor(**SETTINGS, max_iter=3)
     columns.fit(X, y, X_val=X_val, y_val=y_val)
-    facts = table[0].groupby("task")[["slope"]].first()
-    model = MultiTaskHypernetRegressor(**SETTINGS | {"metadata": facts}, max_iter=3)
+    by_task = table[0].groupby("task")[["slope"]].first()
+    model = MultiTaskHypernetRegressor(**SETTINGS | {"metadata": by_task}, max_iter=3)
     model.fit(X.drop(columns="slope"), y, X_val=X_val.drop(columns="slope"), y_val=y_val)
     assert_allclose(model.history_, columns.history_, rtol=1e-6)
 
@@ -80,8 +80,8 @@ def test_training_stops_when_new_tasks_are_predicted_best(table):
     model.fit(X, y, X_val=X_val, y_val=y_val)
     losses = model.history_["valid_loss"]
     assert len(losses) < 100
-    found = np.mean((model.predict(X_val) - y_val) ** 2) / y.var(ddof=0)
-    assert_allclose(found, losses.min(), rtol=1e-4)
+    actual = np.mean((model.predict(X_val) - y_val) ** 2) / y.var(ddof=0)
+    assert_allclose(actual, losses.min(), rtol=1e-4)
 
 
 @pytest.mark.parametrize("cls", [MultiTaskHypernetClassifier, MultiTaskClassifier])

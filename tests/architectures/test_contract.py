@@ -96,12 +96,12 @@ def test_metadata_are_features_more(name, schools):
     settings = {"task_id": "school", "early_stopping": False}
     if name == "SingleNetwork":
         settings["one_hot"] = True
-    told = build(name, metadata=METADATA, **settings).fit(X, y)
+    with_metadata = build(name, metadata=METADATA, **settings).fit(X, y)
     plain = build(name, **settings).fit(X, y)
-    shapes = [[p.shape for p in model.module_.parameters()] for model in (told, plain)]
+    shapes = [[p.shape for p in model.module_.parameters()] for model in (with_metadata, plain)]
     assert shapes[0] == shapes[1]
     table = build(name, metadata=metadata_table(X), **settings).fit(X.drop(columns=METADATA), y)
-    assert_same_model(told, table)
+    assert_same_model(with_metadata, table)
 
 
 @kinds
@@ -114,13 +114,13 @@ def test_wide_form_with_missing_labels(name, kind):
     assert model.score(X, Y) > 0.8
     predictions = model.predict(X)
     assert list(predictions.columns) == list(Y.columns)
-    facts = pd.DataFrame({"fact": [0.0, 1.0, 2.0]}, index=Y.columns)
-    told = build(name, kind, metadata=facts).fit(X, Y)
-    assert told.predict(X).shape == Y.shape
+    table = pd.DataFrame({"size": [0.0, 1.0, 2.0]}, index=Y.columns)
+    with_metadata = build(name, kind, metadata=table).fit(X, Y)
+    assert with_metadata.predict(X).shape == Y.shape
 
 
 @every
-def test_columns_of_numbers_and_classes_side_by_side(name):
+def test_columns_of_numbers_and_of_classes(name):
     X, Y = make_wide(n_rows=60, n_tasks=3)
     Y["t2"] = Y["t2"].gt(0).map({True: "yes", False: "no"}).where(Y["t2"].notna())
     predictions = build(name).fit(X, Y).predict(X)
@@ -142,8 +142,8 @@ def test_tasks_never_seen(name, kind, schools):
     output = model.decision_function if is_classifier(model) else model.predict
     known = [output(new.assign(school=school)) for school in model.tasks_]
     assert_allclose(output(new), np.mean(known, axis=0))
-    told = build(name, kind, task_id="school", metadata=METADATA).fit(X, y)
-    assert told.predict(X.assign(school="another", size=3.0)).shape == y.shape
+    with_metadata = build(name, kind, task_id="school", metadata=METADATA).fit(X, y)
+    assert with_metadata.predict(X.assign(school="another", size=3.0)).shape == y.shape
 
 
 @every
@@ -186,7 +186,7 @@ def test_several_outputs(name, schools):
 
 
 @every
-def test_a_search_that_trains_all_candidates_and_folds_side_by_side(name):
+def test_a_search_that_trains_all_candidates_and_folds_in_parallel(name):
     """As scikit-learn's search, also where a fold lacks tasks."""
     X, y = make_schools(n_schools=5, n_rows=8)
     grid = {"learning_rate_init": [1e-3, 3e-2]}
@@ -245,7 +245,7 @@ def test_a_search_knows_how_many_networks_a_row_passes_through():
 
 
 class Doubled(Architecture):
-    """A user's own: twice as wide as asked for."""
+    """An architecture of a user, twice as wide as its parameter."""
 
     def __init__(self, width=4):
         self.width = width
@@ -266,10 +266,10 @@ def test_an_architecture_of_the_user(schools):
     X, y = schools
     settings = {**QUICK, "task_id": "school"}
     del settings["hidden_layer_sizes"]
-    own = MultiTaskRegressor(Doubled(), **settings).fit(X, y)
+    doubled = MultiTaskRegressor(Doubled(), **settings).fit(X, y)
     same = MultiTaskRegressor(SharedBottom(hidden_layer_sizes=(8,)), **settings).fit(X, y)
-    assert_array_equal(own.predict(X), same.predict(X))
-    assert_same_model(clone(own).fit(X, y), own)
+    assert_array_equal(doubled.predict(X), same.predict(X))
+    assert_same_model(clone(doubled).fit(X, y), doubled)
 
 
 def test_what_is_no_architecture_is_refused(schools):

@@ -15,13 +15,13 @@ def schools():
 
 
 @pytest.mark.parametrize(
-    ("one_hot", "metadata", "told"),
+    ("one_hot", "metadata", "one_hot_expected"),
     [("auto", None, True), ("auto", METADATA, False), (True, METADATA, True), (False, None, False)],
 )
-def test_a_single_network_is_told_the_task(one_hot, metadata, told, schools):
+def test_one_hot_inputs_of_a_single_network(one_hot, metadata, one_hot_expected, schools):
     model = build("SingleNetwork", one_hot=one_hot, metadata=metadata, **QUICK)
     model.fit(*schools)
-    assert (model.module_.codes is not None) == told
+    assert (model.module_.codes is not None) == one_hot_expected
 
 
 def test_a_naive_network_is_one_function_for_all_tasks(schools):

@@ -29,18 +29,18 @@ def test_nothing_is_better_than_the_front(shape):
             return b + 100 * max(0.0, a - bound)
 
         starts = [rng.uniform(-1, 1, 3) for _ in range(5)]
-        found = min(minimize(value, x, method="Nelder-Mead").fun for x in starts)
+        actual = min(minimize(value, x, method="Nelder-Mead").fun for x in starts)
         front = problem.pareto_front
         best = front[front[:, 0] <= bound, 1].min()
-        assert found > best - 0.02
+        assert actual > best - 0.02
 
 
 def test_the_front_is_concave():
     front = make_concave_front(n_points=101).pareto_front
     # every weighted sum is smallest near an end
     for weight in np.linspace(0, 1, 11):
-        place = (front @ [weight, 1 - weight]).argmin()
-        assert min(place, 100 - place) < 15
+        position = (front @ [weight, 1 - weight]).argmin()
+        assert min(position, 100 - position) < 15
     ends = hypervolume(front[[0, -1]] + [[1e-9, 0], [0, 1e-9]], [1, 1])
     assert ends < 0.12 * hypervolume(front, [1, 1])
 

@@ -60,7 +60,7 @@ FILES = {
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves a folder and notes what was asked for, instead of printing it."""
+    """Serve a folder and record the requested paths instead of printing them."""
 
     requested = ()
 
@@ -70,7 +70,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A folder served in place of the real address, and the list of what was asked of it."""
+    """Serve a folder instead of the real address; yield it and the list of requested paths."""
     pytest.importorskip("pooch")
     folder = tmp_path / "server"
     for name, text in FILES.items():
@@ -124,7 +124,7 @@ def test_blank_lines_and_surplus_tasks_are_dropped(server, tmp_path):
     assert bunch.target["angle_3"].tolist() == [0.5, -0.5]
 
 
-def test_lakes_that_share_a_name_are_told_apart(server, tmp_path):
+def test_lakes_that_share_a_name_are_distinguished(server, tmp_path):
     bunch = fetch_water_quality(data_home=tmp_path)
     assert bunch.data["lake"].tolist() == ["Erie (Canada)", "Erie (USA)", "Vänern"]
     assert bunch.feature_names == ["band_0", "band_1"]

@@ -11,11 +11,11 @@ from skmtl.datasets import make_related_tasks, make_rotated_digits
 
 def directions(bunch):
     """The direction along which each task reads its rows, if it is linear and without noise."""
-    found = []
+    actual = []
     for _, rows in bunch.data.groupby("task"):
         features = rows[bunch.feature_names].to_numpy()
-        found.append(np.linalg.lstsq(features, bunch.target[rows.index], rcond=None)[0])
-    return np.array(found)
+        actual.append(np.linalg.lstsq(features, bunch.target[rows.index], rcond=None)[0])
+    return np.array(actual)
 
 
 def linear(**changes):
@@ -33,12 +33,12 @@ def test_relatedness_is_the_cosine_of_two_directions(relatedness, scale):
 
 def test_all_cosines_of_groups():
     rho = 0.6
-    found = linear(n_tasks=5, relatedness=rho, n_groups=2)
+    actual = linear(n_tasks=5, relatedness=rho, n_groups=2)
     leader, other = [1, rho, rho], [rho, 1, rho**2]
     expected = np.zeros((5, 5))
     expected[:3, :3] = [leader, other, [rho, rho**2, 1]]
     expected[3:, 3:] = [[1, rho], [rho, 1]]
-    assert_allclose(found @ found.T, expected, atol=1e-12)
+    assert_allclose(actual @ actual.T, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(("n_tasks", "n_groups"), [(4, 2), (5, 2), (3, 5), (6, 1)])
@@ -56,8 +56,8 @@ def test_target_is_a_sum_of_sines_and_noise():
     clean = make_related_tasks(**options, n_sines=4, noise=0.0)
     z = np.concatenate(
         [
-            rows[clean.feature_names].to_numpy() @ own
-            for own, (_, rows) in zip(weights, clean.data.groupby("task"), strict=True)
+            rows[clean.feature_names].to_numpy() @ weight
+            for weight, (_, rows) in zip(weights, clean.data.groupby("task"), strict=True)
         ]
     )
     by_hand = z + np.sin(z) + np.sin(2 * z + 1) + np.sin(3 * z + 4) + np.sin(4 * z + 9)
@@ -119,7 +119,7 @@ def test_images_are_turned_clockwise():
                 assert_array_equal(where[angle], upright[i])
 
 
-def test_all_tasks_have_the_same_images_in_an_order_of_their_own():
+def test_all_tasks_have_the_same_images_in_different_orders():
     bunch = make_rotated_digits(n_rows=50, random_state=1)
     of_tasks = bunch.image.reshape(4, 50)
     assert_array_equal(np.sort(of_tasks, axis=1), np.tile(np.sort(of_tasks[0]), (4, 1)))

@@ -138,9 +138,9 @@ def test_star_first_pupils(star):
 def test_star_grade(star, grade):
     data = star.data
     classes = data[[f"{kind}_class_{grade}" for kind in ("regular", "small", "aide")]].sum(axis=1)
-    places = [f"{place}_{grade}" for place in ("inner_city", "suburban", "rural", "urban")]
+    locations = [f"{location}_{grade}" for location in ("inner_city", "suburban", "rural", "urban")]
     assert classes.isin([0, 1]).all()
-    assert classes.equals(data[places].sum(axis=1))
+    assert classes.equals(data[locations].sum(axis=1))
     elsewhere = data[classes == 0]
     assert (elsewhere.filter(regex=f"_{grade}$") == 0).all(axis=None)
     assert star.target.loc[classes == 0, [f"read_{grade}", f"math_{grade}"]].isna().all(axis=None)

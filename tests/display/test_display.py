@@ -126,11 +126,11 @@ def cubic_models():
     return cubic, [model.fit(cubic.data, cubic.target) for model in models]
 
 
-@pytest.mark.parametrize("place", [0, 1])
-def test_learning_curves_are_the_history(cubic_models, place):
-    model = cubic_models[1][place]
+@pytest.mark.parametrize("member", [0, 1])
+def test_learning_curves_are_the_history(cubic_models, member):
+    model = cubic_models[1][member]
     display = LearningCurvesDisplay.from_estimator(model)
-    assert len(display.lines_) == 2 * (place + 1)
+    assert len(display.lines_) == 2 * (member + 1)
     wanted = [
         part[column]
         for _, part in model.history_.groupby("member")
@@ -139,7 +139,7 @@ def test_learning_curves_are_the_history(cubic_models, place):
     for line, values in zip(display.lines_, wanted, strict=True):
         np.testing.assert_array_equal(line.get_xdata(), np.arange(1, 6))
         np.testing.assert_array_equal(line.get_ydata(), values)
-    one = LearningCurvesDisplay.from_estimator(model, member=place)
+    one = LearningCurvesDisplay.from_estimator(model, member=member)
     np.testing.assert_array_equal(one.lines_[-1].get_ydata(), wanted[-1])
     with pytest.raises(ValueError, match="member must be an int below"):
         LearningCurvesDisplay.from_estimator(model, member=2)

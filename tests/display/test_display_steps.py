@@ -216,10 +216,10 @@ def test_a_surface_holds_the_lines(model, schools):
     first, second = model.tasks_[:2]
     assert shown.names == (f"step of task {first}", f"step of task {second}")
     for step in range(4):
-        place = shown.losses.loc[(0.0, float(step))]
-        np.testing.assert_allclose(place, line.losses[f"task {first}"].loc[step], rtol=1e-5)
-        place = shown.losses.loc[(float(step), 0.0)]
-        np.testing.assert_allclose(place, line.losses[f"task {second}"].loc[step], rtol=1e-5)
+        losses = shown.losses.loc[(0.0, float(step))]
+        np.testing.assert_allclose(losses, line.losses[f"task {first}"].loc[step], rtol=1e-5)
+        losses = shown.losses.loc[(float(step), 0.0)]
+        np.testing.assert_allclose(losses, line.losses[f"task {second}"].loc[step], rtol=1e-5)
     total = shown.losses.sum(axis=1)
     assert total.loc[shown.minimum_[::-1]] == total.min()
     shown.plot(task=first)

@@ -42,9 +42,9 @@ def test_three_tasks_are_a_triangle(task):
     points = display.ax_.collections[0]
     losses = table["loss"].mean(axis=1) if task is None else table["loss"][task]
     np.testing.assert_allclose(points.get_array(), losses)
-    places = points.get_offsets()
+    positions = points.get_offsets()
     # all corners are as far from each other
-    corners = [places[table["preference"][f"task {t}"] == 1][0] for t in range(3)]
+    corners = [positions[table["preference"][f"task {t}"] == 1][0] for t in range(3)]
     apart = [np.linalg.norm(corners[i] - corners[j]) for i, j in ((0, 1), (0, 2), (1, 2))]
     np.testing.assert_allclose(apart, 1)
     np.testing.assert_allclose(display.ax_.collections[2].get_offsets()[0], corners[0])

@@ -82,7 +82,7 @@ def test_encodings_are_points_coloured_by_gain(grouper):
 
 
 @pytest.mark.parametrize("display", [TaskGroupsDisplay, GroupBudgetDisplay])
-def test_draws_where_asked_and_needs_a_fitted_grouper(display, grouper):
+def test_draws_on_given_axes_and_needs_a_fitted_grouper(display, grouper):
     shown = display.from_estimator(grouper)
     figure, ax = pyplot.subplots()
     assert shown.plot(ax=ax) is shown

@@ -138,7 +138,7 @@ class MeanOfSizes(GainEstimator):
         return GainEstimate(candidates, measurements.merged(candidates, predicted))
 
 
-def test_an_estimator_of_the_users_own():
+def test_an_estimator_of_the_user():
     procedure = Procedure()
     gains, measured = estimate_gains(procedure, 4, MeanOfSizes(0.5), return_measured=True)
     assert sorted(map(len, procedure.groups)) == [2] * 6 + [4]

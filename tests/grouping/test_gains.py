@@ -111,7 +111,7 @@ class Affine(GainEstimator):
         return GainEstimate(candidates, np.tile(mean + self.shift, (len(candidates), 1)))
 
 
-def test_a_grouper_takes_an_estimator_of_the_users_own():
+def test_a_grouper_takes_an_estimator_of_the_user():
     X, y = wide_table()
     model = TaskGrouper(
         shared_bottom(**SMALL), 2, gains=Affine(0.1), compare=False, random_state=0

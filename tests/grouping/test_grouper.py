@@ -47,7 +47,7 @@ def test_every_way_to_estimate_gains_ends_in_a_model(gains):
         assert model.gains_["a"][("a", "b", "c")] == pytest.approx(expected)
 
 
-def test_gains_are_relative_falls_of_the_loss_on_the_same_validation_rows():
+def test_gains_are_relative_reductions_of_the_loss_on_the_same_validation_rows():
     X, y = wide_table()
     train, valid = np.arange(0, 90), np.arange(90, 120)
     model = TaskGrouper(
@@ -304,7 +304,7 @@ def test_the_default_estimator_shares_a_trunk():
 
 @pytest.mark.slow
 def test_planted_families_are_found():
-    found = 0
+    n_found = 0
     for seed in range(10):
         planted = make_related_tasks(
             9, 1.0, 8, n_groups=3, n_sines=1, n_rows=110, noise=0.3, random_state=seed
@@ -323,5 +323,5 @@ def test_planted_families_are_found():
         grouper.fit(planted.data[~test], planted.target[~test])
         families = [tuple(np.flatnonzero(planted.task_groups == k).tolist()) for k in range(3)]
         gain = grouper.report(planted.data[test], planted.target[test])["gain"].mean()
-        found += sorted(grouper.groups_) == families and gain > 0
-    assert found >= 9
+        n_found += sorted(grouper.groups_) == families and gain > 0
+    assert n_found >= 9

@@ -89,8 +89,8 @@ def test_pairwise_process_is_a_gaussian_process():
     other.independent = False
     other.fit(groups, gains)
     assert other.variances == process.variances
-    some = groups[rng.permutation(len(groups))[:5]]
-    for one, two in zip(process.predict(some), other.predict(some), strict=True):
+    sample = groups[rng.permutation(len(groups))[:5]]
+    for one, two in zip(process.predict(sample), other.predict(sample), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-8)
     # held-out errors: as if fitted without the group
     errors = process.held_out_errors(gains)

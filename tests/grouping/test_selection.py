@@ -106,13 +106,13 @@ def test_a_beam_never_finds_more(gains, max_groups):
     values = gains.to_numpy()
     max_groups = min(max_groups, values.shape[1])
     try:
-        found = select_groups(gains, max_groups, method="beam")
+        actual = select_groups(gains, max_groups, method="beam")
     except ValueError:
         return
-    assert len(found) <= max_groups
+    assert len(actual) <= max_groups
     labels = gains.notna().apply(lambda r: tuple(gains.columns[r]), axis=1).tolist()
     exact = select_groups(gains, max_groups)
-    scores = [score_of(values, [labels.index(g) for g in groups]) for groups in (found, exact)]
+    scores = [score_of(values, [labels.index(g) for g in groups]) for groups in (actual, exact)]
     assert scores[0] <= scores[1] + 1e-7 * np.nanmax(np.abs(values))
 
 

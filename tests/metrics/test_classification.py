@@ -25,13 +25,13 @@ def test_accuracy_is_scikit_learns_on_the_labels_of_each_task(classes):
         {task: labels[task][p.argmax(axis=1)] for task, p in probabilities.items()}
     )
     weights = np.random.default_rng(0).uniform(size=len(y_true))
-    found = mt_accuracy_score(y_true, y_pred, sample_weight=weights, average=None)
+    actual = mt_accuracy_score(y_true, y_pred, sample_weight=weights, average=None)
     hits = total = 0
     for task in y_true:
         there = y_true[task].notna()
         truth = y_true.loc[there, task].tolist()
         expected = accuracy_score(truth, y_pred.loc[there, task], sample_weight=weights[there])
-        assert_allclose(found[task], expected)
+        assert_allclose(actual[task], expected)
         hits += np.sum(weights[there] * (np.array(truth) == y_pred.loc[there, task]))
         total += weights[there].sum()
     micro = mt_accuracy_score(y_true, y_pred, sample_weight=weights, average="micro")
@@ -79,10 +79,10 @@ def test_probability_metric_is_scikit_learns_on_the_labels_of_each_task(classes,
         assert_series_equal(metric(y_true, form, average=None, **options), expected)
         assert_allclose(metric(y_true, form, **options), expected.mean())
     # no names in the labels: those of the dict
-    found = metric(y_true.to_numpy(), y_pred, average=None, **options)
-    assert_series_equal(found, expected)
-    found = metric(y_true.to_numpy(), forms[2], average=None, **options)
-    assert_series_equal(found, expected.set_axis([0, 1, 2]))
+    actual = metric(y_true.to_numpy(), y_pred, average=None, **options)
+    assert_series_equal(actual, expected)
+    actual = metric(y_true.to_numpy(), forms[2], average=None, **options)
+    assert_series_equal(actual, expected.set_axis([0, 1, 2]))
 
 
 @pytest.mark.parametrize("metric", PROBABILITY)
@@ -110,8 +110,8 @@ def test_classes_in_the_order_of_the_columns(classes, metric):
     turned = {task: p[:, ::-1] if task == "colour" else p for task, p in y_pred.items()}
     names = {**labels, "colour": labels["colour"][::-1]}
     for given_labels in (names, list(names.values()), {"colour": names["colour"]}):
-        found = metric(y_true, turned, labels=given_labels, average=None)
-        assert_series_equal(found, expected)
+        actual = metric(y_true, turned, labels=given_labels, average=None)
+        assert_series_equal(actual, expected)
 
 
 def test_labels_turn_the_positive_class_round():
@@ -133,10 +133,10 @@ def test_micro_of_probabilities(classes):
             flags += [truth == names[k] for k in columns]
             scores += [probability[k] for k in columns]
     assert_allclose(mt_log_loss(y_true, y_pred, average="micro"), np.mean(losses))
-    found = mt_roc_auc_score(y_true, y_pred, average="micro")
-    assert_allclose(found, roc_auc_score(flags, scores))
-    found = mt_average_precision_score(y_true, y_pred, average="micro")
-    assert_allclose(found, average_precision_score(flags, scores))
+    actual = mt_roc_auc_score(y_true, y_pred, average="micro")
+    assert_allclose(actual, roc_auc_score(flags, scores))
+    actual = mt_average_precision_score(y_true, y_pred, average="micro")
+    assert_allclose(actual, average_precision_score(flags, scores))
 
 
 def test_classes_without_labels_are_left_out_of_the_area():
@@ -148,8 +148,8 @@ def test_classes_without_labels_are_left_out_of_the_area():
     assert_allclose(mt_roc_auc_score(y_true, y_pred, labels=[[0, 1, 2, 3]]), expected)
     two = np.isin(y_true, [0, 3])
     share = y_pred[two, 3] / (y_pred[two, 0] + y_pred[two, 3])
-    found = mt_roc_auc_score(y_true[two], y_pred[two], labels=[[0, 1, 2, 3]])
-    assert_allclose(found, roc_auc_score(y_true[two] == 3, share))
+    actual = mt_roc_auc_score(y_true[two], y_pred[two], labels=[[0, 1, 2, 3]])
+    assert_allclose(actual, roc_auc_score(y_true[two] == 3, share))
 
 
 def test_single_precision_probabilities_do_not_warn():

@@ -12,37 +12,37 @@ from tests._asserts import says
 
 
 def test_transfer_gain_of_errors():
-    found = transfer_gain([1.0, 3.0, 2.0], [2.0, 2.0, 2.0])
-    assert_series_equal(found, pd.Series([0.5, -0.5, 0.0]))
+    actual = transfer_gain([1.0, 3.0, 2.0], [2.0, 2.0, 2.0])
+    assert_series_equal(actual, pd.Series([0.5, -0.5, 0.0]))
 
 
 def test_transfer_gain_of_scores():
-    found = transfer_gain([0.9, -0.5], [0.6, -1.0], greater_is_better=True)
-    assert_allclose(found, [0.5, 0.5])
+    actual = transfer_gain([0.9, -0.5], [0.6, -1.0], greater_is_better=True)
+    assert_allclose(actual, [0.5, 0.5])
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0.1, 1e6)), min_size=1))
 @settings(deadline=None, max_examples=30)
 def test_transfer_gain_is_the_share_of_the_error_that_is_gone(pairs):
     multi, single = np.array(pairs).T
-    found = transfer_gain(multi, single)
-    assert (found <= 1).all()
-    assert_allclose(single * (1 - found), multi, atol=1e-6)
+    actual = transfer_gain(multi, single)
+    assert (actual <= 1).all()
+    assert_allclose(single * (1 - actual), multi, atol=1e-6)
     scores = transfer_gain(-multi, -single, greater_is_better=True)
-    assert_allclose(scores, found)
+    assert_allclose(scores, actual)
 
 
 def test_transfer_gain_matches_labels():
     multi = pd.Series({"a": 1.0, "b": 2.0})
     for single in (pd.Series({"b": 4.0, "a": 4.0}), {"b": 4.0, "a": 4.0}, [4.0, 4.0]):
         assert_series_equal(transfer_gain(multi, single), pd.Series({"a": 0.75, "b": 0.5}))
-    found = transfer_gain([1.0, 2.0], {"a": 4.0, "b": 4.0})
-    assert_series_equal(found, pd.Series({"a": 0.75, "b": 0.5}))
+    actual = transfer_gain([1.0, 2.0], {"a": 4.0, "b": 4.0})
+    assert_series_equal(actual, pd.Series({"a": 0.75, "b": 0.5}))
 
 
 def test_transfer_gain_without_an_error_to_compare_with():
-    found = transfer_gain([0.0, 1.0, np.nan], [0.0, 0.0, 1.0])
-    assert found.fillna(-1).tolist() == [0.0, -1.0, -1.0]
+    actual = transfer_gain([0.0, 1.0, np.nan], [0.0, 0.0, 1.0])
+    assert actual.fillna(-1).tolist() == [0.0, -1.0, -1.0]
 
 
 def test_what_transfer_gain_refuses():

@@ -13,8 +13,8 @@ from skmtl.metrics import hypervolume
 def by_inclusion_and_exclusion(points, reference):
     total = 0.0
     for k in range(1, len(points) + 1):
-        for some in combinations(points, k):
-            sides = np.maximum(np.subtract(reference, np.max(some, axis=0)), 0)
+        for subset in combinations(points, k):
+            sides = np.maximum(np.subtract(reference, np.max(subset, axis=0)), 0)
             total -= (-1) ** k * np.prod(sides)
     return total
 

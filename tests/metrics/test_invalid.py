@@ -23,14 +23,14 @@ def test_tasks_without_labels_are_left_out(metric):
     y_true = pd.DataFrame({"a": [1.0, 2.0], "b": [np.nan] * 2, "c": [None] * 2})
     y_pred = pd.DataFrame({name: [1.0, 1.0] for name in "abc"})
     with pytest.warns(UndefinedMetricWarning, match=r"2 task\(s\).*\['b', 'c'\]") as caught:
-        found = metric(y_true, y_pred)
+        actual = metric(y_true, y_pred)
     assert len(caught) == 1
     assert caught[0].filename == __file__
-    assert found == metric(y_true[["a"]], y_pred[["a"]])
+    assert actual == metric(y_true[["a"]], y_pred[["a"]])
     with pytest.warns(UndefinedMetricWarning):
         by_task = metric(y_true, y_pred, average=None)
     assert by_task.isna().tolist() == [False, True, True]
-    # nothing is left out of all labels together
+    # all labels together lack none
     assert metric(y_true, y_pred, average="micro") == metric(
         y_true[["a"]], y_pred[["a"]], average="micro"
     )
@@ -69,8 +69,8 @@ def test_area_needs_two_classes_and_precision_a_positive_label():
         assert mt_roc_auc_score(y_true, y_pred) == 1.0
     tasks = ["a", "b", "d"]
     with pytest.warns(UndefinedMetricWarning, match=r": \['b'\].*positive"):
-        found = mt_average_precision_score(y_true[tasks], y_pred[:, [0, 1, 3]], average=None)
-    assert found.fillna(-1).tolist() == [1.0, -1.0, 1.0]
+        actual = mt_average_precision_score(y_true[tasks], y_pred[:, [0, 1, 3]], average=None)
+    assert actual.fillna(-1).tolist() == [1.0, -1.0, 1.0]
     # a single class that could be either of two, and it matters which
     with says(ValueError, "'c'", "'x'", "labels="):
         mt_log_loss(y_true, y_pred)

@@ -30,13 +30,13 @@ def test_per_task_score_in_wide_form(wide_table, scoring, weighted):
     model = LinearRegression().fit(X, y.fillna(0))
     weights = np.random.default_rng(0).uniform(0.1, 1, 40)
     options = {"sample_weight": weights} if weighted else {}
-    found = per_task_score(model, X, y, scoring=scoring, **options)
+    actual = per_task_score(model, X, y, scoring=scoring, **options)
     for t, name in enumerate(y):
         there = y[name].notna()
         alone = LinearRegression().fit(X, y[name].fillna(0))
         few = {"sample_weight": weights[there]} if weighted else {}
         expected = get_scorer(scoring)(alone, X[there], y.loc[there, name], **few)
-        assert_allclose(found[name], expected, err_msg=f"{t}")
+        assert_allclose(actual[name], expected, err_msg=f"{t}")
 
 
 @pytest.mark.parametrize("form", ["long", "wide"])
@@ -57,8 +57,8 @@ def test_per_task_score_of_classes(long_classes):
     model = SharesOfTask("school").fit(X, y)
     expected = by_task(accuracy_score, X, y, model.predict(X))
     for scoring in (None, "accuracy", mt_accuracy_scorer):
-        found = per_task_score(model, X, y, scoring=scoring)
-        assert_series_equal(found, expected, check_names=False)
+        actual = per_task_score(model, X, y, scoring=scoring)
+        assert_series_equal(actual, expected, check_names=False)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_per_task_score_of_classes(long_classes):
 def test_per_task_score_of_classes_in_wide_form(scoring):
     X, y = wide_classes()
     model = RandomForestClassifier(10, max_depth=2, random_state=0).fit(X, y)
-    found = per_task_score(model, X, y, scoring=scoring)
+    actual = per_task_score(model, X, y, scoring=scoring)
     scorer = get_scorer(scoring)
     for t, name in enumerate(y):
 
@@ -83,16 +83,16 @@ def test_per_task_score_of_classes_in_wide_form(scoring):
             def predict_proba(self, X):
                 return model.predict_proba(X)[self.task]
 
-        assert_allclose(found[name], scorer(Column(), X, y[name]))
+        assert_allclose(actual[name], scorer(Column(), X, y[name]))
 
 
 def test_per_task_score_by_decision_values():
     X, _ = wide_classes()
     y = (X[:, :2] > 0.3).astype(int)
     model = RidgeClassifier().fit(X, y)
-    found = per_task_score(model, X, y, scoring="roc_auc")
+    actual = per_task_score(model, X, y, scoring="roc_auc")
     expected = roc_auc_score(y, model.decision_function(X), average=None)
-    assert_allclose(found, expected)
+    assert_allclose(actual, expected)
 
 
 def test_per_task_score_by_a_function(wide_table, long_table):
@@ -102,11 +102,11 @@ def test_per_task_score_by_a_function(wide_table, long_table):
 
     X, y = wide_table
     model = MeanOfTask().fit(X, y)
-    found = per_task_score(model, X, y, scoring=score)
+    actual = per_task_score(model, X, y, scoring=score)
     for name in y:
         there = np.flatnonzero(y[name].notna())[:3]
         expected = median_absolute_error(y[name].iloc[there], model.predict(X)[name].iloc[there])
-        assert_allclose(found[name], -expected)
+        assert_allclose(actual[name], -expected)
     X, y = long_table
     model = MeanOfTask("school").fit(X, y)
     assert len(per_task_score(model, X, y, scoring=score)) == 3

@@ -33,8 +33,8 @@ def test_regression_metric_is_scikit_learns_on_the_labels_of_each_task(
         weight = weights[there] if weighted else None
         expected.append(theirs(y_true[there, t], y_pred[there, t], sample_weight=weight))
     weights = weights if weighted else None
-    found = ours(y_true, y_pred, sample_weight=weights, average=None)
-    assert_series_equal(found, pd.Series(expected, index=range(5)))
+    actual = ours(y_true, y_pred, sample_weight=weights, average=None)
+    assert_series_equal(actual, pd.Series(expected, index=range(5)))
     macro = ours(y_true, y_pred, sample_weight=weights)
     assert isinstance(macro, float)
     assert_allclose(macro, np.mean(expected))
@@ -88,15 +88,15 @@ def test_macro_of_complete_labels_is_the_uniform_average(numbers, ours, theirs):
 def test_weights_of_single_labels(numbers):
     y_true, y_pred, _ = numbers
     weights = np.random.default_rng(2).uniform(size=y_true.shape)
-    found = mt_mean_squared_error(y_true, y_pred, sample_weight=weights, average=None)
+    actual = mt_mean_squared_error(y_true, y_pred, sample_weight=weights, average=None)
     for t in range(5):
         there = ~np.isnan(y_true[:, t])
         expected = np.average((y_true - y_pred)[there, t] ** 2, weights=weights[there, t])
-        assert_allclose(found[t], expected)
+        assert_allclose(actual[t], expected)
     frame = pd.DataFrame(y_true, columns=list("abcde"))
     by_name = pd.DataFrame(weights, columns=list("abcde"))[list("edcba")]
     assert_allclose(
-        mt_mean_squared_error(frame, y_pred, sample_weight=by_name, average=None), found
+        mt_mean_squared_error(frame, y_pred, sample_weight=by_name, average=None), actual
     )
 
 
@@ -111,13 +111,13 @@ def test_a_single_column_is_one_task(average):
 def test_columns_are_matched_by_name_and_rows_by_position():
     y_true = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}, index=[7, 8])
     y_pred = pd.DataFrame({"b": [3.0, 4.0], "a": [1.0, 3.0]}, index=[8, 7])
-    found = mt_mean_absolute_error(y_true, y_pred, average=None)
-    assert found.to_dict() == {"a": 0.5, "b": 0.0}
+    actual = mt_mean_absolute_error(y_true, y_pred, average=None)
+    assert actual.to_dict() == {"a": 0.5, "b": 0.0}
     # without names on one side by position
-    found = mt_mean_absolute_error(y_true, y_pred.to_numpy(), average=None)
-    assert found.to_dict() == {"a": 2.0, "b": 1.5}
-    found = mt_mean_absolute_error(y_true.to_numpy(), y_pred, average=None)
-    assert found.to_dict() == {"b": 2.0, "a": 1.5}
+    actual = mt_mean_absolute_error(y_true, y_pred.to_numpy(), average=None)
+    assert actual.to_dict() == {"a": 2.0, "b": 1.5}
+    actual = mt_mean_absolute_error(y_true.to_numpy(), y_pred, average=None)
+    assert actual.to_dict() == {"b": 2.0, "a": 1.5}
 
 
 @pytest.mark.parametrize("dtype", ["Float64", "Int64", object, "float32"])

@@ -30,14 +30,14 @@ from tests._metrics import CLASS_SCORERS, SCORERS, MeanOfTask, SharesOfTask, by_
 
 def test_cross_validation_with_several_scorers_and_missing_labels(wide_table):
     X, y = wide_table
-    found = cross_validate(
+    actual = cross_validate(
         MeanOfTask(), X, y, cv=KFold(3), scoring={**SCORERS, "own": _max_error}, error_score="raise"
     )
     for fold, (train, test) in enumerate(KFold(3).split(X)):
         model = MeanOfTask().fit(X.iloc[train], y.iloc[train])
         for name, scorer in SCORERS.items():
             expected = scorer(model, X.iloc[test], y.iloc[test])
-            assert_allclose(found[f"test_{name}"][fold], expected)
+            assert_allclose(actual[f"test_{name}"][fold], expected)
 
 
 def _max_error(estimator, X, y):
@@ -46,10 +46,10 @@ def _max_error(estimator, X, y):
 
 def test_cross_validation_of_classes_in_wide_form():
     X, y = wide_classes()
-    found = cross_validate(
+    actual = cross_validate(
         RandomForestClassifier(5, random_state=0), X, y, cv=3, scoring=CLASS_SCORERS
     )
-    assert all(np.isfinite(found[f"test_{name}"]).all() for name in CLASS_SCORERS)
+    assert all(np.isfinite(actual[f"test_{name}"]).all() for name in CLASS_SCORERS)
 
 
 def test_grid_search_with_several_scorers_in_two_processes(long_table):
@@ -72,10 +72,10 @@ def test_grid_search_with_several_scorers_in_two_processes(long_table):
 def test_permutation_importance_passes_weights(long_table):
     X, y = long_table
     model = MeanOfTask("school").fit(X, y)
-    found = permutation_importance(
+    actual = permutation_importance(
         model, X, y, scoring=mt_r2_scorer, sample_weight=np.ones(30), n_repeats=1
     )
-    assert found.importances_mean[0] == 0
+    assert actual.importances_mean[0] == 0
 
 
 ALL_SCORERS = [*SCORERS.values(), *CLASS_SCORERS.values()]
@@ -111,20 +111,20 @@ def test_weights_by_metadata_routing(long_table):
     X, y = X.reset_index(drop=True), y.reset_index(drop=True)
     weights = np.random.default_rng(0).integers(0, 2, 30).astype(float)
     model = MeanOfTask("school", bias=0.5).set_fit_request(sample_weight=False)
-    asks = make_mt_scorer(mt_mean_squared_error).set_score_request(sample_weight=True)
+    requests = make_mt_scorer(mt_mean_squared_error).set_score_request(sample_weight=True)
     named = make_mt_scorer(mt_mean_squared_error).set_score_request(sample_weight="w")
     ignores = make_mt_scorer(mt_mean_squared_error).set_score_request(sample_weight=False)
-    scorers = {"asks": asks, "ignores": ignores}
-    found = cross_validate(
+    scorers = {"requests": requests, "ignores": ignores}
+    actual = cross_validate(
         model, X, y, cv=KFold(2), scoring=scorers, params={"sample_weight": weights}
     )
     by_name = cross_val_score(model, X, y, cv=KFold(2), scoring=named, params={"w": weights})
     for fold, (train, test) in enumerate(KFold(2).split(X)):
         fitted = clone(model).fit(X.iloc[train], y.iloc[train])
-        weighted = asks(fitted, X.iloc[test], y.iloc[test], sample_weight=weights[test])
-        assert_allclose([found["test_asks"][fold], by_name[fold]], weighted)
-        assert_allclose(found["test_ignores"][fold], asks(fitted, X.iloc[test], y.iloc[test]))
-    search = GridSearchCV(model, {"bias": [0.0]}, cv=KFold(2), scoring=asks)
+        weighted = requests(fitted, X.iloc[test], y.iloc[test], sample_weight=weights[test])
+        assert_allclose([actual["test_requests"][fold], by_name[fold]], weighted)
+        assert_allclose(actual["test_ignores"][fold], requests(fitted, X.iloc[test], y.iloc[test]))
+    search = GridSearchCV(model, {"bias": [0.0]}, cv=KFold(2), scoring=requests)
     search.fit(X, y, sample_weight=weights)
     undecided = make_mt_scorer(mt_mean_squared_error)
     with says(ValueError, "sample_weight", "make_mt_scorer"):
@@ -144,7 +144,7 @@ def _largest(y_true, y_pred):
     return np.max(np.abs(y_true - y_pred))
 
 
-def test_own_function_of_one_task(long_table, wide_table):
+def test_custom_function_of_one_task(long_table, wide_table):
     scorer = make_mt_scorer(_largest, greater_is_better=False)
     X, y = long_table
     model = MeanOfTask("school").fit(X, y)
@@ -160,7 +160,7 @@ def test_own_function_of_one_task(long_table, wide_table):
         scorer(model, X, y, sample_weight=np.ones(len(X)))
 
 
-def test_own_function_with_settings_and_weights(wide_table):
+def test_custom_function_with_settings_and_weights(wide_table):
     X, y = wide_table
     model, weights = MeanOfTask().fit(X, y), np.random.default_rng(0).uniform(size=40)
     scorer = make_mt_scorer(mean_pinball_loss, greater_is_better=False, alpha=0.1)
@@ -178,7 +178,7 @@ def test_own_function_with_settings_and_weights(wide_table):
     assert_allclose(scorer(model, X, y, sample_weight=weights), -np.mean(expected))
 
 
-def test_own_function_of_probabilities(long_classes):
+def test_custom_function_of_probabilities(long_classes):
     X, y = long_classes
     y = (y == "c").astype(int)
     model = SharesOfTask("school").fit(X, y)

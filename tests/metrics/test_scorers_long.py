@@ -59,12 +59,12 @@ def test_long_form_takes_tasks_from_x(long_table, scorer, function, sign, weight
     expected = sign * by_task(function, X, y, model.predict(X), weights)
     options = {"sample_weight": weights} if weighted else {}
     assert_allclose(scorer(model, X, y, **options), expected.mean())
-    found = per_task_score(model, X, y, scoring=scorer, **options)
-    assert_series_equal(found, expected, check_names=False)
-    assert found.index.name == "school"
-    some = X["school"] != "north"
-    few = by_task(function, X[some], y[some], model.predict(X[some]))
-    assert_allclose(scorer(model, X[some], y[some]), sign * few.mean())
+    actual = per_task_score(model, X, y, scoring=scorer, **options)
+    assert_series_equal(actual, expected, check_names=False)
+    assert actual.index.name == "school"
+    others = X["school"] != "north"
+    few = by_task(function, X[others], y[others], model.predict(X[others]))
+    assert_allclose(scorer(model, X[others], y[others]), sign * few.mean())
 
 
 def test_long_form_micro(long_table):
@@ -83,11 +83,11 @@ def test_long_form_with_several_outputs(long_table):
         (neg_mt_rmse_scorer, root_mean_squared_error, -1),
     ]:
         expected = sign * by_task(function, X, both, model.predict(X))
-        found = per_task_score(model, X, both, scoring=scorer)
-        assert_series_equal(found, expected, check_names=False)
+        actual = per_task_score(model, X, both, scoring=scorer)
+        assert_series_equal(actual, expected, check_names=False)
         assert_allclose(scorer(model, X, both), expected.mean())
-    found = per_task_score(model, X, both, scoring="r2")
-    assert_series_equal(found, by_task(r2_score, X, both, model.predict(X)), check_names=False)
+    actual = per_task_score(model, X, both, scoring="r2")
+    assert_series_equal(actual, by_task(r2_score, X, both, model.predict(X)), check_names=False)
 
 
 def test_long_form_with_missing_labels(long_table):
@@ -95,8 +95,8 @@ def test_long_form_with_missing_labels(long_table):
     model = MeanOfTask("school", bias=0.3).fit(X, y)
     there = np.arange(30) % 3 > 0
     for scoring in (mt_r2_scorer, "r2", None):
-        found = per_task_score(model, X, y.where(there), scoring=scoring)
-        assert_series_equal(found, per_task_score(model, X[there], y[there], scoring=scoring))
+        actual = per_task_score(model, X, y.where(there), scoring=scoring)
+        assert_series_equal(actual, per_task_score(model, X[there], y[there], scoring=scoring))
 
 
 def test_long_form_accuracy_and_log_loss(long_classes):
@@ -122,8 +122,8 @@ def test_long_form_area_is_that_of_the_classes_of_each_task(long_classes):
         return roc_auc_score(y, probability, multi_class="ovr")
 
     expected = by_task(area, X, y, model.predict_proba(X))
-    found = per_task_score(model, X, y, scoring=mt_roc_auc_scorer)
-    assert_series_equal(found, expected, check_names=False)
+    actual = per_task_score(model, X, y, scoring=mt_roc_auc_scorer)
+    assert_series_equal(actual, expected, check_names=False)
     assert_allclose(mt_roc_auc_scorer(model, X, y), expected.mean())
     assert 0 < mt_average_precision_scorer(model, X, y) <= 1
 
@@ -190,10 +190,10 @@ def test_task_of_several_columns(long_table):
     X, y = long_table
     X = X.assign(year=np.arange(30) % 2)
     model = MultiTaskHypernetRegressor(["school", "year"], max_iter=1, random_state=0).fit(X, y)
-    found = per_task_score(model, X, y)
-    assert found.index.names == ["school", "year"]
-    assert len(found) == 6
-    assert_allclose(mt_r2_scorer(model, X, y), found.mean())
+    actual = per_task_score(model, X, y)
+    assert actual.index.names == ["school", "year"]
+    assert len(actual) == 6
+    assert_allclose(mt_r2_scorer(model, X, y), actual.mean())
 
 
 def test_without_a_task_id_one_column_is_one_task(long_table):
@@ -201,8 +201,8 @@ def test_without_a_task_id_one_column_is_one_task(long_table):
     model = LinearRegression().fit(X[["x"]], y)
     assert_allclose(mt_r2_scorer(model, X[["x"]], y), model.score(X[["x"]], y))
     assert per_task_score(model, X[["x"]], y).index.tolist() == ["score"]
-    found = per_task_score(model, X[["x"]], y.to_numpy(), scoring="r2")
-    assert_series_equal(found, pd.Series([model.score(X[["x"]], y)]))
+    actual = per_task_score(model, X[["x"]], y.to_numpy(), scoring="r2")
+    assert_series_equal(actual, pd.Series([model.score(X[["x"]], y)]))
     classifier = LogisticRegression().fit(X[["x"]], y > 0)
     expected = roc_auc_score(y > 0, classifier.predict_proba(X[["x"]])[:, 1])
     assert_allclose(mt_roc_auc_scorer(classifier, X[["x"]], y > 0), expected)
@@ -214,8 +214,8 @@ def test_hypernetwork_in_long_form(long_table):
     model = MultiTaskHypernetRegressor(task_id="school", max_iter=2, random_state=0).fit(X, y)
     expected = by_task(r2_score, X, y, model.predict(X))
     for scoring in (None, "r2", mt_r2_scorer, get_scorer("r2")):
-        found = per_task_score(model, X, y, scoring=scoring)
-        assert_series_equal(found, expected, check_names=False)
+        actual = per_task_score(model, X, y, scoring=scoring)
+        assert_series_equal(actual, expected, check_names=False)
     assert_allclose(mt_r2_scorer(model, X, y), expected.mean())
     folds = KFold(2, shuffle=True, random_state=0)
     scores = cross_val_score(model, X, y, cv=folds, scoring=mt_r2_scorer, error_score="raise")

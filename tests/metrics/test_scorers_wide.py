@@ -74,8 +74,8 @@ def test_wide_form_predictions_are_matched_by_name(wide_table):
     turned = y[["w", "u", "v"]]
     assert_allclose(mt_r2_scorer(model, X, turned), mt_r2_scorer(model, X, y))
     for scoring in (None, "r2"):
-        found = per_task_score(model, X, turned, scoring=scoring)
-        assert_series_equal(found, per_task_score(model, X, y, scoring=scoring)[["w", "u", "v"]])
+        actual = per_task_score(model, X, turned, scoring=scoring)
+        assert_series_equal(actual, per_task_score(model, X, y, scoring=scoring)[["w", "u", "v"]])
 
 
 def test_wide_form_classes_of_a_forest():
@@ -120,12 +120,12 @@ def test_wide_form_of_zero_and_one(model):
     for name, metric in zip(["auc", "precision", "log_loss"], PROBABILITY, strict=True):
         expected = metric(gaps, probability, average=None)
         sign = -1 if metric is mt_log_loss else 1
-        found = per_task_score(model, X, gaps, scoring=CLASS_SCORERS[name])
-        assert_series_equal(found, sign * expected)
+        actual = per_task_score(model, X, gaps, scoring=CLASS_SCORERS[name])
+        assert_series_equal(actual, sign * expected)
     for scoring, metric in [("roc_auc", mt_roc_auc_score), ("neg_log_loss", mt_log_loss)]:
         sign = -1 if metric is mt_log_loss else 1
-        found = per_task_score(model, X, gaps, scoring=scoring)
-        assert_series_equal(found, sign * metric(gaps, probability, average=None))
+        actual = per_task_score(model, X, gaps, scoring=scoring)
+        assert_series_equal(actual, sign * metric(gaps, probability, average=None))
 
 
 def mixed(n_rows=30):

@@ -140,7 +140,7 @@ def test_estimators_without_early_stopping_share_their_rows(monkeypatch):
     X, y = make_schools()
     plans, train = [], _fits.train
     monkeypatch.setattr(
-        _fits, "train", lambda some, *a, **k: plans.extend(some) or train(some, *a, **k)
+        _fits, "train", lambda batch, *a, **k: plans.extend(batch) or train(batch, *a, **k)
     )
     fit_many([quick_model(early_stopping=False, random_state=s) for s in range(3)], X, y)
     assert len({id(plan.train) for plan in plans}) == 1

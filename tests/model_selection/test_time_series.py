@@ -31,7 +31,7 @@ def test_task_time_series_split(sizes, n_splits, test_size, gap, max_train_size,
             next(cv.split(X))
         return
     splits = splits_of(cv, X)
-    place = X.groupby("task")["when"].rank().to_numpy().astype(int) - 1
+    rank = X.groupby("task")["when"].rank().to_numpy().astype(int) - 1
     for number, (train, test) in enumerate(splits):
         for task in X["task"].unique():
             of_task = X["task"].to_numpy() == task
@@ -39,8 +39,8 @@ def test_task_time_series_split(sizes, n_splits, test_size, gap, max_train_size,
             start = size - (n_splits - number) * n
             end = start - gap if n else start
             first = 0 if max_train_size is None else max(end - max_train_size, 0)
-            trained = np.sort(place[train][of_task[train]])
-            tested = np.sort(place[test][of_task[test]])
+            trained = np.sort(rank[train][of_task[train]])
+            tested = np.sort(rank[test][of_task[test]])
             assert_array_equal(trained, np.arange(first, end))
             assert_array_equal(tested, np.arange(start, start + n) if end > 0 else [])
             if len(tested):

@@ -30,7 +30,7 @@ def test_one_expert_is_a_shared_bottom():
     torch.testing.assert_close(mixture(x, tasks, tasks), bottom(x, tasks, tasks))
 
 
-def slow_extraction(n_levels, n_own, n_shared, n_tasks=4, trained=range(4)):
+def slow_extraction(n_levels, n_of_task, n_shared, n_tasks=4, trained=range(4)):
     def experts(values, level, name, x, *where):
         stack = layers_of(values, f"levels.{level}.{name}", *where)
         return mlp(x, stack, linear_output=False)
@@ -39,8 +39,8 @@ def slow_extraction(n_levels, n_own, n_shared, n_tasks=4, trained=range(4)):
         # what each task and the shared path read
         reads, shared = [row] * n_tasks, row
         for level in range(n_levels):
-            own = [
-                [experts(values, level, "task_experts", reads[t], t, e) for e in range(n_own)]
+            of_task = [
+                [experts(values, level, "task_experts", reads[t], t, e) for e in range(n_of_task)]
                 for t in range(n_tasks)
             ]
             common = [experts(values, level, "shared_experts", shared, e) for e in range(n_shared)]
@@ -49,7 +49,7 @@ def slow_extraction(n_levels, n_own, n_shared, n_tasks=4, trained=range(4)):
                 for t in range(n_tasks)
             ]
             new = [
-                sum(g * e for g, e in zip(gates[t], own[t] + common, strict=True))
+                sum(g * e for g, e in zip(gates[t], of_task[t] + common, strict=True))
                 for t in range(n_tasks)
             ]
             if level < n_levels - 1:
@@ -57,7 +57,7 @@ def slow_extraction(n_levels, n_own, n_shared, n_tasks=4, trained=range(4)):
                     shared @ values[f"levels.{level}.gate_of_tasks.weight"][t] for t in trained
                 ]
                 logits.append(shared @ values[f"levels.{level}.gate_of_shared.weight"])
-                every = [e for t in trained for e in own[t]] + common
+                every = [e for t in trained for e in of_task[t]] + common
                 gate = softmax(np.concatenate(logits))
                 shared = sum(g * e for g, e in zip(gate, every, strict=True))
             reads = new

@@ -52,11 +52,11 @@ def by_loop(module, losses):
     shared = [p for name, p in module.named_parameters() if name in names]
     rows = []
     for s in range(losses.shape[1]):
-        found = torch.autograd.grad(
+        actual = torch.autograd.grad(
             losses[:, s].sum(), shared, retain_graph=True, allow_unused=True
         )
         filled = [
-            torch.zeros_like(p) if g is None else g for g, p in zip(found, shared, strict=True)
+            torch.zeros_like(p) if g is None else g for g, p in zip(actual, shared, strict=True)
         ]
         rows.append(torch.cat([g.flatten(1) for g in filled], dim=1))
     return torch.stack(rows, 1)
@@ -70,13 +70,13 @@ def check(module, blocks, form):
     gradients.differentiate(losses, blocks[2])
     torch.testing.assert_close(gradients.gramian(), rows @ rows.mT, rtol=1e-10, atol=1e-10)
     weights = torch.rand(losses.shape, generator=torch.Generator().manual_seed(1)).double()
-    found = gradients.combine(weights)
+    actual = gradients.combine(weights)
     names = module.shared_parameters()
     expected = (weights.unsqueeze(1) @ rows).squeeze(1)
     shared = {name: p for name, p in module.named_parameters() if name in names}
     together = torch.cat(
         [
-            (torch.zeros_like(p) if found[name] is None else found[name]).flatten(1)
+            (torch.zeros_like(p) if actual[name] is None else actual[name]).flatten(1)
             for name, p in shared.items()
         ],
         dim=1,
@@ -100,12 +100,12 @@ def check(module, blocks, form):
                 if value is not None:
                     torch.testing.assert_close(got[which], value, rtol=1e-10, atol=1e-10)
     # parameters of one task: the plain sum
-    own = {name: p for name, p in module.named_parameters() if name not in names}
+    of_heads = {name: p for name, p in module.named_parameters() if name not in names}
     plain = torch.autograd.grad(
         losses_of(module, *blocks).sum(), list(module.parameters()), allow_unused=True
     )
     for (name, _), expected in zip(module.named_parameters(), plain, strict=True):
-        if name in own and expected is not None:
+        if name in of_heads and expected is not None:
             torch.testing.assert_close(
                 gradients.unshared_gradients[name], expected, rtol=1e-10, atol=1e-10
             )
@@ -115,7 +115,7 @@ def check(module, blocks, form):
 
 
 def check_watched(module, gradients, blocks):
-    """What a backward pass of a weighted sum leaves behind is what `differentiate` finds."""
+    """A backward pass of a weighted sum gives the gradients of `differentiate`."""
     scales = torch.rand(blocks[1].shape, generator=torch.Generator().manual_seed(2)) + 0.5
     gradients.attach()
     gradients.differentiate(losses_of(module, *blocks) * scales, blocks[2])
@@ -183,7 +183,7 @@ def test_trunks_in_long_form_whatever_is_cheaper(n_blocks, length):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
-def test_empty_places_of_blocks_are_left_out(share):
+def test_padding_of_blocks_is_ignored(share):
     # as many as they are, and other ones in every member
     module = randomised(network("shared bottom")).train()
     x, tasks, slots = random_blocks(module, 3, n_blocks=6, length=3)
@@ -196,14 +196,14 @@ def test_empty_places_of_blocks_are_left_out(share):
         return errors.new_zeros(tasks.shape).scatter_add(1, slots, errors.sum(2))
 
     gradients = task_gradients(module)
-    found = losses()
-    rows = by_loop(module, found)
-    gradients.differentiate(found, slots)
+    actual = losses()
+    rows = by_loop(module, actual)
+    gradients.differentiate(actual, slots)
     torch.testing.assert_close(gradients.gramian(), rows @ rows.mT, rtol=1e-10, atol=1e-10)
     gradients.detach()
 
 
-def test_gradients_that_are_no_numbers_are_not_taken_for_empty_places():
+def test_gradients_that_are_no_numbers_are_not_taken_for_padding():
     module = randomised(network("shared bottom")).train()
     x, tasks, slots = random_blocks(module, 3)
     gradients = task_gradients(module)
@@ -212,7 +212,7 @@ def test_gradients_that_are_no_numbers_are_not_taken_for_empty_places():
     gradients.detach()
 
 
-def test_metadata_in_wide_form_give_tasks_rows_of_their_own():
+def test_metadata_in_wide_form_give_each_task_its_rows():
     module = randomised(network("shared bottom", n_features=5))
     metadata = torch.linspace(-1, 1, 16).double().view(2, 4, 2)
     gradients = check(module, wide_blocks(module, 3)._replace(metadata=metadata), "auto")

@@ -89,17 +89,17 @@ def whole_task_blocks(module, n_features=2, length=3):
 
 
 def slow_component(module, layer, column, member, x):
-    """Output of one component for one row, with ReLU behind every layer but a linear output."""
+    """Output of one component for one row, with ReLU after every layer but a linear output."""
     modular = module.layers[layer]
     for group, columns in zip(modular.groups, modular.columns, strict=True):
         if column not in columns:
             continue
         if not hasattr(group, "weights"):
             return x
-        place = columns.index(column)
+        position = columns.index(column)
         for n, (W, b) in enumerate(zip(group.weights, group.biases, strict=True)):
             W, b = W.detach().numpy()[member], b.detach().numpy()[member]
-            x = x @ (W[:, place] if n == 0 else W[place]) + b[place]
+            x = x @ (W[:, position] if n == 0 else W[position]) + b[position]
             if n < len(group.weights) - 1 or not group.linear_output:
                 x = np.maximum(x, 0)
         return x
@@ -257,7 +257,7 @@ def test_mean_of_sampled_allocations_is_the_probability():
 def test_budget_term_is_the_formula():
     module = randomised(network(budget=[0.3, 0.6], budget_penalty=[2.0, 0.5]))
     x, tasks, slots = blocks()
-    slots[0] = torch.tensor([0, 0, 1, 1, 0])  # the third place of the first member is empty
+    slots[0] = torch.tensor([0, 0, 1, 1, 0])  # the third block of the first member is empty
     module(x, tasks, slots)
     got = module.step_penalty()
     on = torch.sigmoid(module.allocation.logits[..., 0] - module.allocation.logits[..., 1])
@@ -312,17 +312,17 @@ def test_task_never_seen_has_the_mean_logits_and_the_mean_head():
         np.testing.assert_allclose(got[m, 0].detach().numpy(), expected, atol=1e-10)
 
 
-def test_facts_start_at_the_initial_probability_and_then_move_it():
+def test_metadata_start_at_the_initial_probability_and_then_move_it():
     module = network(n_metadata=3, heads="shared", initial=0.8)
-    facts = torch.randn(2, 4, 3, dtype=torch.float64)
-    module.prepare(torch.tensor([10, 10]), facts)
+    metadata = torch.randn(2, 4, 3, dtype=torch.float64)
+    module.prepare(torch.tensor([10, 10]), metadata)
     on = module.allocation.probabilities()
     torch.testing.assert_close(on, torch.full_like(on, 0.8))
     randomised(module)
     changed = module.allocation.probabilities()
-    again = module.allocation.probabilities(torch.arange(4).expand(2, -1), facts)
+    again = module.allocation.probabilities(torch.arange(4).expand(2, -1), metadata)
     assert torch.equal(changed, again)
-    # two tasks with the same offset differ by their facts only
+    # two tasks with the same offset differ by their metadata only
     module.allocation.logits.data[:, 1] = module.allocation.logits.data[:, 0]
     module.allocation.metadata[:, 1] = module.allocation.metadata[:, 0]
     on = module.allocation.probabilities()
@@ -349,12 +349,12 @@ def test_traces_of_members_that_leave_are_those_of_members_alone():
     together = run([0, 1, 2])
     for m in (1, 2):
         trace = [values[list(members).index(m)] for _, members, values in together if m in members]
-        own = [values[0] for _, members, values in run([m]) if len(members)]
-        assert len(trace) == len(own) > 0
-        np.testing.assert_allclose(np.stack(trace), np.stack(own), atol=1e-6)
+        alone = [values[0] for _, members, values in run([m]) if len(members)]
+        assert len(trace) == len(alone) > 0
+        np.testing.assert_allclose(np.stack(trace), np.stack(alone), atol=1e-6)
 
 
-def test_fixed_members_beside_members_that_learn():
+def test_fixed_members_and_members_that_learn():
     table = task_rows(n_tasks=3, n_rows=60)
     fixed = torch.full((2, 3, 6), torch.nan)
     fixed[1] = torch.tensor([1.0, 0, 1, 0, 1, 1])

@@ -52,14 +52,14 @@ def test_forward_is_the_formula_of_the_paper(option, n_features, n_outputs, n_me
     tasks = np.stack([rng.permutation(n_tasks)[:3] for _ in range(n_members)])
     slots = rng.integers(0, 3, (n_members, n_blocks))
     x = rng.normal(size=(n_members, n_blocks, length, n_features))
-    facts = rng.normal(size=(n_members, n_tasks, n_metadata))
-    asked = np.take_along_axis(facts, tasks[:, :, None], axis=1)
-    got = module(*(torch.as_tensor(v) for v in (x, tasks, slots, asked))).detach().numpy()
+    metadata = rng.normal(size=(n_members, n_tasks, n_metadata))
+    of_slots = np.take_along_axis(metadata, tasks[:, :, None], axis=1)
+    got = module(*(torch.as_tensor(v) for v in (x, tasks, slots, of_slots))).detach().numpy()
     for m in range(n_members):
         for k in range(n_blocks):
             task = tasks[m, slots[m, k]]
             for b in range(length):
-                expected = slow_forward(module, m, task, x[m, k, b], facts[m, task])
+                expected = slow_forward(module, m, task, x[m, k, b], metadata[m, task])
                 np.testing.assert_allclose(got[m, k, b], expected, rtol=1e-10, atol=1e-10)
 
 
@@ -186,12 +186,12 @@ def test_penalty_is_the_squared_distance_to_the_mean():
 def test_interactions_of_the_linear_path_are_pulled_to_zero(n_outputs):
     settings = {"embedding_dim": 3, "interaction_alpha": [0.0, 2.0]}
     module = randomised(TaskHypernetwork(5, 4, 2, n_outputs, seeds=[0, 1], **settings))
-    # how the difference between two features' effects changes with a fact, from predictions
+    # how the difference of two features' effects changes with a metadata column, by predictions
     for p in module.layers.parameters():
         p.data.zero_()
-    rows, facts = torch.eye(4).double(), torch.eye(2).double()
+    rows, values = torch.eye(4).double(), torch.eye(2).double()
     x = torch.cat([torch.zeros(1, 4).double(), rows]).expand(2, 3, -1, -1)
-    metadata = torch.cat([torch.zeros(1, 2).double(), facts]).expand(2, -1, -1)
+    metadata = torch.cat([torch.zeros(1, 2).double(), values]).expand(2, -1, -1)
     slots = torch.arange(3).expand(2, -1)
     with torch.no_grad():
         y = module(x, torch.zeros(2, 3, dtype=torch.int64), slots, metadata)
@@ -200,7 +200,7 @@ def test_interactions_of_the_linear_path_are_pulled_to_zero(n_outputs):
     torch.testing.assert_close(module.interactions().detach(), change)
     expected = torch.tensor([0.0, 2.0]) * change.square().sum((1, 2, 3))
     torch.testing.assert_close(module.penalty().detach(), expected)
-    # nothing to pull where there are no facts
+    # no penalty without metadata
     assert TaskHypernetwork(5, 2, seeds=[0], interaction_alpha=1.0).penalty() is None
 
 

@@ -141,8 +141,8 @@ def test_all_networks_begin_near_a_well_initialised_one(compression, least, larg
     assert 0.02 < apart.min() < apart.max() < furthest
     # layer by layer, so that signals neither vanish nor explode
     sizes = [p[0].numel() for p in plain.parameters()]
-    for piece, p in zip(written.split(sizes, dim=2), plain.parameters(), strict=True):
-        ratio = piece.std(2) / p.detach().flatten(1).std(1, keepdim=True)
+    for part, p in zip(written.split(sizes, dim=2), plain.parameters(), strict=True):
+        ratio = part.std(2) / p.detach().flatten(1).std(1, keepdim=True)
         if p[0].numel() > 20:
             assert 0.7 < ratio.min() < ratio.max() < 1.8
 
@@ -209,7 +209,7 @@ def test_networks_in_a_loop():
 
 
 @pytest.mark.parametrize("compression", [True, False])
-def test_members_start_alike_alone_and_in_company(compression):
+def test_members_start_alike_alone_and_in_a_stack(compression):
     together = shared_bottom(compression=compression, seeds=[3, 14, 15])
     alone = shared_bottom(compression=compression, seeds=[14])
     for a, b in zip(together.parameters(), alone.parameters(), strict=True):

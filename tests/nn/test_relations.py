@@ -15,18 +15,18 @@ def vec(W):
 
 def set_covariances(module, rng):
     """Random covariances, as if they had been estimated; returns them."""
-    found = []
+    actual = []
     for n, layer in enumerate(module.heads.layers):
         T, d_in, d_out = layer.weight.shape[1:]
-        own = []
+        by_layer = []
         for axis, size in enumerate((d_in, d_out, T)):
             root = rng.normal(size=(module.n_members, size, size))
             S = root @ root.transpose(0, 2, 1) + 0.5 * np.eye(size)
             setattr(module, f"covariance_{n}_{axis}", torch.as_tensor(S))
             setattr(module, f"precision_{n}_{axis}", torch.as_tensor(np.linalg.inv(S)))
-            own.append(S)
-        found.append(own)
-    return found
+            by_layer.append(S)
+        actual.append(by_layer)
+    return actual
 
 
 def test_forward_is_that_of_a_shared_bottom():

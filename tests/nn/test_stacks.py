@@ -21,7 +21,7 @@ def test_initial_weights_depend_on_the_seed_of_the_member_only(name):
 
 
 @every
-def test_a_member_beside_others_that_know_more_tasks(name):
+def test_a_member_among_others_that_know_more_tasks(name):
     """It starts, and is trained, as if there were only its own tasks."""
     few, many = network(name, n_tasks=3).double(), network(name, n_tasks=6).double()
     trained = torch.ones(2, 6, dtype=torch.bool)
@@ -91,29 +91,31 @@ def test_a_task_never_seen_gets_the_mean_of_the_outputs_of_those_trained_on(name
     module.mark_trained(trained)
     x, _, _ = random_blocks(module, 3)
     blocks = torch.arange(5).expand(2, -1)
-    asked = torch.tensor([[-1, 1, -1, 0, 3]]).expand(2, -1)
-    got = module(x, asked, blocks)
+    requested = torch.tensor([[-1, 1, -1, 0, 3]]).expand(2, -1)
+    got = module(x, requested, blocks)
     for m in range(2):
-        own = []
+        by_task = []
         for task in trained[m].nonzero()[:, 0]:
-            own.append(module(x, torch.full((2, 5), int(task)), blocks)[m])
-        torch.testing.assert_close(got[m, [0, 2]], torch.stack(own).mean(0)[[0, 2]])
-    known = module(x[:, [1, 3, 4]], asked[:, [1, 3, 4]], blocks[:, :3])
+            by_task.append(module(x, torch.full((2, 5), int(task)), blocks)[m])
+        torch.testing.assert_close(got[m, [0, 2]], torch.stack(by_task).mean(0)[[0, 2]])
+    known = module(x[:, [1, 3, 4]], requested[:, [1, 3, 4]], blocks[:, :3])
     torch.testing.assert_close(got[:, [1, 3, 4]], known)
 
 
 @every
-def test_facts_are_features_more(name):
+def test_metadata_are_further_features(name):
     module = randomised(network(name, n_features=5)).eval()
     x, tasks, slots = random_blocks(module, 3)
-    facts = torch.randn(2, 3, 2, generator=torch.Generator().manual_seed(0)).double()
-    got = module(x, tasks, slots, facts)
-    own = torch.stack([facts[m, slots[m]] for m in range(2)]).unsqueeze(2).expand(-1, -1, 2, -1)
-    torch.testing.assert_close(got, module(torch.cat([x, own], 3), tasks, slots))
+    metadata = torch.randn(2, 3, 2, generator=torch.Generator().manual_seed(0)).double()
+    got = module(x, tasks, slots, metadata)
+    by_row = (
+        torch.stack([metadata[m, slots[m]] for m in range(2)]).unsqueeze(2).expand(-1, -1, 2, -1)
+    )
+    torch.testing.assert_close(got, module(torch.cat([x, by_row], 3), tasks, slots))
 
 
 @every
-def test_many_rows_are_evaluated_in_pieces(name, monkeypatch):
+def test_many_rows_are_evaluated_in_parts(name, monkeypatch):
     module = randomised(network(name)).eval()
     x, tasks, slots = random_blocks(module, 3, length=7)
     tasks[:, 0] = -1

@@ -33,7 +33,7 @@ def run(table, seeds, *, module=None, rows=None, **settings):
 
 @every_form
 @pytest.mark.parametrize("method", [None, "pcgrad"])
-def test_training_is_as_without_it_to_the_bit(form, method):
+def test_training_is_bitwise_identical_without_it(form, method):
     table = TABLES[form](dtype=torch.float32)
     settings = {"task_weighting": method, "averaging": 0.9, "max_epochs": 2}
     plain = run(table, [3, 4], record_affinity=None, **settings)
@@ -63,7 +63,7 @@ ARCHITECTURES = {
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_pass_of_the_step_shows_what_another_pass_shows(architecture, options, monkeypatch):
     table, changes = ARCHITECTURES[architecture]()
-    found, watched = [], []
+    actual, watched = [], []
     look = AffinityRecorder.observe
 
     def observe(self, loop, batch, by_label=None):
@@ -74,11 +74,11 @@ def test_the_pass_of_the_step_shows_what_another_pass_shows(architecture, option
     for _ in range(2):
         module = build(table, [3, 4], **changes) if changes else module_for(table, [3, 4])
         net = run(table, [3, 4], module=module, record_affinity=options, batch_size=120)
-        found.append(net.result_.affinity)
+        actual.append(net.result_.affinity)
         monkeypatch.setattr(TaskGradients, "watch", lambda self, inputs: False)
     half = len(watched) // 2
     assert watched == [True] * half + [False] * half
-    np.testing.assert_allclose(*found, rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(*actual, rtol=1e-7, atol=1e-12)
 
 
 @pytest.mark.parametrize("heads_first", [True, False])
@@ -119,8 +119,8 @@ def test_a_look_ahead_by_hand(heads_first):
         return other
 
     shared = set(module.shared_parameters())
-    own = {name for name, _ in module.named_parameters()} - shared
-    heads = stepped(slice(None), own) if heads_first else module
+    of_heads = {name for name, _ in module.named_parameters()} - shared
+    heads = stepped(slice(None), of_heads) if heads_first else module
     before = losses(module)
     for i in range(4):
         after = stepped([i], shared)
@@ -128,7 +128,7 @@ def test_a_look_ahead_by_hand(heads_first):
             for (name, p), (_, q) in zip(
                 after.named_parameters(), heads.named_parameters(), strict=True
             ):
-                if name in own:
+                if name in of_heads:
                     p.copy_(q)
             expected = 1 - losses(after) / before
         np.testing.assert_allclose(net.result_.affinity[0, 0, i], expected.numpy(), rtol=1e-6)
@@ -235,8 +235,8 @@ def curvature_of(module, table, criterion=None, length=2e-4):
     before, now, after = (lookahead.losses(buffers, batch) for buffers in near)
     with torch.no_grad():
         slots = batch.inputs[2]
-        own = net.evaluate(batch)[1].sum(2)
-        expected = torch.zeros_like(now[0]).scatter_add(1, slots, own)
+        sums = net.evaluate(batch)[1].sum(2)
+        expected = torch.zeros_like(now[0]).scatter_add(1, slots, sums)
     torch.testing.assert_close(now[0], expected)
     return lookahead.curvatures(moves, batch), (before - 2 * now + after) / length**2
 
@@ -244,9 +244,9 @@ def curvature_of(module, table, criterion=None, length=2e-4):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_second_derivatives_of_every_architecture(name):
     table = wide_rows(missing=0.2)
-    found, expected = curvature_of(randomised(network(name, 4, 3, 1, [3, 4])), table)
+    actual, expected = curvature_of(randomised(network(name, 4, 3, 1, [3, 4])), table)
     assert (expected != 0).any()
-    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -255,8 +255,8 @@ def test_second_derivatives_of_every_architecture(name):
 def test_second_derivatives_of_hypernetworks(settings):
     table = task_rows()
     module = build(table, [3, 4], activation="tanh", hypernet_layers=0, **settings)
-    found, expected = curvature_of(module, table, NumberLoss("squared_error"))
-    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    actual, expected = curvature_of(module, table, NumberLoss("squared_error"))
+    torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-3)
 
 
 class Once(torch.autograd.Function):
@@ -290,7 +290,7 @@ def test_second_order_where_there_is_none_is_an_error():
         run(table, [3], module=module, record_affinity={"approximate": 2})
 
 
-def test_the_first_order_error_falls_with_the_rate():
+def test_the_first_order_error_decreases_with_the_rate():
     table = wide_rows(missing=0.0)
     errors = []
     for rate in (1e-3, 1e-4):
@@ -323,7 +323,7 @@ def test_first_order_and_exact_agree_in_rank():
 
 
 @every_form
-def test_members_are_the_same_alone_and_in_company(form):
+def test_members_are_the_same_alone_and_in_a_stack(form):
     table = TABLES[form]()
     together = run(table, [3, 14, 15])
     for m, seed in [(0, 3), (2, 15)]:
@@ -355,10 +355,10 @@ def test_families_have_more_affinity_within_than_between():
 def test_tasks_that_never_meet_have_no_affinity():
     table = task_rows(n_tasks=6)
     rows = (table.tasks != 2).nonzero()[:, 0]
-    found = run(table, [3], rows=[rows]).result_.affinity
-    assert np.isnan(found[:, :, 2]).all()
-    assert np.isnan(found[:, :, :, 2]).all()
-    others = np.delete(np.delete(found, 2, axis=2), 2, axis=3)
+    actual = run(table, [3], rows=[rows]).result_.affinity
+    assert np.isnan(actual[:, :, 2]).all()
+    assert np.isnan(actual[:, :, :, 2]).all()
+    others = np.delete(np.delete(actual, 2, axis=2), 2, axis=3)
     assert np.isfinite(np.nanmean(others, axis=0)).all()
 
 

@@ -21,18 +21,18 @@ def test_packing_keeps_every_row_in_a_block_of_its_task(tasks, batch, random):
     batch = min(batch, len(tasks))
     shape = block_shape(batch, torch.bincount(tasks))
     numbers = torch.tensor(random.sample(range(len(tasks)), batch))
-    # an empty place may stand anywhere
+    # padding may be anywhere
     numbers[
         torch.tensor(random.sample(range(batch), random.randrange(batch)), dtype=torch.int64)
     ] = -1
     packed = pack_blocks(numbers.unsqueeze(0), tasks, shape)
-    rows, asked, slots = (t[0] for t in packed)
+    rows, listed, slots = (t[0] for t in packed)
     assert rows.shape == shape[:2]
-    assert asked.shape == (shape[2],)
+    assert listed.shape == (shape[2],)
     assert sorted(rows[rows >= 0].tolist()) == sorted(numbers[numbers >= 0].tolist())
     for block, slot in zip(rows, slots, strict=True):
         block = block[block >= 0]
-        assert (tasks[block] == asked[slot]).all()
+        assert (tasks[block] == listed[slot]).all()
 
 
 @settings(max_examples=100, deadline=None)
@@ -53,8 +53,8 @@ def test_an_epoch_deals_every_row_of_every_member_once(tasks, batch_size, n_memb
         seen = [[] for _ in rows]
         shapes, lengths = set(), [[] for _ in rows]
         for batch in batches:
-            x, asked = batch.inputs[:2]
-            shapes.add((x.shape, asked.shape))
+            x, listed = batch.inputs[:2]
+            shapes.add((x.shape, listed.shape))
             filled = batch.weights > 0
             for m in range(n_members):
                 numbers = x[m][filled[m]].squeeze(1).long()
@@ -80,7 +80,7 @@ def test_uneven_tasks_are_not_padded_to_the_largest():
     assert n_slots == 21
 
 
-def test_rows_of_a_member_do_not_depend_on_its_company():
+def test_rows_of_a_member_do_not_depend_on_other_members():
     table = TaskRows(
         features=torch.arange(40.0).unsqueeze(1),
         tasks=torch.arange(40) % 4,

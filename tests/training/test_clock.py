@@ -21,7 +21,7 @@ def run(curves, patience, tol=0.0):
     return clock
 
 
-def test_every_member_stops_by_its_own_curve_and_keeps_its_best_weights():
+def test_every_member_stops_by_its_curve_and_keeps_its_best_weights():
     curves = [
         [5.0, 4.0, 3.0, 4.0, 4.0, 4.0, 4.0, 4.0],
         [5.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0],

@@ -183,8 +183,8 @@ def test_several_threads_fit_at_once():
         model = quick_model(random_state=seed).fit(X, y)
         return model.predict(X), torch.get_num_threads()
 
-    found = in_new_threads(*[lambda seed=seed: fit(seed) for seed in range(4)])
-    for wanted, (predictions, threads) in zip(expected, found, strict=True):
+    actual = in_new_threads(*[lambda seed=seed: fit(seed) for seed in range(4)])
+    for wanted, (predictions, threads) in zip(expected, actual, strict=True):
         assert_array_equal(predictions, wanted)
         assert threads == SETTING
     assert np.ptp([wanted[0] for wanted in expected]) > 0

@@ -33,9 +33,12 @@ def slow_step(module, optimizer, table, candidates, first, order):
 
     before = losses(module)
     names = dict(module.named_parameters())
-    some = [p for name, p in names.items() if name in shared]
+    shared_parameters = [p for name, p in names.items() if name in shared]
     added = first * before / totals.sum()
-    rows = [torch.autograd.grad(a, some, retain_graph=True, allow_unused=True) for a in added]
+    rows = [
+        torch.autograd.grad(a, shared_parameters, retain_graph=True, allow_unused=True)
+        for a in added
+    ]
     flat = torch.stack([torch.cat([g.flatten() for g in row]) for row in rows])
     weights = []
     for candidate in candidates:
@@ -48,9 +51,9 @@ def slow_step(module, optimizer, table, candidates, first, order):
     total, moves = [], []
     for w in weights:
         moved, other = copy.deepcopy((module, optimizer))
-        own = losses(moved) * first / totals.sum()
+        of_tasks = losses(moved) * first / totals.sum()
         for name, p in moved.named_parameters():
-            which = (own * w).sum() if name in shared else own.sum()
+            which = (of_tasks * w).sum() if name in shared else of_tasks.sum()
             (p.grad,) = torch.autograd.grad(which, p, retain_graph=True)
         other.step()
         moves.append((moved, other))
@@ -61,11 +64,11 @@ def slow_step(module, optimizer, table, candidates, first, order):
         step = [(after[name] - names[name]).detach() for name in names if name in shared]
         change = 0.0
         for loss in losses(module):
-            slope = torch.autograd.grad(loss, some, create_graph=True)
+            slope = torch.autograd.grad(loss, shared_parameters, create_graph=True)
             along = sum((g * d).sum() for g, d in zip(slope, step, strict=True))
             change += (along / loss).item()
             if order == 2:
-                second = torch.autograd.grad(along, some, retain_graph=True)
+                second = torch.autograd.grad(along, shared_parameters, retain_graph=True)
                 curve = sum((h * d).sum() for h, d in zip(second, step, strict=True))
                 change += (0.5 * curve / loss).item()
         total.append(-change)
@@ -97,8 +100,8 @@ def test_every_step_is_the_best_by_hand(solver, order, first):
     assert len(net.result_.choices["step"]) == 3
     for epoch in range(3):
         total, module, optimizer = slow_step(module, optimizer, table, CANDIDATES, weights, order)
-        found = net.result_.choices["transference"][epoch]
-        np.testing.assert_allclose(found, total, rtol=1e-5, atol=1e-8)
+        actual = net.result_.choices["transference"][epoch]
+        np.testing.assert_allclose(actual, total, rtol=1e-5, atol=1e-8)
         assert net.result_.choices["choice"][epoch] == np.argmax(total)
     torch.testing.assert_close(
         parameters_of(net.module_, 0), parameters_of(module, 0), rtol=1e-6, atol=1e-8
@@ -189,7 +192,7 @@ LAWS = [
 
 @every_form
 @pytest.mark.parametrize("method", LAWS, ids=str)
-def test_members_choose_the_same_alone_and_in_company(form, method):
+def test_members_choose_the_same_alone_and_in_a_stack(form, method):
     table, seeds = TABLES[form](n_rows=80), [3, 14, 15, 92]
     rows = [torch.arange(m, 60 - 9 * m) for m in range(4)]
     valid_rows = [torch.arange(60, 80)] * 4
@@ -202,8 +205,8 @@ def test_members_choose_the_same_alone_and_in_company(form, method):
     }
     together = run(table, seeds, method, rows, valid_rows, **settings)
     for m in (2, 3):
-        own = {**settings, "learning_rate": settings["learning_rate"][m]}
-        alone = run(table, [seeds[m]], method, [rows[m]], [valid_rows[m]], **own)
+        settings_alone = {**settings, "learning_rate": settings["learning_rate"][m]}
+        alone = run(table, [seeds[m]], method, [rows[m]], [valid_rows[m]], **settings_alone)
         mine = together.result_.choices["member"] == m
         for name in ("epoch", "step", "choice"):
             np.testing.assert_array_equal(
@@ -224,16 +227,16 @@ def test_members_choose_the_same_alone_and_in_company(form, method):
 
 
 @every_form
-def test_members_choose_the_same_to_the_bit_in_single_precision(form):
+def test_members_choose_bitwise_the_same_in_single_precision(form):
     table, seeds = TABLES[form](n_rows=160, dtype=torch.float32), list(range(5))
 
-    def fit(own):
+    def fit(seeds):
         if form == "wide":
             sizes = {"hidden_layer_sizes": (32, 32), "head_layer_sizes": (8,)}
-            module = network("shared bottom", 4, 3, 1, own, **sizes)
+            module = network("shared bottom", 4, 3, 1, seeds, **sizes)
         else:
-            module = build(table, own, hidden_layer_sizes=(32, 32), embedding_dim=10)
-        return run(table, own, ITMTL(["equal", "tasks", "pcgrad"]), module=module, max_epochs=3)
+            module = build(table, seeds, hidden_layer_sizes=(32, 32), embedding_dim=10)
+        return run(table, seeds, ITMTL(["equal", "tasks", "pcgrad"]), module=module, max_epochs=3)
 
     together = fit(seeds)
     alone = fit(seeds[4:])
@@ -249,19 +252,19 @@ def test_choices_replay_and_beat_random_ones(form):
         choice: run(table, [3, 4, 5], ITMTL(candidates, choice=choice), **settings)
         for choice in ("best", "random")
     }
-    found = nets["best"].result_.choices
-    values, rows = found["transference"], np.arange(len(found["choice"]))
+    actual = nets["best"].result_.choices
+    values, rows = actual["transference"], np.arange(len(actual["choice"]))
     best = np.nanargmax(values, axis=1)
-    np.testing.assert_array_equal(found["choice"], best)
+    np.testing.assert_array_equal(actual["choice"], best)
     assert len(set(best)) > 2
-    # of a step whose candidate is drawn, in the same places
+    # of a step whose candidate is drawn, at the same steps
     chosen, drawn = values[rows, best], np.nanmean(values, axis=1)
     assert chosen.mean() > drawn.mean() + 0.005
-    found = nets["random"].result_.choices
-    values = found["transference"]
-    assert len(set(found["choice"])) == values.shape[1]
-    assert np.isfinite(values[rows, found["choice"]]).all()
-    assert (found["choice"] == np.nanargmax(values, axis=1)).mean() < 0.5
+    actual = nets["random"].result_.choices
+    values = actual["transference"]
+    assert len(set(actual["choice"])) == values.shape[1]
+    assert np.isfinite(values[rows, actual["choice"]]).all()
+    assert (actual["choice"] == np.nanargmax(values, axis=1)).mean() < 0.5
 
 
 def test_a_task_that_is_absent_counts_for_nothing():
@@ -277,13 +280,13 @@ def test_a_task_that_is_absent_counts_for_nothing():
         assert np.isnan(net.result_.task_weights[:, 2]).all()
 
 
-def test_some_steps_are_recorded():
+def test_steps_that_are_recorded():
     table = wide_rows()
     every = run(table, [3, 4], ITMTL())
-    some = run(table, [3, 4], ITMTL(record_every=2))
+    sparse = run(table, [3, 4], ITMTL(record_every=2))
     kept = every.result_.choices["step"] % 2 == 1
     assert 0 < kept.sum() < len(kept)
-    for name, values in some.result_.choices.items():
+    for name, values in sparse.result_.choices.items():
         np.testing.assert_array_equal(values, every.result_.choices[name][kept])
 
 

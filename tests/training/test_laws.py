@@ -67,7 +67,7 @@ def test_own_settings(case):
     table = long_rows()
     rows = [torch.arange(len(table))] * 3
     changes = {
-        "own": True,
+        "vary": True,
         "learning_rate": [3e-3, 1e-2, 3e-2],
         "weight_decay": [0.1, 0.0, 1.0],
         "averaging": [0.0, 0.9, 0.5],
@@ -82,7 +82,7 @@ def test_own_clock(case):
     table = long_rows()
     rows = torch.arange(len(table))
     changes = {
-        "own": True,
+        "vary": True,
         "learning_rate": [0.1, 1e-2, 1e-2],
         "patience": 3,
         "tol": 1e-3,
@@ -103,9 +103,9 @@ def test_own_rows_and_tasks(case):
     table = long_rows()
     shuffled = torch.randperm(len(table), generator=torch.Generator().manual_seed(0))
     rows = [shuffled[:45], shuffled[:25], (table.tasks < 3).nonzero().squeeze(1)]
-    together = run(case, table, EVERYONE, rows, own=True)
+    together = run(case, table, EVERYONE, rows, vary=True)
     for m in (1, 2):
-        alone = run(case, table, [m], rows, own=True)
+        alone = run(case, table, [m], rows, vary=True)
         assert together.optimizer_.steps[m] == alone.optimizer_.steps[0]
         assert_same_member(together, m, alone)
 

@@ -1,6 +1,6 @@
 """Losses against SciPy and scikit-learn, in double precision and one label at a time.
 
-Tensors are (members, blocks, places, outputs), as in the loop.
+Tensors are (members, blocks, rows, outputs), as in the loop.
 """
 
 import numpy as np
@@ -49,10 +49,10 @@ def labels_for(name, *shape, seed=1):
 @pytest.mark.parametrize("quantile", [0.5, 0.9])
 def test_numbers(name, n_outputs, quantile):
     outputs, labels = draw(*SHAPE, n_outputs), labels_for(name, *SHAPE, n_outputs)
-    found = NumberLoss(name, quantile)(torch.tensor(outputs), torch.tensor(labels))
+    actual = NumberLoss(name, quantile)(torch.tensor(outputs), torch.tensor(labels))
     one = np.vectorize(of_numbers(name, quantile))
-    assert found.shape == SHAPE
-    assert_allclose(found, one(outputs, labels).mean(-1), rtol=1e-12, atol=1e-12)
+    assert actual.shape == SHAPE
+    assert_allclose(actual, one(outputs, labels).mean(-1), rtol=1e-12, atol=1e-12)
 
 
 @settings(max_examples=200, deadline=None)
@@ -63,11 +63,11 @@ def test_numbers(name, n_outputs, quantile):
 )
 def test_pinball_of_any_numbers(output, label, quantile):
     loss = NumberLoss("pinball", quantile)
-    found = loss(torch.tensor([[[[output]]]]).double(), torch.tensor([[[[label]]]]).double())
+    actual = loss(torch.tensor([[[[output]]]]).double(), torch.tensor([[[[label]]]]).double())
     # torch makes single precision of floats in a list
     output, label = float(np.float32(output)), float(np.float32(label))
     expected = mean_pinball_loss([label], [output], alpha=quantile)
-    assert_allclose(found.item(), expected, rtol=1e-9, atol=1e-9)
+    assert_allclose(actual.item(), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_half_of_the_absolute_error_is_the_pinball_loss_of_the_median():
@@ -80,10 +80,10 @@ def test_half_of_the_absolute_error_is_the_pinball_loss_of_the_median():
 
 def test_poisson_is_half_the_deviance_but_for_what_labels_alone_give():
     outputs, labels = draw(1, 1, 50, 1), labels_for("poisson", 1, 1, 50, 1)
-    found = NumberLoss("poisson")(torch.tensor(outputs), torch.tensor(labels)).mean().item()
+    actual = NumberLoss("poisson")(torch.tensor(outputs), torch.tensor(labels)).mean().item()
     best = np.mean(labels - special.xlogy(labels, labels))
     deviance = mean_poisson_deviance(labels.ravel(), np.exp(outputs).ravel())
-    assert 2 * (found - best) == pytest.approx(deviance, rel=1e-12)
+    assert 2 * (actual - best) == pytest.approx(deviance, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", NUMBER_LOSSES)
@@ -102,23 +102,23 @@ def test_no_other_number_costs_less_than_the_label(name):
 def test_two_classes():
     logits = draw(*SHAPE, 1, scale=3.0)
     labels = (draw(*SHAPE, 1, seed=1) > 0).astype(float)
-    found = BinaryLoss()(torch.tensor(logits), torch.tensor(labels)).numpy()
-    assert found.shape == SHAPE
-    for place in np.ndindex(SHAPE):
-        p = special.expit(logits[place])[0]
-        expected = log_loss([labels[place][0]], [[1 - p, p]], labels=[0, 1])
-        assert found[place] == pytest.approx(expected, rel=1e-9)
+    actual = BinaryLoss()(torch.tensor(logits), torch.tensor(labels)).numpy()
+    assert actual.shape == SHAPE
+    for index in np.ndindex(SHAPE):
+        p = special.expit(logits[index])[0]
+        expected = log_loss([labels[index][0]], [[1 - p, p]], labels=[0, 1])
+        assert actual[index] == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("logit", [-800.0, -40.0, 0.0, 40.0, 800.0])
 @pytest.mark.parametrize("label", [0.0, 1.0])
 def test_two_classes_far_from_each_other(logit, label):
     output = torch.tensor([[[[logit]]]], dtype=torch.float64, requires_grad=True)
-    found = BinaryLoss()(output, torch.full((1, 1, 1, 1), label, dtype=torch.float64))
-    found.sum().backward()
+    actual = BinaryLoss()(output, torch.full((1, 1, 1, 1), label, dtype=torch.float64))
+    actual.sum().backward()
     expected = -special.log_expit(logit if label else -logit)
     # torch's softplus is linear beyond 20, which is exact to 2e-9
-    assert_allclose(found.item(), expected, rtol=1e-9, atol=3e-9)
+    assert_allclose(actual.item(), expected, rtol=1e-9, atol=3e-9)
     assert_allclose(output.grad.item(), special.expit(logit) - label, atol=3e-9)
 
 
@@ -142,20 +142,20 @@ def blocks_of_classes(seed=0):
     return draw(2, 4, 3, 6, seed=seed, scale=3.0), labels, tasks, slots, of_block
 
 
-def test_several_classes_of_which_tasks_have_some():
+def test_several_classes_of_which_tasks_have_a_few():
     outputs, labels, tasks, slots, of_block = blocks_of_classes()
     loss = ClassLoss(torch.from_numpy(ALLOWED))
-    found = loss(*(torch.from_numpy(v) for v in (outputs, labels, tasks, slots))).numpy()
-    assert found.shape == (2, 4, 3)
+    actual = loss(*(torch.from_numpy(v) for v in (outputs, labels, tasks, slots))).numpy()
+    assert actual.shape == (2, 4, 3)
     for m, k, b in np.ndindex(2, 4, 3):
-        own = np.flatnonzero(ALLOWED[of_block[m, k]])
-        probabilities = special.softmax(outputs[m, k, b, own])
+        allowed = np.flatnonzero(ALLOWED[of_block[m, k]])
+        probabilities = special.softmax(outputs[m, k, b, allowed])
         label = labels[m, k, b, 0]
-        if len(own) == 1:
-            assert found[m, k, b] == 0
+        if len(allowed) == 1:
+            assert actual[m, k, b] == 0
             continue
-        expected = log_loss([label], [probabilities], labels=own)
-        assert found[m, k, b] == pytest.approx(expected, rel=1e-9)
+        expected = log_loss([label], [probabilities], labels=allowed)
+        assert actual[m, k, b] == pytest.approx(expected, rel=1e-9)
 
 
 def test_classes_that_a_task_does_not_have_get_no_gradient():
@@ -178,9 +178,9 @@ def test_outputs_of_classes_far_from_each_other(size, dtype):
     outputs, labels, tasks, slots, _ = blocks_of_classes()
     outputs = (torch.tensor(outputs) * size).to(dtype).requires_grad_()
     loss = ClassLoss(torch.from_numpy(ALLOWED))
-    found = loss(outputs, *(torch.from_numpy(v) for v in (labels, tasks, slots)))
-    found.sum().backward()
-    assert torch.isfinite(found).all()
+    actual = loss(outputs, *(torch.from_numpy(v) for v in (labels, tasks, slots)))
+    actual.sum().backward()
+    assert torch.isfinite(actual).all()
     assert torch.isfinite(outputs.grad).all()
     assert (outputs.grad.abs() <= 1).all()
 
@@ -211,8 +211,8 @@ def joint():
 
 def test_kinds_together_cost_what_they_cost_alone():
     loss, outputs, labels, tasks, _ = joint()
-    found = loss(*(torch.tensor(v) for v in (outputs, labels, tasks, tasks))).numpy()
-    assert found.shape == (2, 6, 7)
+    actual = loss(*(torch.tensor(v) for v in (outputs, labels, tasks, tasks))).numpy()
+    assert actual.shape == (2, 6, 7)
     for m, t, b in np.ndindex(2, 6, 7):
         output, label = outputs[m, t, b], labels[m, t, b, 0]
         if t in (0, 3):
@@ -222,19 +222,19 @@ def test_kinds_together_cost_what_they_cost_alone():
         else:
             classes = 3 if t == 1 else 2
             expected = -special.log_softmax(output[:classes])[int(label)]
-        assert found[m, t, b] == pytest.approx(expected, rel=1e-8)
+        assert actual[m, t, b] == pytest.approx(expected, rel=1e-8)
 
 
-def test_a_task_alone_costs_what_it_costs_in_company():
+def test_a_task_alone_costs_what_it_costs_among_others():
     loss, outputs, labels, tasks, alone = joint()
     values = [torch.tensor(v) for v in (outputs, labels, tasks)]
     together = loss(*values, values[2])
     for t, part in alone.items():
         slots = torch.full((2, 1), t)
-        some = values[0][:, t : t + 1]
+        part_of_outputs = values[0][:, t : t + 1]
         if not isinstance(part, ClassLoss):
-            some = some[..., :1]
-        one = part(some, values[1][:, t : t + 1], values[2], slots)
+            part_of_outputs = part_of_outputs[..., :1]
+        one = part(part_of_outputs, values[1][:, t : t + 1], values[2], slots)
         assert torch.equal(one, together[:, t : t + 1])
 
 
@@ -278,7 +278,7 @@ def test_gradients_are_those_of_finite_differences(case):
     )
 
 
-def test_losses_of_a_member_do_not_depend_on_its_company(case):
+def test_losses_of_a_member_do_not_depend_on_other_members(case):
     loss, *values = case
     together = loss(*values)
     for m in range(2):
@@ -287,16 +287,16 @@ def test_losses_of_a_member_do_not_depend_on_its_company(case):
 
 @pytest.mark.parametrize("output", [0.0, 50.0, -50.0, 1e3, -1e3])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_places_without_weight_never_give_nan(case, dtype, output):
-    # an empty place holds the features of some row, seen by the network of another task: whatever
-    # comes out of that, and whatever label stands there, must not matter
+def test_entries_without_weight_never_give_nan(case, dtype, output):
+    # padding holds the features of some row, seen by the network of another task: whatever
+    # comes out of that, and whatever its label, must not matter
     loss, outputs, labels, tasks, slots = case
     labels = labels.clone()
     weights = torch.ones(2, 4, 3, dtype=dtype)
-    for place in ([0, 1, 2], [1, 3, 0], [0, 0, 0]):
-        weights[tuple(place)] = 0
-        labels[tuple(place)] = 0
-        outputs[tuple(place)] = output
+    for index in ([0, 1, 2], [1, 3, 0], [0, 0, 0]):
+        weights[tuple(index)] = 0
+        labels[tuple(index)] = 0
+        outputs[tuple(index)] = output
     expected = loss(outputs, labels, tasks, slots)[weights > 0].sum().item()
     outputs = outputs.to(dtype).requires_grad_()
     total = (loss(outputs, labels.to(dtype), tasks, slots) * weights).sum()

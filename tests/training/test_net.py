@@ -61,8 +61,8 @@ def squared_errors(module, table, member):
     """Squared error of every row, mean over its outputs, by the sums of the paper."""
     errors = []
     for x, task, y in zip(table.features, table.tasks, table.targets, strict=True):
-        facts = None if table.metadata is None else table.metadata[0, task].numpy()
-        output = slow_forward(module, member, int(task), x.numpy(), facts)
+        metadata = None if table.metadata is None else table.metadata[0, task].numpy()
+        output = slow_forward(module, member, int(task), x.numpy(), metadata)
         errors.append(np.mean((output - y.numpy()) ** 2))
     return np.array(errors)
 
@@ -92,15 +92,15 @@ def test_a_weight_of_two_is_the_row_twice():
         module = build(table, seeds, embedding_alpha=alphas)
         return run(rows, module, seeds, n_labels=n_labels, weight_decay=0.01, **FULL_BATCH)
 
-    expected, found, other = trained(several), trained(weighted, n_labels), trained(weighted)
+    expected, actual, other = trained(several), trained(weighted, n_labels), trained(weighted)
     for m in range(2):
         wanted = parameters_of(expected.module_, m)
-        torch.testing.assert_close(parameters_of(found.module_, m), wanted, rtol=1e-9, atol=1e-12)
-        # the penalty stands beside the labels of the table, not beside the rows that are left
+        torch.testing.assert_close(parameters_of(actual.module_, m), wanted, rtol=1e-9, atol=1e-12)
+        # the penalty is divided by the labels of the table, not by the rows that are left
         unlike = parameters_of(other.module_, m)
         assert (unlike - wanted).abs().max() > 1e-4
     wanted = expected.clock_.records()
-    for name, values in found.clock_.records().items():
+    for name, values in actual.clock_.records().items():
         assert_allclose(values, wanted[name], rtol=1e-9)
 
 
@@ -109,7 +109,7 @@ def test_a_weight_of_zero_is_no_row():
     kept = torch.arange(90) % 3 > 0
     kept[:5] = True
     weights = torch.where(kept, table.weights, 0)
-    some = TaskRows(
+    labelled = TaskRows(
         **{
             **vars(table),
             **{name: getattr(table, name)[kept] for name in ("features", "tasks", "targets")},
@@ -117,7 +117,7 @@ def test_a_weight_of_zero_is_no_row():
         }
     )
     zeros = TaskRows(**{**vars(table), "weights": weights * len(table) / kept.sum()})
-    nets = [run(rows, build(table, [3]), [3], **FULL_BATCH) for rows in (zeros, some)]
+    nets = [run(rows, build(table, [3]), [3], **FULL_BATCH) for rows in (zeros, labelled)]
     torch.testing.assert_close(
         parameters_of(nets[0].module_, 0), parameters_of(nets[1].module_, 0), rtol=1e-9, atol=1e-12
     )
@@ -196,7 +196,7 @@ def test_steps_follow_the_gradient_of_the_loss_that_is_documented(batch_size):
     assert (by_hand.embeddings.grad.abs().amax((1, 2)) - pulled).abs().min() > 1e-4
 
 
-def test_by_default_penalties_stand_beside_the_rows_of_each_member():
+def test_by_default_penalties_are_divided_by_the_rows_of_each_member():
     table = task_rows()
     rows = [torch.arange(60), torch.arange(20)]
     net = fitted(member_net(build(table, [3, 4]), [3, 4], max_epochs=1), table, rows)
@@ -252,7 +252,7 @@ def train_all(table, chosen, *, validate=True, **settings):
 
 
 def assert_same_members(net, other, pairs):
-    """Some members of two nets have the same weights and the same history to the bit."""
+    """Check that members of two nets have bitwise identical weights and histories."""
     records, others = net.clock_.records(), other.clock_.records()
     for m, n in pairs:
         assert torch.equal(parameters_of(net.module_, m), parameters_of(other.module_, n))
@@ -331,9 +331,9 @@ def test_members_keep_their_numbers_when_others_have_left():
     # its best weights were found before
     before = trained([4])
     records = net.clock_.records()
-    own = records["member"] == 4
+    of_member = records["member"] == 4
     np.testing.assert_array_equal(
-        records["valid_loss"][own][:6], before.clock_.records()["valid_loss"][:6]
+        records["valid_loss"][of_member][:6], before.clock_.records()["valid_loss"][:6]
     )
     assert torch.isfinite(parameters_of(net.module_, 4)).all()
 

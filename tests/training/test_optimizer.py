@@ -142,18 +142,18 @@ def test_members_that_do_not_step_keep_every_bit():
 def test_selected_members_go_on_as_before():
     module, smaller = Stack(4), Stack(4)
     everyone = MemberAdam(module, lr=[0.1, 0.2, 0.3, 0.4], averaging=0.9)
-    some = MemberAdam(smaller, lr=[0.1, 0.2, 0.3, 0.4], averaging=0.9)
+    selected = MemberAdam(smaller, lr=[0.1, 0.2, 0.3, 0.4], averaging=0.9)
     kept = torch.tensor([1, 3])
     for step in range(6):
         if step == 3:
-            some.select(kept)
+            selected.select(kept)
         gradients(step, module)
         gradients(step, smaller, slice(None) if step < 3 else kept)
         everyone.step()
-        some.step()
+        selected.step()
     assert smaller.weight.shape == (2, 3, 2)
     assert torch.equal(smaller.weight, module.weight[kept])
-    assert torch.equal(some.averaged, everyone.averaged[kept])
+    assert torch.equal(selected.averaged, everyone.averaged[kept])
 
 
 def test_parameters_without_gradient_do_not_move():
@@ -167,7 +167,7 @@ def test_parameters_without_gradient_do_not_move():
     assert optimizer.buffer.shape == (2, 4)
 
 
-def test_released_parameters_have_memory_of_their_own():
+def test_released_parameters_do_not_share_memory():
     module = Stack(2)
     optimizer = MemberAdam(module, lr=0.1)
     assert module.weight.untyped_storage().nbytes() == optimizer.buffer.untyped_storage().nbytes()

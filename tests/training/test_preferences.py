@@ -85,22 +85,22 @@ def test_losses_and_gramians_of_every_preference_and_task(table, compression, n_
         for p in range(4):
             rows = []
             for t in range(3):
-                own = tasks[m, slots[m]] == t
-                y, w = batch.targets[m][own], batch.weights[m][own]
-                error = (outputs[m, p][own] - y).squeeze(-1).square()
+                of_task = tasks[m, slots[m]] == t
+                y, w = batch.targets[m][of_task], batch.weights[m][of_task]
+                error = (outputs[m, p][of_task] - y).squeeze(-1).square()
                 loss = (error * w).sum() / w.sum() / steps.scales[m, t]
                 torch.testing.assert_close(losses[m, p, t], loss)
                 torch.testing.assert_close(totals[m, t], w.sum())
-                found = torch.autograd.grad(loss, list(module.parameters()), retain_graph=True)
-                rows.append(torch.cat([g[m].flatten() for g in found]))
+                actual = torch.autograd.grad(loss, list(module.parameters()), retain_graph=True)
+                rows.append(torch.cat([g[m].flatten() for g in actual]))
             rows = torch.stack(rows)
             torch.testing.assert_close(gramian[m, p], rows @ rows.mT)
             # those of one preference alone, and then of its losses with some weights
             weights = torch.zeros(2, 4, 3)
             weights[m, p] = torch.tensor([0.5, -2.0, 1.0])
-            found = gradients.combine(weights.double())
-            found = [found[name][m].flatten() for name, _ in module.named_parameters()]
-            torch.testing.assert_close(torch.cat(found), weights[m, p].double() @ rows)
+            actual = gradients.combine(weights.double())
+            actual = [actual[name][m].flatten() for name, _ in module.named_parameters()]
+            torch.testing.assert_close(torch.cat(actual), weights[m, p].double() @ rows)
 
 
 @pytest.mark.parametrize("solver", list(SOLVERS))
@@ -151,20 +151,20 @@ def test_with_many_tasks_too_some_preferences_are_for_one_of_them():
 def test_constants_have_the_losses_that_losses_are_divided_by():
     table = wide_rows()
     rows = [torch.arange(30), torch.arange(10, 40)]
-    found = constant_losses(NumberLoss(), table, rows)
+    actual = constant_losses(NumberLoss(), table, rows)
     for m in range(2):
         for t in range(3):
             y, w = table.targets[rows[m], t].numpy(), table.weights[rows[m], t].numpy()
             mean = np.average(y, weights=w)
-            assert found[m, t].item() == pytest.approx(np.average((y - mean) ** 2, weights=w))
+            assert actual[m, t].item() == pytest.approx(np.average((y - mean) ** 2, weights=w))
     table.targets = torch.randint(0, 3, table.targets.shape).double()
     table.targets[:, 2] = 1.0
-    found = constant_losses(ClassLoss(torch.ones(3, 3, dtype=torch.bool)), table, rows)
+    actual = constant_losses(ClassLoss(torch.ones(3, 3, dtype=torch.bool)), table, rows)
     w = table.weights[rows[0], 0]
     share = torch.bincount(table.targets[rows[0], 0].long(), weights=w) / w.sum()
-    assert found[0, 0].item() == pytest.approx(-(share * share.log()).sum().item())
+    assert actual[0, 0].item() == pytest.approx(-(share * share.log()).sum().item())
     # one class only: nothing to divide by
-    assert found[0, 2] == 1
+    assert actual[0, 2] == 1
 
 
 def test_validation_is_the_mean_loss_weighted_by_fixed_preferences():

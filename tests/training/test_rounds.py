@@ -54,10 +54,10 @@ def test_long_form(sampling):
                 counted[m] += filled.sum()
                 ended = number >= batches.n_batches_per_member[m]
                 assert filled.any() != ended
-                # all rows are of the task that the batch says
+                # all rows are of the task that the batch names
                 for row in x[m, 0][filled]:
-                    found = (table.features == row).all(1).nonzero().item()
-                    assert table.tasks[found] == tasks[m, 0]
+                    actual = (table.features == row).all(1).nonzero().item()
+                    assert table.tasks[actual] == tasks[m, 0]
         if not sampling:
             assert counted.tolist() == [50, 25]
 
@@ -91,11 +91,11 @@ def test_members_that_stay_have_the_same_batches():
         generators = [generator(s) for s in range(3)]
         return MemberBatches(table, rows, 8, generators, one_task=True)
 
-    everyone, some = build(), build()
-    list(everyone), list(some)
-    some.select([1])
+    everyone, selected = build(), build()
+    list(everyone), list(selected)
+    selected.select([1])
     for _ in range(3):
-        for full, part in zip(everyone, some, strict=False):
+        for full, part in zip(everyone, selected, strict=False):
             kept = part.weights[0] > 0
             assert torch.equal(full.inputs[1][1], part.inputs[1][0])
             assert torch.equal(full.inputs[0][1, :, : kept.shape[1]][kept], part.inputs[0][0][kept])

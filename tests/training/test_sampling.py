@@ -61,7 +61,7 @@ def wide_rows(n_rows=40, n_tasks=4, missing=0.4, seed=0, n_features=2):
 
 
 def batches_of(table, sampling, rows=None, batch_size=7, seeds=(3,)):
-    """Batches that are drawn as `sampling` says; of all rows if nothing is said."""
+    """Return batches drawn by `sampling`; of all rows by default."""
     rows = [torch.arange(len(table))] * len(seeds) if rows is None else rows
     generators = member_generators(seeds, "rows")
     plain = MemberBatches(table, rows, batch_size, generators)
@@ -129,16 +129,16 @@ def test_rows_of_a_task_are_drawn_equally_often_up_to_one(counts, data):
         generator = torch.Generator().manual_seed(seed)
         return draw_rows(rows, tasks, torch.tensor(draws), generator)
 
-    found = drawn()
-    assert torch.equal(found, drawn())
-    times = np.bincount(found.numpy() - 100, minlength=len(tasks))
+    actual = drawn()
+    assert torch.equal(actual, drawn())
+    times = np.bincount(actual.numpy() - 100, minlength=len(tasks))
     for task, (count, draw) in enumerate(zip(counts, draws, strict=True)):
-        own = times[tasks.numpy() == task]
-        assert own.sum() == draw
+        counts = times[tasks.numpy() == task]
+        assert counts.sum() == draw
         if count:
             # without replacement up to the remainder
-            assert set(own) <= {draw // count, draw // count + 1}
-            assert (own == draw // count + 1).sum() == draw % count
+            assert set(counts) <= {draw // count, draw // count + 1}
+            assert (counts == draw // count + 1).sum() == draw % count
 
 
 def test_the_remainder_is_drawn_from_all_rows_alike():
@@ -165,8 +165,8 @@ def test_shares_in_an_epoch_are_exact(counts, sampling, batch_size, data):
         rows, tasks, weights = epoch_of(batches)
         assert_array_equal(table.tasks[rows], tasks)
         assert set(tasks) == set(np.flatnonzero(counts))
-        found = np.bincount(tasks, weights, minlength=len(counts))
-        assert_allclose(found / found.sum(), expected / expected.sum(), rtol=1e-9)
+        actual = np.bincount(tasks, weights, minlength=len(counts))
+        assert_allclose(actual / actual.sum(), expected / expected.sum(), rtol=1e-9)
         # the loss of an epoch is on the scale that it has without shares
         assert weights.mean() == pytest.approx(totals.sum() / sum(counts), rel=1e-9)
 
@@ -219,10 +219,12 @@ def test_validation_rows_come_once_and_with_exact_shares(sampling):
     shares = task_shares(sampling, totals)
     batches = MemberBatches(table, rows, 8, shares=shares)
     for _ in range(2):
-        found, tasks, drawn = epoch_of(batches)
-        assert sorted(found) == sorted(rows[0].tolist())
-        own = np.bincount(tasks, drawn, minlength=3)
-        assert_allclose(own / own.sum(), shares[0] / shares[0, own > 0].sum(), rtol=1e-9)
+        actual, tasks, drawn = epoch_of(batches)
+        assert sorted(actual) == sorted(rows[0].tolist())
+        drawn_of = np.bincount(tasks, drawn, minlength=3)
+        assert_allclose(
+            drawn_of / drawn_of.sum(), shares[0] / shares[0, drawn_of > 0].sum(), rtol=1e-9
+        )
 
 
 def test_a_task_without_validation_rows_leaves_its_share_to_the_others():
@@ -234,7 +236,7 @@ def test_a_task_without_validation_rows_leaves_its_share_to_the_others():
     assert_allclose(np.bincount(tasks, weights) / weights.sum(), [0.5, 0, 0.5])
 
 
-def test_a_hundred_thousand_rows_of_one_task_beside_a_thousand_of_another():
+def test_a_hundred_thousand_rows_of_one_task_and_a_thousand_of_another():
     table = long_rows([100_000, 1_000])
     for sampling, share in [("tasks", 1 / 2), ("sqrt", 1 / 11)]:
         batches = batches_of(table, sampling, batch_size=4_096)
@@ -271,19 +273,19 @@ def test_an_epoch_of_wide_form_has_every_label_once(
     ]
     batches = batches_of(table, sampling, rows, batch_size, seeds=members)
     for _ in range(2):
-        found = [[] for _ in members]
+        actual = [[] for _ in members]
         for batch in batches:
             for m in members:
                 numbers, tasks, weights = labels_in(batch, m)
                 assert len(np.unique(numbers)) <= batch_size
                 assert int(batch.counts[m]) == max(1, len(numbers))
                 assert batch.active is None or bool(batch.active[m]) == bool(len(numbers))
-                # block t is task t, whose labels stand beside the features of their rows
-                x, own = batch.inputs[0][m], batch.targets[m, ..., 0]
+                # block t is task t, whose labels are in the order of the features
+                x, labels = batch.inputs[0][m], batch.targets[m, ..., 0]
                 filled = batch.weights[m] > 0
-                assert_array_equal(own[filled], table.targets[numbers, tasks])
+                assert_array_equal(labels[filled], table.targets[numbers, tasks])
                 assert_array_equal(x[filled], table.features[numbers])
-                found[m] += zip(numbers, tasks, weights, strict=True)
+                actual[m] += zip(numbers, tasks, weights, strict=True)
         for m in members:
             labelled = table.weights[rows[m]] > 0
             expected = {
@@ -291,10 +293,10 @@ def test_an_epoch_of_wide_form_has_every_label_once(
                 for row, of_row in zip(rows[m], labelled, strict=True)
                 for t in of_row.nonzero().flatten().tolist()
             }
-            assert len(found[m]) == len(expected)
-            assert {(row, task) for row, task, _ in found[m]} == expected
+            assert len(actual[m]) == len(expected)
+            assert {(row, task) for row, task, _ in actual[m]} == expected
             if sampling == "rows":
-                assert all(w == table.weights[row, task] for row, task, w in found[m])
+                assert all(w == table.weights[row, task] for row, task, w in actual[m])
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
@@ -306,10 +308,10 @@ def test_shares_in_wide_form_are_exact(sampling, shuffled):
     shares = task_shares(sampling, torch.from_numpy(totals)[None])
     generators = member_generators([0], "rows") if shuffled else None
     _, tasks, weights = epoch_of(MemberBatches(table, rows, 9, generators, shares))
-    found = np.bincount(tasks, weights)
+    actual = np.bincount(tasks, weights)
     expected = np.sqrt(totals) if sampling == "sqrt" else np.ones(4)
-    assert_allclose(found / found.sum(), expected / expected.sum(), rtol=1e-9)
-    assert found.sum() == pytest.approx(totals.sum())
+    assert_allclose(actual / actual.sum(), expected / expected.sum(), rtol=1e-9)
+    assert actual.sum() == pytest.approx(totals.sum())
 
 
 # laws
@@ -384,13 +386,11 @@ def test_independence(form, sampling):
     every = torch.arange(len(table))
     together = run(table, SEEDS, [every] * 4, **settings)
     assert together.optimizer_.steps.min() >= 32
-    assert_same_members(
-        together, {m: run(table, [SEEDS[m]], [every], **settings) for m in (0, 3)}
-    )
+    assert_same_members(together, {m: run(table, [SEEDS[m]], [every], **settings) for m in (0, 3)})
 
 
 @pytest.mark.parametrize(("form", "sampling"), FORMS)
-def test_independence_to_the_bit_in_single_precision(form, sampling):
+def test_bitwise_independence_in_single_precision(form, sampling):
     table = table_of(form, torch.float32)
     settings = {"form": form, "task_sampling": sampling}
     every = torch.arange(len(table))
@@ -404,8 +404,8 @@ def test_own_rows_and_tasks(form, sampling):
     table = table_of(form)
     generator = torch.Generator().manual_seed(0)
     rows = [torch.randperm(60, generator=generator)[:count] for count in (60, 17, 41)]
-    some = table.weights[:, 2] == 0 if table.tasks is None else table.tasks < 3
-    rows.append(some.nonzero().squeeze(1))
+    kept = table.weights[:, 2] == 0 if table.tasks is None else table.tasks < 3
+    rows.append(kept.nonzero().squeeze(1))
     settings = {"form": form, "task_sampling": sampling}
     together = run(table, SEEDS, rows, **settings)
     runs = [run(table, [seed], [r], **settings) for seed, r in zip(SEEDS, rows, strict=True)]
@@ -443,26 +443,26 @@ def test_own_clock(form, sampling):
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-def test_members_with_rows_of_their_own_draw_by_shares_of_their_own(sampling):
+def test_members_with_different_rows_draw_by_different_shares(sampling):
     table = long_rows([40, 10, 3])
-    some = (table.tasks < 2).nonzero().squeeze(1)
-    batches = batches_of(table, sampling, [torch.arange(53), some], seeds=[0, 1])
+    kept = (table.tasks < 2).nonzero().squeeze(1)
+    batches = batches_of(table, sampling, [torch.arange(53), kept], seeds=[0, 1])
     for _ in range(2):
         epoch = list(batches)
         for m, counts in enumerate([[40, 10, 3], [40, 10, 0]]):
             _, tasks, weights = epoch_of(epoch, m)
             shares = np.sqrt(counts) if sampling == "sqrt" else np.greater(counts, 0)
-            found = np.bincount(tasks, weights, minlength=3)
-            assert_allclose(found / found.sum(), shares / shares.sum(), rtol=1e-9)
+            actual = np.bincount(tasks, weights, minlength=3)
+            assert_allclose(actual / actual.sum(), shares / shares.sum(), rtol=1e-9)
 
 
-# empty places
+# padding
 
 
 @pytest.mark.parametrize("first", ["far out", "last"])
-def test_what_stands_in_an_empty_place_does_not_matter(first):
+def test_values_of_padding_do_not_matter(first):
     # the rate that the first task would give to the row far out, of the other task, is beyond all
-    # numbers; places that are empty borrow the features of the first row
+    # numbers; padding borrows the features of the first row
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(221, 1, generator=generator) * 2 - 1
     tasks = (torch.arange(221) >= 200).long()
@@ -481,8 +481,8 @@ def test_what_stands_in_an_empty_place_does_not_matter(first):
 # what it is for
 
 
-def test_a_small_task_beside_a_large_one_that_contradicts_it():
-    # the tasks share all weights but for a little embedding; one says x, the other -x
+def test_a_small_task_and_a_large_one_that_contradicts_it():
+    # the tasks share all weights but small embeddings; the target is x for one, -x for the other
     generator = torch.Generator().manual_seed(0)
     tasks = (torch.arange(420) >= 400).long()
     x = torch.randn(420, 1, generator=generator).double()

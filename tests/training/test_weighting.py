@@ -42,7 +42,7 @@ def module_for(table, seeds):
 
 
 def run(table, seeds, method, rows=None, valid_rows=None, **settings):
-    """Train the members with these seeds, all on the same rows unless told otherwise."""
+    """Train the members with these seeds, by default all on the same rows."""
     rows = [torch.arange(len(table))] * len(seeds) if rows is None else rows
     module = settings.pop("module", None) or module_for(table, seeds)
     return train(
@@ -111,7 +111,7 @@ def test_a_step_is_the_one_that_is_documented(form, form_of_gradients, method):
     parameters = list(initial.parameters())
     chosen = weighting.get_weighting(method)
     assert len(spy.batches_) > 1
-    for found, batch in zip(spy.gradients_, spy.batches_, strict=True):
+    for actual, batch in zip(spy.gradients_, spy.batches_, strict=True):
         added, means = losses_by_hand(initial, table, batch)
         rows = [
             torch.autograd.grad(added[:, t].sum(), parameters, retain_graph=True, allow_unused=True)
@@ -128,24 +128,24 @@ def test_a_step_is_the_one_that_is_documented(form, form_of_gradients, method):
             [torch.cat([r[n].flatten(1) for n in names if n in shared], 1) for r in rows], 1
         )
         w = chosen.weights(means, flat @ flat.mT)
-        own = w
+        of_head = w
         if "gramian" in chosen.needs:
-            own = torch.ones_like(w)
+            of_head = torch.ones_like(w)
             if isinstance(method, tuple):
-                own = weighting.get_weighting(method[0]).weights(means)
+                of_head = weighting.get_weighting(method[0]).weights(means)
         for name in names:
             expected = sum(
-                (w if name in shared else own)[:, t].view(-1, *[1] * (rows[t][name].ndim - 1))
+                (w if name in shared else of_head)[:, t].view(-1, *[1] * (rows[t][name].ndim - 1))
                 * rows[t][name]
                 for t in range(table.n_tasks)
             )
             # solvers see numbers that differ by rounding
-            torch.testing.assert_close(found[name], expected, rtol=1e-4, atol=1e-6)
+            torch.testing.assert_close(actual[name], expected, rtol=1e-4, atol=1e-6)
 
 
 @every_form
 @pytest.mark.parametrize("method", METHODS, ids=str)
-def test_members_are_the_same_alone_and_in_company(form, method):
+def test_members_are_the_same_alone_and_in_a_stack(form, method):
     table, seeds = TABLES[form](), [3, 14, 15]
     together = run(table, seeds, method)
     for m in (0, 2):
@@ -177,7 +177,7 @@ def assert_same_state(one, other):
 
 @every_form
 @pytest.mark.parametrize("method", METHODS, ids=str)
-def test_members_with_clocks_and_rows_of_their_own(form, method):
+def test_members_with_different_clocks_and_rows(form, method):
     table, seeds = TABLES[form](n_rows=80), [3, 14, 15, 92]
     rows = [torch.arange(m, 60 - 9 * m) for m in range(4)]
     valid_rows = [torch.arange(60, 80)] * 4
@@ -191,8 +191,8 @@ def test_members_with_clocks_and_rows_of_their_own(form, method):
     together = run(table, seeds, method, rows, valid_rows, **settings)
     assert len(set(together.clock_.n_iter.tolist())) > 1
     for m in (2, 3):
-        own = {**settings, "learning_rate": settings["learning_rate"][m]}
-        alone = run(table, [seeds[m]], method, [rows[m]], [valid_rows[m]], **own)
+        settings_alone = {**settings, "learning_rate": settings["learning_rate"][m]}
+        alone = run(table, [seeds[m]], method, [rows[m]], [valid_rows[m]], **settings_alone)
         assert alone.clock_.n_iter[0] == together.clock_.n_iter[m]
         torch.testing.assert_close(
             parameters_of(alone.module_, 0),
@@ -208,7 +208,7 @@ def test_members_with_clocks_and_rows_of_their_own(form, method):
 
 @every_form
 @pytest.mark.parametrize("method", [None, "equal", weighting.EqualWeights()])
-def test_equal_weights_are_no_weights_to_the_bit(form, method):
+def test_equal_weights_are_bitwise_no_weights(form, method):
     table = TABLES[form](dtype=torch.float32)
     plain, equal = run(table, [3, 4], None), run(table, [3, 4], method)
     assert isinstance(equal.steps_, PlainSteps)
@@ -236,7 +236,7 @@ def test_weights_of_one_change_nothing_but_rounding(form):
         assert (other.result_.task_weights == 1).all()
 
 
-def test_penalties_stand_beside_weighted_losses():
+def test_penalties_are_added_to_weighted_losses():
     table = task_rows()
     for method in (weighting.FixedWeights([1.0]), weighting.CAGrad(0.0)):
         nets = [
@@ -252,7 +252,7 @@ def test_penalties_stand_beside_weighted_losses():
 
 
 @pytest.mark.parametrize("name", ["relation", "sluice", "roaming", "three levels", "tucker"])
-def test_architectures_with_penalties_and_states_of_their_own(name):
+def test_architectures_with_penalties_and_states(name):
     table = wide_rows()
     module = network(name, table.n_tasks, 3, 1, [3]).double()
     settings = {"max_epochs": 4}
@@ -272,8 +272,8 @@ def test_a_task_that_is_absent_has_no_weight_and_no_record():
         assert np.isfinite(np.delete(net.result_.task_weights, 2, axis=1)).all()
 
 
-def test_heads_are_steered_by_their_own_loss_unless_losses_are_weighted():
-    # weight 0 for one task: its head stands still only under a method for losses
+def test_heads_are_steered_by_their_loss_unless_losses_are_weighted():
+    # weight 0 for one task: its head does not move only under a method for losses
     table = wide_rows(missing=0.0)
     fixed = weighting.FixedWeights([0.0, 1, 1, 1])
     start = parameters_of(trunk(4, [3]), 0)

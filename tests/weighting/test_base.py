@@ -41,15 +41,15 @@ def test_all_methods_are_tested():
 
 
 @every
-def test_a_member_is_the_same_alone_and_in_company(name):
+def test_a_member_is_the_same_alone_and_in_a_stack(name):
     method, batches = METHODS[name], batches_of()
     together, state = run(method, batches, [3, 4, 5])
     for m in range(3):
-        own = [(losses[m : m + 1], gramian[m : m + 1]) for losses, gramian in batches]
-        alone, own_state = run(method, own, [3 + m])
+        of_member = [(losses[m : m + 1], gramian[m : m + 1]) for losses, gramian in batches]
+        alone, state_alone = run(method, of_member, [3 + m])
         assert torch.equal(alone[:, 0], together[:, m])
         if state is not None:
-            assert_same_state(own_state, part_of(state, [m]))
+            assert_same_state(state_alone, part_of(state, [m]))
 
 
 def assert_same_state(one, other):
@@ -72,21 +72,21 @@ def test_tasks_that_never_have_rows_change_nothing(name):
         )
         for losses, gramian in batches
     ]
-    found, state = run(method, padded, [1, 2, 3])
-    expected, own_state = run(method, batches, [1, 2, 3])
-    assert torch.equal(found[:, :, :3], expected)
-    assert (found[:, :, 3:] == 0).all()
+    actual, state = run(method, padded, [1, 2, 3])
+    expected, state_alone = run(method, batches, [1, 2, 3])
+    assert torch.equal(actual[:, :, :3], expected)
+    assert (actual[:, :, 3:] == 0).all()
     if state is not None:
-        assert_same_state(part_of(state, [0, 1, 2], 3), own_state)
+        assert_same_state(part_of(state, [0, 1, 2], 3), state_alone)
 
 
 @every
 def test_absent_tasks_have_weight_zero_and_others_a_finite_one(name):
     for absent in (0.5, 1.0):
         batches = batches_of(absent=absent)
-        found, _ = run(METHODS[name], batches, [1, 2, 3])
-        assert torch.isfinite(found).all()
-        for weights, (losses, _) in zip(found, batches, strict=True):
+        actual, _ = run(METHODS[name], batches, [1, 2, 3])
+        assert torch.isfinite(actual).all()
+        for weights, (losses, _) in zip(actual, batches, strict=True):
             assert (weights[torch.isnan(losses)] == 0).all()
 
 
@@ -112,11 +112,11 @@ def test_degenerate_gradients_give_finite_weights(name, case):
         g = HARD[case].to(dtype)[None]
         losses = torch.ones(g.shape[:2], dtype=dtype)
         losses[:, 0] = 0.0
-        found, _ = run(METHODS[name], [(losses, gramian_of(g))] * 4, [0])
-        assert torch.isfinite(found).all()
-        assert found.dtype == dtype
+        actual, _ = run(METHODS[name], [(losses, gramian_of(g))] * 4, [0])
+        assert torch.isfinite(actual).all()
+        assert actual.dtype == dtype
         # of mean 1 or less, so that none exceeds the number of tasks
-        assert found.abs().max() <= g.shape[1] + 1
+        assert actual.abs().max() <= g.shape[1] + 1
 
 
 @every_gradient
@@ -124,10 +124,10 @@ def test_members_that_diverge_keep_equal_weights_and_disturb_nobody(name):
     losses, gramian = losses_for(3), gramian_of(gradients(3))
     spoilt = gramian.clone()
     spoilt[1, 2, 2] = torch.inf
-    found, _ = run(METHODS[name], [(losses, spoilt)], [1, 2, 3])
+    actual, _ = run(METHODS[name], [(losses, spoilt)], [1, 2, 3])
     expected, _ = run(METHODS[name], [(losses, gramian)], [1, 2, 3])
-    assert torch.isfinite(found).all()
-    assert torch.equal(found[0, [0, 2]], expected[0, [0, 2]])
+    assert torch.isfinite(actual).all()
+    assert torch.equal(actual[0, [0, 2]], expected[0, [0, 2]])
 
 
 ORDERED = [
@@ -142,9 +142,9 @@ def test_permuted_tasks_have_permuted_weights(name, seed):
     order = torch.randperm(4, generator=torch.Generator().manual_seed(seed))
     batches = batches_of(n_members=1, n_tasks=4, absent=0.0, seed=seed)
     permuted = [(losses[:, order], gramian[:, order][:, :, order]) for losses, gramian in batches]
-    found, _ = run(METHODS[name], permuted, [0])
+    actual, _ = run(METHODS[name], permuted, [0])
     expected, _ = run(METHODS[name], batches, [0])
-    assert_close(found, expected[:, :, order], rtol=1e-4, atol=1e-5)
+    assert_close(actual, expected[:, :, order], rtol=1e-4, atol=1e-5)
 
 
 @every_gradient
@@ -153,10 +153,10 @@ def test_permuted_tasks_have_permuted_weights(name, seed):
 def test_the_unit_of_all_gradients_does_not_matter(name, seed, exponent):
     batches = batches_of(n_members=1, seed=seed, n_steps=2)
     scaled = [(losses, gramian * 4.0**exponent) for losses, gramian in batches]
-    found, _ = run(METHODS[name], scaled, [0])
+    actual, _ = run(METHODS[name], scaled, [0])
     expected, _ = run(METHODS[name], batches, [0])
     # powers of two: bitwise identical but for solvers
-    assert_close(found, expected, rtol=1e-9)
+    assert_close(actual, expected, rtol=1e-9)
 
 
 @every

@@ -39,8 +39,8 @@ def test_cagrad_is_the_best_step_in_the_ball(seed, c, n_tasks):
 def test_cagrad_of_two_tasks_in_closed_form():
     # equal lengths: both tasks are alike, and the step is along the mean
     for cosine in (-0.5, 0.0, 0.7):
-        found = weigh(weighting.CAGrad(0.4), opposite_halves(cosine))
-        assert_close(found, [[1.4, 1.4]], rtol=1e-5)
+        actual = weigh(weighting.CAGrad(0.4), opposite_halves(cosine))
+        assert_close(actual, [[1.4, 1.4]], rtol=1e-5)
 
 
 def test_cagrad_without_room_is_the_sum():

@@ -13,7 +13,7 @@ def test_equal_weights_are_one():
 
 def test_fixed_weights_are_those_given_and_one_beyond():
     losses = torch.ones(2, 3)
-    found = weighting.FixedWeights([2.0, 0.0]).weights(losses)
-    assert found.tolist() == [[2.0, 0.0, 1.0]] * 2
+    actual = weighting.FixedWeights([2.0, 0.0]).weights(losses)
+    assert actual.tolist() == [[2.0, 0.0, 1.0]] * 2
     with pytest.raises(TypeError, match="names of the tasks"):
         weighting.FixedWeights({"a": 1.0}).weights(losses)

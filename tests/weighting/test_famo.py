@@ -14,8 +14,8 @@ def test_famo_is_that_of_torchjd():
     for step in range(30):
         losses = losses_for(seed=step)[0].requires_grad_()
         theirs(losses).backward()
-        found = method.weights(losses[None], state=state)[0]
-        assert_close(found, 4 * losses.grad, rtol=1e-6)
+        actual = method.weights(losses[None], state=state)[0]
+        assert_close(actual, 4 * losses.grad, rtol=1e-6)
         after = losses_for(seed=step + 1000)
         theirs.update(after[0])
         method.end_step(losses.detach()[None], after, state)

@@ -18,8 +18,8 @@ def test_gradnorm_follows_the_gradient_of_its_loss():
     optimizer = torch.optim.Adam([w.requires_grad_()], lr=0.05)
     for step in range(20):
         g, losses = gradients(seed=step), losses_for(seed=step)
-        found = method.weights(losses, gramian_of(g), state)[0]
-        assert_close(found, w.detach(), rtol=1e-6)
+        actual = method.weights(losses, gramian_of(g), state)[0]
+        assert_close(actual, w.detach(), rtol=1e-6)
         lengths = g[0].norm(dim=1)
         ratio = losses[0] / first[0]
         target = (w * lengths).mean().detach() * (ratio / ratio.mean()) ** 0.7

@@ -58,13 +58,13 @@ def test_gradvac_of_two_tasks_is_that_of_torchjd():
     theirs = aggregation.GradVacWeighting(beta=0.3)
     method = weighting.GradVac(rate=0.3)
     batches = [(losses_for(1, 2), gramian_of(gradients(1, 2, 3, s))) for s in range(8)]
-    found, _ = run(method, batches, [0])
+    actual, _ = run(method, batches, [0])
     expected = [theirs(gramian[0]) for _, gramian in batches]
-    assert_close(found[:, 0], torch.stack(expected), rtol=1e-6)
+    assert_close(actual[:, 0], torch.stack(expected), rtol=1e-6)
 
 
 def test_gradvac_without_a_past_is_pcgrad():
     g = gradients(3, 5)
     vaccine, surgery = weighting.GradVac(), weighting.PCGrad()
-    found = weigh(vaccine, g, generators=seeded(3))
-    assert_close(found, weigh(surgery, g, generators=seeded(3)), rtol=1e-8)
+    actual = weigh(vaccine, g, generators=seeded(3))
+    assert_close(actual, weigh(surgery, g, generators=seeded(3)), rtol=1e-8)

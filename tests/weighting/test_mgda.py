@@ -61,25 +61,25 @@ def test_mgda_of_two_tasks_in_closed_form(cosine, ratio):
 def test_mgda_agrees_with_torchjd():
     aggregation = pytest.importorskip("torchjd.aggregation")
     g = gradients(6, 4, 8)
-    found = weigh(weighting.MGDA(), g)
+    actual = weigh(weighting.MGDA(), g)
     theirs = by_torchjd(aggregation.MGDAWeighting(epsilon=1e-9, max_iters=1000), g)
     # whose steps converge slowly
-    assert_close(found, theirs, atol=0.1)
+    assert_close(actual, theirs, atol=0.1)
     # exact, so never longer
 
     def lengths(w):
         return torch.einsum("mi,mij,mj->m", w, gramian_of(g), w)
 
-    assert (lengths(found) <= lengths(theirs) + 1e-9).all()
+    assert (lengths(actual) <= lengths(theirs) + 1e-9).all()
 
 
 def test_normalised_mgda_is_that_of_scaled_gradients():
     g, losses = gradients(2), losses_for(2)
     lengths = g.norm(dim=2)
     for name, size in {"l2": lengths, "loss": losses, "loss+": losses * lengths}.items():
-        found = weighting.MGDA(name).weights(losses, gramian_of(g))
+        actual = weighting.MGDA(name).weights(losses, gramian_of(g))
         expected = weigh(weighting.MGDA(), g / size.unsqueeze(2))
-        assert_close(found, expected, atol=1e-8)
+        assert_close(actual, expected, atol=1e-8)
 
 
 def test_mgda_pinned():

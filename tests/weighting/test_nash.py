@@ -40,5 +40,5 @@ def test_nash_helps_every_task(seed, n_tasks):
 
 def test_nash_of_two_tasks_in_closed_form():
     for cosine, ratio in ((0.3, 1.0), (-0.8, 5.0), (0.0, 0.1)):
-        found = weigh(weighting.NashMTL(), opposite_halves(cosine, ratio))[0]
-        assert_close(found[0] / found[1], ratio, rtol=1e-4)
+        actual = weigh(weighting.NashMTL(), opposite_halves(cosine, ratio))[0]
+        assert_close(actual[0] / actual[1], ratio, rtol=1e-4)

@@ -42,7 +42,7 @@ def active_gradients(gradients, losses, ray, references):
 
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 9), st.integers(1, 8))
 @settings(deadline=None, max_examples=60)
-def test_every_active_product_falls_by_the_squared_length_of_the_step(seed, t, n, k):
+def test_every_active_product_decreases_by_the_squared_length_of_the_step(seed, t, n, k):
     # Lemma 1: with d = -sum alpha grad L, <grad L_i, d> and <grad G_j, d> are at most -|d|^2
     gradients, losses, rays, references = problem(seed, t, n, k)
     weights = pareto_weights(losses, gramian_of(gradients), rays, references)
@@ -100,7 +100,7 @@ def test_steps_of_restoration_look_at_active_constraints_alone():
         active = active_gradients(gradients[p], losses[p], rays[p], references[p])[3:]
         step = -weights[p] @ gradients[p]
         if len(active):
-            # all constraints fall; some loss may rise
+            # all constraints decrease; a loss may increase
             assert (active @ step <= -(step @ step) + 1e-9).all()
             seen += (gradients[p] @ step > 1e-9).any()
         else:
@@ -123,11 +123,11 @@ def test_no_loss_is_raised_beyond_that_of_a_constant():
 
 
 def test_weights_may_be_negative_and_sum_to_less_than_one():
-    found = []
+    actual = []
     for seed in range(50):
         gradients, losses, rays, references = problem(seed)
-        found.append(pareto_weights(losses, gramian_of(gradients), rays, references))
-    assert (np.concatenate(found) < -1e-3).any()
+        actual.append(pareto_weights(losses, gramian_of(gradients), rays, references))
+    assert (np.concatenate(actual) < -1e-3).any()
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -46,8 +46,8 @@ def test_other_things_are_refused(wrong):
 
 def test_a_method_of_torchjd_is_copied_for_every_member():
     aggregation = pytest.importorskip("torchjd.aggregation")
-    own = aggregation.GradVacWeighting(beta=0.5)
-    method = weighting.get_weighting(own)
+    rival = aggregation.GradVacWeighting(beta=0.5)
+    method = weighting.get_weighting(rival)
     assert isinstance(method, weighting.TorchJDWeighting)
     g = gradients(3)
     batches = [(losses_for(3), gramian_of(gradients(3, seed=s)).float()) for s in range(4)]
@@ -55,7 +55,7 @@ def test_a_method_of_torchjd_is_copied_for_every_member():
     for m in range(3):
         alone, _ = run(method, [(b[0][[m]], b[1][[m]]) for b in batches], [1 + m])
         assert torch.equal(alone[:, 0], together[:, m])
-    assert own._phi_t is None
+    assert rival._phi_t is None
     constant = weighting.get_weighting(aggregation.MGDAWeighting())
     scaled = constant.weights(losses_for(3), gramian_of(g).float())
     assert_close(scaled.sum(1), torch.ones(3), rtol=1e-5)
