@@ -24,16 +24,16 @@ QUICK = {
 }
 # enough to learn something, in few steps
 LEARNS = {
-    "max_iter": 30,
-    "learning_rate_init": 4e-2,
+    "max_iter": 20,
+    "learning_rate_init": 5e-2,
     "batch_size": 64,
-    "weight_averaging": 0.9,
+    "weight_averaging": 0.85,
 }
 # every step sees all rows, so that their order does not matter but for rounding
 FULL_BATCH = {
     "early_stopping": False,
     "batch_size": 10**6,
-    "max_iter": 15,
+    "max_iter": 8,
     "learning_rate_init": 3e-2,
     "weight_averaging": 0.0,
 }

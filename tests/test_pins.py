@@ -1,9 +1,9 @@
-"""Pinned predictions: what every estimator and architecture answers, bitwise.
+"""Pinned predictions of every estimator and architecture, compared bitwise.
 
-The table CASES names small fits; pins.json holds what they gave. A change that only moves or
+The table CASES names small fits; pins.json holds their results. A change that only moves or
 renames things changes `architecture` and the builders here, and never pins.json.
-Write it anew, only where numbers are meant to change, with ``python -m tests.test_pins --write``
-from the root of the repository; ``--write PREFIX`` writes only cases whose names start so.
+Rewrite it, only where numbers are meant to change, with ``python -m tests.test_pins --write``
+from the root of the repository; ``--write PREFIX`` writes only the cases whose names start with it.
 """
 
 import hashlib
@@ -33,10 +33,10 @@ from skmtl.model_selection import BatchedGridSearchCV
 from skmtl.weighting import ITMTL, Affinity
 
 PINS = Path(__file__).with_name("pins.json")
-# values that are stored of an array, for machines that round otherwise
+# stored values of an array, for machines that round differently
 STORED = 40
 
-# Of every fit, whatever it is of. Tables are small, so that all of this takes seconds.
+# Settings of every fit. Tables are small, so that all fits take seconds.
 COMMON = {
     "max_iter": 4,
     "batch_size": 16,
@@ -44,7 +44,7 @@ COMMON = {
     "random_state": 0,
     "device": "cpu",
 }
-# Of each architecture: small, and such that whatever happens every so many steps does happen.
+# Settings of each architecture: small, with intervals short enough to take effect.
 ARCHITECTURES = {
     "CrossStitch": {"hidden_layer_sizes": (8, 8)},
     "IndependentTasks": {"hidden_layer_sizes": (8, 8)},
@@ -66,7 +66,7 @@ ARCHITECTURES = {
 BASELINES = [name for name in ARCHITECTURES if name not in ("MultiTaskHypernet", "GumbelMatrix")]
 
 
-# what changes with the names of the package, and nothing else does
+# names of the package: only this part depends on them
 
 # architectures whose name has changed since their pins were written
 NAMES = {
@@ -80,65 +80,65 @@ GENERIC = {*skmtl.MultiTaskRegressor().get_params(), *skmtl.MultiTaskClassifier(
 
 
 def architecture(name, kind, **params):
-    """An estimator of an architecture, `kind` being "regressor" or "classifier".
+    """Return an estimator of an architecture; `kind` is "regressor" or "classifier".
 
-    The one place that knows how estimators are called, and which parameters are whose.
+    Only this function knows the names of estimators and to which class a parameter belongs.
     """
     params = {**COMMON, **ARCHITECTURES[name], **params}
     if name in ("MultiTaskHypernet", "GumbelMatrix"):
         return getattr(skmtl, name + kind.capitalize())(**params)
     settings = {p: v for p, v in params.items() if p in GENERIC}
-    own = {p: v for p, v in params.items() if p not in GENERIC}
-    method = getattr(skmtl.architectures, NAMES.get(name, name))(**own)
+    of_method = {p: v for p, v in params.items() if p not in GENERIC}
+    method = getattr(skmtl.architectures, NAMES.get(name, name))(**of_method)
     return getattr(skmtl, f"MultiTask{kind.capitalize()}")(method, **settings)
 
 
 def pareto(**params):
-    """A `ParetoHypernet`."""
+    """Return a `ParetoHypernet`."""
     return ParetoHypernet(**{**COMMON, "hidden_layer_sizes": (6,), "n_preferences": 3, **params})
 
 
 # tables
 
 TASKS = ["north", "east", "south", "west", "centre"]
-FACTS = ["size", "age"]
+METADATA = ["size", "age"]
 
 
 def long_table(seed=0, n_rows=10, tasks=TASKS):
-    """Rows of five tasks, their facts beside them, and numbers to predict."""
+    """Return rows of five tasks with their metadata, and a numeric target."""
     rng = np.random.default_rng(seed)
-    facts = pd.DataFrame(rng.normal(size=(len(tasks), 2)), index=tasks, columns=FACTS)
+    metadata = pd.DataFrame(rng.normal(size=(len(tasks), 2)), index=tasks, columns=METADATA)
     task = np.repeat(np.arange(len(tasks)), n_rows + np.arange(len(tasks)) % 3)
     X = pd.DataFrame(rng.normal(size=(len(task), 3)), columns=list("abc"))
-    slopes = np.array([1.0, -0.5, 0.2]) + 0.3 * facts.to_numpy() @ rng.normal(size=(2, 3))
+    slopes = np.array([1.0, -0.5, 0.2]) + 0.3 * metadata.to_numpy() @ rng.normal(size=(2, 3))
     y = np.tanh((X.to_numpy() * slopes[task]).sum(1)) + 0.1 * rng.normal(size=len(task))
     X = X.assign(task=np.array(tasks)[task])
-    for name in FACTS:
-        X[name] = facts[name].to_numpy()[task]
+    for name in METADATA:
+        X[name] = metadata[name].to_numpy()[task]
     return X, pd.Series(5 + 2 * y, name="y")
 
 
 def plain_table():
-    """The same without facts."""
+    """Return `long_table` without metadata."""
     X, y = long_table()
-    return X.drop(columns=FACTS), y
+    return X.drop(columns=METADATA), y
 
 
 def new_rows():
-    """Rows of two tasks that the tables above do not have."""
+    """Return rows of two tasks that are not in the tables above."""
     X, y = long_table(7, 6, ["island", "coast"])
     return X, y
 
 
 def words(y):
-    """Three classes of numbers; the first two tasks of the long tables have two of them."""
+    """Return three classes by value; the first two tasks of the long tables have two of them."""
     labels = np.array(["low", "middle", "high"], dtype=object)[np.digitize(y, [4.0, 5.5])]
     labels[: len(labels) // 3][labels[: len(labels) // 3] == "middle"] = "low"
     return labels
 
 
 def wide_table(n_rows=30, n_tasks=4, seed=1):
-    """Two families of tasks, and some labels that are missing."""
+    """Return two families of tasks, with missing labels."""
     rng = np.random.default_rng(seed)
     X = pd.DataFrame(rng.normal(size=(n_rows, 3)), columns=list("abc"))
     sources = X.to_numpy() @ rng.normal(size=(3, 2))
@@ -148,14 +148,14 @@ def wide_table(n_rows=30, n_tasks=4, seed=1):
 
 
 def wide_classes():
-    """Columns of two and of three classes, some labels missing."""
+    """Return columns of two and of three classes, with missing labels."""
     X, Y = wide_table()
     classes = (Y > 0).astype(float) + (Y > 0.5) * (np.arange(4) % 2)
     return X, classes.where(Y.notna())
 
 
 def mixed_table():
-    """A column of numbers, one of events and one of words."""
+    """Return a numeric column, a binary one and one of three classes."""
     X, Y = wide_table(n_tasks=3)
     colour = np.array(["red", "green", "blue"], dtype=object)[np.digitize(Y["r"], [-0.4, 0.4])]
     colour[Y["r"].isna()] = None
@@ -163,37 +163,37 @@ def mixed_table():
     return X, pd.DataFrame({"cost": Y["p"], "late": late, "colour": colour})
 
 
-# what is asked of a fitted model
+# results of a fitted model
 
 
-def answers(model, X, *names):
-    """What the model answers for some rows, by the name of the method."""
+def results_of(model, X, *names):
+    """Return the results of the model's methods for X, by name."""
     return {name: getattr(model, name)(X) for name in names}
 
 
-def asked(kind):
-    """Methods that are asked of a model of one kind."""
+def pinned_methods(kind):
+    """Return the methods whose results are pinned."""
     return ["predict", "predict_proba"] if kind == "classifier" else ["predict"]
 
 
-# builders: each returns a dict of what is pinned
+# builders: each returns a dict of pinned results
 
 
 def long(name, kind, **params):
     X, y = plain_table()
     model = architecture(name, kind, task_id="task", **params)
     model.fit(X, words(y) if kind == "classifier" else y)
-    return answers(model, X, *asked(kind))
+    return results_of(model, X, *pinned_methods(kind))
 
 
-def with_facts(name, kind, **params):
-    """Facts about tasks, and for tasks that were never seen, too."""
+def with_metadata(name, kind, **params):
+    """Pin a model with metadata, unseen tasks included."""
     X, y = long_table()
     params = {"n_members": 2, "unseen_tasks": "average", **params}
-    model = architecture(name, kind, task_id="task", metadata=FACTS, **params)
+    model = architecture(name, kind, task_id="task", metadata=METADATA, **params)
     model.fit(X, words(y) if kind == "classifier" else y)
-    result = {**answers(model, X, *asked(kind)), "unseen": model.predict(new_rows()[0])}
-    result.update(answers(model, X, "predict_members"))
+    result = {**results_of(model, X, *pinned_methods(kind)), "unseen": model.predict(new_rows()[0])}
+    result.update(results_of(model, X, "predict_members"))
     if kind == "regressor":
         result["spread"] = model.predict(X, return_std=True)[1]
     return result
@@ -202,36 +202,36 @@ def with_facts(name, kind, **params):
 def wide(name, kind, **params):
     X, Y = wide_classes() if kind == "classifier" else wide_table()
     model = architecture(name, kind, **params).fit(X, Y)
-    return answers(model, X, *asked(kind))
+    return results_of(model, X, *pinned_methods(kind))
 
 
 def mixed(name, kind, **params):
     X, Y = mixed_table()
     model = architecture(name, kind, **params).fit(X, Y)
-    return answers(model, X, "predict", "predict_proba")
+    return results_of(model, X, "predict", "predict_proba")
 
 
 def several_outputs(name, **params):
     X, y = plain_table()
     model = architecture(name, "regressor", task_id="task", **params)
     model.fit(X, np.column_stack([y, y**2 + X["a"]]))
-    return answers(model, X, "predict")
+    return results_of(model, X, "predict")
 
 
 def multi_label(name, **params):
     X, Y = wide_table()
     Y = (Y.fillna(0.1).to_numpy() > 0).astype(int)
     model = architecture(name, "classifier", **params).fit(X, Y)
-    return answers(model, X, "predict", "predict_proba", "decision_function")
+    return results_of(model, X, "predict", "predict_proba", "decision_function")
 
 
 def history(name, **params):
-    """The losses in the course of a training that stops early."""
+    """Pin the losses of a training that stops early."""
     X, y = plain_table()
     params = {"max_iter": 30, "n_iter_no_change": 2, "tol": 0.05, **params}
     model = architecture(name, "regressor", task_id="task", **params).fit(X, y)
     losses = model.history_[["train_loss", "valid_loss"]].to_numpy()
-    return {"losses": losses, "n_iter": model.n_iter_, **answers(model, X, "predict")}
+    return {"losses": losses, "n_iter": model.n_iter_, **results_of(model, X, "predict")}
 
 
 def weighted_rows(name, kind, **params):
@@ -239,80 +239,80 @@ def weighted_rows(name, kind, **params):
     weights = np.random.default_rng(3).integers(0, 3, len(X)) * 0.5
     model = architecture(name, kind, task_id="task", **params)
     model.fit(X, words(y) if kind == "classifier" else y, sample_weight=weights)
-    return answers(model, X, *asked(kind))
+    return results_of(model, X, *pinned_methods(kind))
 
 
 def weighted_labels(name, **params):
     X, Y = wide_table()
     weights = np.random.default_rng(3).uniform(0.1, 2, Y.shape)
     model = architecture(name, "regressor", **params).fit(X, Y, sample_weight=weights)
-    return answers(model, X, "predict")
+    return results_of(model, X, "predict")
 
 
 def given_validation(name, **params):
     X, y = plain_table()
     model = architecture(name, "regressor", task_id="task", **params)
     model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
-    return answers(model, X, "predict")
+    return results_of(model, X, "predict")
 
 
 def warm_start(name, kind, **params):
     X, y = plain_table()
     y = words(y) if kind == "classifier" else y
     model = architecture(name, kind, task_id="task", warm_start=True, **params).fit(X, y)
-    first = answers(model, X, *asked(kind))
-    return {"first": first, "second": answers(model.fit(X, y), X, *asked(kind))}
+    first = results_of(model, X, *pinned_methods(kind))
+    return {"first": first, "second": results_of(model.fit(X, y), X, *pinned_methods(kind))}
 
 
 def affinity(name, record, form, **params):
     X, y = plain_table() if form == "long" else wide_table()
     params = {"task_id": "task" if form == "long" else None, "record_affinity": record, **params}
     model = architecture(name, "regressor", **params).fit(X, y)
-    return {"affinity": model.affinity_, **answers(model, X, "predict")}
+    return {"affinity": model.affinity_, **results_of(model, X, "predict")}
 
 
-def hypernet_facts_table(kind):
-    """Facts in a table of their own, one row a task."""
+def hypernet_metadata_table(kind):
+    """Pin a model whose metadata are a table with one row per task."""
     X, y = plain_table()
-    facts = pd.concat([long_table()[0], new_rows()[0]]).groupby("task")[FACTS].first()
-    model = architecture("MultiTaskHypernet", kind, task_id="task", metadata=facts)
+    metadata = pd.concat([long_table()[0], new_rows()[0]]).groupby("task")[METADATA].first()
+    model = architecture("MultiTaskHypernet", kind, task_id="task", metadata=metadata)
     model.fit(X, words(y) if kind == "classifier" else y)
-    unseen = new_rows()[0].drop(columns=FACTS)
+    unseen = new_rows()[0].drop(columns=METADATA)
     return {
-        **answers(model, X, *asked(kind)),
+        **results_of(model, X, *pinned_methods(kind)),
         "unseen": model.predict(unseen),
         "embeddings": model.task_embeddings_,
     }
 
 
-def hypernet_wide_facts():
+def hypernet_wide_metadata():
     X, Y = wide_table()
-    facts = pd.DataFrame({"fact": [1.0, -2.0, 4.0, 0.5]}, index=Y.columns)
-    model = architecture("MultiTaskHypernet", "regressor", metadata=facts).fit(X, Y)
-    return answers(model, X, "predict")
+    metadata = pd.DataFrame({"size": [1.0, -2.0, 4.0, 0.5]}, index=Y.columns)
+    model = architecture("MultiTaskHypernet", "regressor", metadata=metadata).fit(X, Y)
+    return results_of(model, X, "predict")
 
 
-def hypernet_adapt(kind, facts, **params):
+def hypernet_adapt(kind, metadata, **params):
     X, y = long_table()
     new, new_y = new_rows()
     if kind == "classifier":
         y, new_y = words(y), words(new_y)
-    if not facts:
-        X, new = X.drop(columns=FACTS), new.drop(columns=FACTS)
-    params = {"task_id": "task", "metadata": FACTS if facts else None, **params}
+    if not metadata:
+        X, new = X.drop(columns=METADATA), new.drop(columns=METADATA)
+    params = {"task_id": "task", "metadata": METADATA if metadata else None, **params}
     model = architecture("MultiTaskHypernet", kind, **params).fit(X, y)
     model.adapt(new.iloc[::2], new_y[::2])
-    old = answers(model, X, *asked(kind))
+    old = results_of(model, X, *pinned_methods(kind))
     return {
         **old,
-        "adapted": answers(model, new, *asked(kind)),
+        "adapted": results_of(model, new, *pinned_methods(kind)),
         "embeddings": model.task_embeddings_,
     }
 
 
 def hypernet_importance():
     X, y = long_table()
-    model = architecture("MultiTaskHypernet", "regressor", task_id="task", metadata=FACTS)
+    model = architecture("MultiTaskHypernet", "regressor", task_id="task", metadata=METADATA)
     table = model.fit(X, y).metadata_importance(X, y, n_repeats=2, random_state=5)
     return {"names": table.index.tolist(), "importance": table}
 
@@ -324,14 +324,14 @@ def gumbel(kind, form, **params):
     params = {"task_id": "task" if form == "long" else None, **params}
     model = architecture("GumbelMatrix", kind, **params).fit(X, y)
     return {
-        **answers(model, X, *asked(kind)),
+        **results_of(model, X, *pinned_methods(kind)),
         "on": model.task_embeddings_,
         "probabilities": np.concatenate(model.allocation_probabilities_, axis=1),
     }
 
 
 def gumbel_given():
-    """Allocations that are given for one layer and learned for the other."""
+    """Pin allocations that are given for one layer and learned for the other."""
     return gumbel("regressor", "wide", components=[[(5,), (5, 5)], ["identity", (5,)]], n_members=2)
 
 
@@ -358,14 +358,14 @@ def pareto_wide(front=False, **params):
 def pareto_mixed(**params):
     X, Y = mixed_table()
     model = pareto(**params).fit(X, Y)
-    result = answers(model, X, "predict", "predict_proba")
+    result = results_of(model, X, "predict", "predict_proba")
     proba = model.predict_proba(X, preference=[[1, 2, 3], [3, 2, 1]])
     return {**result, "several": proba, "front": model.pareto_front(X, Y, preferences=5)}
 
 
-def pareto_long(kind, facts=False, **params):
-    X, y = long_table() if facts else plain_table()
-    model = pareto(task_id="task", metadata=FACTS if facts else None, **params)
+def pareto_long(kind, metadata=False, **params):
+    X, y = long_table() if metadata else plain_table()
+    model = pareto(task_id="task", metadata=METADATA if metadata else None, **params)
     model.fit(X, words(y) if kind == "classifier" else y)
     result = {"several": model.predict(X, preference=[[1, 2, 3, 4, 5], [1, 1, 1, 1, 1]])}
     if kind == "classifier":
@@ -377,14 +377,14 @@ def task_weighting(name, method, form, **params):
     X, y = plain_table() if form == "long" else wide_table()
     params = {"task_id": "task" if form == "long" else None, "task_weighting": method, **params}
     model = architecture(name, "regressor", **params).fit(X, y)
-    return {**answers(model, X, "predict"), "weights": model.task_weights_}
+    return {**results_of(model, X, "predict"), "weights": model.task_weights_}
 
 
 def chosen_steps(method, **params):
     X, Y = wide_table()
     model = architecture("SharedBottom", "regressor", task_weighting=method, **params).fit(X, Y)
     choices = model.candidate_choices_["candidate"].tolist()
-    return {**answers(model, X, "predict"), "choices": choices}
+    return {**results_of(model, X, "predict"), "choices": choices}
 
 
 def search(name, grid, kind="regressor"):
@@ -398,7 +398,7 @@ def search(name, grid, kind="regressor"):
     return {
         "scores": actual.cv_results_["mean_test_score"],
         "best": actual.best_index_,
-        **answers(actual, X, "predict"),
+        **results_of(actual, X, "predict"),
     }
 
 
@@ -418,7 +418,7 @@ def group(name, gains, form, kind="regressor", **params):
         "groups": [list(names) for names in grouper.groups_],
         "assignment": [list(names) for names in grouper.assignment_],
         "gains": grouper.gains_,
-        **answers(grouper, X, "predict"),
+        **results_of(grouper, X, "predict"),
     }
 
 
@@ -508,7 +508,7 @@ def _cases():
     for name in ARCHITECTURES:
         for kind in kinds:
             cases[f"{name}/{kind}/long"] = partial(long, name, kind)
-            cases[f"{name}/{kind}/long, facts, members"] = partial(with_facts, name, kind)
+            cases[f"{name}/{kind}/long, metadata, members"] = partial(with_metadata, name, kind)
             cases[f"{name}/{kind}/wide"] = partial(wide, name, kind)
     for name in BASELINES:
         cases[f"{name}/regressor/without refit"] = partial(long, name, "regressor", **NO_REFIT)
@@ -548,19 +548,21 @@ def _cases():
         for kind in kinds:
             changes = {"n_members": 3, "early_stopping": stop}
             cases[f"MultiTaskHypernet/{kind}/members, early_stopping={stop}"] = partial(
-                with_facts, "MultiTaskHypernet", kind, **changes
+                with_metadata, "MultiTaskHypernet", kind, **changes
             )
     for kind in kinds:
-        cases[f"MultiTaskHypernet/{kind}/facts in a table"] = partial(hypernet_facts_table, kind)
-        for facts in (False, True):
-            cases[f"MultiTaskHypernet/{kind}/adapt, facts={facts}"] = partial(
-                hypernet_adapt, kind, facts, n_members=2
+        cases[f"MultiTaskHypernet/{kind}/metadata in a table"] = partial(
+            hypernet_metadata_table, kind
+        )
+        for metadata in (False, True):
+            cases[f"MultiTaskHypernet/{kind}/adapt, metadata={metadata}"] = partial(
+                hypernet_adapt, kind, metadata, n_members=2
             )
     cases["MultiTaskHypernet/regressor/adapt, early_stopping=False"] = partial(
         hypernet_adapt, "regressor", False, early_stopping=False
     )
-    cases["MultiTaskHypernet/regressor/facts of columns"] = hypernet_wide_facts
-    cases["MultiTaskHypernet/regressor/importance of facts"] = hypernet_importance
+    cases["MultiTaskHypernet/regressor/metadata of columns"] = hypernet_wide_metadata
+    cases["MultiTaskHypernet/regressor/importance of metadata"] = hypernet_importance
     for kind in kinds:
         for form in ("long", "wide"):
             for text, changes in GUMBEL_OPTIONS.items():
@@ -578,7 +580,7 @@ def _cases():
     for text, changes in PARETO_OPTIONS.items():
         cases[f"pareto/{text}"] = partial(pareto_wide, **changes)
     cases["pareto/long"] = partial(pareto_long, "regressor")
-    cases["pareto/long, facts"] = partial(pareto_long, "regressor", True)
+    cases["pareto/long, metadata"] = partial(pareto_long, "regressor", True)
     cases["pareto/long, classes"] = partial(pareto_long, "classifier", task_types="classification")
     few = {"max_iter": 3}
     for method in WEIGHTINGS:
@@ -664,14 +666,14 @@ def in_double():
 
 
 def fingerprint():
-    """What decides how sums are rounded."""
+    """Return everything that affects how sums are rounded."""
     name, path = platform.processor(), Path("/proc/cpuinfo")
     if path.exists():
         # of the first processor; in a virtual machine its name alone may say little
         lines = path.read_text().split("\n\n")[0].splitlines()
-        facts = dict(map(str.strip, line.split(":", 1)) for line in lines if ":" in line)
+        fields = dict(map(str.strip, line.split(":", 1)) for line in lines if ":" in line)
         keys = ("model name", "cpu family", "model")
-        name = " / ".join(facts[key] for key in keys if key in facts) or name
+        name = " / ".join(fields[key] for key in keys if key in fields) or name
     return {
         "torch": torch.__version__,
         "numpy": np.__version__,
@@ -686,14 +688,14 @@ def fingerprint():
     }
 
 
-def pieces(name, value):
-    """Arrays of numbers and lists of labels that a result consists of, with names."""
+def parts_of(name, value):
+    """Yield the numeric arrays and lists of labels of a result, with names."""
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from pieces(f"{name}/{key}", item)
+            yield from parts_of(f"{name}/{key}", item)
     elif isinstance(value, pd.DataFrame) and not all(map(_is_number, value.dtypes)):
-        for place, column in enumerate(value):
-            yield from pieces(f"{name}/{column}", value.iloc[:, place])
+        for position, column in enumerate(value):
+            yield from parts_of(f"{name}/{column}", value.iloc[:, position])
     elif isinstance(value, (list, tuple)):
         yield name, value
     else:
@@ -706,12 +708,12 @@ def _is_number(dtype):
 
 
 def pinned(value):
-    """What is stored of an array or a list."""
+    """Return what is stored of an array or a list."""
     if not isinstance(value, np.ndarray):
         return json.loads(json.dumps(value, default=_plain))
     value = np.ascontiguousarray(value)
     if value.dtype.kind == "f":
-        # there are many bit patterns for what is not a number
+        # NaN has many bit patterns
         value = np.where(np.isnan(value), np.nan, value)
     elif value.dtype.kind in "iu":
         value = value.astype(np.int64)
@@ -724,16 +726,16 @@ def pinned(value):
 
 
 def _plain(value):
-    """Labels of numpy as those of Python."""
+    """Return a label of numpy as one of Python."""
     return value.item() if isinstance(value, np.generic) else str(value)
 
 
 def results(name):
-    """What is stored of a case."""
+    """Return what is stored of a case."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         actual = CASES[name]()
-    flat = [piece for key, value in actual.items() for piece in pieces(key, value)]
+    flat = [part for key, value in actual.items() for part in parts_of(key, value)]
     return {key: pinned(value) for key, value in flat}
 
 
@@ -743,16 +745,16 @@ def compare(actual, expected, same_machine, where):
         assert actual == expected, where
         return
     assert (actual["dtype"], actual["shape"]) == (expected["dtype"], expected["shape"]), where
-    # Other processors and libraries add up in another order, and round otherwise: then bits
-    # differ without anything being wrong, and only the first values can be compared. Training
-    # carries differences of rounding on, but for a few steps in double precision by little.
+    # Other processors and libraries sum in another order and round differently: results are then
+    # correct without being bitwise identical, and only the first values can be compared. A few
+    # steps of training in double precision amplify differences of rounding only a little.
     if not same_machine:
         np.testing.assert_allclose(
             actual["values"], expected["values"], rtol=1e-6, atol=1e-9, err_msg=where
         )
     elif actual["sha256"] != expected["sha256"]:
         np.testing.assert_array_equal(actual["values"], expected["values"], err_msg=where)
-        raise AssertionError(f"{where}: the first {STORED} values are equal, but not all bits")
+        raise AssertionError(f"{where}: the first {STORED} values are equal, but not all others")
 
 
 @pytest.fixture(scope="module")
@@ -775,12 +777,12 @@ def test_every_pin_has_its_case(pins):
 
 
 def write(prefix=""):
-    """Write pins.json; with a prefix, leave the pins of other cases as they are."""
+    """Write pins.json; with a prefix, keep the pins of other cases."""
     cases = {}
     if prefix:
         stored = json.loads(PINS.read_text())
         if stored["fingerprint"] != fingerprint():
-            sys.exit("pins.json is of another machine: write all of it, or none.")
+            sys.exit("pins.json was written on another machine: write all of it, or none.")
         cases = stored["cases"]
     with double_precision():
         cases |= {name: results(name) for name in CASES if name.startswith(prefix)}

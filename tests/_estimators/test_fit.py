@@ -695,7 +695,7 @@ def test_thousands_of_tasks():
     assert pupils.data[pupils.task_id].nunique() == 2_410
     X = pupils.data.assign(school=pupils.data["school"].astype(str))
     start = time.perf_counter()
-    model = quick_model(task_id="school", metadata=pupils.metadata, max_iter=1)
+    model = quick_model(task_id="school", metadata=pupils.metadata, max_iter=1, batch_size=200)
     predictions = model.fit(X, pupils.target).predict(X)
     assert time.perf_counter() - start < 30
     assert np.isfinite(predictions).all()
@@ -716,7 +716,7 @@ def test_one_large_task_and_small_ones():
     )
     y = X["size"] + X["status"] + 0.1 * generator.normal(size=len(school))
     start = time.perf_counter()
-    model = quick_model(metadata=["size"], max_iter=1).fit(X, y)
+    model = quick_model(metadata=["size"], max_iter=1, batch_size=512).fit(X, y)
     predictions = model.predict(X)
     assert time.perf_counter() - start < 60
     assert np.isfinite(predictions).all()

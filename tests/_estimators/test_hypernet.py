@@ -20,14 +20,13 @@ from skmtl.datasets import make_cubic
 from tests._tables import (
     FEATURES,
     FULL_BATCH,
+    LEARNS,
     METADATA,
     double_precision,
     make_schools,
     metadata_table,
     quick_model,
 )
-
-LEARNS = {"max_iter": 15, "learning_rate_init": 3e-2}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,7 @@ OPTIONS = [
     {"hidden_layer_sizes": 8},
     {"hidden_layer_sizes": [8, 4]},
     {"hidden_layer_sizes": np.array([8, 8, 8])},
-    {"batch_size": 1_000, "max_iter": 100},
+    {"batch_size": 1_000, "max_iter": 60},
     {"batch_size": 8},
     {"weight_averaging": 0.0},
     {"early_stopping": False},
@@ -109,7 +108,7 @@ def test_embeddings_start_apart_in_wide_form_only(schools):
     assert spread(wide, numbers, Y, embedding_init="common") < 1e-9
 
 
-def test_a_strong_pull_makes_all_embeddings_one(schools):
+def test_a_strong_penalty_makes_all_embeddings_equal(schools):
     X, y = schools
     X = X.drop(columns=METADATA)
 
@@ -138,7 +137,7 @@ def test_the_penalty_is_divided_by_the_rows_of_the_table():
         weighted = spread(X, y, sample_weight=np.full(len(X), 20))
         repeated = spread(copies, y.iloc[rows])
         apart = spread(copies.assign(status=copies["status"] + jitter), y.iloc[rows])
-    # twenty times the rows, so that the pull counts for little
+    # twenty times the rows, so that the penalty matters little
     assert (weighted > 2 * once).all()
     assert_array_equal(weighted, repeated)
     assert_allclose(repeated, apart, rtol=1e-5)
@@ -251,7 +250,7 @@ def adapted_errors():
             embedding_dim=3,
             hidden_layer_sizes=(8,),
             learning_rate_init=2e-2,
-            max_iter=200,
+            max_iter=100,
             unseen_tasks="average",
             random_state=seed,
         ).fit(X[old], y[old])
@@ -346,7 +345,7 @@ def test_adapt_with_two_id_columns(schools):
     assert list(model.tasks_[-2:]) == [("b", 4), ("b", 5)]
 
 
-def test_adapt_twice_the_same_gives_the_same_bits(schools):
+def test_adapt_twice_is_bitwise_identical(schools):
     X, y = schools
     old = X["school"] < "school 09"
     model = quick_model(n_members=2).fit(X[old], y[old])
@@ -380,12 +379,12 @@ def test_adapt_to_rows_that_are_equal(batch_size, tolerance):
         apart = adapted(new.assign(status=new["status"] + jitter), targets)
         few = adapted(new.iloc[one_each], targets[one_each])
     assert_allclose(actual, apart, atol=tolerance)
-    # the fewer rows there are, the stronger the pull
+    # the fewer rows there are, the stronger the penalty
     assert actual[0] - few[0] > 0.6
 
 
 @pytest.mark.parametrize("which", ["best validation loss", "last training loss"])
-def test_the_pull_of_adapt_is_that_of_the_loss_that_is_left(schools, which):
+def test_the_penalty_of_adapt_is_that_of_the_remaining_loss(schools, which):
     X, y = schools
     model = quick_model(n_members=2).fit(X, y)
     best = which == "best validation loss"
@@ -398,7 +397,7 @@ def test_the_pull_of_adapt_is_that_of_the_loss_that_is_left(schools, which):
         }
     )
     assert _noise(model).tolist() == ([1.0, 0.5] if best else [7.0, 5.0])
-    # what is left of other losses has another likelihood
+    # other losses have another likelihood
     target = model._targets.parts[0]
     target.loss = "absolute_error"
     assert _noise(model).tolist() == ([0.5, 0.25] if best else [3.5, 2.5])
@@ -407,7 +406,7 @@ def test_the_pull_of_adapt_is_that_of_the_loss_that_is_left(schools, which):
 
 
 class Forbidden(Callback):
-    """Must not be called once it is said so."""
+    """Must not be called once it is forbidden."""
 
     allowed = True
 
@@ -516,7 +515,7 @@ def model_of_many(request, many_schools):
 def test_importance_of_metadata_that_help_and_that_do_not(model_of_many, which):
     model, X, y, new = model_of_many
     rows = new if which == "new" else ~new
-    actual = model.metadata_importance(X[rows], y[rows], n_repeats=10, random_state=0)
+    actual = model.metadata_importance(X[rows], y[rows], n_repeats=5, random_state=0)
     assert sorted(actual.index) == sorted(MANY_METADATA)
     assert list(actual.columns) == ["importance_mean", "importance_std"]
     assert actual["importance_mean"].is_monotonic_decreasing
@@ -578,7 +577,7 @@ def test_importance_for_arrays(schools):
     assert_allclose(actual.to_numpy(), named.to_numpy())
 
 
-def test_importance_when_columns_stand_in_another_order(schools):
+def test_importance_when_columns_are_in_another_order(schools):
     X, y = schools
     model = quick_model().fit(X, y)
     pd.testing.assert_frame_equal(
