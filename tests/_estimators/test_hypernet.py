@@ -183,7 +183,11 @@ def test_unseen_tasks_are_predicted_from_their_metadata(cubics, fitted_cubics):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"learning_rate_init": 1e-2}, pytest.param({}, marks=pytest.mark.slow)]
+    "changes",
+    [
+        {"learning_rate_init": 2e-2, "n_iter_no_change": 5},
+        pytest.param({}, marks=pytest.mark.slow),
+    ],
 )
 def test_defaults_predict_tasks_never_seen(cubics, changes):
     cubic, new = cubics
@@ -249,8 +253,9 @@ def adapted_errors():
             "task",
             embedding_dim=3,
             hidden_layer_sizes=(8,),
-            learning_rate_init=2e-2,
-            max_iter=100,
+            learning_rate_init=3e-2,
+            batch_size=128,
+            max_iter=80,
             unseen_tasks="average",
             random_state=seed,
         ).fit(X[old], y[old])
@@ -368,9 +373,8 @@ def test_adapt_to_rows_that_are_equal(batch_size, tolerance):
     jitter = 1e-9 * np.random.default_rng(0).normal(size=400)
     one_each = [0, 1, 200, 201]
     with double_precision():
-        model = quick_model(
-            metadata=None, max_iter=100, learning_rate_init=1e-2, batch_size=batch_size
-        ).fit(X[old], y[old])
+        model = quick_model(metadata=None, max_iter=100, learning_rate_init=1e-2)
+        model.fit(X[old], y[old]).set_params(batch_size=batch_size)
 
         def adapted(rows, targets):
             return copy.deepcopy(model).adapt(rows, targets).predict(new.head(2))

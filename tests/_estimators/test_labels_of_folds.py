@@ -29,7 +29,7 @@ from skmtl import (
 from skmtl.architectures import IndependentNetworks
 from skmtl.model_selection import BatchedGridSearchCV
 
-QUICK = {"max_iter": 5, "random_state": 0}
+QUICK = {"max_iter": 4, "batch_size": 32, "random_state": 0}
 FOLDS = KFold(3)
 
 
@@ -48,7 +48,8 @@ def classes_by_task():
 @pytest.mark.parametrize("cls", [MultiTaskHypernetClassifier, MultiTaskClassifier])
 def test_tools_that_take_decisions(classes_by_task, cls):
     X, y = classes_by_task
-    model = cls(task_id="task", max_iter=40, random_state=0)
+    settings = {"max_iter": 30, "batch_size": 64, "learning_rate_init": 3e-2}
+    model = cls(task_id="task", early_stopping=False, random_state=0, **settings)
     score = model.fit(X, y).score(X, y)
     for method in ("sigmoid", "isotonic", "temperature"):
         calibrated = CalibratedClassifierCV(model, cv=FOLDS, method=method).fit(X, y)
