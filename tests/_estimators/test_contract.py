@@ -262,7 +262,7 @@ def test_repr_shows_what_was_changed(schools):
 # tables
 
 
-def test_columns_may_stand_in_another_order_at_predict_time(schools):
+def test_columns_may_be_in_another_order_at_predict_time(schools):
     X, y = schools
     model = quick_model().fit(X, y)
     assert_array_equal(model.predict(X[X.columns[::-1]]), model.predict(X))
@@ -729,14 +729,14 @@ def test_the_order_of_repeated_rows_of_different_weight_does_not_matter(schools)
     assert_same_model(shuffled, model)
 
 
-def test_the_same_fit_twice_gives_the_same_bits(schools, settings):
+def test_the_same_fit_twice_is_bitwise_identical(schools, settings):
     X, y = schools
     first, second = (quick_model(**settings).fit(X, y) for _ in range(2))
     assert_same_model(first, second)
     pd.testing.assert_frame_equal(first.history_, second.history_, check_exact=True)
 
 
-def test_the_same_fit_after_another_one_gives_the_same_bits(schools):
+def test_the_same_fit_after_another_one_is_bitwise_identical(schools):
     X, y = schools
     model = quick_model().fit(X, y)
     again = quick_model(n_members=2).fit(X[::2], y[::2]).set_params(n_members=1).fit(X, y)

@@ -18,7 +18,13 @@ from torch import nn
 from skmtl import ParetoHypernet
 from skmtl.model_selection import BatchedGridSearchCV
 
-SHORT = {"hidden_layer_sizes": (6,), "max_iter": 20, "random_state": 0}
+SHORT = {
+    "hidden_layer_sizes": (6,),
+    "max_iter": 15,
+    "batch_size": 64,
+    "learning_rate_init": 5e-3,
+    "random_state": 0,
+}
 
 
 def wide(n=240, n_tasks=2, seed=0):
@@ -125,7 +131,8 @@ def test_more_weight_means_a_lower_loss_with_every_solver(solver):
         activation="identity",
         learning_rate_init=1e-2,
         n_preferences=4,
-        max_iter=40 if solver == "epo" else 80,
+        batch_size=120,
+        max_iter=40,
         early_stopping=False,
         random_state=0,
     ).fit(X, Y)
@@ -283,7 +290,7 @@ def test_a_preference_is_chosen_by_limits(fitted):
 # the estimator among others
 
 
-def test_same_seed_same_bits_and_members_do_not_meet():
+def test_the_same_seed_is_bitwise_identical_and_members_do_not_meet():
     X, Y = wide()
     rows = {"early_stopping": False}
     one = ParetoHypernet(**SHORT, **rows).fit(X, Y)

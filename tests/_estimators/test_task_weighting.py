@@ -28,7 +28,13 @@ from tests._architectures import NAMES as ARCHITECTURES
 from tests._architectures import build, build_classifier, shared_bottom
 from tests._tables import make_schools, make_wide, quick_classifier, quick_model
 
-QUICK = {"hidden_layer_sizes": (8,), "max_iter": 3, "learning_rate_init": 1e-2, "random_state": 0}
+QUICK = {
+    "hidden_layer_sizes": (8,),
+    "max_iter": 3,
+    "batch_size": 32,
+    "learning_rate_init": 1e-2,
+    "random_state": 0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +157,7 @@ def test_fits_leave_the_callers_object_alone_and_pickles_keep_the_state(schools)
     assert_allclose(model.task_weights_.xs(1, level="epoch"), 1.0, atol=0.2)
 
 
-def test_the_same_random_state_gives_the_same_bits(schools):
+def test_the_same_random_state_is_bitwise_identical(schools):
     for name in ("pcgrad", "random"):
         one, other = (quick_model(task_weighting=name).fit(*schools) for _ in range(2))
         assert_array_equal(one.predict(schools[0]), other.predict(schools[0]))
@@ -177,7 +183,7 @@ def test_classes_and_mixed_columns(schools):
 @pytest.mark.parametrize(
     "method", ["uncertainty", "pcgrad", FixedWeights({"school 02": 3.0}), ("dwa", "gradvac")]
 )
-def test_a_search_side_by_side_gives_the_scores_of_single_fits(method, schools):
+def test_a_batched_search_gives_the_scores_of_single_fits(method, schools):
     X, y = schools
     model = quick_model(task_weighting=method)
     grid = {"learning_rate_init": [1e-3, 1e-2]}

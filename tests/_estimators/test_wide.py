@@ -320,7 +320,7 @@ def test_a_label_of_weight_two_is_the_label_twice(table):
         assert_allclose(actual, twice.predict_proba(X)[task], atol=1e-9)
 
 
-def test_the_same_fit_twice_gives_the_same_bits(table):
+def test_the_same_fit_twice_is_bitwise_identical(table):
     first, second = (wide_model(n_members=2).fit(*table) for _ in range(2))
     assert_same_model(first, second)
     pd.testing.assert_frame_equal(first.history_, second.history_, check_exact=True)

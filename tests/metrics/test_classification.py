@@ -139,7 +139,7 @@ def test_micro_of_probabilities(classes):
     assert_allclose(actual, average_precision_score(flags, scores))
 
 
-def test_classes_without_labels_are_left_out_of_the_area():
+def test_the_area_ignores_classes_without_labels():
     generator = np.random.default_rng(0)
     y_pred = generator.dirichlet(np.ones(4), 30)
     y_true = generator.choice([0, 2, 3], 30)

@@ -19,7 +19,7 @@ from tests._metrics import PROBABILITY, REGRESSION
 
 
 @pytest.mark.parametrize("metric", [*REGRESSION, mt_accuracy_score])
-def test_tasks_without_labels_are_left_out(metric):
+def test_tasks_without_labels_are_ignored(metric):
     y_true = pd.DataFrame({"a": [1.0, 2.0], "b": [np.nan] * 2, "c": [None] * 2})
     y_pred = pd.DataFrame({name: [1.0, 1.0] for name in "abc"})
     with pytest.warns(UndefinedMetricWarning, match=r"2 task\(s\).*\['b', 'c'\]") as caught:

@@ -80,7 +80,7 @@ def test_scorer_that_fails(schools, in_double):
         ).fit(*schools)
 
 
-def test_the_search_stands_for_its_best_model(schools):
+def test_the_search_acts_as_its_best_model(schools):
     X, y = schools
     search = BatchedGridSearchCV(brief_model(), RATES, cv=2)
     with pytest.raises(NotFittedError):

@@ -338,7 +338,7 @@ def test_gradients_at_the_representation_can_be_a_candidate():
     assert first[0] != first[1]
 
 
-def test_standing_alone_it_takes_the_first_order():
+def test_without_a_loop_it_takes_the_first_order():
     losses = torch.tensor([[1.0, 2.0, torch.nan]])
     gradients = torch.tensor([[[1.0, 0.0], [-2.0, 1.0], [0.0, 0.0]]])
     gramian = gradients @ gradients.mT
