@@ -67,7 +67,7 @@ def test_cross_validation_with_tasks_held_out(schools):
         X,
         y,
         groups=X["school"],
-        cv=GroupKFold(2),
+        cv=GroupKFold(3),
         error_score="raise",
     )
     assert (scores > 0.5).all()
