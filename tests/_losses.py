@@ -9,7 +9,7 @@ LOSSES = ["squared_error", "absolute_error", "huber", "poisson", "pinball"]
 
 
 def fast_model(**changes):
-    """Return a model that takes fewer, larger steps than most, without the penalty of interactions."""
+    """Return a model that is trained without the penalty of interactions."""
     return quick_model(**{"interaction_alpha": 0.0, **changes})
 
 
