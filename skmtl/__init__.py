@@ -7,6 +7,8 @@ from skmtl._estimators.gumbel import GumbelMatrixClassifier, GumbelMatrixRegress
 from skmtl._estimators.hypernet import MultiTaskHypernetClassifier, MultiTaskHypernetRegressor
 from skmtl._estimators.multi_task import MultiTaskClassifier, MultiTaskRegressor
 from skmtl._estimators.pareto import ParetoHypernet
+from skmtl._persistence import load
+from skmtl._version import __version__ as __version__
 from skmtl.grouping import TaskGrouper
 
 __all__ = [
@@ -18,5 +20,5 @@ __all__ = [
     "MultiTaskRegressor",
     "ParetoHypernet",
     "TaskGrouper",
+    "load",
 ]
-__version__ = "0.1.0.dev0"

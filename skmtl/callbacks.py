@@ -8,11 +8,13 @@ import pandas as pd
 import torch
 from skorch.callbacks import Callback
 
+from skmtl._persistence import saveable
 from skmtl.nn._slots import sum_by
 
 __all__ = ["TaskLossRecorder"]
 
 
+@saveable
 class TaskLossRecorder(Callback):
     """Record the loss of each task, epoch by epoch.
 

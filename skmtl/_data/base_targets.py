@@ -11,9 +11,11 @@ from sklearn.exceptions import NotFittedError
 
 from skmtl._data.column_target import ColumnTarget
 from skmtl._data.rows import TrainingRows
+from skmtl._persistence import saveable
 
 
 @dataclass(frozen=True)
+@saveable
 class TargetSettings:
     """Parameters of an estimator that say what y holds.
 
@@ -30,6 +32,7 @@ class TargetSettings:
     inferred: dict | None = None
 
 
+@saveable
 class Targets(ABC):
     """Encodes the labels of all rows, and scales those of training rows.
 

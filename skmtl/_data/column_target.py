@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from skmtl._persistence import saveable
 
+
+@saveable
 class ColumnTarget(ABC):
     """Converts the labels of one column to what a network learns, and its outputs back.
 

@@ -1,12 +1,14 @@
 """Encoding and scaling of columns: what was read becomes inputs of a network.
 
-Learned from training rows only, by scikit-learn's transformers, and held once for all members.
+Learned from training rows only, by scikit-learn's transformers, of which only the numbers are kept:
+they mean the same in every version of scikit-learn.
 """
 
 import numpy as np
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skmtl._data.scales import refuse_extremes, refuse_extremes_to_predict
+from skmtl._persistence import saveable
 
 # Chosen on validation rows of 13 tables, see benchmarks/raw_tables/LOG.md.
 # Categories of a column that have an indicator of their own; others share one. Fewer lose 1 to 28%
@@ -18,6 +20,7 @@ _PHASE_UNIT = 10.0
 _DAY, _WEEK, _YEAR = 86_400.0, 7 * 86_400.0, 365.2425 * 86_400.0
 
 
+@saveable
 class ColumnEncoder:
     """Encodes and scales the columns of a table as those of the training rows.
 
@@ -38,22 +41,16 @@ class ColumnEncoder:
         numbers = values[:, self.numeric_]
         self.phases_ = self._learn_phases(values) if self.calendar else []
         self.gaps_ = np.flatnonzero(np.isnan(numbers).any(axis=0))
-        self.one_hot_ = None
-        if len(self.categorical_):
-            self.one_hot_ = OneHotEncoder(
-                max_categories=MOST_CATEGORIES, drop="if_binary", sparse_output=False
-            ).set_output(transform="default")
-            self.one_hot_.fit(values[:, self.categorical_])
-        # whatever scikit-learn is told to return elsewhere, this returns arrays
-        scaler = StandardScaler().set_output(transform="default")
+        self.indicators_ = [Indicators(values[:, k]) for k in self.categorical_]
         with np.errstate(all="ignore"):
             # a column may be all missing; extremes are refused by name in `transform`
-            self.scaler_ = scaler.fit(self._inputs(values), sample_weight=sample_weight)
+            scaler = StandardScaler().fit(self._inputs(values), sample_weight=sample_weight)
+        self.center_, self.scale_ = scaler.mean_, scaler.scale_
         n_numbers, n_phases = len(self.numeric_), 2 * len(self.phases_)
-        self.scaler_.scale_[n_numbers : n_numbers + n_phases] *= _PHASE_UNIT
+        self.scale_[n_numbers : n_numbers + n_phases] *= _PHASE_UNIT
         # rare categories and gaps would be far from zero in units of their deviation
-        self.scaler_.scale_[n_numbers + n_phases :] = 1.0
-        self.n_outputs = self.scaler_.n_features_in_
+        self.scale_[n_numbers + n_phases :] = 1.0
+        self.n_outputs = len(self.scale_)
         self._may_be_missing = bool(len(self.gaps_) or len(self.categorical_) or self.phases_)
         return self
 
@@ -86,26 +83,11 @@ class ColumnEncoder:
             blocks.append(np.column_stack([np.sin(angle), np.cos(angle)]))
         if len(self.gaps_):
             blocks.append(np.isnan(numbers[:, self.gaps_]).astype(np.float64))
-        if self.one_hot_ is not None:
-            blocks.append(self._indicators(values[:, self.categorical_]))
+        blocks += [
+            indicators.of(values[:, k])
+            for k, indicators in zip(self.categorical_, self.indicators_, strict=True)
+        ]
         return np.concatenate(blocks, axis=1)
-
-    def _indicators(self, codes):
-        """Return indicators of categories; those of one that training rows lack are missing."""
-        codes, unknown = codes.copy(), []
-        for column, categories in zip(codes.T, self.one_hot_.categories_, strict=True):
-            known = np.isin(column, categories)
-            if np.isnan(categories[-1]):
-                known |= np.isnan(column)
-            column[~known] = categories[0]
-            unknown.append(~known)
-        indicators = self.one_hot_.transform(codes)
-        start = 0
-        for k, rows in enumerate(unknown):
-            stop = start + _n_indicators(self.one_hot_, k)
-            indicators[rows, start:stop] = np.nan
-            start = stop
-        return indicators
 
     def transform(self, values, what, training=False):
         """Return inputs of a network, (n, n_outputs); a missing value is the mean, which is zero.
@@ -114,11 +96,11 @@ class ColumnEncoder:
         scale of all others.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            scaled = self.scaler_.transform(self._inputs(values))
+            scaled = (self._inputs(values) - self.center_) / self.scale_
         n_numbers = len(self.numeric_)
         names = [self.columns[k].name for k in self.numeric_]
         if training and n_numbers:
-            numbers, scales = values[:, self.numeric_], self.scaler_.scale_[:n_numbers]
+            numbers, scales = values[:, self.numeric_], self.scale_[:n_numbers]
             refuse_extremes(numbers, scaled[:, :n_numbers], scales, names, what)
         if self._may_be_missing or np.isnan(scaled.sum()):
             scaled[np.isnan(scaled)] = 0.0
@@ -127,8 +109,34 @@ class ColumnEncoder:
         return scaled
 
 
-def _n_indicators(encoder, k):
-    dropped = encoder.drop_idx_ is not None and encoder.drop_idx_[k] is not None
-    infrequent = encoder.infrequent_categories_[k]
-    n_infrequent = 0 if infrequent is None else len(infrequent)
-    return len(encoder.categories_[k]) - n_infrequent + (n_infrequent > 0) - dropped
+@saveable
+class Indicators:
+    """Indicators of the categories of one column, as scikit-learn's OneHotEncoder chooses them.
+
+    Those of `categories` (C,), sorted with NaN at the end, are at `positions` (C,) of `n_outputs`;
+    at -1 is one of two categories that has none.
+    """
+
+    def __init__(self, codes):
+        encoder = OneHotEncoder(
+            max_categories=MOST_CATEGORIES, drop="if_binary", sparse_output=False
+        ).set_output(transform="default")
+        encoder.fit(codes[:, None])
+        # a copy: it must not keep a column of the training rows alive
+        self.categories = encoder.categories_[0].copy()
+        indicators = encoder.transform(self.categories[:, None])
+        self.n_outputs = indicators.shape[1]
+        self.positions = np.where(indicators.any(axis=1), indicators.argmax(axis=1), -1)
+
+    def of(self, codes):
+        """Return indicators (n, n_outputs) of codes (n,), NaN for one that training rows lack."""
+        at = np.searchsorted(self.categories, codes)
+        at[at == len(self.categories)] = 0
+        same = self.categories[at]
+        known = (same == codes) | (np.isnan(same) & np.isnan(codes))
+        indicators = np.zeros((len(codes), self.n_outputs))
+        positions = self.positions[at]
+        rows = np.flatnonzero(known & (positions >= 0))
+        indicators[rows, positions[rows]] = 1.0
+        indicators[~known] = np.nan
+        return indicators

@@ -3,6 +3,8 @@
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from skmtl._persistence import saved_as
+
 
 def as_pandas(table):
     """Convert a frame or a column of another library to pandas; return anything else unchanged.
@@ -40,3 +42,13 @@ def _column(column):
         return pd.to_datetime(pd.Series(column.to_list(), dtype=object))
     # strings, and whatever is refused later by the name of its column
     return pd.Series(column.to_list(), dtype=object)
+
+
+def _is_foreign_frame(table):
+    return not isinstance(table, pd.DataFrame) and isinstance(
+        nw.from_native(table, pass_through=True), nw.DataFrame
+    )
+
+
+# of the parameter `metadata`
+saved_as(_is_foreign_frame, as_pandas)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from skmtl._persistence import saveable
+
 NUMERIC_OBJECTS = {"floating", "integer", "mixed-integer-float", "boolean", "decimal", "empty"}
 _WORDS = {"string", "mixed-integer", "mixed", "boolean", "bytes"}
 # words that each row has on average, from which on a column of mostly different strings is text
@@ -17,6 +19,7 @@ _ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[ T].*)?"
 
 
 @dataclass
+@saveable
 class Column:
     """One column of X or of the metadata.
 

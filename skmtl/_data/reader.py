@@ -18,8 +18,10 @@ from skmtl._data.metadata import (
     table_by_task,
 )
 from skmtl._data.task_ids import encode, labels_of
+from skmtl._persistence import saveable
 
 
+@saveable
 class TableReader:
     """Learns the columns of X and of the table of metadata in ``fit``, and reads other tables.
 

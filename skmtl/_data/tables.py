@@ -19,9 +19,11 @@ from skmtl._data.task_ids import (
     spelling,
     warn_of_forgotten_id,
 )
+from skmtl._persistence import saveable
 from skmtl.exceptions import UnknownTasksWarning
 
 
+@saveable
 class TaskTables:
     """Learns the columns, tasks and scales of X in ``fit``, and applies them to other tables.
 

@@ -21,6 +21,7 @@ from skmtl._estimators.notebook import fitted_html, summary
 from skmtl._estimators.plan import FitPlan, build_module, split_rows
 from skmtl._estimators.record import TrainingRecord, recorded
 from skmtl._estimators.run import bound_weighting, resume, train
+from skmtl._persistence import ModelFileMixin
 from skmtl._sklearn_compat import (
     HasMethods,
     Interval,
@@ -37,7 +38,7 @@ from skmtl.weighting._affinity import get_affinity
 COLUMNS = ("n_features_in_", "feature_names_in_")
 
 
-class BaseMultiTaskEstimator(BaseEstimator, metaclass=ABCMeta):
+class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
     """What all estimators share; a subclass has its parameters and an architecture."""
 
     _parameter_constraints = {

@@ -75,6 +75,7 @@ class MultiTaskHypernetRegressor(BaseRegressor):
         **Hypernetwork._parameter_constraints,
     }
     _architecture_class = Hypernetwork
+    _parameters_before = Hypernetwork._parameters_before
 
     def __init__(
         self,
@@ -176,6 +177,7 @@ class MultiTaskHypernetClassifier(BaseClassifier):
         **Hypernetwork._parameter_constraints,
     }
     _architecture_class = Hypernetwork
+    _parameters_before = Hypernetwork._parameters_before
 
     def __init__(
         self,

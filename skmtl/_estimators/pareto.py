@@ -130,6 +130,7 @@ class ParetoHypernet(PreferencePredictor):
         **ParetoHypernetwork._parameter_constraints,
     }
     _architecture_class = ParetoHypernetwork
+    _parameters_before = {"restoration": 0.0}
     # predictions differ by it, networks do not
     _member_parameters = ("preference",)
     # parameters of other estimators: here preferences weigh the tasks

@@ -12,10 +12,12 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._estimators.reports import affinity_table, choices_table, history_table, weights_table
+from skmtl._persistence import saveable
 from skmtl.training import TrainingResult
 from skmtl.weighting import TaskWeighting
 
 
+@saveable
 class TrainingRecord:
     """History of losses, weights of tasks, affinity, and the choices of IT-MTL."""
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from skmtl._persistence import VersionedState, saveable
 from skmtl.architectures._layers import layer_sizes
 from skmtl.nn import MemberModule
 
@@ -54,7 +55,8 @@ class NetworkShape:
         return self.n_features + self.n_metadata
 
 
-class Architecture(BaseEstimator, metaclass=ABCMeta):
+@saveable
+class Architecture(VersionedState, BaseEstimator, metaclass=ABCMeta):
     """How the networks of the tasks hang together.
 
     A subclass stores its parameters as every scikit-learn estimator does, says in

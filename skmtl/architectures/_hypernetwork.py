@@ -96,6 +96,7 @@ class Hypernetwork(Architecture):
         "interaction_alpha": [Interval(Real, 0, None, closed="left")],
     }
     member_parameters = ("embedding_alpha", "interaction_alpha")
+    _parameters_before = {"embedding_init": "common", "interaction_alpha": 0.0}
     adapts = True
 
     def __init__(

@@ -10,6 +10,7 @@ from sklearn.utils.validation import has_fit_parameter
 from skmtl._data.columns import as_table, find_columns
 from skmtl._data.task_ids import encode, labels_of
 from skmtl._estimators.base import BaseMultiTaskEstimator
+from skmtl._persistence import saveable
 from skmtl._sklearn_compat import _safe_indexing
 
 
@@ -36,6 +37,7 @@ def _inner_has(name):
     return check
 
 
+@saveable
 class _Adapter(BaseEstimator):
     def __sklearn_tags__(self):
         return get_tags(self.estimator)

@@ -6,6 +6,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmtl._data.columns import as_table
+from skmtl._persistence import ModelFileMixin
 from skmtl.grouping._gain_tables import gain_table, parse_groups
 
 
@@ -18,7 +19,7 @@ def _inner_has(name):
     return check
 
 
-class BaseGrouper(MetaEstimatorMixin, BaseEstimator):
+class BaseGrouper(ModelFileMixin, MetaEstimatorMixin, BaseEstimator):
     """Predict and report with trained groups.
 
     A subclass has the parameters and attributes of `TaskGrouper`, returns the estimator in

@@ -9,6 +9,7 @@ from sklearn.utils import get_tags
 from skmtl._data.columns import find_columns
 from skmtl._data.task_ids import labels_of
 from skmtl._data.wide import labels_frame, wide_table
+from skmtl._persistence import saveable
 from skmtl._sklearn_compat import _safe_indexing
 from skmtl.grouping._gain_tables import gains_of, parse_groups
 from skmtl.metrics import (
@@ -66,6 +67,7 @@ def group_models(estimators, serving, data):
     return form(estimators, serving, data)
 
 
+@saveable
 class _GroupModels:
     """Predict each task by the model `serving` it; `references` are "alone", "together"."""
 

@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from skmtl._data.columns import as_table, find_columns
 from skmtl._data.task_ids import labels_of
+from skmtl._persistence import VersionedState
 from skmtl._sklearn_compat import (
     _check_method_params,
     _insert_error_scores,
@@ -30,7 +31,7 @@ from skmtl.model_selection._pipelines import check_model, last_step
 from skmtl.model_selection._splitters import TaskKFold
 
 
-class BatchedSearch:
+class BatchedSearch(VersionedState):
     """Base of both searches: train candidates and folds in blocks."""
 
     def fit(self, X, y=None, **params):

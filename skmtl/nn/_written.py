@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from skmtl._persistence import saveable
 from skmtl.nn._members import member_generators
 from skmtl.nn._shared import SharedBottomNetwork
 
@@ -43,6 +44,7 @@ def _flat(parameters, lead):
     return torch.cat([p.detach().flatten(lead) for p in parameters], dim=-1)
 
 
+@saveable
 class WrittenNetwork:
     """A network without its parameters, whose `shapes` are listed in the order of writing.
 

@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from skmtl._persistence import VersionedState, saveable
 
-class Affinity(BaseEstimator):
+
+@saveable
+class Affinity(VersionedState, BaseEstimator):
     """Settings of the measurement of affinity, for `record_affinity` of an estimator.
 
     ``record_affinity=True`` is ``Affinity()``, and an int k is ``Affinity(every=k)``.

@@ -14,6 +14,8 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from skmtl._persistence import VersionedState, saveable
+
 LOSSES, GRAMIAN, AFTERWARDS = "losses", "gramian", "losses after the step"
 # what a task is, see `TaskWeighting.bind`
 REGRESSION, CLASSES = "regression", "classes"
@@ -38,7 +40,8 @@ class Part(NamedTuple):
     state: dict | None
 
 
-class TaskWeighting(BaseEstimator, metaclass=ABCMeta):
+@saveable
+class TaskWeighting(VersionedState, BaseEstimator, metaclass=ABCMeta):
     """Base class of every method; parameters are stored as scikit-learn's estimators store them.
 
     A subclass implements `_weights`, or derives from `GradientWeighting`. A method that remembers

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skmtl._persistence import VersionedState, saveable
 from skmtl.grouping.gains._measurements import Measurements
 
 
@@ -85,7 +86,8 @@ class GainEstimate:
             )
 
 
-class GainEstimator(BaseEstimator, metaclass=ABCMeta):
+@saveable
+class GainEstimator(VersionedState, BaseEstimator, metaclass=ABCMeta):
     """Base class of the methods that estimate gains.
 
     A subclass implements `estimate`. One that measures other groups than single tasks at once

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skmtl._persistence import saveable
+
 
 def check_groups(groups, n_tasks=None):
     """Return groups as a boolean array, each with at least one task."""
@@ -28,6 +30,7 @@ def check_measured(groups, gains):
     return groups, np.where(groups, gains, np.nan)
 
 
+@saveable
 class TaskMetadata:
     """Learn the scale of metadata from the tasks of ``fit``; `values` are standardised."""
 

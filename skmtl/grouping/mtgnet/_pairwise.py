@@ -5,6 +5,8 @@ Its linear part is the mean over partners, as in high-order approximation. It is
 
 import numpy as np
 
+from skmtl._persistence import saveable
+
 # variances of: the mean over partners, their sum, the level of the task, the rest of the group
 _VARIANCES = [(1.0, 0.0, 0.3, 1.0), (1.0, 0.3, 0.3, 1.0), (0.3, 1.0, 0.3, 1.0)]
 _NOISES = (0.01, 0.1, 0.5)
@@ -14,6 +16,7 @@ _METADATA_SHARES = (0.0, 0.5, 0.95)
 _TREND_PENALTY = 2.0
 
 
+@saveable
 class PairwiseProcess:
     """Gaussian process over a task and its partners.
 
@@ -133,6 +136,7 @@ def _spread(values, groups):
     return table
 
 
+@saveable
 class _Examples:
     """Pairs of a task and a group that has it, with the partners of the task."""
 
