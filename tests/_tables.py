@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from skmtl import MultiTaskHypernetClassifier, MultiTaskHypernetRegressor
+from skmtl.training import _device
 
 FEATURES = ["status", "age"]
 METADATA = ["size", "sector"]
@@ -123,10 +124,12 @@ def double_precision():
     """Train in double precision, where rounding is no excuse."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
+    _device.DTYPE = torch.float64
     try:
         yield
     finally:
         torch.set_default_dtype(before)
+        _device.DTYPE = torch.float32
 
 
 def assert_same_model(first, second):

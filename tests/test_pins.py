@@ -30,6 +30,7 @@ import skmtl.architectures
 from skmtl import ParetoHypernet, TaskGrouper
 from skmtl.grouping import MTGNet, estimate_gains
 from skmtl.model_selection import BatchedGridSearchCV
+from skmtl.training import _device
 from skmtl.weighting import ITMTL, Affinity
 
 PINS = Path(__file__).with_name("pins.json")
@@ -653,10 +654,12 @@ def double_precision():
     """Train in double precision."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
+    _device.DTYPE = torch.float64
     try:
         yield
     finally:
         torch.set_default_dtype(before)
+        _device.DTYPE = torch.float32
 
 
 @pytest.fixture

@@ -7,11 +7,13 @@ from skmtl._data.rows import TrainingRows
 from skmtl._estimators.plan import FitPlan
 from skmtl._estimators.run import train
 from skmtl.training import PlainSteps
+from skmtl.training._device import in_own_state
 
 # of Adam, at most: a handful of numbers per task is learned by then
 _MAX_STEPS = 2000
 
 
+@in_own_state
 def adapt(estimator, X, y, sample_weight=None):
     """Add the tasks of X to a fitted estimator, which is changed, see its method `adapt`."""
     check_is_fitted(estimator, "module_")
@@ -40,9 +42,9 @@ def adapt(estimator, X, y, sample_weight=None):
         with_callbacks=False,
         record_affinity=False,
     )
+    tables, targets = estimator._tables.joined(new), estimator._targets.joined(targets)
     module.add_tasks(result.module)
-    estimator._tables = estimator._tables.joined(new)
-    estimator._targets = estimator._targets.joined(targets)
+    estimator._tables, estimator._targets = tables, targets
     return estimator
 
 

@@ -6,6 +6,7 @@ import torch
 
 from skmtl._estimators.reports import similarity_table
 from skmtl.architectures._gumbel_matrix import allocation_probabilities
+from skmtl.training._device import in_own_state
 
 
 class Allocations:
@@ -69,6 +70,7 @@ class Allocations:
         on = self._on()
         return float(on[:, :, routed].mean()) if routed else 1.0
 
+    @in_own_state
     def history(self):
         """Probabilities that tasks use components in the course of training.
 

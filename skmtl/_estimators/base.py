@@ -20,7 +20,7 @@ from skmtl._data.targets import make_targets
 from skmtl._estimators.notebook import fitted_html, summary
 from skmtl._estimators.plan import FitPlan, build_module, split_rows
 from skmtl._estimators.record import TrainingRecord, recorded
-from skmtl._estimators.run import bound_weighting, resume, train
+from skmtl._estimators.run import bound_weighting, resume, train, unchanged_on_failure
 from skmtl._persistence import ModelFileMixin
 from skmtl._sklearn_compat import (
     HasMethods,
@@ -30,7 +30,7 @@ from skmtl._sklearn_compat import (
     _safe_indexing,
 )
 from skmtl.training import predict_every_task, predict_rows, steps_for
-from skmtl.training._device import one_thread
+from skmtl.training._device import own_state
 from skmtl.weighting import Affinity, TaskWeighting, get_weighting
 from skmtl.weighting._affinity import get_affinity
 
@@ -135,8 +135,8 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         UnlabelledRowsWarning
             If rows have no label of any task.
         """
-        columns = {name: vars(self)[name] for name in COLUMNS if name in vars(self)}
-        try:
+        # a model that was fitted before still is if this fails
+        with unchanged_on_failure(self), own_state():
             plan = self._plan(X, y, sample_weight, X_val, y_val)
             module = build_module([plan])
             state = None
@@ -146,13 +146,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
                 method = get_weighting(self.task_weighting)
                 state = self._record.state_for(method, len(plan.tables.tasks))
             result = train([plan], module, steps=self._steps([plan], state))
-        except BaseException:
-            # a model that was fitted before still is, on the columns that it had then
-            for name in COLUMNS:
-                vars(self).pop(name, None)
-            vars(self).update(columns)
-            raise
-        self._finish(plan, result)
+            self._finish(plan, result)
         return self
 
     def _plan(self, X, y, sample_weight=None, X_val=None, y_val=None, *, whole_y=None):
@@ -268,7 +262,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
             results[k][..., rows, :] = values
 
         rows_to_predict = query.features, query.tasks, query.metadata
-        with one_thread():
+        with own_state():
             if query.shared_rows:
                 for rows, outputs in predict_every_task(module, *rows_to_predict):
                     for k in range(len(results)):

@@ -19,6 +19,7 @@ from skmtl._estimators.adapt import adapt
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.reports import embeddings_table, importance_table
 from skmtl.metrics import _mean_task_score
+from skmtl.training._device import own_state
 
 # decision on a class that a task does not have: its exponential is exactly 0
 _IMPOSSIBLE = -1000.0
@@ -223,7 +224,8 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
         """What was learned about the tasks, one row per task."""
         check_is_fitted(self, "module_")
         architecture = self._architecture()
-        values = architecture.task_embeddings(self.module_)
+        with own_state():
+            values = architecture.task_embeddings(self.module_)
         if values is None:
             raise AttributeError(
                 f"{type(architecture).__name__} learns no embeddings of the tasks."

@@ -11,7 +11,7 @@ from skmtl._estimators.front import Front
 from skmtl._estimators.predictors import has_classes
 from skmtl._estimators.preferences import as_preferences, separated
 from skmtl.training import get_solver
-from skmtl.training._device import one_thread
+from skmtl.training._device import own_state
 
 # of several preferences and members: more are slower, since their numbers leave the cache
 _NETWORKS_AT_ONCE = 128
@@ -65,7 +65,7 @@ class PreferencePredictor(BaseRegressor):
     def _module_at(self, preferences):
         """The networks of some preferences, of every member."""
         # numbers must not depend on how many threads torch uses elsewhere
-        with one_thread():
+        with own_state():
             return self.module_.at(torch.as_tensor(get_solver(self.solver).rays(preferences)))
 
     def _predict(self, X, each_member=False, module=None):

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -21,12 +22,13 @@ from skmtl.training import (
     StoppingSettings,
     check_callbacks,
 )
-from skmtl.training._device import one_thread, resolve_device
+from skmtl.training._device import in_own_state, own_state, resolve_device
 from skmtl.weighting import get_weighting
 from skmtl.weighting._affinity import get_affinity
 from skmtl.weighting._base import CLASSES, REGRESSION
 
 
+@in_own_state
 def train(
     plans,
     module,
@@ -69,6 +71,7 @@ def train(
     )
 
 
+@in_own_state
 def train_together(plans, padding_plans=()):
     """Train plans with one key in parallel, and `padding_plans` whose members are discarded."""
     stacked = [*plans, *padding_plans]
@@ -129,7 +132,7 @@ def _run(
         drop_diverged=drop_diverged,
         **loop_settings,
     )
-    with one_thread():
+    with own_state():
         return net.fit_members(
             table.to(device),
             train_rows,
@@ -146,6 +149,18 @@ def bound_weighting(plans):
     if not first.targets.wide:
         types *= max(len(labels) for labels in tasks)
     return get_weighting(first.estimator.task_weighting).bind(tasks, types)
+
+
+@contextmanager
+def unchanged_on_failure(estimator):
+    """Restore the attributes of an estimator if what happens inside fails or is interrupted."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 def resume(module, trained):

@@ -71,15 +71,15 @@ def _write_tensor(value, writer):
     order = sorted(range(value.ndim), key=lambda axis: -value.stride(axis))
     if order != sorted(order) and value.permute(order).is_contiguous():
         node["order"], value = order, value.permute(order)
-    return node | {"array": writer.add_array(value.contiguous().numpy())}
+    return node | {"array": writer.add_array(np.ascontiguousarray(value.numpy()))}
 
 
 def _read_tensor(node, reader):
     if "shape" in node:
         value = torch.empty(node["shape"], dtype=_DTYPES[node["dtype"]], device="meta")
     else:
-        # copied by torch, whose memory is aligned
-        value = torch.from_numpy(reader.arrays[node["array"]].copy()).clone()
+        # copied by numpy: a copy by torch may use threads, which hang in a forked process
+        value = torch.from_numpy(reader.arrays[node["array"]].copy())
         if "order" in node:
             value = value.permute(np.argsort(node["order"]).tolist())
     if "requires_grad" in node:

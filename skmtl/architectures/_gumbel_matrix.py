@@ -15,6 +15,7 @@ from skmtl.architectures._patterns import (
     stacked_patterns,
 )
 from skmtl.nn import GumbelNetwork
+from skmtl.training._device import in_own_state
 
 # of the learning rate of the allocation if all tasks are trained in each step: with 1 components
 # grow alike before tasks can separate, and nearly all connections stay on
@@ -199,6 +200,7 @@ class GumbelMatrix(Architecture):
         return allocation_probabilities(module) >= 0.5
 
 
+@in_own_state
 def allocation_probabilities(module):
     """Return the probabilities that components are on, shape (M, T, C)."""
     with torch.no_grad():

@@ -11,7 +11,7 @@ from skmtl.nn import task_gradients
 from skmtl.nn._slots import matrix_by, sum_by
 from skmtl.training import MemberNet, OptimizerSettings
 from skmtl.training._batches import MemberBatches
-from skmtl.training._device import one_thread
+from skmtl.training._device import own_state
 from skmtl.training._lookahead import Lookahead
 from skmtl.weighting import ITMTL
 
@@ -102,7 +102,7 @@ class Landscape:
         They are NaN for tasks without rows.
         """
         tasks = self.batch.inputs.tasks
-        with one_thread():
+        with own_state():
             parameters = self.net.optimizer_.buffer + moves.unsqueeze(1)
             losses = self.lookahead.losses(parameters, self.batch)[:, 0]
         losses = self._by_task(losses, tasks.expand(len(losses), -1))

@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 from skmtl._data.messages import label_text
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.multi_task import MultiTaskRegressor
+from skmtl._estimators.run import unchanged_on_failure
 from skmtl._sklearn_compat import HasMethods, Interval, StrOptions
 from skmtl.architectures import SharedBottom
 from skmtl.grouping._base import BaseGrouper
@@ -268,6 +269,10 @@ class TaskGrouper(BaseGrouper):
         ValueError
             If there is only one task, or if the data, a parameter or `cache_dir` cannot be used.
         """
+        with unchanged_on_failure(self):
+            return self._fit(X, y, sample_weight)
+
+    def _fit(self, X, y, sample_weight):
         self._validate_params()
         if y is None:
             raise ValueError("TaskGrouper requires y to be passed, but the target y is None.")

@@ -26,6 +26,7 @@ from skmtl.grouping._gain_tables import label_group
 from skmtl.grouping._group_models import scores_by_task
 from skmtl.model_selection._memory import fits_in_block, members_in_memory
 from skmtl.model_selection._pipelines import digest
+from skmtl.training._device import in_own_state
 
 
 class Fit(NamedTuple):
@@ -223,6 +224,7 @@ def _why_not_fitted(model, X, y, tasks, error):
     return f"{name} cannot be fitted to the group {labels_text(tasks)}: {error}.{hint}"
 
 
+@in_own_state
 def _run_together(estimator, fits, settings, n_workers):
     """Train fits as members of one module, as many at a time as memory holds."""
     data, scoring, keep = settings

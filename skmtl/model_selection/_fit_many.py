@@ -6,8 +6,10 @@ from skmtl._estimators.base import COLUMNS, BaseMultiTaskEstimator
 from skmtl.model_selection._fits import Fit, seed_key, share_rows, structure, train_fits
 from skmtl.model_selection._memory import fits_in_block, members_in_memory
 from skmtl.model_selection._pipelines import digest
+from skmtl.training._device import in_own_state
 
 
+@in_own_state
 def fit_many(
     estimators, X, y=None, sample_weight=None, X_val=None, y_val=None, *, max_members="auto"
 ):

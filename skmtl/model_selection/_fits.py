@@ -25,6 +25,7 @@ from skmtl._sklearn_compat import (
 )
 from skmtl.model_selection._memory import members_in_memory
 from skmtl.model_selection._pipelines import check_model, digest, last_step, transform
+from skmtl.training._device import in_own_state
 
 
 @dataclass
@@ -63,6 +64,7 @@ def structure(model, parameters):
     return digest(lambda: joblib.hash(common_settings(last_step(model))))
 
 
+@in_own_state
 def run_block(model, X, y, fits, settings):
     """Train and score fits of an unfitted model; return results as in scikit-learn's searches."""
     prepared, transformed = {}, {}

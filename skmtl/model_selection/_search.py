@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from skmtl._data.columns import as_table, find_columns
 from skmtl._data.task_ids import labels_of
+from skmtl._estimators.run import unchanged_on_failure
 from skmtl._persistence import VersionedState
 from skmtl._sklearn_compat import (
     _check_method_params,
@@ -29,6 +30,7 @@ from skmtl.model_selection._fits import Fit, Settings, run_block, structure
 from skmtl.model_selection._memory import fits_in_block, on_gpu
 from skmtl.model_selection._pipelines import check_model, last_step
 from skmtl.model_selection._splitters import TaskKFold
+from skmtl.training._interruption import Interrupted, Interruption
 
 
 class BatchedSearch(VersionedState):
@@ -52,6 +54,10 @@ class BatchedSearch(VersionedState):
         self
             The fitted search.
         """
+        with unchanged_on_failure(self):
+            return self._fit(X, y, params)
+
+    def _fit(self, X, y, params):
         self._validate_params()
         check_model(self.estimator)
         scorers, refit_metric = self._get_scorers()
@@ -138,23 +144,30 @@ class BatchedSearch(VersionedState):
         groups = {}
         for number, fit in enumerate(fits):
             groups.setdefault(keys[number // len(splits)], []).append((number, fit))
-        parallel, n_workers = self._workers()
+        parallel, n_workers, threads = self._workers()
         settings.n_workers = n_workers
         blocks = [block for group in groups.values() for block in self._blocks(group, n_workers)]
         out = [None] * len(fits)
-        finished = parallel(
-            delayed(_numbered)(clone(self.estimator), X, y, block, settings) for block in blocks
-        )
         disable = None if self.verbose else True
-        with tqdm(total=len(fits), desc=type(self).__name__, unit="fit", disable=disable) as bar:
-            for numbers, results in finished:
-                for number, result in zip(numbers, results, strict=True):
-                    out[number] = result
-                bar.update(len(numbers))
+        try:
+            finished = parallel(
+                delayed(_numbered)(clone(self.estimator), X, y, block, settings, threads)
+                for block in blocks
+            )
+            bar = tqdm(total=len(fits), desc=type(self).__name__, unit="fit", disable=disable)
+            with bar:
+                for numbers, results in finished:
+                    for number, result in zip(numbers, results, strict=True):
+                        out[number] = result
+                    bar.update(len(numbers))
+        except BaseException:
+            if threads is not None:
+                threads.stop()
+            raise
         return out
 
     def _workers(self):
-        """Return a Parallel and its number of workers.
+        """Return a Parallel, its number of workers, and what ends them if they are threads.
 
         Without `n_jobs`, workers are threads of this process, as many as torch would use: its
         operations on many members release the GIL. A GPU gets one thread.
@@ -165,9 +178,11 @@ class BatchedSearch(VersionedState):
             supports_generator = get_active_backend()[0].supports_return_generator
             settings = {"pre_dispatch": self.pre_dispatch}
             settings["return_as"] = "generator" if supports_generator else "list"
-            return Parallel(n_jobs=self.n_jobs, **settings), n_workers
+            # joblib ends processes itself
+            return Parallel(n_jobs=self.n_jobs, **settings), n_workers, None
         n_workers = 1 if on_gpu(last_step(self.estimator)) else torch.get_num_threads()
-        return Parallel(n_jobs=n_workers, backend="threading", return_as="generator"), n_workers
+        parallel = Parallel(n_jobs=n_workers, backend="threading", return_as="generator")
+        return parallel, n_workers, Interruption()
 
     def _blocks(self, group, n_workers):
         """Divide the fits of a group into blocks of about equal size."""
@@ -183,7 +198,17 @@ class BatchedSearch(VersionedState):
         return [group[a:b] for a, b in pairwise(cuts.tolist())]
 
 
-def _numbered(model, X, y, block, settings):
-    """Run a block, and return the numbers of its fits and their results."""
+def _numbered(model, X, y, block, settings, threads=None):
+    """Run a block, and return the numbers of its fits and their results.
+
+    In a thread, another one may end it through `threads`, an `Interruption`.
+    """
     numbers, fits = zip(*block, strict=True)
-    return numbers, run_block(model, X, y, fits, settings)
+    if threads is None:
+        return numbers, run_block(model, X, y, fits, settings)
+    try:
+        with threads.watched():
+            return numbers, run_block(model, X, y, fits, settings)
+    except Interrupted:
+        # nobody asks for it any more
+        return numbers, None

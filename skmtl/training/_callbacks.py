@@ -3,6 +3,8 @@
 A callback sees one net, whatever the number of members in it.
 """
 
+import dis
+
 import torch
 from sklearn.base import clone
 from skorch import callbacks as skorch_callbacks
@@ -76,6 +78,20 @@ def epoch_record(history, clock, train_loss, valid_loss, validated=None):
         names = "valid_loss", "valid_loss_best", "best_loss"
         record |= {name: earlier[name] for name in names}
     return record | {"n_members": clock.n_members, "n_active": int(clock.active.sum())}
+
+
+def raised_by(error, callbacks):
+    """Whether one of the callbacks raises an error by a statement of its own.
+
+    Otherwise a key was pressed while it ran: that may happen anywhere, and never is a `raise`.
+    """
+    traceback = error.__traceback__
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    frame = traceback.tb_frame
+    statement = dis.opname[frame.f_code.co_code[traceback.tb_lasti]]
+    owner = frame.f_locals.get("self")
+    return statement == "RAISE_VARARGS" and any(owner is callback for callback in callbacks)
 
 
 class ProgressBar(Callback):

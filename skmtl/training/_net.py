@@ -11,8 +11,9 @@ from skorch import NeuralNet
 
 from skmtl.nn import member_generators
 from skmtl.training._batches import MemberBatches, task_totals
-from skmtl.training._callbacks import ProgressBar, epoch_record
+from skmtl.training._callbacks import ProgressBar, epoch_record, raised_by
 from skmtl.training._clock import DivergenceCheck, MemberClock, StoppingSettings
+from skmtl.training._interruption import check_interruption
 from skmtl.training._losses import NumberLoss
 from skmtl.training._optimizer import OptimizerSettings
 from skmtl.training._result import TrainingResult
@@ -168,7 +169,9 @@ class MemberNet(NeuralNet):
                         self.history.record(name, value)
                 try:
                     self.notify("on_epoch_end", dataset_train=train, dataset_valid=valid)
-                except KeyboardInterrupt:
+                except KeyboardInterrupt as error:
+                    if not raised_by(error, [callback for _, callback in self.callbacks_]):
+                        raise
                     break  # how skorch's own EarlyStopping ends training
             if not clock.any_active:
                 break
@@ -212,6 +215,7 @@ class MemberNet(NeuralNet):
             self._set_training(training)
         sums, weights = [], []
         for batch in iterator:
+            check_interruption()
             if self.callbacks_:
                 self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from skmtl.nn._set_attention import SetAttention
-from skmtl.training._device import one_thread
+from skmtl.training._device import own_state
 from skmtl.training._optimizer import MemberAdam
 
 # groups that are encoded at once
@@ -19,7 +19,7 @@ def train_networks(net, groups, targets, metadata, seeds):
     Return the module and the factor of its outputs, 1 without a baseline.
     """
     has_baseline = net.baseline == "pairwise"
-    with one_thread():
+    with own_state():
         module = SetAttention(
             groups.shape[1],
             net.embedding_dim,
@@ -92,8 +92,8 @@ def as_tensor(metadata):
 
 def outputs_of(module, groups, metadata):
     """Return the outputs of all networks, shape (n_members, n, n_tasks)."""
-    metadata = as_tensor(metadata)
-    with torch.no_grad(), one_thread():
+    with own_state(), torch.no_grad():
+        metadata = as_tensor(metadata)
         outputs = [
             module(torch.from_numpy(part), metadata).double().numpy()
             for part in np.array_split(groups, max(1, -(-len(groups) // _GROUPS_AT_ONCE)))
@@ -103,7 +103,7 @@ def outputs_of(module, groups, metadata):
 
 def encodings_of(module, groups, metadata):
     """Return the encodings of the first network, shape (n, n_tasks, embedding_dim)."""
-    with torch.no_grad(), one_thread():
+    with own_state(), torch.no_grad():
         return module.encode(torch.from_numpy(groups), as_tensor(metadata))[0].double().numpy()
 
 
