@@ -21,7 +21,7 @@ class CrossStitch(Architecture):
         Weight of a task's own activations at the start; the other tasks share the rest.
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
         Hidden layers of each network, at least one.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+    activation : {"relu", "silu", "tanh", "logistic", "identity"}, default="relu"
         Activation after every hidden layer.
 
     Notes

@@ -44,7 +44,7 @@ class GumbelMatrix(Architecture):
         What follows the last layer: a linear model for each task, one for all tasks, or nothing, so
         that tasks that use the same components are the same function. "auto" is "own" without
         metadata, and "shared" with metadata, for tasks that were never seen.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+    activation : {"relu", "silu", "tanh", "logistic", "identity"}, default="relu"
         Activation after the dense layers of components, their last one included.
     allocation : {"learned", "shared", "separate"} or array of shape (n_tasks, n), default="learned"
         Which task uses which component: learned; all use all; each has its own share of every

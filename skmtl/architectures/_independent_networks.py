@@ -15,7 +15,7 @@ class IndependentNetworks(Architecture):
     ----------
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
         Hidden layers of each network.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+    activation : {"relu", "silu", "tanh", "logistic", "identity"}, default="relu"
         Activation after every hidden layer.
 
     Notes

@@ -28,7 +28,7 @@ class MultilinearRelation(Architecture):
         Hidden layers of the trunk.
     head_layer_sizes : tuple of int, default=()
         Hidden layers of each head; without any it is linear.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+    activation : {"relu", "silu", "tanh", "logistic", "identity"}, default="relu"
         Activation after every hidden layer.
 
     Notes

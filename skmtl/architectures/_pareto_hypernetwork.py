@@ -23,7 +23,7 @@ class ParetoHypernetwork(Architecture):
         preference by preference. Modules whose buffers change in ``forward`` are refused.
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
         Layers of the encoder that all tasks share; heads are linear.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+    activation : {"relu", "silu", "tanh", "logistic", "identity"}, default="relu"
         Activation of the encoder.
     compression : bool or "auto", default="auto"
         Whether the network is written in chunks by about as many parameters as it has. Otherwise

@@ -27,7 +27,7 @@ class ProgressiveExtraction(Architecture):
         Layers of each expert on each level, at least one.
     head_layer_sizes : tuple of int, default=(32,)
         Hidden layers of each task's tower.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+    activation : {"relu", "silu", "tanh", "logistic", "identity"}, default="relu"
         Activation after every hidden layer.
 
     Notes

@@ -19,7 +19,7 @@ class SingleNetwork(Architecture):
         False without metadata is one function for all tasks.
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
         Hidden layers.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+    activation : {"relu", "silu", "tanh", "logistic", "identity"}, default="relu"
         Activation after every hidden layer.
 
     Notes

@@ -26,7 +26,7 @@ class Sluice(Architecture):
         losses (of y in standard deviations). May differ between members.
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
         Hidden layers of each network, all of one width, a multiple of `n_subspaces`.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+    activation : {"relu", "silu", "tanh", "logistic", "identity"}, default="relu"
         Activation after every hidden layer.
 
     Notes

@@ -24,7 +24,7 @@ class TensorFactorization(Architecture):
         of the outputs are at most as many as these.
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
         Hidden layers of each network.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+    activation : {"relu", "silu", "tanh", "logistic", "identity"}, default="relu"
         Activation after every hidden layer.
 
     Notes

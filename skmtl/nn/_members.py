@@ -16,6 +16,8 @@ ACTIVATIONS = {
     "identity": lambda x: x,
     "logistic": torch.sigmoid,
     "relu": F.relu,
+    # F.silu has no derivative in forward mode, which affinities of second order take
+    "silu": lambda x: x * torch.sigmoid(x),
     "tanh": torch.tanh,
 }
 

@@ -11,13 +11,16 @@ from skmtl.exceptions import DivergenceError
 
 # about the largest default of the estimators; larger ones are the likely cause
 _USUAL_RATE = 1e-2
+# Patience "auto", in epochs: as many as the best one has, within bounds. Fewer steps than the
+# running mean of the weights remembers say nothing, and are cheap.
+_FEWEST_EPOCHS, _MOST_EPOCHS, _FEWEST_STEPS = 10, 50, 250
 
 
 @dataclass(frozen=True)
 class StoppingSettings:
     """When a member stops; schedules depend on the loop's last epoch, not on `last_epochs`."""
 
-    patience: int = 10
+    patience: int | str | None = 10
     tol: float = 0.0
     last_epochs: Sequence[int] | None = None
 
@@ -34,11 +37,13 @@ class MemberClock:
     """Decide when each member stops, and keep its best weights, from `buffer` (M, P) on.
 
     A member stops after `patience` epochs in which its validation loss has not fallen by more than
-    `tol`, and after `last_epochs` (M,) at most. `members` (M',) are the numbers of those in the
-    training tensors; those `active` (M',) still train.
+    a share of `tol`, and after `last_epochs` (M,) at most; "auto" waits for as many epochs as the
+    best one has, 10 to 50 and at least 250 steps, of which there are `n_steps` (M,) an epoch; None
+    waits for ever. `members` (M',) are the numbers of those in the training tensors; those `active`
+    (M',) still train.
     """
 
-    def __init__(self, buffer, patience, tol, last_epochs=None):
+    def __init__(self, buffer, patience, tol, last_epochs=None, n_steps=None):
         self.patience, self.tol = patience, tol
         self.members = torch.arange(len(buffer), device=buffer.device)
         self.active = torch.ones_like(self.members, dtype=torch.bool)
@@ -48,11 +53,17 @@ class MemberClock:
         self._last_epochs = None
         if last_epochs is not None:
             self._last_epochs = torch.as_tensor(last_epochs, device=buffer.device)
+        steps = torch.ones_like(self.members) if n_steps is None else torch.as_tensor(n_steps)
+        steps = steps.to(buffer.device)
+        self._fewest = (-(-_FEWEST_STEPS // steps)).clamp(min=_FEWEST_EPOCHS)
+        self._most = torch.full_like(self._fewest, _MOST_EPOCHS)
         self._best = buffer.clone()
         self._best_epoch = torch.zeros_like(self.members)
         # loss of the weights kept, and loss that the next epoch must improve on
         self._best_loss = buffer.new_full((len(buffer),), torch.inf)
         self._reference = self._best_loss
+        # best loss at the end of the last round of a schedule
+        self._round_loss = self._best_loss
         # values of members when they left the training tensors
         self._left = {
             name: getattr(self, name).clone()
@@ -79,11 +90,25 @@ class MemberClock:
         self._best = torch.where(better.unsqueeze(1), buffer, self._best)
         self._best_epoch = torch.where(better, self._n_iter, self._best_epoch)
         self._best_loss = torch.where(better, valid_loss, self._best_loss)
-        improved = (valid_loss < self._reference - self.tol) & self.active
+        # at first infinite
+        margin = torch.nan_to_num(self.tol * self._reference.abs(), nan=0.0, posinf=0.0)
+        improved = (valid_loss < self._reference - margin) & self.active
         self._reference = torch.where(improved, valid_loss, self._reference)
         self._waiting = torch.where(improved, 0, self._waiting + 1)
-        tired = self._waiting >= self.patience
+        patience = self.patience
+        if patience is None:
+            patience = torch.inf
+        elif patience == "auto":
+            patience = torch.minimum(self._best_epoch, self._most).maximum(self._fewest)
+        tired = self._waiting >= patience
         self.stop(tired if self._last_epochs is None else tired | self._at_last_epoch())
+
+    def end_round(self, least_gain):
+        """Stop members whose best loss has not fallen by a share of `least_gain` in a round."""
+        # not finite after the first round
+        fallen = self._best_loss < self._round_loss - least_gain * self._round_loss.abs()
+        self.stop(torch.isfinite(self._round_loss) & ~fallen)
+        self._round_loss = self._best_loss
 
     def _at_last_epoch(self):
         return self._n_iter >= self._last_epochs
@@ -110,6 +135,11 @@ class MemberClock:
     def _store(self):
         for name, values in self._left.items():
             values[self.members] = getattr(self, name)
+
+    @property
+    def epochs(self):
+        """Epochs that those in the training tensors have trained, of shape (M',)."""
+        return self._n_iter
 
     @property
     def n_members(self):

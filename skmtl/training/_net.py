@@ -4,6 +4,7 @@ It differs from skorch's net in what a batch is, in having a clock per member, a
 are made by `Steps`.
 """
 
+import copy
 from contextlib import nullcontext
 
 import torch
@@ -18,6 +19,7 @@ from skmtl.training._losses import NumberLoss
 from skmtl.training._optimizer import OptimizerSettings
 from skmtl.training._result import TrainingResult
 from skmtl.training._sampling import task_shares
+from skmtl.training._schedule import Schedule
 from skmtl.training._steps import PlainSteps, StepObserver
 
 # rows of all members that a validation batch holds
@@ -46,6 +48,7 @@ class MemberNet(NeuralNet):
         observer=None,
         optimizer_settings=None,
         stopping=None,
+        schedule=None,
         task_sampling="rows",
         batch_size=64,
         one_task=False,
@@ -60,6 +63,7 @@ class MemberNet(NeuralNet):
         self.observer = StepObserver() if observer is None else observer
         self.optimizer_settings = optimizer_settings or OptimizerSettings()
         self.stopping = stopping or StoppingSettings()
+        self.schedule = Schedule() if schedule is None else schedule
         self.task_sampling = task_sampling
         self.one_task = one_task
         self.validated = validated
@@ -123,8 +127,14 @@ class MemberNet(NeuralNet):
         self.fewest_members_ = 2 if several else 1
         rate, stopping = self.optimizer_settings.learning_rate, self.stopping
         self.divergence_ = DivergenceCheck(len(train_rows), rate, self.drop_diverged)
+        self.schedule_ = copy.copy(self.schedule)
+        patience = stopping.patience if self.schedule_.patient else None
         self.clock_ = MemberClock(
-            self.optimizer_.buffer, stopping.patience, stopping.tol, stopping.last_epochs
+            self.optimizer_.buffer,
+            patience,
+            stopping.tol,
+            stopping.last_epochs,
+            train.n_batches_per_member,
         )
         self.partial_fit((train, valid))
         return self.result_
@@ -145,7 +155,11 @@ class MemberNet(NeuralNet):
             for module in self.module_.modules()
             for name, buffer in module.named_buffers(recurse=False)
         ]
-        for _ in range(self.max_epochs if epochs is None else epochs):
+        n_epochs = self.schedule_.most_epochs(self.max_epochs if epochs is None else epochs)
+        for epoch in range(n_epochs):
+            factors = self.schedule_.factors(clock.epochs)
+            if factors is not None:
+                self.optimizer_.set_factors(factors)
             self.notify("on_epoch_begin", dataset_train=train, dataset_valid=valid)
             train_loss = self.run_single_epoch(train, True, "train", self.train_step)
             self.optimizer_.copy_unaveraged()
@@ -173,6 +187,7 @@ class MemberNet(NeuralNet):
                     if not raised_by(error, [callback for _, callback in self.callbacks_]):
                         raise
                     break  # how skorch's own EarlyStopping ends training
+            self.schedule_.after_epoch(epoch + 1, clock, self.optimizer_)
             if not clock.any_active:
                 break
             stay = clock.leave(self.fewest_members_)
@@ -267,6 +282,7 @@ class MemberNet(NeuralNet):
         if hasattr(self.criterion_, "select"):
             self.criterion_.select(stay)
         self.steps_.select(stay)
+        self.schedule_.select(stay)
         for iterator in iterators:
             if iterator is not None:
                 iterator.select(stay.tolist())

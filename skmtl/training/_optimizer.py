@@ -75,6 +75,7 @@ class MemberAdam(torch.optim.Optimizer):
         self._decaying = bool((self.param_groups[0]["weight_decay"] > 0).any())
         self._averaging = bool((self.param_groups[0]["averaging"] > 0).any())
         self._shrunk = None
+        self._saved = {}
         self._views = {}
         self.averaged = flat.clone() if self._averaging else flat
         self._point_to(flat)
@@ -89,6 +90,31 @@ class MemberAdam(torch.optim.Optimizer):
     def _per_member(value, like):
         value = torch.as_tensor(value, dtype=like.dtype, device=like.device)
         return value.reshape(-1, 1).expand(len(like), 1).clone()
+
+    def set_factors(self, factors):
+        """Multiply the learning rates by factors: a number, or (M,)."""
+        group = self.param_groups[0]
+        if "full_lr" not in group:
+            group["full_lr"] = group["lr"]
+        rates = group["full_lr"]
+        if isinstance(rates, torch.Tensor) and isinstance(factors, torch.Tensor):
+            factors = factors.unsqueeze(1).to(rates)
+        elif isinstance(factors, torch.Tensor):
+            factors = float(factors)
+        group["lr"] = rates * factors
+
+    def save(self):
+        """Remember the weights and the state of the optimiser."""
+        self._saved = {name: getattr(self, name).clone() for name in self._state_names()}
+
+    def restore(self):
+        """Return to what was saved."""
+        for name in self._state_names():
+            getattr(self, name).copy_(self._saved[name])
+
+    def _state_names(self):
+        averaged = ("averaged",) if self._averaging else ()
+        return "buffer", "mean", "mean_square", "steps", *averaged
 
     # as torch's, without a wrapper that imports a compiler, which takes seconds
     add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
@@ -140,12 +166,13 @@ class MemberAdam(torch.optim.Optimizer):
     def select(self, members):
         """Keep the given members only."""
         group = self.param_groups[0]
-        for key in ("lr", "weight_decay", "averaging"):
-            if isinstance(group[key], torch.Tensor):
+        for key in ("lr", "full_lr", "weight_decay", "averaging"):
+            if isinstance(group.get(key), torch.Tensor):
                 group[key] = group[key].index_select(0, members)
         for name in ("mean", "mean_square", "averaged", "steps", "_factors", "_clip_norm"):
             if getattr(self, name) is not None:
                 setattr(self, name, getattr(self, name).index_select(0, members))
+        self._saved = {name: v.index_select(0, members) for name, v in self._saved.items()}
         self._shrunk = None
         self.load(self.buffer.index_select(0, members))
 

@@ -22,7 +22,8 @@ class TrainingResult(StepRecords):
     (M,), and was trained on `device`. `records` are columns of members, epochs, and training and
     validation losses. `affinity` (n_epochs, M, T, T) is what the observer has seen; `diverged` are
     members that were dropped, by number. `callbacks` are the caller's, and `history` lists means
-    over members, epoch by epoch, and what callbacks have added.
+    over members, epoch by epoch, and what callbacks have added. `held_out`, if asked for, is what
+    each member predicts for its validation rows, by part of the targets.
     """
 
     module: MemberModule
@@ -35,6 +36,7 @@ class TrainingResult(StepRecords):
     diverged: dict[int, DivergenceError] = field(default_factory=dict)
     callbacks: list[Callback] = field(default_factory=list)
     history: list[dict] = field(default_factory=list)
+    held_out: list[list[np.ndarray] | None] = field(default_factory=list)
 
     @property
     def observed(self) -> list[dict]:
@@ -61,6 +63,7 @@ class TrainingResult(StepRecords):
             diverged={m - members.start: e for m, e in self.diverged.items() if m in members},
             callbacks=self.callbacks,
             history=self.observed,
+            held_out=self.held_out[chosen],
             task_weights=weights,
             weighting_state=select(self.weighting_state, list(members), n_tasks),
             choices=choices,

@@ -85,3 +85,39 @@ def test_members_that_have_stopped_stay_where_one_would_be_alone():
     assert clock.leave(fewest=2) is None
     assert clock.n_iter.tolist() == [1, 2, 1, 1]
     assert clock.best.squeeze(1).tolist() == [1, 2, 1, 1]
+
+
+def test_patience_grows_with_the_best_epoch():
+    # 25 steps an epoch: 10 epochs at least
+    curve = [1.0] + [2.0] * 60
+    clock = MemberClock(torch.zeros(1, 1), "auto", 0.0, n_steps=[25])
+    for loss in curve:
+        clock.tick(torch.zeros(1, 1), torch.ones(1), torch.tensor([loss]))
+        if not clock.any_active:
+            break
+    assert clock.n_iter.tolist() == [11]
+    # 5 steps an epoch: 50 epochs
+    clock = MemberClock(torch.zeros(1, 1), "auto", 0.0, n_steps=[5])
+    for loss in curve:
+        clock.tick(torch.zeros(1, 1), torch.ones(1), torch.tensor([loss]))
+        if not clock.any_active:
+            break
+    assert clock.n_iter.tolist() == [51]
+
+
+def test_late_best_epochs_are_waited_for_up_to_fifty():
+    for best, waited in ((20, 20), (80, 50)):
+        clock = MemberClock(torch.zeros(1, 1), "auto", 0.0, n_steps=[25])
+        for epoch in range(1, 200):
+            loss = 1.0 / epoch if epoch <= best else 2.0
+            clock.tick(torch.zeros(1, 1), torch.ones(1), torch.tensor([loss]))
+            if not clock.any_active:
+                break
+        assert clock.n_iter.tolist() == [best + waited]
+
+
+def test_tolerance_is_relative():
+    # improvements of 1 %, of losses that are small
+    curve = [1e-3 * 0.99**k for k in range(30)]
+    assert run([curve], patience=3, tol=0.05).n_iter.item() < 10
+    assert run([curve], patience=3, tol=1e-4).n_iter.item() == 30
