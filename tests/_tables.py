@@ -23,6 +23,8 @@ QUICK = {
     "batch_size": 64,
     "random_state": 0,
 }
+# networks alone, of the activation that the other settings suit
+NETWORK = {"activation": "relu", "base": None, "hold_out_tasks": False}
 # enough to learn something, in few steps
 LEARNS = {
     "max_iter": 20,
@@ -79,14 +81,14 @@ def metadata_table(X, task_id="school"):
 def quick_model(**changes):
     """A model of the schools that takes some hundredths of a second to train."""
     return MultiTaskHypernetRegressor(
-        **{"task_id": "school", "metadata": METADATA, **QUICK, **changes}
+        **{"task_id": "school", "metadata": METADATA, **NETWORK, **QUICK, **changes}
     )
 
 
 def quick_classifier(**changes):
     """As `quick_model`, for classes."""
     return MultiTaskHypernetClassifier(
-        **{"task_id": "school", "metadata": METADATA, **QUICK, **changes}
+        **{"task_id": "school", "metadata": METADATA, **NETWORK, **QUICK, **changes}
     )
 
 

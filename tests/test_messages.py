@@ -345,14 +345,14 @@ def batched_search_on_a_sorted_table():
     )
 
 
-@mistake("'learning_rate'", "'learning_rate_init'")
+@mistake("'learning_rates'", "'learning_rate_init'")
 def misspelt_parameter():
-    GridSearchCV(cubic(), {"learning_rate": [1.0]}, cv=2).fit(NUMBERS, CURVE)
+    GridSearchCV(cubic(), {"learning_rates": [1.0]}, cv=2).fit(NUMBERS, CURVE)
 
 
-@mistake("'learning_rate'", "'learning_rate_init'")
+@mistake("'learning_rates'", "'learning_rate_init'")
 def misspelt_parameter_batched():
-    BatchedGridSearchCV(cubic(), {"learning_rate": [1.0]}, cv=2).fit(NUMBERS, CURVE)
+    BatchedGridSearchCV(cubic(), {"learning_rates": [1.0]}, cv=2).fit(NUMBERS, CURVE)
 
 
 @mistake("Ridge", "GridSearchCV")

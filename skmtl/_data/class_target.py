@@ -132,6 +132,12 @@ class ClassTarget(ColumnTarget):
         with np.errstate(divide="ignore"):
             return logsumexp(members, axis=0) - np.log(len(members))
 
+    def blended(self, members, base, weight):
+        """Mix log probabilities, and normalise; impossible classes stay impossible."""
+        impossible = np.isneginf(members)
+        logs = (1 - weight) * np.where(impossible, 0.0, members) + weight * base
+        return log_softmax(np.where(impossible, -np.inf, logs), axis=-1)
+
     def criterion(self):
         """Return the training loss of two classes; `Targets` builds that of several."""
         return BinaryLoss()

@@ -56,6 +56,13 @@ class ColumnTarget(ABC):
         """Average predictions of members, along the first axis."""
 
     @abstractmethod
+    def blended(self, members: np.ndarray, base: np.ndarray, weight: float) -> np.ndarray:
+        """Mix predictions of members with those of a base, as (n, ...), of a share `weight`.
+
+        Where the loss has a logarithmic link, logarithms are averaged.
+        """
+
+    @abstractmethod
     def criterion(self) -> torch.nn.Module:
         """Return the training loss."""
 

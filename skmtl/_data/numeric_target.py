@@ -10,6 +10,8 @@ from skmtl.training import NumberLoss
 
 # distance of the quartiles of the standard normal distribution
 _INTERQUARTILE = 1.3489795003921634
+# of the mean, as a prediction whose logarithm is taken
+_SMALLEST_COUNT = 1e-9
 
 
 class NumericTarget(ColumnTarget):
@@ -79,6 +81,13 @@ class NumericTarget(ColumnTarget):
     def mean(members):
         """Average predictions of members."""
         return members.mean(axis=0)
+
+    def blended(self, members, base, weight):
+        if self.loss != "poisson":
+            return (1 - weight) * members + weight * base
+        logs = (np.log(np.maximum(v, _SMALLEST_COUNT * self.size)) for v in (members, base))
+        network, other = logs
+        return np.exp((1 - weight) * network + weight * other)
 
     def criterion(self):
         """Return the training loss."""

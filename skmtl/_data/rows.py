@@ -72,6 +72,14 @@ class TrainingRows:
         n_aside = np.bincount(rows[aside], minlength=len(self))
         return self._part(self.copies - n_aside), self._part(n_aside)
 
+    def split_tasks(self, fraction, generator):
+        """Draw a share of the tasks, 2 at least, for validation; return the rows of both parts."""
+        tasks = np.unique(self.tasks)
+        draw = torch.rand(len(tasks), generator=generator, dtype=torch.float64).numpy()
+        n_aside = max(2, int(_share(fraction, len(tasks))))
+        aside = np.isin(self.tasks, tasks[np.argsort(draw, kind="stable")[:n_aside]])
+        return self.take(np.flatnonzero(~aside)), self.take(np.flatnonzero(aside))
+
     def _part(self, copies):
         """Return these rows with fewer copies of each."""
         rows = np.flatnonzero(copies)
@@ -181,3 +189,9 @@ class PredictionRows:
     def shared_rows(self):
         """Whether every row is an example of every task (wide form)."""
         return self.networks is None
+
+    def take(self, rows):
+        """Return some of the rows, and the networks that these need."""
+        needed, networks = np.unique(self.networks[rows], return_inverse=True)
+        metadata = None if self.metadata is None else self.metadata[needed]
+        return PredictionRows(self.features[rows], networks, self.tasks[needed], metadata)

@@ -16,6 +16,7 @@ from skmtl._data.task_ids import (
     check_spelling,
     distinct,
     encode,
+    labels_of,
     spelling,
     warn_of_forgotten_id,
 )
@@ -212,6 +213,12 @@ class TaskTables:
             networks, first = distinct(codes, metadata)
             codes, tasks, metadata = networks, tasks[codes[first]], metadata[first]
         return PredictionRows(features, codes, tasks, self._encoded_metadata(metadata))
+
+    def has_new_tasks(self, X):
+        """Whether a table has tasks that `fit` did not see."""
+        table = self.ordered(as_table(X))
+        labels = labels_of(table, self.reader.task_positions)
+        return bool((self.tasks.get_indexer(labels) < 0).any())
 
     def _check_new(self, new, n_ids):
         """Refuse ids that are known in another spelling, and warn if all are new."""

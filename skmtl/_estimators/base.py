@@ -8,6 +8,7 @@ from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, check_random_state
@@ -17,19 +18,22 @@ from skmtl._data.columns import as_table
 from skmtl._data.rows import TrainingRows, row_counts
 from skmtl._data.tables import TaskTables
 from skmtl._data.targets import make_targets
+from skmtl._estimators.base_learner import check_base
+from skmtl._estimators.blend import fit_blend
+from skmtl._estimators.new_tasks import plan_new_tasks
 from skmtl._estimators.notebook import fitted_html, summary
-from skmtl._estimators.plan import FitPlan, build_module, split_rows
+from skmtl._estimators.plan import FitPlan, check_validation, split_rows
+from skmtl._estimators.predictor import Predictor, predict_parts
 from skmtl._estimators.record import TrainingRecord, recorded
-from skmtl._estimators.run import bound_weighting, resume, train, unchanged_on_failure
+from skmtl._estimators.run import bound_weighting, train_plan, unchanged_on_failure
 from skmtl._persistence import ModelFileMixin
 from skmtl._sklearn_compat import (
     HasMethods,
     Interval,
     StrOptions,
-    _num_samples,
     _safe_indexing,
 )
-from skmtl.training import predict_every_task, predict_rows, steps_for
+from skmtl.training import steps_for
 from skmtl.training._device import own_state
 from skmtl.weighting import Affinity, TaskWeighting, get_weighting
 from skmtl.weighting._affinity import get_affinity
@@ -52,12 +56,14 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         "record_affinity": ["boolean", Interval(Integral, 1, None, closed="left"), Affinity],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "hold_out_tasks": ["boolean", StrOptions({"auto"})],
+        "learning_rate": [StrOptions({"constant", "annealed"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "weight_averaging": [Interval(Real, 0, 1, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean", StrOptions({"refit"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "unseen_tasks": [StrOptions({"error", "average"})],
         "n_members": [Interval(Integral, 1, None, closed="left")],
@@ -70,6 +76,12 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
 
     # what may differ between members that train in one run, besides those of the architecture
     _member_parameters = ()
+    # what earlier versions did, which had no such parameters
+    _parameters_before = {"base": None, "hold_out_tasks": False}
+    # of models without them
+    _blend = _new_tasks = None
+    # of estimators without these parameters
+    base, base_sees_task, hold_out_tasks = None, True, False
     # whether validation rows may belong to tasks that were not trained on
     _validates_new_tasks = True
     # the architecture whose parameters the constructor takes over, flat
@@ -138,15 +150,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         # a model that was fitted before still is if this fails
         with unchanged_on_failure(self), own_state():
             plan = self._plan(X, y, sample_weight, X_val, y_val)
-            module = build_module([plan])
-            state = None
-            if self.warm_start and hasattr(self, "module_"):
-                resume(module, self.module_)
-                # tasks that `adapt` has learned since are not in it: then all start afresh
-                method = get_weighting(self.task_weighting)
-                state = self._record.state_for(method, len(plan.tables.tasks))
-            result = train([plan], module, steps=self._steps([plan], state))
-            self._finish(plan, result)
+            self._finish(plan, *train_plan(plan))
         return self
 
     def _plan(self, X, y, sample_weight=None, X_val=None, y_val=None, *, whole_y=None):
@@ -166,7 +170,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
             X, previous = self._tables.ordered(X), self._tables
         features, tasks = tables.fit(X, self, targets.tasks, previous)
         rows = TrainingRows(features, tasks, *labels).canonical()
-        valid, new_metadata = self._check_validation(tables, targets, X_val, y_val)
+        valid, new_metadata = check_validation(self, tables, targets, X_val, y_val)
         seeds = self._member_seeds(self.n_members)
         splits = split_rows(self, rows, valid, targets, seeds)
         held_out = X_val is None and splits[0][1] is not None
@@ -179,7 +183,12 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
             tables, targets = self._tables.resumed(tables), self._targets.resumed(targets)
         else:
             tables.fit_rows(train_rows)
-        return FitPlan(self, tables, targets, splits, seeds, refit, new_metadata)
+        plan = FitPlan(self, tables, targets, splits, seeds, refit, new_metadata)
+        check_base(plan)
+        if X_val is None:
+            new_seeds = self._member_seeds(2 * self.n_members)[self.n_members :]
+            plan.new_tasks = plan_new_tasks(plan, rows, new_seeds)
+        return plan
 
     def _check_rows(self, X, y, sample_weight, encode):
         """Return X, encoded targets, weights and copies of rows; rows without weight are dropped.
@@ -199,30 +208,21 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         copies = row_counts(sample_weight, len(y))
         return _safe_indexing(X, kept), y[kept], weights[kept], copies[kept]
 
-    def _check_validation(self, tables, targets, X_val, y_val):
-        """Return the caller's own validation rows, and the metadata of new tasks; or None."""
-        if X_val is None and y_val is None:
-            return None, None
-        if X_val is None or y_val is None:
-            raise ValueError(
-                "X_val and y_val must be given together; without either, rows of X are set aside."
-            )
-        if not self.early_stopping:
-            raise ValueError("X_val is only used for early stopping; pass early_stopping=True.")
-        sizes = _num_samples(X_val), _num_samples(y_val)
-        if sizes[0] != sizes[1]:
-            raise ValueError(f"X_val and y_val have inconsistent numbers of samples: {sizes}.")
-        X_val, *labels = self._check_rows(X_val, y_val, None, targets.transform)
-        allow = self._validates_new_tasks
-        features, tasks, new_metadata = tables.validation_rows(X_val, self, allow)
-        return TrainingRows(features, tasks, *labels), new_metadata
-
     def _member_seeds(self, n_members):
         """Return one seed per member; those of the first do not depend on how many there are."""
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=n_members)
 
-    def _finish(self, plan, result):
-        """Keep what was learned and recorded by the members of a plan."""
+    def _finish(self, plan, result, new=None):
+        """Keep what was learned and recorded by the members of a plan.
+
+        `new` is the result of the plan for new tasks, if there is one.
+        """
+        blend, new_tasks = fit_blend(plan, result.held_out), None
+        if new is not None:
+            tasks = plan.tables.tasks
+            new_blend = fit_blend(plan.new_tasks, new.held_out)
+            new_tasks = Predictor(new.module, new_blend, TrainingRecord(new, tasks, None).history)
+        self._blend, self._new_tasks = blend, new_tasks
         self._tables, self._targets = plan.tables, plan.targets
         self.device_, self.module_ = result.device, result.module
         self._record = TrainingRecord(result, plan.tables.tasks, get_weighting(self.task_weighting))
@@ -236,9 +236,9 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
     candidate_transferences_ = recorded(TrainingRecord.candidate_transferences)
     candidate_choices_ = recorded(TrainingRecord.candidate_choices)
 
-    def _networks(self):
-        """Return the module that predicts."""
-        return self.module_
+    def _networks(self, module):
+        """Return the module that predicts, of a trained one."""
+        return module
 
     def _predict(self, X, each_member=False, module=None):
         """Predict X with a module, by default ``module_``, for each of the `parts` of the targets.
@@ -247,31 +247,13 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         probabilities. With `each_member`, members are kept apart.
         """
         check_is_fitted(self, "module_")
-        targets, module = self._targets, self._networks() if module is None else module
+        new = self._new_tasks if module is None else None
+        if new is not None:
+            new = Predictor(self._networks(new.module), new.blend)
+        main = Predictor(self._networks(self.module_) if module is None else module, self._blend)
         query = self._tables.prediction_rows(X, self.unseen_tasks, self)
-        n_rows = len(query.features)
-        results = [None] * len(targets.parts)
-
-        def put(k, rows, outputs, allowed=None):
-            part = targets.parts[k]
-            values = part.members(outputs, allowed)
-            if not each_member:
-                values = part.mean(values)
-            if results[k] is None:
-                results[k] = np.empty((*values.shape[:-2], n_rows, values.shape[-1]))
-            results[k][..., rows, :] = values
-
-        rows_to_predict = query.features, query.tasks, query.metadata
         with own_state():
-            if query.shared_rows:
-                for rows, outputs in predict_every_task(module, *rows_to_predict):
-                    for k in range(len(results)):
-                        put(k, rows, outputs[:, k])
-                return results
-            allowed = targets.allowed_classes(query.tasks)
-            for rows, outputs in predict_rows(module, query.networks, *rows_to_predict):
-                put(0, rows, outputs, None if allowed is None else allowed[query.networks[rows]])
-        return results
+            return predict_parts(self._targets, query, main, new, each_member)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -291,6 +273,15 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         return self._tables.metadata_names
 
     @property
+    def base_weights_(self):
+        """Share of the base learner in predictions: by task in wide form, or one number."""
+        check_is_fitted(self, "module_")
+        if self._blend is None:
+            raise AttributeError("there is no base learner: base=None, or too few rows for one.")
+        index = self.tasks_ if self._targets.wide else ["all"]
+        return pd.Series(self._blend.weights, index=index, name="base")
+
+    @property
     def task_types_(self):
         """What each task of wide form is: "regression", "binary" or "multiclass"."""
         check_is_fitted(self, "module_")
@@ -308,7 +299,9 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         DataFrame
             One row per member: the number of ``epochs``, the ``best_epoch``, whose weights are kept
             (the last epoch if there are no validation rows), ``train_loss`` and ``valid_loss``
-            in that epoch, and the number of ``parameters`` of the network.
+            in that epoch, and the number of ``parameters`` of the network. Where members hold out
+            whole tasks (`hold_out_tasks`), ``tasks`` says which predict "known" and which "new"
+            tasks.
         """
         check_is_fitted(self, "module_")
         return summary(self)
@@ -323,6 +316,9 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         if module is not None and next(module.parameters()).is_cuda:
             # a model must load where there is no GPU
             state = {**state, "module_": copy.deepcopy(module).cpu()}
+            if self._new_tasks is not None:
+                state["_new_tasks"] = copy.deepcopy(self._new_tasks)
+                state["_new_tasks"].module.cpu()
         return state
 
     def __setstate__(self, state):
@@ -330,5 +326,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         if "module_" in state and str(self.device_).startswith("cuda"):
             if torch.cuda.is_available():
                 self.module_.to(self.device_)
+                if self._new_tasks is not None:
+                    self._new_tasks.module.to(self.device_)
             else:
                 self.device_ = "cpu"

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.predictors import MultiTaskPredictor
-from skmtl._sklearn_compat import Interval, StrOptions
+from skmtl._sklearn_compat import HasMethods, Interval, StrOptions
 
 
 def multi_label_classes(parts):
@@ -23,6 +23,8 @@ class BaseRegressor(RegressorMixin, MultiTaskPredictor):
     _losses = ("squared_error", "absolute_error", "huber", "poisson", "pinball")
     _parameter_constraints = {
         **BaseMultiTaskEstimator._parameter_constraints,
+        "base": [StrOptions({"auto", "boosting"}), HasMethods(["fit", "predict"]), None],
+        "base_sees_task": ["boolean"],
         "loss": [StrOptions({*_losses}), dict],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
     }
@@ -73,6 +75,8 @@ class BaseClassifier(ClassifierMixin, MultiTaskPredictor):
 
     _parameter_constraints = {
         **BaseMultiTaskEstimator._parameter_constraints,
+        "base": [StrOptions({"auto", "boosting"}), HasMethods(["fit", "predict_proba"]), None],
+        "base_sees_task": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "task_classes": [StrOptions({"seen", "all"})],
     }

@@ -3,6 +3,7 @@
 `document` puts them into the docstring of a class, in the order of its constructor.
 """
 
+import ast
 import inspect
 
 from skmtl._docstrings import fill
@@ -62,6 +63,13 @@ alpha : float, default=1e-4
 batch_size : int or "auto", default="auto"
     Rows in a batch, at most: batches of an epoch are about equally large. "auto" is a tenth of the
     training rows, at least 16 and at most 256.
+learning_rate : {"constant", "annealed"}, default="constant"
+    constant: training stops `n_iter_no_change` epochs after the best one. annealed: rounds at
+    `learning_rate_init`, at whose end the rate falls linearly to zero in half as many epochs. Each
+    round has twice as many epochs, the first one 10, and continues where the rate of the last one
+    began to fall; the first round that hardly lowers the validation loss is the last one. Without
+    validation rows the rate falls in the last third of `max_iter` epochs. Weights are averaged in
+    any case, so that annealing gains little but where training is long.
 learning_rate_init : float, default=1.5e-3
     Learning rate of Adam.
 weight_averaging : float, default=0.99
@@ -80,15 +88,33 @@ validation_fraction : float, default=0.2
     Of each task floor(`validation_fraction` * its rows) rows are held out for validation, keeping
     at least one row of each class for training; tasks too small for that hold out one row in
     turn. In wide form it is the largest share of the labels of each task that is held out.
-n_iter_no_change : int, default=50
-    Epochs without improvement after which training stops.
+n_iter_no_change : int or "auto", default="auto"
+    With ``learning_rate="constant"``: epochs without improvement after which training stops; "auto"
+    waits for as many epochs as it took to the best one, at least 10 and at most 50.
 tol : float, default=1e-4
-    Smallest decrease of the validation loss that counts as an improvement. Losses of numbers are
-    in standard deviations of y (squared if the loss is), those of classes are negative log
-    likelihoods.
+    With ``learning_rate="constant"``: smallest decrease of the validation loss, relative to it,
+    that counts as an improvement.
+base : "auto", "boosting", estimator of scikit-learn or None, default=None
+    A base learner that is fitted beside the networks and blended with them. It sees features and
+    metadata, encoded as for the networks. "boosting" is scikit-learn's gradient boosting by
+    histograms with the loss closest to `loss`; validation rows choose the number and the size of
+    its trees. "auto" is "boosting" if at least 500 rows are trained on and some validate, and
+    otherwise None. The share of the base, in ``base_weights_``, minimises the loss of validation
+    rows, so that it needs `early_stopping`; classes and counts are blended as logarithms. In wide
+    form every column of y has a base of its own, without metadata. Not in the papers.
+base_sees_task : bool, default=True
+    Whether the base sees the task, encoded as the mean of its labels in other rows. Either way,
+    tasks that were never seen are the mean of all.
 unseen_tasks : {"error", "average"}, default="error"
     What to do in ``predict`` with a task that was never seen, without metadata: raise an
     error that lists it, or use the mean embedding. With metadata it is always predicted.
+hold_out_tasks : bool or "auto", default=False
+    Whether tasks that were never seen are predicted by members of their own: as many as
+    `n_members`, trained in the same run, each of which holds out `validation_fraction` of the tasks
+    and stops when it is best for those; with `base`, one that does not see the task, blended by
+    these tasks. "auto" does so with at least 8 tasks that have metadata or
+    ``unseen_tasks="average"``, where the fit holds out rows itself and does not continue another.
+    Predictions for known tasks do not depend on it. Not in the papers.
 n_members : int, default=1
     Number of networks, trained in one run from different initial weights; predictions are their
     mean. Several are more accurate and cost less than as many fits.
@@ -135,6 +161,8 @@ callbacks_ : list
     The callbacks after training.
 metadata_names_ : list
     Columns of metadata that are used.
+base_weights_ : Series
+    With `base`, its share in predictions: by task in wide form, otherwise one number.
 n_features_in_ : int
     Columns of X, including task id and metadata.
 feature_names_in_ : ndarray
@@ -232,6 +260,15 @@ def parameters_of(cls):
     return text.split("\n\n")[0] + "\n"
 
 
+def _with_default(lines, default):
+    """Return the lines of a parameter with the default that the constructor has."""
+    head, told, text = lines[0].partition("default=")
+    if told and ast.literal_eval(text) != default:
+        head += told + (f'"{default}"' if isinstance(default, str) else repr(default))
+        return [head, *lines[1:]]
+    return lines
+
+
 def document(*texts, architecture=None, attributes=SHARED_ATTRIBUTES):
     """Return a decorator that fills ``{parameters}`` and ``{attributes}`` in a class docstring.
 
@@ -245,7 +282,8 @@ def document(*texts, architecture=None, attributes=SHARED_ATTRIBUTES):
             return cls
         taken = "" if architecture is None else parameters_of(architecture)
         known = _pieces(PARAMETERS) | _pieces(taken) | _pieces("".join(texts))
-        known_lines = [known[name] for name in inspect.signature(cls).parameters]
+        signature = inspect.signature(cls).parameters
+        known_lines = [_with_default(known[n], p.default) for n, p in signature.items()]
         parameters = "\n".join(line for lines in known_lines for line in lines)
         return fill(cls, parameters=parameters, attributes=attributes)
 

@@ -68,13 +68,13 @@ def learned(method):
     return property(ask, doc=method.__doc__)
 
 
-def networks(estimator):
+def networks(estimator, module):
     """Return the module that predicts: as trained, or with allocations drawn once per call."""
     if estimator.inference == "most_likely":
-        return estimator.module_
+        return module
     generator = check_random_state(estimator.random_state)
-    seeds = generator.randint(np.iinfo(np.int32).max, size=estimator.module_.n_members)
-    return estimator.module_.sampled(seeds.tolist())
+    seeds = generator.randint(np.iinfo(np.int32).max, size=module.n_members)
+    return module.sampled(seeds.tolist())
 
 
 @document(PARAMETERS, architecture=GumbelMatrix, attributes=ATTRIBUTES)
@@ -170,15 +170,19 @@ class GumbelMatrixRegressor(BaseRegressor):
         inference="most_likely",
         alpha=1e-4,
         batch_size="auto",
+        learning_rate="constant",
         learning_rate_init=5e-3,
         clip_norm=None,
         weight_averaging=0.99,
         max_iter=300,
         early_stopping=True,
         validation_fraction=0.2,
-        n_iter_no_change=50,
+        n_iter_no_change="auto",
         tol=1e-4,
+        base=None,
+        base_sees_task=True,
         unseen_tasks="error",
+        hold_out_tasks=False,
         n_members=1,
         warm_start=False,
         device="auto",
@@ -195,8 +199,8 @@ class GumbelMatrixRegressor(BaseRegressor):
     task_similarity_ = learned(Allocations.similarity)
     active_fraction_ = learned(Allocations.active_fraction)
 
-    def _networks(self):
-        return networks(self)
+    def _networks(self, module):
+        return networks(self, module)
 
 
 @document(PARAMETERS, architecture=GumbelMatrix, attributes=ATTRIBUTES + CLASSIFIER_ATTRIBUTES)
@@ -274,15 +278,19 @@ class GumbelMatrixClassifier(BaseClassifier):
         inference="most_likely",
         alpha=1e-4,
         batch_size="auto",
+        learning_rate="constant",
         learning_rate_init=5e-3,
         clip_norm=None,
         weight_averaging=0.99,
         max_iter=300,
         early_stopping=True,
         validation_fraction=0.2,
-        n_iter_no_change=50,
+        n_iter_no_change="auto",
         tol=1e-4,
+        base=None,
+        base_sees_task=True,
         unseen_tasks="error",
+        hold_out_tasks=False,
         n_members=1,
         warm_start=False,
         device="auto",
@@ -299,5 +307,5 @@ class GumbelMatrixClassifier(BaseClassifier):
     task_similarity_ = learned(Allocations.similarity)
     active_fraction_ = learned(Allocations.active_fraction)
 
-    def _networks(self):
-        return networks(self)
+    def _networks(self, module):
+        return networks(self, module)

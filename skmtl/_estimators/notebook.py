@@ -12,15 +12,24 @@ _STYLES = {"train_loss": "stroke-dasharray='4 3' stroke-opacity='0.6'", "valid_l
 def summary(estimator):
     """Return a table of the training of each member, see `BaseMultiTaskEstimator.summary`."""
     n_parameters = sum(p[0].numel() for p in estimator.module_.parameters())
+    rows, new = _rows(estimator.history_, n_parameters), estimator._new_tasks
+    if new is not None:
+        rows = [{**row, "tasks": "known"} for row in rows]
+        for row in _rows(new.history, n_parameters):
+            rows.append({**row, "member": len(rows), "tasks": "new"})
+    return pd.DataFrame(rows).set_index("member")
+
+
+def _rows(history, n_parameters):
     rows = []
-    for member, part in estimator.history_.groupby("member"):
+    for member, part in history.groupby("member"):
         has_validation = "valid_loss" in part and part["valid_loss"].notna().any()
         best = part.loc[part["valid_loss"].idxmin()] if has_validation else part.iloc[-1]
         row = {"member": member, "epochs": len(part), "best_epoch": int(best["epoch"])}
         row["train_loss"] = best["train_loss"]
         row["valid_loss"] = best.get("valid_loss", np.nan)
         rows.append({**row, "parameters": n_parameters})
-    return pd.DataFrame(rows).set_index("member")
+    return rows
 
 
 def fitted_html(estimator):
@@ -31,7 +40,7 @@ def fitted_html(estimator):
     table = summary(estimator)
     entries = {
         "tasks": f"{len(estimator.tasks_)} ({', '.join(tasks)})",
-        "members": len(table),
+        "members": estimator.module_.n_members,
         "parameters of a member": f"{table['parameters'].iloc[0]:,}",
         "epochs": f"{table['epochs'].min()} to {table['epochs'].max()}"
         if table["epochs"].nunique() > 1

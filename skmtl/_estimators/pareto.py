@@ -27,6 +27,9 @@ loss_scales_ : Series
     by: of numbers in units of y (squared if the loss is), of classes in nats.
 """
 
+# parameters of other estimators
+_OF_OTHERS = {"task_weighting", "record_affinity", "base", "base_sees_task", "hold_out_tasks"}
+
 
 @document(
     PARETO_PARAMETERS,
@@ -115,7 +118,7 @@ class ParetoHypernet(PreferencePredictor):
         **{
             name: constraint
             for name, constraint in BaseRegressor._parameter_constraints.items()
-            if name not in ("task_weighting", "record_affinity")
+            if name not in _OF_OTHERS
         },
         "task_types": [StrOptions({"infer", "regression", "classification"}), dict],
         "loss": [StrOptions({*_losses}), dict],
@@ -133,7 +136,7 @@ class ParetoHypernet(PreferencePredictor):
     _parameters_before = {"restoration": 0.0}
     # predictions differ by it, networks do not
     _member_parameters = ("preference",)
-    # parameters of other estimators: here preferences weigh the tasks
+    # here preferences weigh the tasks
     task_weighting, record_affinity = "equal", False
 
     def __init__(
@@ -162,12 +165,13 @@ class ParetoHypernet(PreferencePredictor):
         hypernet_width="auto",
         alpha=1e-4,
         batch_size="auto",
+        learning_rate="constant",
         learning_rate_init=1.5e-3,
         weight_averaging=0.99,
         max_iter=1000,
         early_stopping=True,
         validation_fraction=0.2,
-        n_iter_no_change=50,
+        n_iter_no_change="auto",
         tol=1e-4,
         unseen_tasks="error",
         n_members=1,

@@ -3,8 +3,10 @@
 A plain ``fit`` is one plan; a search has one for every candidate and fold.
 """
 
+from __future__ import annotations
+
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import joblib
@@ -14,12 +16,15 @@ import torch
 from skmtl._data.rows import TrainingRows
 from skmtl._data.tables import TaskTables
 from skmtl._data.targets import Targets
+from skmtl._sklearn_compat import _num_samples
 from skmtl.architectures import NetworkShape
 from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
 from skmtl.training import ClassLoss, TaskRows
 
 # may differ between members, besides the `member_parameters` of an architecture
+# labels to train on from which `base="auto"` has a base: a fifth as many choose its share
+_FEWEST_FOR_BASE = 500
 MEMBER_PARAMETERS = ("learning_rate_init", "alpha", "weight_averaging")
 
 
@@ -40,6 +45,11 @@ class FitPlan:
     seeds: np.ndarray
     refit: TrainingRows | None = None
     new_metadata: np.ndarray | None = None
+    # a plan of members that hold out whole tasks, and predict those that were never seen
+    new_tasks: FitPlan | None = None
+    holds_out_tasks: bool = False
+    # what candidates on the same rows share
+    shared: dict = field(default_factory=dict, repr=False)
 
     @cached_property
     def architecture(self):
@@ -78,6 +88,25 @@ class FitPlan:
         # about ten steps an epoch on small tables, not too many on large ones
         return int(np.clip(n_rows // 10, 16, 256))
 
+    @property
+    def stacked(self):
+        """This plan, and that for new tasks, if there is one."""
+        return [self] if self.new_tasks is None else [self, self.new_tasks]
+
+    @property
+    def n_members(self):
+        """Number of members that train."""
+        return sum(len(plan.seeds) for plan in self.stacked)
+
+    @property
+    def base(self):
+        """The base learner that is blended with the networks, or None."""
+        base = self.estimator.base
+        if not isinstance(base, str) or base != "auto":
+            return base
+        enough = self.valid is not None and self.train.n_labels >= _FEWEST_FOR_BASE
+        return "boosting" if enough else None
+
     def rows(self, train, valid=None):
         """Return training rows, then validation rows, as scaled tensors."""
         dtype = torch.get_default_dtype()
@@ -95,6 +124,25 @@ class FitPlan:
             n_new=0 if self.new_metadata is None else len(self.new_metadata),
             metadata=metadata,
         )
+
+
+def check_validation(estimator, tables, targets, X_val, y_val):
+    """Return the caller's own validation rows, and the metadata of new tasks; or None."""
+    if X_val is None and y_val is None:
+        return None, None
+    if X_val is None or y_val is None:
+        raise ValueError(
+            "X_val and y_val must be given together; without either, rows of X are set aside."
+        )
+    if not estimator.early_stopping:
+        raise ValueError("X_val is only used for early stopping; pass early_stopping=True.")
+    sizes = _num_samples(X_val), _num_samples(y_val)
+    if sizes[0] != sizes[1]:
+        raise ValueError(f"X_val and y_val have inconsistent numbers of samples: {sizes}.")
+    X_val, *labels = estimator._check_rows(X_val, y_val, None, targets.transform)
+    allow = estimator._validates_new_tasks
+    features, tasks, new_metadata = tables.validation_rows(X_val, estimator, allow)
+    return TrainingRows(features, tasks, *labels), new_metadata
 
 
 def split_rows(estimator, rows, valid, targets, seeds):
@@ -208,19 +256,32 @@ def stacked_rows(plans):
     return together, train_rows, valid_rows
 
 
+def _allowed(plan, allowed):
+    """Return the classes of tasks (1, T, C) for each member; held-out tasks may have all."""
+    if not plan.holds_out_tasks:
+        return [allowed] * len(plan.seeds)
+    of_members = []
+    for train, _ in plan.member_splits:
+        own = allowed.clone()
+        own[:, np.setdiff1d(np.arange(allowed.shape[1]), train.tasks)] = True
+        of_members.append(own)
+    return of_members
+
+
 def stacked_criterion(plans):
     """Return the loss of all members; the classes of a task may depend on the fold."""
     losses = [plan.targets.criterion() for plan in plans]
-    if not isinstance(losses[0], ClassLoss) or plans[0].targets.wide or len(plans) == 1:
+    alone = len(plans) == 1 and not plans[0].holds_out_tasks
+    if not isinstance(losses[0], ClassLoss) or plans[0].targets.wide or alone:
         return losses[0]
     n_tasks = max(loss.allowed.shape[1] for loss in losses)
     pad = torch.nn.functional.pad
     return ClassLoss(
         torch.cat(
             [
-                pad(loss.allowed, (0, 0, 0, n_tasks - loss.allowed.shape[1]), value=True)
+                pad(allowed, (0, 0, 0, n_tasks - allowed.shape[1]), value=True)
                 for loss, plan in zip(losses, plans, strict=True)
-                for _ in plan.seeds
+                for allowed in _allowed(plan, loss.allowed)
             ]
         )
     )

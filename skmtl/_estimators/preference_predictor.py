@@ -23,8 +23,8 @@ class PreferencePredictor(BaseRegressor):
     # a preference has no weight for them
     _validates_new_tasks = False
 
-    def _finish(self, plan, result):
-        super()._finish(plan, result)
+    def _finish(self, plan, result, new=None):
+        super()._finish(plan, result, new)
         self._loss_scales = result.loss_scales[0].double().cpu().numpy()
         self._written = None
 

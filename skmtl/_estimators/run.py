@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from skmtl._estimators.blend import held_out_predictions
 from skmtl._estimators.plan import (
     build_module,
     member_settings,
@@ -14,6 +15,7 @@ from skmtl._estimators.plan import (
     stacked_criterion,
     stacked_rows,
 )
+from skmtl.exceptions import DivergenceError
 from skmtl.training import (
     AffinityRecorder,
     MemberNet,
@@ -23,6 +25,7 @@ from skmtl.training import (
     check_callbacks,
 )
 from skmtl.training._device import in_own_state, own_state, resolve_device
+from skmtl.training._schedule import Doubling, Replay, Schedule
 from skmtl.weighting import get_weighting
 from skmtl.weighting._affinity import get_affinity
 from skmtl.weighting._base import CLASSES, REGRESSION
@@ -55,13 +58,21 @@ def train(
     result = _run(
         plans, module, steps, max_steps=max_steps, affinity=get_affinity(affinity), **options
     )
+    result = replace(result, held_out=_held_out(plans, result))
     if start is None:
         return result
     again = [replace(plan, splits=[(plan.refit, None)], refit=None) for plan in plans]
     # a member that has diverged at once has no best epoch
-    last_epochs = result.best_epoch.clamp(min=1).tolist()
+    best_epochs = result.best_epoch.clamp(min=1)
+    schedule = _schedule(plans, max_steps)
     whole = _run(
-        again, start, steps, last_epochs=last_epochs, validated=list(result.history), **options
+        again,
+        start,
+        steps,
+        schedule=schedule.replay(best_epochs),
+        last_epochs=schedule.lengths(best_epochs).tolist(),
+        validated=list(result.history),
+        **options,
     )
     return replace(
         result,
@@ -71,16 +82,78 @@ def train(
     )
 
 
+def train_plan(plan):
+    """Train the members of one plan, and those of its plan for new tasks; return their results.
+
+    With ``warm_start`` the fit continues that of the estimator.
+    """
+    estimator, new = plan.estimator, plan.new_tasks
+    # callbacks watch the members that the caller knows of
+    plans = [plan] if estimator.callbacks else plan.stacked
+    module, state = build_module(plans), None
+    if estimator.warm_start and hasattr(estimator, "module_"):
+        resume(module, estimator.module_)
+        # tasks that `adapt` has learned since are not in it: then all start afresh
+        method = get_weighting(estimator.task_weighting)
+        state = estimator._record.state_for(method, len(plan.tables.tasks))
+    try:
+        result = train(plans, module, steps=estimator._steps(plans, state))
+    except DivergenceError as error:
+        raise _numbered(error, plan) from None
+    if new is not None and len(plans) == 1:
+        return result, train([new], build_module([new]), with_callbacks=False)
+    return parts_of([plan], result)[0]
+
+
+def _numbered(error, plan):
+    """Return an error that names the caller's members by their numbers, not those for new tasks."""
+    n_members = len(plan.seeds)
+    own = tuple(m for m in error.members if m < n_members) or (0,)
+    text = str(error)
+    for member in error.members:
+        text = text.replace(
+            f"member {member} of {plan.n_members}", f"member {own[0]} of {n_members}"
+        )
+    return type(error)(text, own)
+
+
+def _held_out(plans, result):
+    """Return what members of plans with a base learner predict for their validation rows."""
+    predicted, first = [], 0
+    for plan in plans:
+        members = range(first, first + len(plan.seeds))
+        if plan.base is None or plan.valid is None:
+            predicted.extend([None] * len(members))
+        else:
+            with own_state():
+                module = result.part(members, len(plan.tables.tasks)).module
+                predicted.extend(held_out_predictions(plan, module))
+        first = members.stop
+    return predicted
+
+
 @in_own_state
 def train_together(plans, padding_plans=()):
     """Train plans with one key in parallel, and `padding_plans` whose members are discarded."""
-    stacked = [*plans, *padding_plans]
+    stacked = [part for plan in plans for part in plan.stacked] + [*padding_plans]
     result = train(stacked, build_module(stacked), with_callbacks=False)
-    first = 0
+    for plan, parts in zip(plans, parts_of(plans, result), strict=True):
+        plan.estimator._finish(plan, *parts)
+
+
+def parts_of(plans, result):
+    """Return the results of each plan, and of its plan for new tasks if there is one, as tuples."""
+    if len(plans) == 1 and len(plans[0].stacked) == 1:
+        return [(result,)]
+    parts, first = [], 0
     for plan in plans:
-        members = range(first, first + len(plan.seeds))
-        plan.estimator._finish(plan, result.part(members, len(plan.tables.tasks)))
-        first = members.stop
+        own = []
+        for part in plan.stacked:
+            members = range(first, first + len(part.seeds))
+            own.append(result.part(members, len(part.tables.tasks)))
+            first = members.stop
+        parts.append(tuple(own))
+    return parts
 
 
 def _run(
@@ -90,6 +163,7 @@ def _run(
     *,
     max_steps=None,
     affinity=None,
+    schedule=None,
     last_epochs=None,
     validated=None,
     with_callbacks,
@@ -103,10 +177,7 @@ def _run(
     callbacks = check_callbacks(callbacks, len(seeds), refit=last_epochs is not None)
     if estimator.verbose:
         callbacks.append(ProgressBar(type(estimator).__name__))
-    max_epochs = estimator.max_iter
-    if max_steps is not None:
-        n_batches = math.ceil(len(first.train) / first.batch_rows())
-        max_epochs = min(max_epochs, math.ceil(max_steps / n_batches))
+    max_epochs = _max_epochs(first, max_steps)
     table, train_rows, valid_rows = stacked_rows(plans)
     loop_settings = first.architecture.loop_settings(member_settings(plans))
     optimizer_settings = OptimizerSettings(
@@ -123,6 +194,7 @@ def _run(
         observer=None if affinity is None else AffinityRecorder(affinity),
         optimizer_settings=optimizer_settings,
         stopping=StoppingSettings(estimator.n_iter_no_change, estimator.tol, last_epochs),
+        schedule=_schedule(plans, max_steps) if schedule is None else schedule,
         task_sampling=estimator.task_sampling,
         batch_size=[plan.batch_rows(rows) for plan in plans for rows, _ in plan.member_splits],
         max_epochs=max_epochs,
@@ -139,6 +211,25 @@ def _run(
             None if first.valid is None else valid_rows,
             n_labels=[rows.n_labels for plan in plans for rows, _ in plan.member_splits],
         )
+
+
+def _max_epochs(plan, max_steps=None):
+    """Return the largest number of epochs, or as many as `max_steps` need."""
+    if max_steps is None:
+        return plan.estimator.max_iter
+    n_batches = math.ceil(len(plan.train) / plan.batch_rows())
+    return min(plan.estimator.max_iter, math.ceil(max_steps / n_batches))
+
+
+def _schedule(plans, max_steps=None):
+    """Return the schedule of the learning rate."""
+    first = plans[0]
+    n_epochs = _max_epochs(first, max_steps)
+    if getattr(first.estimator, "learning_rate", "constant") == "constant":
+        return Schedule()
+    if first.valid is None:
+        return Replay.of_length(n_epochs, sum(len(plan.seeds) for plan in plans))
+    return Doubling(n_epochs)
 
 
 def bound_weighting(plans):

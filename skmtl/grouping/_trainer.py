@@ -255,6 +255,9 @@ def _run_together(estimator, fits, settings, n_workers):
 def for_group(estimator, tasks, group):
     """Return an estimator of skmtl whose settings by column of y are restricted to a group."""
     model = clone(estimator).set_params(verbose=0, warm_start=False)
+    if isinstance(model.base, str) and model.base == "auto":
+        # gains are of networks; every group would fit the same base
+        model.base = None
     inside = tasks[np.flatnonzero(group)]
     for name in ("task_types", "class_weight", "loss"):
         value = getattr(model, name, None)

@@ -160,4 +160,4 @@ def _prepare(fits, tables):
 def _most_members(plan, max_members):
     """Return how many estimators like that of `plan` train in one run."""
     most = fits_in_block(plan.estimator, max_members)
-    return max(1, min(most, members_in_memory(plan, 1) // len(plan.seeds)))
+    return max(1, min(most, members_in_memory(plan, 1) // plan.n_members))

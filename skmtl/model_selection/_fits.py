@@ -15,11 +15,12 @@ from sklearn.pipeline import Pipeline
 
 from skmtl._estimators.base import COLUMNS
 from skmtl._estimators.plan import build_module, common_settings
-from skmtl._estimators.run import train
+from skmtl._estimators.run import parts_of, train
 from skmtl._sklearn_compat import (
     _check_method_params,
     _MultimetricScorer,
     _num_samples,
+    _safe_indexing,
     _safe_split,
     _score,
 )
@@ -104,9 +105,15 @@ def _prepare(fit, model, X, y, settings, prepared, transformed):
         # reuse the checked and encoded rows of this split
         fit.plan = share_rows(estimator, *prepared[key])
         return
-    fit.plan = estimator._plan(X_train, y_train, **params, whole_y=y)
+    plan = estimator._plan(X_train, y_train, **params, whole_y=y)
+    if plan.new_tasks is not None and estimator is fit.model:
+        X_test = _safe_indexing(X, fit.test)
+        if not plan.tables.has_new_tasks(X_test):
+            # members that nobody asks
+            plan = replace(plan, new_tasks=None)
+    fit.plan = plan
     if key[-1] is not None:
-        prepared[key] = fit.plan, estimator
+        prepared[key] = plan, estimator
 
 
 def share_rows(estimator, plan, donor):
@@ -125,7 +132,11 @@ def share_rows(estimator, plan, donor):
     for name in COLUMNS:
         if hasattr(donor, name):
             setattr(estimator, name, getattr(donor, name))
-    return replace(plan, estimator=estimator, seeds=seeds)
+    new = plan.new_tasks
+    if new is not None:
+        new_seeds = estimator._member_seeds(2 * estimator.n_members)[estimator.n_members :]
+        new = replace(new, estimator=estimator, seeds=new_seeds)
+    return replace(plan, estimator=estimator, seeds=seeds, new_tasks=new)
 
 
 def seed_key(estimator):
@@ -138,7 +149,7 @@ def seed_key(estimator):
 def _batch_size(plan, settings):
     """Return how many fits train at once."""
     try:
-        return max(1, members_in_memory(plan, settings.n_workers) // len(plan.seeds))
+        return max(1, members_in_memory(plan, settings.n_workers) // plan.n_members)
     except Exception:
         # the network cannot be built: training reports why
         return 1
@@ -151,7 +162,8 @@ def train_fits(fits):
     """
     plans, result = [fit.plan for fit in fits], None
     try:
-        result = train(plans, build_module(plans), drop_diverged=True)
+        stacked = [part for plan in plans for part in plan.stacked]
+        result = train(stacked, build_module(stacked), drop_diverged=True)
     except Exception as error:
         if len(fits) == 1:
             fits[0].error = error
@@ -161,11 +173,11 @@ def train_fits(fits):
         train_fits(fits[len(fits) // 2 :])
         return
     first = 0
-    for fit, plan in zip(fits, plans, strict=True):
-        members = range(first, first + len(plan.seeds))
+    for fit, plan, parts in zip(fits, plans, parts_of(plans, result), strict=True):
+        members = range(first, first + plan.n_members)
         diverged = next((m for m in members if m in result.diverged), None)
         if diverged is None:
-            plan.estimator._finish(plan, result.part(members, len(plan.tables.tasks)))
+            plan.estimator._finish(plan, *parts)
             fit.done = True
         else:
             fit.error = _as_alone(result, diverged, members)

@@ -571,7 +571,7 @@ def test_skorch_learning_rate_schedule_with_one_member(schools):
 def test_skorch_learning_rate_schedule_with_a_checkpoint(schools, tmp_path):
     schedule = LRScheduler(policy=torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5)
     model = quick_model(callbacks=[schedule]).fit(*schools)
-    assert_allclose(model.history_["event_lr"], 1.5e-3 * 0.5 ** np.arange(4), rtol=1e-6)
+    assert_allclose(model.history_["event_lr"], 1e-2 * 0.5 ** np.arange(4), rtol=1e-6)
     checkpoint = Checkpoint(load_best=True, dirname=tmp_path, sink=lambda _: None)
     model = quick_model(callbacks=[checkpoint, schedule]).fit(*schools)
     assert (tmp_path / "history.json").read_text().endswith("]")

@@ -1,0 +1,246 @@
+"""Base learners: estimators of scikit-learn for what a network learns, on the inputs of a network.
+
+The task is encoded as the mean of its labels (target encoding).
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from joblib import cpu_count
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.model_selection import KFold
+from sklearn.preprocessing import TargetEncoder
+from sklearn.utils.validation import has_fit_parameter
+from threadpoolctl import ThreadpoolController
+
+from skmtl._estimators.trees import TaskMeans, Trees
+from skmtl._persistence import saveable
+
+# small and large trees, of which the better is taken, see benchmarks/recipe/LOG.md
+_LEAVES = (8, 31)
+_BOOSTING = {"learning_rate": 0.1, "min_samples_leaf": 10, "random_state": 0}
+_MOST_TREES, _NO_CHANGE = 300, 15
+# of a base that may say exactly zero
+_SMALLEST_LOG = np.log(1e-6)
+# rows that one thread predicts at once
+_ROWS_AT_ONCE = 2**14
+# the losses of boosting that are closest to ours
+_LOSSES = {
+    "squared_error": "squared_error",
+    "absolute_error": "absolute_error",
+    "huber": "absolute_error",
+    "poisson": "poisson",
+    "pinball": "quantile",
+}
+
+
+@dataclass
+class BaseRows:
+    """What a base learner sees of rows.
+
+    `inputs` (n, d) are encoded features and metadata, `tasks` (n,) numbers or None; `labels` (n, o)
+    are encoded, and `weights` (n,) zero where one is missing.
+    """
+
+    inputs: np.ndarray
+    tasks: np.ndarray | None
+    labels: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+    def take(self, rows):
+        """Return some of the rows."""
+        return BaseRows(*(None if v is None else v[rows] for v in vars(self).values()))
+
+    def labelled(self):
+        """Return the rows that have a label."""
+        return self.take(np.flatnonzero(self.weights > 0))
+
+
+@cache
+def _threads():
+    """Return what limits the threads of others: as for networks, one is enough and safe to fork."""
+    return ThreadpoolController()
+
+
+def check_base(plan):
+    """Refuse a base learner that cannot be fitted, or whose share cannot be chosen."""
+    base = plan.base
+    if base is None:
+        return
+    if not plan.estimator.early_stopping:
+        raise ValueError(
+            "the share of the base learner is chosen by validation rows, and early_stopping=False "
+            "leaves none: use early_stopping='refit', or base=None."
+        )
+    for part in plan.targets.parts:
+        numbers = part.classes is None
+        if isinstance(base, str) or (is_regressor(base) if numbers else is_classifier(base)):
+            continue
+        wanted = "a regressor, for numbers" if numbers else "a classifier, for classes"
+        raise ValueError(f"base must be {wanted}, or 'boosting', 'auto' or None; got {base!r}.")
+
+
+class PartBase:
+    """Fits the base learner of one part of the targets: an estimator for each column of labels.
+
+    The first `fit` with validation rows chooses settings of boosting, which later ones keep.
+    """
+
+    def __init__(self, part, base):
+        self.n_classes = None if part.classes is None else len(part.classes)
+        self.learner = _Boosting(part) if isinstance(base, str) else _Cloned(base)
+
+    def fit(self, rows, valid=None):
+        """Learn from `BaseRows`, and return a `FittedBase`; rows that validate choose settings."""
+        models, encoders = [], []
+        for k in range(rows.labels.shape[1]):
+            y = rows.labels[:, k]
+            X, encoder = _learn_tasks(rows, y, self.n_classes is not None)
+            held_out = None
+            if valid is not None and len(valid.labels):
+                held_out = _with_tasks(valid, encoder), valid.labels[:, k], valid.weights
+            with _threads().limit(limits=1):
+                models.append(self.learner.fit(X, y, rows.weights, held_out))
+            encoders.append(encoder)
+        return FittedBase(self.n_classes, models, encoders)
+
+
+@saveable
+class FittedBase:
+    """What a `PartBase` has learned: models (`Trees` or of scikit-learn), encoders of tasks."""
+
+    def __init__(self, n_classes, models, encoders):
+        self.n_classes, self.models, self.encoders = n_classes, models, encoders
+
+    def predict(self, rows):
+        """Predict numbers (n, o), or log probabilities of the classes (n, C)."""
+        n_rows = len(rows.inputs)
+        if n_rows <= _ROWS_AT_ONCE or not isinstance(self.models[0], Trees):
+            return self._predict(rows)
+        # trees run without the lock of the interpreter
+        blocks = [rows.take(slice(k, k + _ROWS_AT_ONCE)) for k in range(0, n_rows, _ROWS_AT_ONCE)]
+        with ThreadPoolExecutor(cpu_count()) as pool:
+            return np.concatenate(list(pool.map(self._predict, blocks)))
+
+    def _predict(self, rows):
+        columns = []
+        for model, encoder in zip(self.models, self.encoders, strict=True):
+            X = _with_tasks(rows, encoder)
+            values = model.predict(X) if isinstance(model, Trees) else self._of_others(model, X)
+            if self.n_classes is not None:
+                logs = np.full((len(X), self.n_classes), _SMALLEST_LOG)
+                logs[:, model.classes_.astype(np.int64)] = values
+                return np.maximum(logs, _SMALLEST_LOG)
+            columns.append(np.asarray(values, dtype=np.float64).reshape(-1))
+        return np.column_stack(columns)
+
+    def _of_others(self, model, X):
+        with _threads().limit(limits=1):
+            if self.n_classes is None:
+                return model.predict(X)
+            with np.errstate(divide="ignore"):
+                return np.log(model.predict_proba(X))
+
+
+def _learn_tasks(rows, y, classes):
+    """Append the mean label of each row's task, taken over other rows of the task."""
+    kind = "continuous"
+    if classes:
+        kind = "binary" if len(np.unique(y)) <= 2 else "multiclass"
+    if rows.tasks is None or len(np.unique(rows.tasks)) < 2 or len(np.unique(y)) < 2:
+        return rows.inputs, None
+    encoder = TargetEncoder(target_type=kind)
+    tasks, codes = rows.tasks[:, None], y
+    if kind == "binary":
+        codes = (y == y.max()).astype(float)
+    n_folds = min(5, len(y))
+    means = None
+    for learn, apply in KFold(n_folds, shuffle=True, random_state=0).split(tasks):
+        if classes and len(np.unique(codes[learn])) < len(np.unique(codes)):
+            return rows.inputs, None
+        values = TaskMeans(encoder.fit(tasks[learn], codes[learn])).transform(rows.tasks[apply])
+        means = np.empty((len(y), values.shape[1])) if means is None else means
+        means[apply] = values
+    return np.column_stack([rows.inputs, means]), TaskMeans(encoder.fit(tasks, codes))
+
+
+def _with_tasks(rows, encoder):
+    if encoder is None:
+        return rows.inputs
+    return np.column_stack([rows.inputs, encoder.transform(rows.tasks)])
+
+
+class _Boosting:
+    """Gradient boosting; the number of trees and their size are chosen by validation rows."""
+
+    def __init__(self, part):
+        # imported when it is needed: it takes long
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+        self.numbers = part.classes is None
+        if part.classes is None:
+            loss = _LOSSES[part.loss]
+            self.settings = _BOOSTING | {"loss": loss}
+            self.link = "log" if loss == "poisson" else "identity"
+            if loss == "quantile":
+                self.settings["quantile"] = part.quantile
+            self.model = HistGradientBoostingRegressor
+        else:
+            self.settings, self.model = dict(_BOOSTING), HistGradientBoostingClassifier
+            self.link = "classes"
+        self.chosen = None
+
+    def fit(self, X, y, weights, valid):
+        if self.chosen is None and valid is not None and len(np.unique(y)) > 1:
+            return self._choose(X, y, weights, valid)
+        settings = self.chosen or {"max_leaf_nodes": _LEAVES[0]}
+        model = self.model(**self.settings, **settings, early_stopping=False)
+        return Trees(model.fit(X, y, sample_weight=weights), self.link)
+
+    def _choose(self, X, y, weights, valid):
+        best = None
+        for leaves in _LEAVES:
+            model = self.model(
+                **self.settings,
+                max_leaf_nodes=leaves,
+                max_iter=_MOST_TREES,
+                early_stopping=True,
+                n_iter_no_change=_NO_CHANGE,
+            )
+            known = ... if self.numbers else np.isin(valid[1], y)
+            X_val, y_val, weights_val = (values[known] for values in valid)
+            model.fit(
+                X,
+                y,
+                sample_weight=weights,
+                X_val=X_val,
+                y_val=y_val,
+                sample_weight_val=weights_val,
+            )
+            score = model.validation_score_
+            n_trees = max(1, int(np.argmax(score)))
+            if best is None or score.max() > best[0]:
+                best = score.max(), {"max_leaf_nodes": leaves, "max_iter": n_trees}
+        self.chosen = best[1]
+        return self.fit(X, y, weights, None)
+
+
+class _Cloned:
+    """Any estimator of scikit-learn."""
+
+    def __init__(self, base):
+        self.base = base
+
+    def fit(self, X, y, weights, valid):
+        model = clone(self.base)
+        if has_fit_parameter(model, "sample_weight"):
+            return model.fit(X, y, sample_weight=weights)
+        if np.ptp(weights):
+            raise ValueError(
+                f"base={type(model).__name__} takes no sample_weight, but rows differ in weight."
+            )
+        return model.fit(X, y)

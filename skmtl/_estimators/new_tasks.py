@@ -1,0 +1,36 @@
+"""Tasks that were never seen: members that hold out whole tasks, and predict such tasks."""
+
+from dataclasses import replace
+
+from skmtl.nn import member_generators
+
+# tasks from which on some are held out for new ones
+_FEWEST_TASKS = 8
+
+
+def plan_new_tasks(plan, rows, seeds):
+    """Return a plan of members that hold out tasks, or None if that is not wanted or possible.
+
+    A member that validates on tasks it did not train on stops when it is best for such tasks, which
+    is often much earlier than for known ones.
+    """
+    estimator, wanted = plan.estimator, plan.estimator.hold_out_tasks
+    if not wanted:
+        return None
+    n_tasks = 0 if rows.shared_rows or estimator.task_id is None else len(plan.tables.tasks)
+    predictable = plan.tables.n_metadata > 0 or estimator.unseen_tasks == "average"
+    possible = predictable and n_tasks >= _FEWEST_TASKS and bool(estimator.early_stopping)
+    if wanted is True and not possible:
+        raise ValueError(
+            f"hold_out_tasks=True needs at least {_FEWEST_TASKS} tasks in long form, validation "
+            "(early_stopping), and metadata or unseen_tasks='average', without which new tasks are "
+            f"not predicted; there are {n_tasks} tasks. Use hold_out_tasks='auto' or False."
+        )
+    own_rows = plan.splits[0][1] is not None and plan.new_metadata is None
+    if not possible or not own_rows or estimator.warm_start:
+        return None
+    splits = [
+        rows.split_tasks(estimator.validation_fraction, generator)
+        for generator in member_generators(seeds, "validation")
+    ]
+    return replace(plan, splits=splits, seeds=seeds, holds_out_tasks=True)

@@ -1,0 +1,217 @@
+"""Base learners that are blended with the networks."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
+
+from skmtl import MultiTaskClassifier, MultiTaskHypernetRegressor, MultiTaskRegressor, load
+from skmtl._estimators.predictor import _base_rows
+from skmtl.model_selection import BatchedGridSearchCV
+
+SETTINGS = {"task_id": "task", "random_state": 0, "max_iter": 3}
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Steps, of which a network of three epochs knows nothing, and levels of tasks."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"task": rng.integers(0, 6, 300), "x": rng.uniform(-1, 1, 300)})
+    X["z"] = rng.normal(size=300)
+    y = 3.0 * (X["x"] > 0.2) + X["task"] + 0.1 * rng.normal(size=300)
+    return X, y
+
+
+class Oracle(RegressorMixin, BaseEstimator):
+    """Knows the labels of the first column: shares of the base can be worked out by hand."""
+
+    def fit(self, X, y):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def predict(self, X):
+        return X[:, 0]
+
+
+def test_the_share_minimises_the_loss_of_held_out_rows(table):
+    X, y = table
+    X_val, y_val = X.iloc[200:], y.iloc[200:]
+    alone = MultiTaskRegressor(**SETTINGS, early_stopping=True)
+    alone.fit(X.iloc[:200], y.iloc[:200], X_val=X_val, y_val=y_val)
+    blended = clone(alone).set_params(base=LinearRegression(), base_sees_task=False)
+    blended.fit(X.iloc[:200], y.iloc[:200], X_val=X_val, y_val=y_val)
+    columns = ["x", "z"]
+    base = LinearRegression().fit(X[columns].iloc[:200], y.iloc[:200]).predict(X[columns])
+    network = alone.predict(X)
+    apart = (base - network)[200:]
+    share = np.clip(apart @ (y_val - network[200:]) / (apart @ apart), 0, 1)
+    assert_allclose(blended.base_weights_, [share], atol=2e-3)
+    weight = blended.base_weights_.iloc[0]
+    assert_allclose(blended.predict(X), (1 - weight) * network + weight * base, rtol=1e-9)
+
+
+@pytest.mark.parametrize("early_stopping", [True, "refit"])
+def test_boosting_adds_what_the_network_misses(table, early_stopping):
+    X, y = table
+    without = MultiTaskRegressor(**SETTINGS, early_stopping=early_stopping)
+    train, test = X.iloc[:220], X.iloc[220:]
+    before = without.fit(train, y.iloc[:220]).score(test, y.iloc[220:])
+    blended = clone(without).set_params(base="boosting").fit(train, y.iloc[:220])
+    assert blended.score(test, y.iloc[220:]) > max(0.9, before)
+    assert blended.base_weights_.item() > 0.5
+
+
+def test_the_task_is_encoded_unless_it_is_not_wanted(table):
+    X, y = table
+    shares = {}
+    for sees in (True, False):
+        model = MultiTaskRegressor(**SETTINGS, base="boosting", base_sees_task=sees).fit(X, y)
+        shares[sees] = model
+    assert shares[True].score(X, y) > shares[False].score(X, y)
+    assert shares[True]._blend.bases[0].encoders[0] is not None
+    assert shares[False]._blend.bases[0].encoders == [None]
+
+
+def test_unseen_tasks_are_the_mean_task(table):
+    X, y = table
+    model = MultiTaskRegressor(**SETTINGS, base=Ridge(), unseen_tasks="average").fit(X, y)
+    new = model.predict(X.assign(task=99))
+    assert np.isfinite(new).all()
+    assert abs(new.mean() - y.mean()) < 0.5
+
+
+def test_classes_are_blended_as_logarithms(table):
+    X, y = table
+    labels = pd.cut(y, [-np.inf, 2, 5, np.inf], labels=["low", "middle", "high"]).astype(str)
+    model = MultiTaskClassifier(**SETTINGS, base=LogisticRegression())
+    model.set_params(max_iter=15).fit(X, labels)
+    weight = model.base_weights_.item()
+    assert 0 < weight < 1
+    probabilities = model.predict_proba(X)
+    assert_allclose(probabilities.sum(1), 1)
+    blend, model._blend = model._blend, None
+    network = model.predict_proba(X)
+    allowed = network > 0
+    query = model._tables.prediction_rows(X, "error", model)
+    base = np.exp(blend.predict(_base_rows(query))[0])
+    expected = np.where(allowed, network ** (1 - weight) * base**weight, 0)
+    assert_allclose(probabilities, expected / expected.sum(1, keepdims=True), rtol=1e-6, atol=1e-12)
+    # what a task does not have stays impossible
+    assert_array_equal(probabilities > 0, allowed)
+
+
+def test_counts_are_blended_as_logarithms(table):
+    X, y = table
+    counts = np.round(np.exp(y / 3))
+    model = MultiTaskRegressor(**SETTINGS, base="boosting", loss="poisson").fit(X, counts)
+    assert (model.predict(X) > 0).all()
+    assert model.score(X, counts) > 0.5
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "huber", "pinball"])
+def test_losses_follow(table, loss):
+    X, y = table
+    model = MultiTaskRegressor(**SETTINGS, base="boosting", loss=loss, quantile=0.9).fit(X, y)
+    below = np.mean(y <= model.predict(X))
+    assert (below > 0.7) if loss == "pinball" else (0.25 < below < 0.75)
+
+
+def test_wide_form_has_a_base_for_every_column():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(200, 3)), columns=list("abc"))
+    y = pd.DataFrame({"steps": 5.0 * (X["a"] > 0), "class": (X["b"] > 0).astype(int)})
+    y["one"] = "always"
+    y.loc[:40, "steps"] = np.nan
+    model = MultiTaskClassifier(max_iter=3, random_state=0, base="boosting").fit(X, y)
+    assert model.base_weights_.index.tolist() == ["steps", "class", "one"]
+    assert (model.base_weights_[["steps", "class"]] > 0.5).all()
+    assert model.base_weights_["one"] == 0
+    assert model.score(X, y) > 0.9
+
+
+def test_several_outputs(table):
+    X, y = table
+    Y = np.column_stack([y, -2 * y])
+    model = MultiTaskRegressor(**SETTINGS, base=Ridge()).fit(X, Y)
+    assert model.predict(X).shape == (300, 2)
+    assert model.score(X, Y) > 0.5
+
+
+def test_members_share_the_base(table):
+    X, y = table
+    model = MultiTaskRegressor(**SETTINGS, base="boosting", n_members=3).fit(X, y)
+    members = model.predict_members(X)
+    assert members.shape == (3, 300)
+    assert_allclose(members.mean(0), model.predict(X))
+
+
+def test_a_search_gives_what_separate_fits_give(table):
+    X, y = table
+    model = MultiTaskRegressor(**SETTINGS, base="boosting")
+    grid = {"learning_rate_init": [1e-3, 1e-2]}
+    batched = BatchedGridSearchCV(model, grid, cv=2).fit(X, y)
+    alone = GridSearchCV(model, grid, cv=2).fit(X, y)
+    scores = [search.cv_results_["mean_test_score"] for search in (batched, alone)]
+    assert_allclose(*scores, rtol=1e-3)
+
+
+def test_pickles_hold_no_rows(table):
+    X, y = table
+    model = MultiTaskRegressor(**SETTINGS, base="boosting").fit(X, y)
+    assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
+    # many more rows, hardly more bytes
+    many = pd.concat([X] * 10, ignore_index=True)
+    many["z"] = np.random.default_rng(1).normal(size=len(many))
+    wide = MultiTaskRegressor(**SETTINGS, base=Ridge()).fit(many, np.tile(y, 10))
+    assert len(pickle.dumps(wide)) < 1.2 * len(
+        pickle.dumps(MultiTaskRegressor(**SETTINGS, base=Ridge()).fit(X, y))
+    )
+
+
+def test_auto_needs_five_hundred_rows(table):
+    X, y = table
+    few = MultiTaskHypernetRegressor(**SETTINGS).fit(X, y)
+    with pytest.raises(AttributeError, match="no base learner"):
+        few.base_weights_  # noqa: B018
+    many = MultiTaskHypernetRegressor(**SETTINGS).fit(
+        pd.concat([X, X.assign(z=X["z"] + 1), X.assign(z=X["z"] - 1)]), np.tile(y, 3)
+    )
+    assert many.base_weights_.item() > 0
+    off = MultiTaskHypernetRegressor(**SETTINGS, early_stopping=False)
+    assert off.fit(pd.concat([X, X.assign(z=0.0)]), np.tile(y, 2))._blend is None
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"base": LogisticRegression()}, "base must be a regressor"),
+        ({"base": Ridge(), "early_stopping": False}, "chosen by validation rows"),
+        ({"base": "trees"}, "The 'base' parameter"),
+    ],
+)
+def test_bad_input(table, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        MultiTaskRegressor(**{**SETTINGS, **parameters}).fit(*table)
+
+
+def test_weights_need_a_base_that_takes_them(table):
+    X, y = table
+    weights = np.linspace(1, 2, len(y))
+    with pytest.raises(ValueError, match="takes no sample_weight"):
+        MultiTaskRegressor(**SETTINGS, base=Oracle()).fit(X, y, sample_weight=weights)
+    MultiTaskRegressor(**SETTINGS, base=Ridge()).fit(X, y, sample_weight=weights)
+
+
+@pytest.mark.parametrize("base", ["boosting", Ridge()])
+def test_files_hold_the_base(table, tmp_path, base):
+    X, y = table
+    if not isinstance(base, str):
+        pytest.importorskip("skops")
+    model = MultiTaskRegressor(**SETTINGS, base=base).fit(X, y)
+    model.save(tmp_path / "model")
+    assert_array_equal(load(tmp_path / "model").predict(X), model.predict(X))
