@@ -20,6 +20,14 @@ CUBIC = make_cubic(n_tasks=5, n_rows=20, random_state=0)
 SETTINGS = {"task_id": "task", "random_state": 0, "max_iter": 8, "tol": 0.0}
 
 
+@pytest.fixture(autouse=True)
+def key_is_heard():
+    """Have Ctrl-C raise an error, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class CtrlC(Callback):
     """Press Ctrl-C in the third epoch."""
 
