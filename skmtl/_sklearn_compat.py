@@ -53,9 +53,9 @@ def _set_random_states(estimator, random_state):
     _set_random_states(estimator, random_state)
 
 
-def boosted_nodes(model):
+def boosted_nodes(model, n_iterations=None):
     """Return the nodes of the trees of fitted boosting, and its baseline of shape (1, K)."""
-    nodes = [tree.nodes for iteration in model._predictors for tree in iteration]
+    nodes = [tree.nodes for iteration in model._predictors[:n_iterations] for tree in iteration]
     return nodes, np.asarray(model._baseline_prediction, dtype=np.float64).reshape(1, -1)
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import joblib
-import numpy as np
 import pandas as pd
 import torch
 from common.cli import QUICK, parser
@@ -22,9 +21,9 @@ from common.saving import save, saved
 from common.summaries import standard_error, verdict
 from real_tables.problem import OURS, Problem, answer, ours
 from real_tables.rivals import NUMBERS_ONLY, RIVALS
-from real_tables.tables import TABLES, read
+from real_tables.tables import TABLES, halves, read
 
-from skmtl.model_selection import TaskShuffleSplit, fit_many
+from skmtl.model_selection import fit_many
 
 CLASSES = {"guimmun"}
 METHODS = {**OURS, **RIVALS}
@@ -36,18 +35,8 @@ WITH_METADATA = set(TABLES) - {"sleepstudy", "chem97", "gcsemv"}
 def problem_of(name, kind, seed):
     """Return the split of a seed: of rows inside tasks, or of whole tasks."""
     X, y, task_id, metadata = read(name)
-
-    def halves(X, share, seed):
-        if kind == "rows":
-            splitter = TaskShuffleSplit(task_id, 1, test_size=share, random_state=seed)
-            return next(splitter.split(X))
-        n_left = max(1, round(share * X[task_id].nunique()))
-        tasks = np.random.default_rng(seed).permutation(X[task_id].unique())[:n_left]
-        out = X[task_id].isin(tasks).to_numpy()
-        return np.flatnonzero(~out), np.flatnonzero(out)
-
-    known, test = halves(X, 0.2, seed)
-    train, valid = halves(X.iloc[known], 0.25, seed + 1000)
+    known, test = halves(X, task_id, kind, 0.2, seed)
+    train, valid = halves(X.iloc[known], task_id, kind, 0.25, seed + 1000)
     labels = y.astype(int) if name in CLASSES else y
     return Problem(
         X, labels, task_id, metadata, known[train], known[valid], test, name in CLASSES, seed

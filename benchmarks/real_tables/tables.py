@@ -3,6 +3,7 @@
 import numpy as np
 
 from skmtl import datasets
+from skmtl.model_selection import TaskShuffleSplit
 
 TABLES = {
     "high_school": datasets.load_high_school,
@@ -43,3 +44,16 @@ def read(name):
     if set(X) == {task_id}:
         X = X.assign(one=1.0)
     return X, y.to_numpy(dtype=float), task_id, list(metadata) if metadata else None
+
+
+def halves(X, task_id, kind, share, seed):
+    """Hold out a share of the rows of each task, or of the tasks ("tasks").
+
+    Returns numbers of the rows of both parts.
+    """
+    if kind == "rows":
+        return next(TaskShuffleSplit(task_id, 1, test_size=share, random_state=seed).split(X))
+    n_left = max(1, round(share * X[task_id].nunique()))
+    tasks = np.random.default_rng(seed).permutation(X[task_id].unique())[:n_left]
+    out = X[task_id].isin(tasks).to_numpy()
+    return np.flatnonzero(~out), np.flatnonzero(out)

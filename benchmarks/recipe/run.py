@@ -40,8 +40,17 @@ VARIANTS = {
         "n_iter_no_change": 50,
     },
 }
-# what matters for tasks that were never seen
-OF_TASKS = [DEFAULTS, "no base", "no held-out tasks", "neither (networks only)", "earlier defaults"]
+# what matters for rows of known tasks, and for tasks that were never seen
+BY_KIND = {
+    "rows": [variant for variant in VARIANTS if variant != "no held-out tasks"],
+    "tasks": [
+        DEFAULTS,
+        "no base",
+        "no held-out tasks",
+        "neither (networks only)",
+        "earlier defaults",
+    ],
+}
 
 
 def run(name, kind, variant, seed, home):
@@ -101,7 +110,7 @@ def main():
     parse.add_argument("--data-home", help="folder of more_tables/ and high_cardinality/")
     parse.add_argument("--tables", nargs="+", choices=list(TABLES))
     parse.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
-    parse.add_argument("--held-out", nargs="+", default=["rows", "tasks"])
+    parse.add_argument("--held-out", nargs="+", default=list(BY_KIND), choices=list(BY_KIND))
     parse.add_argument("--seeds", type=int, default=1)
     parse.add_argument("--resume", action="store_true", help="keep the rows that the file has")
     options = parse.parse_args()
@@ -120,9 +129,7 @@ def main():
         new = [
             run(name, kind, variant, seed, options.data_home)
             for variant in options.variants
-            if (kind == "rows" or variant in OF_TASKS)
-            and variant != ("no held-out tasks" if kind == "rows" else None)
-            and (name, kind, variant, seed) not in done
+            if variant in BY_KIND[kind] and (name, kind, variant, seed) not in done
         ]
         rows = pd.concat([rows, pd.DataFrame(new)], ignore_index=True)
         save(rows, "runs")

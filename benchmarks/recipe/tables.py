@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from common.cli import QUICK
-from real_tables.tables import read
+from real_tables.tables import halves, read
 
 from skmtl.datasets import make_cubic, make_related_tasks, make_robot_arm
-from skmtl.model_selection import TaskShuffleSplit
 
 # tasks of tables that have thousands
 MOST_TASKS = 1000
@@ -154,22 +153,12 @@ def _read(name, home):
     return table.reset_index(drop=True), target, task_id, list(metadata) if metadata else None
 
 
-def _halves(X, task_id, kind, share, seed):
-    if kind == "rows":
-        splitter = TaskShuffleSplit(task_id, 1, test_size=share, random_state=seed)
-        return next(splitter.split(X))
-    tasks = X[task_id].unique()
-    held_out = np.random.default_rng(seed).permutation(tasks)[: max(1, round(share * len(tasks)))]
-    aside = X[task_id].isin(held_out).to_numpy()
-    return np.flatnonzero(~aside), np.flatnonzero(aside)
-
-
 def table_of(name, kind, seed, home):
     """Return a split of a table: of rows inside tasks, or of whole tasks ("tasks")."""
     table, target, task_id, metadata = _read(name, home)
-    known, _ = _halves(table, task_id, kind, 0.2, seed + 1000)
+    known, _ = halves(table, task_id, kind, 0.2, seed + 1000)
     table = table.iloc[known[:200] if QUICK else known].reset_index(drop=True)
-    train, valid = _halves(table, task_id, kind, 0.25, seed)
+    train, valid = halves(table, task_id, kind, 0.25, seed)
     X, y = table.drop(columns=target), table[target].to_numpy(float)
     parts = [values for rows in (train, valid) for values in (X.iloc[rows], y[rows])]
     return Table(*parts, task_id, metadata)

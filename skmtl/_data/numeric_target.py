@@ -85,8 +85,8 @@ class NumericTarget(ColumnTarget):
     def blended(self, members, base, weight):
         if self.loss != "poisson":
             return (1 - weight) * members + weight * base
-        logs = (np.log(np.maximum(v, _SMALLEST_COUNT * self.size)) for v in (members, base))
-        network, other = logs
+        smallest = _SMALLEST_COUNT * self.size
+        network, other = (np.log(np.maximum(values, smallest)) for values in (members, base))
         return np.exp((1 - weight) * network + weight * other)
 
     def criterion(self):

@@ -25,6 +25,7 @@ from skmtl._estimators.notebook import fitted_html, summary
 from skmtl._estimators.plan import FitPlan, check_validation, split_rows
 from skmtl._estimators.predictor import Predictor, predict_parts
 from skmtl._estimators.record import TrainingRecord, recorded
+from skmtl._estimators.reports import history_table
 from skmtl._estimators.run import bound_weighting, train_plan, unchanged_on_failure
 from skmtl._persistence import ModelFileMixin
 from skmtl._sklearn_compat import (
@@ -186,8 +187,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         plan = FitPlan(self, tables, targets, splits, seeds, refit, new_metadata)
         check_base(plan)
         if X_val is None:
-            new_seeds = self._member_seeds(2 * self.n_members)[self.n_members :]
-            plan.new_tasks = plan_new_tasks(plan, rows, new_seeds)
+            plan.new_tasks = plan_new_tasks(plan, rows)
         return plan
 
     def _check_rows(self, X, y, sample_weight, encode):
@@ -219,9 +219,8 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         """
         blend, new_tasks = fit_blend(plan, result.held_out), None
         if new is not None:
-            tasks = plan.tables.tasks
-            new_blend = fit_blend(plan.new_tasks, new.held_out)
-            new_tasks = Predictor(new.module, new_blend, TrainingRecord(new, tasks, None).history)
+            history = history_table(new.records, new.observed)
+            new_tasks = Predictor(new.module, fit_blend(plan.new_tasks, new.held_out), history)
         self._blend, self._new_tasks = blend, new_tasks
         self._tables, self._targets = plan.tables, plan.targets
         self.device_, self.module_ = result.device, result.module

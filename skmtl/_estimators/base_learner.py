@@ -60,6 +60,16 @@ class BaseRows:
         return self.take(np.flatnonzero(self.weights > 0))
 
 
+def base_inputs(features, metadata, numbers):
+    """Append to features (n, d) the metadata of each row's task, or None, at `numbers` (n,).
+
+    In wide form, where `numbers` are None, metadata describe columns of y, not rows.
+    """
+    if metadata is None or numbers is None:
+        return features
+    return np.hstack([features, metadata[numbers]])
+
+
 @cache
 def _threads():
     """Return what limits the threads of others: as for networks, one is enough and safe to fork."""
@@ -148,24 +158,23 @@ class FittedBase:
 
 def _learn_tasks(rows, y, classes):
     """Append the mean label of each row's task, taken over other rows of the task."""
-    kind = "continuous"
-    if classes:
-        kind = "binary" if len(np.unique(y)) <= 2 else "multiclass"
-    if rows.tasks is None or len(np.unique(rows.tasks)) < 2 or len(np.unique(y)) < 2:
+    n_labels = len(np.unique(y))
+    if rows.tasks is None or len(np.unique(rows.tasks)) < 2 or n_labels < 2:
         return rows.inputs, None
-    encoder = TargetEncoder(target_type=kind)
-    tasks, codes = rows.tasks[:, None], y
+    kind, codes, tasks = "continuous", y, rows.tasks[:, None]
+    if classes:
+        kind = "binary" if n_labels == 2 else "multiclass"
     if kind == "binary":
         codes = (y == y.max()).astype(float)
-    n_folds = min(5, len(y))
-    means = None
-    for learn, apply in KFold(n_folds, shuffle=True, random_state=0).split(tasks):
-        if classes and len(np.unique(codes[learn])) < len(np.unique(codes)):
+    encoder = TargetEncoder(target_type=kind)
+    means = TaskMeans(encoder.fit(tasks, codes))
+    of_rows = np.empty((len(y), len(means.unseen)))
+    for learn, apply in KFold(min(5, len(y)), shuffle=True, random_state=0).split(tasks):
+        if classes and len(np.unique(codes[learn])) < n_labels:
             return rows.inputs, None
-        values = TaskMeans(encoder.fit(tasks[learn], codes[learn])).transform(rows.tasks[apply])
-        means = np.empty((len(y), values.shape[1])) if means is None else means
-        means[apply] = values
-    return np.column_stack([rows.inputs, means]), TaskMeans(encoder.fit(tasks, codes))
+        others = TaskMeans(encoder.fit(tasks[learn], codes[learn]))
+        of_rows[apply] = others.transform(rows.tasks[apply])
+    return np.column_stack([rows.inputs, of_rows]), means
 
 
 def _with_tasks(rows, encoder):
@@ -182,7 +191,7 @@ class _Boosting:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
         self.numbers = part.classes is None
-        if part.classes is None:
+        if self.numbers:
             loss = _LOSSES[part.loss]
             self.settings = _BOOSTING | {"loss": loss}
             self.link = "log" if loss == "poisson" else "identity"
@@ -224,9 +233,10 @@ class _Boosting:
             score = model.validation_score_
             n_trees = max(1, int(np.argmax(score)))
             if best is None or score.max() > best[0]:
-                best = score.max(), {"max_leaf_nodes": leaves, "max_iter": n_trees}
-        self.chosen = best[1]
-        return self.fit(X, y, weights, None)
+                best = score.max(), model, {"max_leaf_nodes": leaves, "max_iter": n_trees}
+        _, model, self.chosen = best
+        # its first trees are those that training with `max_iter` trees would give
+        return Trees(model, self.link, self.chosen["max_iter"])
 
 
 class _Cloned:

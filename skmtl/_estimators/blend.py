@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from skmtl._data.rows import PredictionRows
-from skmtl._estimators.base_learner import BaseRows, FittedBase, PartBase
+from skmtl._estimators.base_learner import BaseRows, FittedBase, PartBase, base_inputs
 from skmtl._estimators.predictor import Predictor
 from skmtl._persistence import saveable
 
@@ -17,11 +17,9 @@ _NOT_VALIDATED = 0.5
 
 def _rows_of(plan, rows):
     """Return what a base learner sees of rows, by part of the targets."""
-    inputs = plan.tables.scale(rows.features)
+    metadata = plan.tables.scaled_metadata(plan.new_metadata)
+    inputs = base_inputs(plan.tables.scale(rows.features), metadata, rows.tasks)
     if not rows.shared_rows:
-        metadata = plan.tables.scaled_metadata(plan.new_metadata)
-        if metadata is not None:
-            inputs = np.hstack([inputs, metadata[rows.tasks]])
         sees_task = plan.estimator.base_sees_task and not plan.holds_out_tasks
         tasks = rows.tasks if sees_task else None
         return [BaseRows(inputs, tasks, rows.targets, rows.weights)]
@@ -53,15 +51,14 @@ def held_out_predictions(plan, module):
     """Return what each member of a module predicts for its validation rows, by part."""
     metadata = plan.tables.scaled_metadata(plan.new_metadata)
     tasks = np.arange(len(plan.tables.tasks))
+    if plan.holds_out_tasks:
+        tasks[:] = -1
+    elif plan.new_metadata is not None:
+        tasks = np.append(tasks, [-1] * len(plan.new_metadata))
     results = []
     for m, (_, valid) in enumerate(plan.member_splits):
         of_member = Predictor(module.part(slice(m, m + 1)), None)
-        features = plan.tables.scale(valid.features)
-        if plan.holds_out_tasks:
-            tasks = np.full(len(tasks), -1)
-        elif not valid.shared_rows and plan.new_metadata is not None:
-            tasks = np.append(np.arange(len(plan.tables.tasks)), [-1] * len(plan.new_metadata))
-        query = PredictionRows(features, valid.tasks, tasks, metadata)
+        query = PredictionRows(plan.tables.scale(valid.features), valid.tasks, tasks, metadata)
         found = [[] for _ in plan.targets.parts]
         for k, rows, values in of_member.predict(query, plan.targets):
             found[k].append((np.arange(len(valid))[rows], values[0]))
@@ -86,7 +83,7 @@ def _labelled(rows):
 class Blend:
     """Weighs the predictions of networks and of base learners, part by part of the targets.
 
-    `bases` have a `FittedBase` for each part, None where there is nothing to learn;
+    `bases` have a `FittedBase` for each part, None where there is nothing to learn or to gain;
     `weights` are their shares, between 0 and 1, in the predictions.
     """
 
@@ -95,10 +92,7 @@ class Blend:
 
     def predict(self, rows: BaseRows) -> list[np.ndarray | None]:
         """Return what the bases predict, by part; None where they do not count."""
-        return [
-            None if base is None or weight == 0 else base.predict(rows)
-            for base, weight in zip(self.bases, self.weights, strict=True)
-        ]
+        return [None if base is None else base.predict(rows) for base in self.bases]
 
 
 class BaseFits:

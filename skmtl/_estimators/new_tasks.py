@@ -8,7 +8,12 @@ from skmtl.nn import member_generators
 _FEWEST_TASKS = 8
 
 
-def plan_new_tasks(plan, rows, seeds):
+def new_task_seeds(estimator):
+    """Return one seed for each member that holds out tasks, after those of the other members."""
+    return estimator._member_seeds(2 * estimator.n_members)[estimator.n_members :]
+
+
+def plan_new_tasks(plan, rows):
     """Return a plan of members that hold out tasks, or None if that is not wanted or possible.
 
     A member that validates on tasks it did not train on stops when it is best for such tasks, which
@@ -26,9 +31,9 @@ def plan_new_tasks(plan, rows, seeds):
             "(early_stopping), and metadata or unseen_tasks='average', without which new tasks are "
             f"not predicted; there are {n_tasks} tasks. Use hold_out_tasks='auto' or False."
         )
-    own_rows = plan.splits[0][1] is not None and plan.new_metadata is None
-    if not possible or not own_rows or estimator.warm_start:
+    if not possible or plan.valid is None or estimator.warm_start:
         return None
+    seeds = new_task_seeds(estimator)
     splits = [
         rows.split_tasks(estimator.validation_fraction, generator)
         for generator in member_generators(seeds, "validation")

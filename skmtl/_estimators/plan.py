@@ -22,9 +22,9 @@ from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
 from skmtl.training import ClassLoss, TaskRows
 
-# may differ between members, besides the `member_parameters` of an architecture
 # labels to train on from which `base="auto"` has a base: a fifth as many choose its share
 _FEWEST_FOR_BASE = 500
+# may differ between members, besides the `member_parameters` of an architecture
 MEMBER_PARAMETERS = ("learning_rate_init", "alpha", "weight_averaging")
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skmtl._estimators.base_learner import BaseRows
+from skmtl._estimators.base_learner import BaseRows, base_inputs
 from skmtl._persistence import saveable
 from skmtl.training import predict_every_task, predict_rows
 
@@ -19,26 +19,29 @@ class Predictor:
 
         Predictions (M, k, ...) of `PredictionRows` are as of `ColumnTarget.members`.
         """
-        parts = targets.parts
-        bases, weights = [None] * len(parts), None
+        parts, bases = targets.parts, None
         if self.blend is not None:
-            bases, weights = self.blend.predict(_base_rows(query)), self.blend.weights
+            features = base_inputs(query.features, query.metadata, query.networks)
+            tasks = None if query.shared_rows else query.tasks[query.networks]
+            bases = self.blend.predict(BaseRows(features, tasks))
+
+        def blended(k, rows, outputs, allowed=None):
+            values = parts[k].members(outputs, allowed)
+            if bases is None or bases[k] is None:
+                return k, rows, values
+            return k, rows, parts[k].blended(values, bases[k][rows], self.blend.weights[k])
+
         rows_to_predict = query.features, query.tasks, query.metadata
         if query.shared_rows:
             for rows, outputs in predict_every_task(self.module, *rows_to_predict):
-                for k, part in enumerate(parts):
-                    values = part.members(outputs[:, k])
-                    if bases[k] is not None:
-                        values = part.blended(values, bases[k][rows], weights[k])
-                    yield k, rows, values
+                for k in range(len(parts)):
+                    yield blended(k, rows, outputs[:, k])
             return
-        (part,), allowed = parts, targets.allowed_classes(query.tasks)
+        allowed = targets.allowed_classes(query.tasks)
         for rows, outputs in predict_rows(self.module, query.networks, *rows_to_predict):
-            possible = None if allowed is None else allowed[query.networks[rows]]
-            values = part.members(outputs, possible)
-            if bases[0] is not None:
-                values = part.blended(values, bases[0][rows], weights[0])
-            yield 0, rows, values
+            yield blended(
+                0, rows, outputs, None if allowed is None else allowed[query.networks[rows]]
+            )
 
 
 def predict_parts(targets, query, main, new=None, each_member=False):
@@ -67,13 +70,3 @@ def predict_parts(targets, query, main, new=None, each_member=False):
             for k, rows, values in predictor.predict(query.take(chosen), targets):
                 put(k, chosen[rows], values)
     return results
-
-
-def _base_rows(query):
-    """Return what base learners see of `PredictionRows`."""
-    if query.shared_rows:
-        return BaseRows(query.features, None)
-    inputs = query.features
-    if query.metadata is not None:
-        inputs = np.hstack([inputs, query.metadata[query.networks]])
-    return BaseRows(inputs, query.tasks[query.networks])

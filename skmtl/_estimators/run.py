@@ -99,22 +99,22 @@ def train_plan(plan):
     try:
         result = train(plans, module, steps=estimator._steps(plans, state))
     except DivergenceError as error:
-        raise _numbered(error, plan) from None
+        n_trained = sum(len(part.seeds) for part in plans)
+        raise error_as_alone(error, n_trained, 0, len(plan.seeds)) from None
     if new is not None and len(plans) == 1:
         return result, train([new], build_module([new]), with_callbacks=False)
     return parts_of([plan], result)[0]
 
 
-def _numbered(error, plan):
-    """Return an error that names the caller's members by their numbers, not those for new tasks."""
-    n_members = len(plan.seeds)
-    own = tuple(m for m in error.members if m < n_members) or (0,)
-    text = str(error)
-    for member in error.members:
-        text = text.replace(
-            f"member {member} of {plan.n_members}", f"member {own[0]} of {n_members}"
-        )
-    return type(error)(text, own)
+def error_as_alone(error, n_trained, first, n_members):
+    """Return the error that a fit of `n_members` raises alone, with its own member numbers.
+
+    Its members begin at number `first` of the `n_trained`; those for new tasks, as many, follow,
+    and are named by the number of the member that they belong to.
+    """
+    own = tuple(dict.fromkeys((member - first) % n_members for member in error.members))
+    together = f"member {error.members[0]} of {n_trained}"
+    return type(error)(str(error).replace(together, f"member {own[0]} of {n_members}"), own)
 
 
 def _held_out(plans, result):

@@ -26,13 +26,13 @@ class Trees:
     """The trees of a fitted `HistGradientBoostingRegressor` or `...Classifier`.
 
     `link` says what sums of leaves are: "identity", "log" or "classes", of which `classes_` are the
-    numbers. Of numeric columns only.
+    numbers. Of numeric columns only, and of the first `n_iterations`, by default all.
     """
 
-    def __init__(self, model, link):
+    def __init__(self, model, link, n_iterations=None):
         self.link = link
         self.classes_ = model.classes_.astype(np.int64) if link == "classes" else None
-        nodes, self.baseline = boosted_nodes(model)
+        nodes, self.baseline = boosted_nodes(model, n_iterations)
         # trees one after another, iteration by iteration, and in each output by output
         self.starts = np.cumsum([0, *(len(tree) for tree in nodes)])
         joined = np.concatenate(nodes)

@@ -14,8 +14,9 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skmtl._estimators.base import COLUMNS
+from skmtl._estimators.new_tasks import new_task_seeds
 from skmtl._estimators.plan import build_module, common_settings
-from skmtl._estimators.run import parts_of, train
+from skmtl._estimators.run import error_as_alone, parts_of, train
 from skmtl._sklearn_compat import (
     _check_method_params,
     _MultimetricScorer,
@@ -134,8 +135,7 @@ def share_rows(estimator, plan, donor):
             setattr(estimator, name, getattr(donor, name))
     new = plan.new_tasks
     if new is not None:
-        new_seeds = estimator._member_seeds(2 * estimator.n_members)[estimator.n_members :]
-        new = replace(new, estimator=estimator, seeds=new_seeds)
+        new = replace(new, estimator=estimator, seeds=new_task_seeds(estimator))
     return replace(plan, estimator=estimator, seeds=seeds, new_tasks=new)
 
 
@@ -180,16 +180,9 @@ def train_fits(fits):
             plan.estimator._finish(plan, *parts)
             fit.done = True
         else:
-            fit.error = _as_alone(result, diverged, members)
+            error, own = result.diverged[diverged], len(plan.seeds)
+            fit.error = error_as_alone(error, result.n_members, first, own)
         first = members.stop
-
-
-def _as_alone(result, member, members):
-    """Return the error that a fit of some members raises alone, with its own member numbers."""
-    error, number = result.diverged[member], member - members.start
-    in_batch = f"member {error.members[0]} of {result.n_members}"
-    alone = f"member {number} of {len(members)}"
-    return type(error)(str(error).replace(in_batch, alone), [number])
 
 
 def _result(fit, X, y, settings):

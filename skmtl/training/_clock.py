@@ -56,7 +56,6 @@ class MemberClock:
         steps = torch.ones_like(self.members) if n_steps is None else torch.as_tensor(n_steps)
         steps = steps.to(buffer.device)
         self._fewest = (-(-_FEWEST_STEPS // steps)).clamp(min=_FEWEST_EPOCHS)
-        self._most = torch.full_like(self._fewest, _MOST_EPOCHS)
         self._best = buffer.clone()
         self._best_epoch = torch.zeros_like(self.members)
         # loss of the weights kept, and loss that the next epoch must improve on
@@ -99,7 +98,7 @@ class MemberClock:
         if patience is None:
             patience = torch.inf
         elif patience == "auto":
-            patience = torch.minimum(self._best_epoch, self._most).maximum(self._fewest)
+            patience = self._best_epoch.clamp(max=_MOST_EPOCHS).maximum(self._fewest)
         tired = self._waiting >= patience
         self.stop(tired if self._last_epochs is None else tired | self._at_last_epoch())
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 
 from skmtl import MultiTaskClassifier, MultiTaskHypernetRegressor, MultiTaskRegressor, load
-from skmtl._estimators.predictor import _base_rows
+from skmtl._estimators.base_learner import BaseRows, base_inputs
 from skmtl.model_selection import BatchedGridSearchCV
 
 SETTINGS = {"task_id": "task", "random_state": 0, "max_iter": 3}
@@ -98,7 +98,8 @@ def test_classes_are_blended_as_logarithms(table):
     network = model.predict_proba(X)
     allowed = network > 0
     query = model._tables.prediction_rows(X, "error", model)
-    base = np.exp(blend.predict(_base_rows(query))[0])
+    inputs = base_inputs(query.features, query.metadata, query.networks)
+    base = np.exp(blend.predict(BaseRows(inputs, query.tasks[query.networks]))[0])
     expected = np.where(allowed, network ** (1 - weight) * base**weight, 0)
     assert_allclose(probabilities, expected / expected.sum(1, keepdims=True), rtol=1e-6, atol=1e-12)
     # what a task does not have stays impossible

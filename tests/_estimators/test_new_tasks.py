@@ -148,6 +148,12 @@ def test_divergence_names_the_members_of_the_caller(table):
     with pytest.raises(DivergenceError, match="member 0 of 2") as caught:
         model.fit(*table)
     assert set(caught.value.members) <= {0, 1}
+    # a search names them as a fit does
+    search = BatchedGridSearchCV(
+        model, {"alpha": [0.0, 1e-4]}, cv=GroupKFold(2), error_score="raise", refit=False
+    )
+    with pytest.raises(DivergenceError, match="member 0 of 2"):
+        search.fit(*table, groups=table[0]["task"])
 
 
 def test_files_hold_their_networks(table, model, tmp_path):

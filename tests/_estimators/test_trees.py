@@ -46,3 +46,11 @@ def test_means_of_tasks(rows, kind):
     encoder = TargetEncoder(target_type=kind).fit(tasks[:, None], y)
     asked = np.array([0, 4, 16, 3, -1, 99])
     assert_array_equal(TaskMeans(encoder).transform(asked), encoder.transform(asked[:, None]))
+
+
+def test_the_first_trees_are_those_of_a_shorter_training(rows):
+    X, y = rows
+    settings = {"early_stopping": False, "random_state": 0}
+    long = HistGradientBoostingRegressor(max_iter=20, **settings).fit(X, y)
+    short = HistGradientBoostingRegressor(max_iter=8, **settings).fit(X, y)
+    assert_array_equal(Trees(long, "identity", 8).predict(X), short.predict(X))

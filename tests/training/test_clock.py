@@ -8,9 +8,9 @@ import torch
 from skmtl.training._clock import MemberClock
 
 
-def run(curves, patience, tol=0.0):
+def run(curves, patience, tol=0.0, n_steps=None):
     """Tick through the curves as the loop does; returns the clock."""
-    clock = MemberClock(torch.zeros(len(curves), 1), patience, tol)
+    clock = MemberClock(torch.zeros(len(curves), 1), patience, tol, n_steps=n_steps)
     for epoch in range(1, len(curves[0]) + 1):
         here = clock.members.tolist()
         losses = torch.tensor([curves[m][epoch - 1] for m in here])
@@ -87,33 +87,16 @@ def test_members_that_have_stopped_stay_where_one_would_be_alone():
     assert clock.best.squeeze(1).tolist() == [1, 2, 1, 1]
 
 
-def test_patience_grows_with_the_best_epoch():
-    # 25 steps an epoch: 10 epochs at least
+def test_patience_is_at_least_ten_epochs_and_250_steps():
     curve = [1.0] + [2.0] * 60
-    clock = MemberClock(torch.zeros(1, 1), "auto", 0.0, n_steps=[25])
-    for loss in curve:
-        clock.tick(torch.zeros(1, 1), torch.ones(1), torch.tensor([loss]))
-        if not clock.any_active:
-            break
-    assert clock.n_iter.tolist() == [11]
-    # 5 steps an epoch: 50 epochs
-    clock = MemberClock(torch.zeros(1, 1), "auto", 0.0, n_steps=[5])
-    for loss in curve:
-        clock.tick(torch.zeros(1, 1), torch.ones(1), torch.tensor([loss]))
-        if not clock.any_active:
-            break
-    assert clock.n_iter.tolist() == [51]
+    assert run([curve], "auto", n_steps=[25]).n_iter.tolist() == [11]
+    assert run([curve], "auto", n_steps=[5]).n_iter.tolist() == [51]
 
 
 def test_late_best_epochs_are_waited_for_up_to_fifty():
     for best, waited in ((20, 20), (80, 50)):
-        clock = MemberClock(torch.zeros(1, 1), "auto", 0.0, n_steps=[25])
-        for epoch in range(1, 200):
-            loss = 1.0 / epoch if epoch <= best else 2.0
-            clock.tick(torch.zeros(1, 1), torch.ones(1), torch.tensor([loss]))
-            if not clock.any_active:
-                break
-        assert clock.n_iter.tolist() == [best + waited]
+        curve = [1.0 / epoch if epoch <= best else 2.0 for epoch in range(1, 200)]
+        assert run([curve], "auto", n_steps=[25]).n_iter.tolist() == [best + waited]
 
 
 def test_tolerance_is_relative():
