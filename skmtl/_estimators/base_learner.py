@@ -71,9 +71,17 @@ def base_inputs(features, metadata, numbers):
 
 
 @cache
-def _threads():
-    """Return what limits the threads of others: as for networks, one is enough and safe to fork."""
+def _threadpools():
     return ThreadpoolController()
+
+
+def _one_thread():
+    """Limit the OpenMP threads of other libraries: as for networks, one is enough, and safe to fork.
+
+    The limit holds for the calling thread alone. One of BLAS would hold for the whole process, and
+    two fits side by side would leave it behind.
+    """
+    return _threadpools().limit(limits=1, user_api="openmp")
 
 
 def check_base(plan):
@@ -113,7 +121,7 @@ class PartBase:
             held_out = None
             if valid is not None and len(valid.labels):
                 held_out = _with_tasks(valid, encoder), valid.labels[:, k], valid.weights
-            with _threads().limit(limits=1):
+            with _one_thread():
                 models.append(self.learner.fit(X, y, rows.weights, held_out))
             encoders.append(encoder)
         return FittedBase(self.n_classes, models, encoders)
@@ -149,7 +157,7 @@ class FittedBase:
         return np.column_stack(columns)
 
     def _of_others(self, model, X):
-        with _threads().limit(limits=1):
+        with _one_thread():
             if self.n_classes is None:
                 return model.predict(X)
             with np.errstate(divide="ignore"):

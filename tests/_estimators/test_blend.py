@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
+from threadpoolctl import threadpool_info
 
 from skmtl import MultiTaskClassifier, MultiTaskHypernetRegressor, MultiTaskRegressor, load
 from skmtl._estimators.base_learner import BaseRows, base_inputs
@@ -216,3 +217,27 @@ def test_files_hold_the_base(table, tmp_path, base):
     model = MultiTaskRegressor(**SETTINGS, base=base).fit(X, y)
     model.save(tmp_path / "model")
     assert_array_equal(load(tmp_path / "model").predict(X), model.predict(X))
+
+
+def blas_threads():
+    pools = threadpool_info()
+    return [pool["num_threads"] for pool in pools if pool["user_api"] == "blas"]
+
+
+class Watching(Oracle):
+    """Notes how many threads BLAS has while it is fitted."""
+
+    seen = []
+
+    def fit(self, X, y):
+        self.seen.append(blas_threads())
+        return super().fit(X, y)
+
+
+def test_a_base_leaves_the_threads_of_others_alone(table):
+    # a limit of BLAS is one of the process, and fits side by side would leave it behind
+    X, y = table
+    before = blas_threads()
+    MultiTaskRegressor(**SETTINGS, base=Watching()).fit(X, y)
+    assert before and Watching.seen
+    assert all(threads == before for threads in [*Watching.seen, blas_threads()])
