@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_info
 
 from skmtl import MultiTaskClassifier, MultiTaskHypernetRegressor, MultiTaskRegressor, load
-from skmtl._estimators.base_learner import BaseRows, base_inputs
+from skmtl._data.numeric_target import NumericTarget
+from skmtl._estimators.base_learner import BaseRows, PartBase, base_inputs
 from skmtl.model_selection import BatchedGridSearchCV
 
 SETTINGS = {"task_id": "task", "random_state": 0, "max_iter": 3}
@@ -121,6 +123,28 @@ def test_losses_follow(table, loss):
     model = MultiTaskRegressor(**SETTINGS, base="boosting", loss=loss, quantile=0.9).fit(X, y)
     below = np.mean(y <= model.predict(X))
     assert (below > 0.7) if loss == "pinball" else (0.25 < below < 0.75)
+
+
+@pytest.mark.parametrize(
+    ("loss", "name"), [("squared_error",) * 2, ("absolute_error",) * 2, ("pinball", "quantile")]
+)
+def test_boosting_without_weights_is_that_with_weights_of_one(loss, name):
+    # more values than bins
+    rng = np.random.default_rng(0)
+    X, ones = rng.normal(size=(300, 2)), np.ones(300)
+    y = X[:, :1] + 0.3 * rng.normal(size=(300, 1))
+    rows = BaseRows(X, None, y, ones)
+    fitted = PartBase(NumericTarget(loss, 0.8), "boosting").fit(rows)
+    model = HistGradientBoostingRegressor(
+        loss=name,
+        quantile=0.8 if name == "quantile" else None,
+        max_leaf_nodes=8,
+        min_samples_leaf=10,
+        early_stopping=False,
+        random_state=0,
+    )
+    expected = model.fit(X, y[:, 0], sample_weight=ones).predict(X)
+    assert_array_equal(fitted.predict(rows)[:, 0], expected)
 
 
 def test_wide_form_has_a_base_for_every_column():
