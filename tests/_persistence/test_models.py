@@ -40,7 +40,7 @@ ARCHITECTURES = [
 
 def clinics():
     """Return words, dates, categories and gaps, in features and in metadata."""
-    visits = make_clinic_visits(random_state=0)
+    visits = make_clinic_visits(n_tasks=12, n_rows=12, random_state=0)
     return visits.data, visits.target, {"task_id": visits.task_id, "metadata": visits.metadata}
 
 
@@ -82,10 +82,10 @@ def test_architectures(architecture, tmp_path):
 @pytest.mark.parametrize(
     "model",
     [
-        MultiTaskHypernetRegressor(loss="poisson", n_members=2),
+        MultiTaskHypernetRegressor(loss="poisson", n_members=2, base="boosting"),
         MultiTaskHypernetRegressor(compression=False, hypernet_layers=1, activation="identity"),
         MultiTaskHypernetRegressor(task_weighting="pcgrad", record_affinity=True),
-        MultiTaskHypernetRegressor(task_weighting=Composition(FixedWeights([1.0] * 40), MGDA())),
+        MultiTaskHypernetRegressor(task_weighting=Composition(FixedWeights([1.0] * 12), MGDA())),
         MultiTaskHypernetRegressor(task_weighting=ITMTL(), callbacks=[TaskLossRecorder()]),
         GumbelMatrixRegressor(),
     ],
@@ -106,12 +106,18 @@ def test_settings(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "estimator", [MultiTaskHypernetClassifier, GumbelMatrixClassifier, MultiTaskClassifier]
+    "model",
+    [
+        MultiTaskHypernetClassifier(base="boosting"),
+        GumbelMatrixClassifier(),
+        MultiTaskClassifier(),
+    ],
+    ids=lambda model: type(model).__name__,
 )
-def test_classifiers(estimator, tmp_path):
+def test_classifiers(model, tmp_path):
     X, y, columns = clinics()
     labels = np.array(["low", "middle", "high"])[np.digitize(y, y.quantile([0.3, 0.6]))]
-    model = estimator(class_weight="balanced", **columns, **QUICK).fit(X, labels)
+    model.set_params(class_weight="balanced", **columns, **QUICK).fit(X, labels)
     assert_same(model, reloaded(model, tmp_path / "model"), X, "predict_proba", "decision_function")
 
 
