@@ -19,14 +19,15 @@ METADATA = ["size", "sector"]
 QUICK = {
     "embedding_dim": 3,
     "hidden_layer_sizes": (8,),
-    "max_iter": 4,
-    "batch_size": 64,
+    "max_iter": 2,
+    "batch_size": 128,
     "random_state": 0,
 }
 # networks alone, of the activation that the other settings suit
 NETWORK = {"activation": "relu", "base": None, "hold_out_tasks": False}
-# enough to learn something, in few steps
+# enough to learn something, in few steps, and without training again on all rows
 LEARNS = {
+    "early_stopping": True,
     "max_iter": 20,
     "learning_rate_init": 5e-2,
     "batch_size": 64,
