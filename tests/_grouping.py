@@ -7,7 +7,7 @@ from skmtl.grouping import MTGNet
 
 SMALL = {
     "hidden_layer_sizes": (8,),
-    "max_iter": 4,
+    "max_iter": 2,
     "batch_size": 64,
     "learning_rate_init": 3e-2,
     "random_state": 0,

@@ -25,8 +25,8 @@ from tests._tables import METADATA, double_precision, make_schools, make_wide, m
 QUICK = {
     "layers": (6, 6),
     "n_components": 3,
-    "max_iter": 5,
-    "batch_size": 64,
+    "max_iter": 3,
+    "batch_size": 128,
     "random_state": 0,
 }
 # settings that find a planted pattern in a few seconds
@@ -184,7 +184,7 @@ def test_history_ends_at_the_probabilities_of_the_last_epoch(pairs):
     model = quick(early_stopping=False, weight_averaging=0.0).fit(*pairs)
     history = model.allocation_history_
     assert history.index.names == ["member", "epoch", "task"]
-    last = history.loc[(0, 5)]
+    last = history.loc[(0, model.n_iter_)]
     now = np.concatenate([t.to_numpy() for t in model.allocation_probabilities_], axis=1)
     assert_allclose(last, now, atol=1e-6)
 

@@ -29,7 +29,7 @@ from skmtl import (
 from skmtl.architectures import IndependentNetworks
 from skmtl.model_selection import BatchedGridSearchCV
 
-QUICK = {"max_iter": 4, "batch_size": 32, "random_state": 0}
+QUICK = {"max_iter": 2, "batch_size": 64, "random_state": 0}
 FOLDS = KFold(3)
 
 

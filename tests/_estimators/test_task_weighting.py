@@ -31,7 +31,7 @@ from tests._tables import make_schools, make_wide, quick_classifier, quick_model
 QUICK = {
     "hidden_layer_sizes": (8,),
     "max_iter": 3,
-    "batch_size": 32,
+    "batch_size": 64,
     "learning_rate_init": 1e-2,
     "random_state": 0,
 }
@@ -96,7 +96,7 @@ def test_equal_weights_are_recorded_as_ones(schools):
 
 
 def test_weights_have_a_row_for_every_member_and_epoch(schools):
-    model = quick_model(task_weighting="dwa", n_members=3).fit(*schools)
+    model = quick_model(task_weighting="dwa", n_members=3, max_iter=4).fit(*schools)
     assert len(model.task_weights_) == len(model.history_)
     expected = model.history_[["member", "epoch"]].to_numpy()
     assert_array_equal(np.array(model.task_weights_.index.to_list()), expected)

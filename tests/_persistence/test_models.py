@@ -28,7 +28,7 @@ from skmtl.datasets import make_clinic_visits, make_related_tasks
 from skmtl.model_selection import BatchedGridSearchCV
 from skmtl.weighting import ITMTL, MGDA, Composition, FixedWeights
 
-QUICK = {"max_iter": 3, "random_state": 0}
+QUICK = {"max_iter": 2, "random_state": 0}
 ARCHITECTURES = [
     value
     for value in map(vars(architectures).get, architectures.__all__)

@@ -40,8 +40,8 @@ from tests._tables import (
 # what takes some hundredths of a second to train
 QUICK = {
     "hidden_layer_sizes": (8,),
-    "max_iter": 4,
-    "batch_size": 64,
+    "max_iter": 2,
+    "batch_size": 128,
     "learning_rate_init": 1e-2,
     "random_state": 0,
 }
