@@ -56,7 +56,7 @@ class MultiTaskHypernetRegressor(BaseRegressor):
     >>> from skmtl.datasets import make_cubic
     >>> cubic = make_cubic(n_tasks=20, n_rows=10, random_state=0)
     >>> model = MultiTaskHypernetRegressor(
-    ...     task_id=cubic.task_id, metadata=cubic.metadata, random_state=0
+    ...     task_id=cubic.task_id, metadata=cubic.metadata, max_iter=50, random_state=0
     ... )
     >>> model.fit(cubic.data, cubic.target).score(cubic.data, cubic.target) > 0.9
     True
@@ -166,7 +166,7 @@ class MultiTaskHypernetClassifier(BaseClassifier):
     >>> cubic = make_cubic(n_tasks=20, n_rows=30, random_state=0)
     >>> positive = cubic.target.gt(0).map({True: "yes", False: "no"})
     >>> model = MultiTaskHypernetClassifier(
-    ...     task_id=cubic.task_id, metadata=cubic.metadata, max_iter=100, random_state=0
+    ...     task_id=cubic.task_id, metadata=cubic.metadata, max_iter=20, random_state=0
     ... )
     >>> model.fit(cubic.data, positive).score(cubic.data, positive) > 0.8
     True

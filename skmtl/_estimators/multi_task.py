@@ -92,7 +92,7 @@ class MultiTaskRegressor(BaseRegressor):
     >>> from skmtl.datasets import make_cubic
     >>> cubic = make_cubic(n_tasks=4, n_rows=30, random_state=0)
     >>> model = MultiTaskRegressor(
-    ...     SharedBottom(head_layer_sizes=(16,)), task_id="task", max_iter=50, random_state=0
+    ...     SharedBottom(head_layer_sizes=(16,)), task_id="task", max_iter=10, random_state=0
     ... )
     >>> model.fit(cubic.data, cubic.target).predict(cubic.data).shape
     (120,)

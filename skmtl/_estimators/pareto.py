@@ -103,7 +103,7 @@ class ParetoHypernet(PreferencePredictor):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(300, 3))
     >>> Y = np.column_stack([np.tanh(X[:, 0] + X[:, 1]), np.tanh(X[:, 0] - X[:, 2])])
-    >>> model = ParetoHypernet(hidden_layer_sizes=(2,), max_iter=100, random_state=0).fit(X, Y)
+    >>> model = ParetoHypernet(hidden_layer_sizes=(2,), max_iter=20, random_state=0).fit(X, Y)
     >>> model.predict(X, preference=[0.9, 0.1]).shape
     (300, 2)
     >>> model.predict(X, preference=[[1, 0], [1, 1], [0, 1]]).shape

@@ -91,7 +91,7 @@ class Architecture(VersionedState, BaseEstimator, metaclass=ABCMeta):
     ...             hidden_layer_sizes=(self.width,), head_layer_sizes=(), activation="relu",
     ...         )
     >>> cubic = make_cubic(n_tasks=4, n_rows=30, random_state=0)
-    >>> model = MultiTaskRegressor(OneLayer(width=16), task_id="task", random_state=0)
+    >>> model = MultiTaskRegressor(OneLayer(width=16), task_id="task", max_iter=20, random_state=0)
     >>> model.fit(cubic.data, cubic.target).predict(cubic.data.head(3)).shape
     (3,)
     """

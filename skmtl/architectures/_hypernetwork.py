@@ -77,7 +77,11 @@ class Hypernetwork(Architecture):
     >>> from skmtl.datasets import make_cubic
     >>> cubic = make_cubic(n_tasks=20, n_rows=10, random_state=0)
     >>> model = MultiTaskRegressor(
-    ...     Hypernetwork(), task_id=cubic.task_id, metadata=cubic.metadata, random_state=0
+    ...     Hypernetwork(),
+    ...     task_id=cubic.task_id,
+    ...     metadata=cubic.metadata,
+    ...     max_iter=20,
+    ...     random_state=0,
     ... )
     >>> model.fit(cubic.data, cubic.target).task_embeddings_.shape
     (20, 10)

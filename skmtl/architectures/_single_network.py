@@ -46,7 +46,8 @@ class SingleNetwork(Architecture):
     ...     SingleNetwork(),
     ...     task_id="task",
     ...     metadata=cubic.metadata,
-    ...     max_iter=100,
+    ...     max_iter=30,
+    ...     learning_rate_init=0.01,
     ...     random_state=0,
     ... )
     >>> model.fit(cubic.data, cubic.target).score(cubic.data, cubic.target) > 0.5

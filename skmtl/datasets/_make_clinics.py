@@ -71,7 +71,7 @@ def make_clinic_visits(n_tasks=40, n_rows=30, random_state=None):
     >>> visits = make_clinic_visits(random_state=0)
     >>> visits.data.shape, visits.metadata
     ((1200, 10), ['beds', 'region', 'private', 'opened'])
-    >>> model = MultiTaskHypernetRegressor("clinic", visits.metadata, random_state=0)
+    >>> model = MultiTaskHypernetRegressor("clinic", visits.metadata, max_iter=10, random_state=0)
     >>> model.fit(visits.data, visits.target).score(visits.data, visits.target)
     0.9...
     """
