@@ -77,7 +77,7 @@ def _threadpools():
 
 
 def _one_thread():
-    """Limit the OpenMP threads of other libraries: as for networks, one is enough, and safe to fork.
+    """Limit the OpenMP threads of other libraries: one is enough, and safe to fork.
 
     The limit holds for the calling thread alone. One of BLAS would hold for the whole process, and
     two fits side by side would leave it behind.
