@@ -24,8 +24,8 @@ from tests._weighting import (
 def test_fairgrad_solves_its_system(seed, n_tasks, alpha):
     g = gradients(1, n_tasks, 6, seed)
     w = weigh(weighting.FairGrad(alpha), g)
-    # up to the scale: (G w)^-alpha is a multiple of w. The small addition to the diagonal is part of
-    # the system: it counts where gradients are nearly dependent (seed 697, six tasks)
+    # up to the scale: (G w)^-alpha is a multiple of w. The small addition to the diagonal is part
+    # of the system: it counts where gradients are nearly dependent (seed 697, six tasks)
     gramian = gramian_of(g)[0]
     gramian += _RIDGE * torch.diag(gramian.diag())
     slope = (gramian @ w[0]) ** -alpha
