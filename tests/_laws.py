@@ -128,6 +128,7 @@ CASES: dict[str, Case] = {
     "GumbelMatrix, one task a step": of_architecture(gumbel_matrix("one"), **GUMBEL),
     "Hypernetwork": of_architecture(
         architectures.Hypernetwork(**TRUNK),
+        activation=["relu", "tanh", "silu"],
         embedding_alpha=[0.0, 0.1, 10.0],
         interaction_alpha=[0.0, 100.0, 1000.0],
     ),

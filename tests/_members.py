@@ -142,7 +142,11 @@ def slow_forward(module, member, task, x, metadata=None):
             bias = W[d_in]
         y = y @ W[:d_in] + bias
         if n < len(module.shapes) - 1:
-            y = {"relu": lambda v: np.maximum(v, 0), "tanh": np.tanh}[module.activation](y)
+            y = {
+                "relu": lambda v: np.maximum(v, 0),
+                "silu": lambda v: v / (1 + np.exp(-v)),
+                "tanh": np.tanh,
+            }[module.activation.each[member]](y)
     if module.skip is not None:
         z = z.copy()
         z[: module.embeddings.shape[2]] -= value(module.origin)[0]

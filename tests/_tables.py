@@ -24,7 +24,7 @@ QUICK = {
     "random_state": 0,
 }
 # networks alone, of the activation that the other settings suit
-NETWORK = {"activation": "relu", "base": None, "hold_out_tasks": False}
+NETWORK = {"activation": "relu", "alpha": 1e-4, "base": None, "hold_out_tasks": False}
 # enough to learn something, in few steps, and without training again on all rows
 LEARNS = {
     "early_stopping": True,

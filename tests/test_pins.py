@@ -61,7 +61,12 @@ ARCHITECTURES = {
     "SingleTask": {"hidden_layer_sizes": (8, 8)},
     "Sluice": {"hidden_layer_sizes": (8, 8)},
     "TensorFactorized": {"hidden_layer_sizes": (8, 8), "rank": 3},
-    "MultiTaskHypernet": {"hidden_layer_sizes": (8, 8), "embedding_dim": 4},
+    "MultiTaskHypernet": {
+        "hidden_layer_sizes": (8, 8),
+        "embedding_dim": 4,
+        "activation": "silu",
+        "alpha": 1e-4,
+    },
     "GumbelMatrix": {"layers": ((8, 8), 8), "n_components": 3},
 }
 BASELINES = [name for name in ARCHITECTURES if name not in ("MultiTaskHypernet", "GumbelMatrix")]

@@ -95,7 +95,9 @@ def _many(name, target, task_id, dropped=()):
 
 
 def _made(bunch):
-    table = bunch.data.assign(label=np.asarray(bunch.target, dtype=float).reshape(-1))
+    # of several outputs, the first one
+    labels = np.asarray(bunch.target, dtype=float).reshape(len(bunch.data), -1)[:, 0]
+    table = bunch.data.assign(label=labels)
     return table, "label", bunch.task_id, bunch.metadata
 
 

@@ -34,6 +34,7 @@ def adapt(estimator, X, y, sample_weight=None):
     seeds = estimator._member_seeds(module.n_members)
     extended = module.for_new_tasks(len(new.tasks), _noise(estimator))
     plan = FitPlan(estimator, new, targets, [(rows, None)], seeds)
+    plan.chosen = estimator._chosen
     result = train(
         [plan],
         extended,

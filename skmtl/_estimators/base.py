@@ -55,7 +55,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         # a Weighting of TorchJD is a callable; `get_weighting` looks closer
         "task_weighting": [str, tuple, list, TaskWeighting, callable],
         "record_affinity": ["boolean", Interval(Integral, 1, None, closed="left"), Affinity],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "hold_out_tasks": ["boolean", StrOptions({"auto"})],
         "learning_rate": [StrOptions({"constant", "annealed"})],
@@ -81,6 +81,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
     _parameters_before = {"base": None, "hold_out_tasks": False}
     # of models without them
     _blend = _new_tasks = None
+    _chosen = {}
     # of estimators without these parameters
     base, base_sees_task, hold_out_tasks = None, True, False
     # whether validation rows may belong to tasks that were not trained on
@@ -224,6 +225,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         self._blend, self._new_tasks = blend, new_tasks
         self._tables, self._targets = plan.tables, plan.targets
         self.device_, self.module_ = result.device, result.module
+        self._chosen = plan.chosen
         self._record = TrainingRecord(result, plan.tables.tasks, get_weighting(self.task_weighting))
         self.history_ = self._record.history
         self.n_iter_ = int(self.history_["epoch"].max())
@@ -279,6 +281,12 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
             raise AttributeError("there is no base learner: base=None, or too few rows for one.")
         index = self.tasks_ if self._targets.wide else ["all"]
         return pd.Series(self._blend.weights, index=index, name="base")
+
+    @property
+    def chosen_parameters_(self):
+        """Values of the parameters that were "auto" and are chosen by validation, by name."""
+        check_is_fitted(self, "module_")
+        return dict(self._chosen)
 
     @property
     def task_types_(self):

@@ -57,9 +57,11 @@ record_affinity : bool, int or Affinity, default=False
     Whether to record, in ``affinity_``, what a step of each task alone would do to the losses of
     the others: at every step, every so many steps, or as :class:`skmtl.weighting.Affinity` says.
     The trained model is bitwise identical; each record costs about one forward pass per task.
-alpha : float, default=1e-4
+alpha : float or "auto", default=1e-4
     Decoupled weight decay: each step shrinks weights by ``learning_rate_init * alpha`` of
-    their size; biases and embeddings are left alone.
+    their size; biases and embeddings are left alone. "auto" trains members with 1e-4 and with 0.3,
+    and keeps what validates best, if there are validation rows and 100 to 3,000 training labels;
+    otherwise it is 1e-4. ``chosen_parameters_`` tells.
 batch_size : int or "auto", default="auto"
     Rows in a batch, at most: batches of an epoch are about equally large. "auto" is a tenth of the
     training rows, at least 16 and at most 256.
@@ -137,6 +139,8 @@ tasks_ : Index
     Task labels, sorted if they can be; in wide form the columns of y.
 task_types_ : dict
     In wide form what each task is: "regression", "binary" or "multiclass".
+chosen_parameters_ : dict
+    Values of parameters that were "auto" and were chosen by validation, by name.
 module_ : torch.nn.Module
     The networks of all members.
 history_ : DataFrame

@@ -120,6 +120,8 @@ class ParetoHypernet(PreferencePredictor):
             for name, constraint in BaseRegressor._parameter_constraints.items()
             if name not in _OF_OTHERS
         },
+        # there is no one loss that could choose: each preference has its own
+        "alpha": [Interval(Real, 0, None, closed="left")],
         "task_types": [StrOptions({"infer", "regression", "classification"}), dict],
         "loss": [StrOptions({*_losses}), dict],
         "preference": ["array-like", dict, None],

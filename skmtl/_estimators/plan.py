@@ -6,8 +6,9 @@ A plain ``fit`` is one plan; a search has one for every candidate and fold.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 
 import joblib
 import numpy as np
@@ -26,6 +27,10 @@ from skmtl.training import ClassLoss, TaskRows
 _FEWEST_FOR_BASE = 500
 # may differ between members, besides the `member_parameters` of an architecture
 MEMBER_PARAMETERS = ("learning_rate_init", "alpha", "weight_averaging")
+# settings that "auto" tries with so many labels to train on: a quarter as many choose, and with
+# more it hardly matters and takes long. Otherwise the first ones hold, see benchmarks/recipe/LOG.md
+_FEWEST_FOR_CHOICE, _MOST_FOR_CHOICE = 100, 3000
+_AUTOMATIC = {"alpha": (1e-4, 0.3), "activation": ("silu", "tanh")}
 
 
 @dataclass
@@ -48,6 +53,8 @@ class FitPlan:
     # a plan of members that hold out whole tasks, and predict those that were never seen
     new_tasks: FitPlan | None = None
     holds_out_tasks: bool = False
+    # values of parameters that the estimator leaves open
+    chosen: dict = field(default_factory=dict)
     # what candidates on the same rows share
     shared: dict = field(default_factory=dict, repr=False)
 
@@ -89,14 +96,37 @@ class FitPlan:
         return int(np.clip(n_rows // 10, 16, 256))
 
     @property
-    def stacked(self):
+    def parts(self):
         """This plan, and that for new tasks, if there is one."""
         return [self] if self.new_tasks is None else [self, self.new_tasks]
 
     @property
+    def alternatives(self):
+        """Plans for the values of "auto" parameters, one of which validation chooses."""
+        values = {
+            name: values
+            for name, values in _AUTOMATIC.items()
+            if name not in self.chosen and _is_auto(self.setting(name))
+        }
+        if not values:
+            return [self]
+        choices = [dict(zip(values, choice, strict=True)) for choice in product(*values.values())]
+        enough = _FEWEST_FOR_CHOICE <= self.train.n_labels <= _MOST_FOR_CHOICE
+        if self.valid is None or not enough:
+            choices = choices[:1]
+        return [replace(self, chosen=self.chosen | choice, new_tasks=None) for choice in choices]
+
+    @property
     def n_members(self):
         """Number of members that train."""
-        return sum(len(plan.seeds) for plan in self.stacked)
+        return sum(len(plan.seeds) for part in self.parts for plan in part.alternatives)
+
+    def setting(self, name):
+        """Return the value of a parameter of the estimator or of its architecture."""
+        if name in self.chosen:
+            return self.chosen[name]
+        owner = self.estimator if hasattr(self.estimator, name) else self.architecture
+        return getattr(owner, name, None)
 
     @property
     def base(self):
@@ -180,6 +210,10 @@ def common_settings(estimator):
     )
 
 
+def _is_auto(value):
+    return isinstance(value, str) and value == "auto"
+
+
 def _without(parameters, names):
     return {name: value for name, value in parameters.items() if name not in names}
 
@@ -205,14 +239,16 @@ def member_settings(plans):
         names = plan.architecture.member_parameters
         settings = {name: getattr(plan.architecture, name) for name in names}
         settings |= plan.architecture.task_settings(plan.tables.tasks)
+        architecture = plan.architecture.get_params(deep=False)
+        settings |= {name: plan.chosen[name] for name in architecture if name in plan.chosen}
         for name, value in settings.items():
             values.setdefault(name, []).extend([value] * len(plan.seeds))
     return values
 
 
 def per_member(plans, name):
-    """Return an estimator parameter as a list with a value for every member."""
-    return [getattr(plan.estimator, name) for plan in plans for _ in plan.seeds]
+    """Return a parameter as a list with a value for every member."""
+    return [plan.setting(name) for plan in plans for _ in plan.seeds]
 
 
 def stacked_rows(plans):

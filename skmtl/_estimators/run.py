@@ -34,7 +34,7 @@ from skmtl.weighting._base import CLASSES, REGRESSION
 @in_own_state
 def train(
     plans,
-    module,
+    module=None,
     *,
     steps=None,
     max_steps=None,
@@ -44,20 +44,36 @@ def train(
 ):
     """Train the members of all plans, and once more on all rows for plans with `refit`.
 
-    The plans have the same `FitPlan.key`, and the module has their members in order. `steps` say
-    how a step is made (by default, that of the estimators), and `max_steps` bounds the steps of the
-    first plan, besides `max_iter` epochs. Callbacks and `record_affinity` are the estimator's,
+    The plans have the same `FitPlan.key`. Where a plan has alternatives, all of them train, and the
+    one that validates best is kept: its settings are those that the plan has `chosen` then. The
+    `module` has the members of all alternatives in order; by default a new one is built. `steps`
+    say how a step is made (by default, that of the estimators), and `max_steps` bounds the steps of
+    the first plan, besides `max_iter` epochs. Callbacks and `record_affinity` are the estimator's,
     unless they are switched off. With `drop_diverged` training continues without a member that
     diverges, instead of raising an error. Returns records of the validated run; module and state of
     the last run.
     """
-    steps = plans[0].estimator._steps(plans) if steps is None else steps
-    options = {"with_callbacks": with_callbacks, "drop_diverged": drop_diverged}
+    estimator = plans[0].estimator
+    alternatives = [plan.alternatives for plan in plans]
+    stacked = [plan for group in alternatives for plan in group]
+    module = build_module(stacked) if module is None else module
+    options = {"with_callbacks": with_callbacks, "max_steps": max_steps}
     start = None if plans[0].refit is None else copy.deepcopy(module)
-    affinity = plans[0].estimator.record_affinity if record_affinity else None
     result = _run(
-        plans, module, steps, max_steps=max_steps, affinity=get_affinity(affinity), **options
+        stacked,
+        module,
+        estimator._steps(stacked) if steps is None else steps,
+        affinity=get_affinity(estimator.record_affinity if record_affinity else None),
+        rivals=_rivals(alternatives),
+        drop_diverged=drop_diverged or len(stacked) > len(plans),
+        **options,
     )
+    members = _choose(plans, alternatives, result)
+    if len(stacked) > len(plans):
+        result = replace(result.part(members, result.n_tasks), diverged=_renamed(result, members))
+        if result.diverged and not drop_diverged:
+            raise next(iter(result.diverged.values()))
+        start, steps = start and start.part(members), None
     result = replace(result, held_out=_held_out(plans, result))
     if start is None:
         return result
@@ -68,10 +84,11 @@ def train(
     whole = _run(
         again,
         start,
-        steps,
+        estimator._steps(again) if steps is None else steps,
         schedule=schedule.replay(best_epochs),
         last_epochs=schedule.lengths(best_epochs).tolist(),
         validated=list(result.history),
+        drop_diverged=drop_diverged,
         **options,
     )
     return replace(
@@ -82,6 +99,46 @@ def train(
     )
 
 
+def _rivals(alternatives):
+    """Return a number for each member, which it shares with its seed's other alternatives."""
+    if all(len(group) == 1 for group in alternatives):
+        return None
+    rivals = []
+    for group in alternatives:
+        first = len(rivals)
+        rivals += [first + n for plan in group for n in range(len(plan.seeds))]
+    return rivals
+
+
+def _choose(plans, alternatives, result):
+    """Set the settings of each plan to those that validate best; return the members with them."""
+    losses = np.full(result.n_members, np.inf)
+    if "valid_loss" in result.records:
+        np.fmin.at(losses, result.records["member"], result.records["valid_loss"])
+    losses[list(result.diverged)] = np.inf
+    chosen, first = [], 0
+    for plan, group in zip(plans, alternatives, strict=True):
+        n_members = len(plan.seeds)
+        of_group = losses[first : first + len(group) * n_members].reshape(len(group), n_members)
+        best = int(of_group.mean(axis=1).argmin())
+        plan.chosen = group[best].chosen
+        chosen.extend(range(first + best * n_members, first + (best + 1) * n_members))
+        first += of_group.size
+    return chosen
+
+
+def _renamed(result, members):
+    """Return the errors of members that are kept, by their new numbers."""
+    errors = {}
+    for number, member in enumerate(members):
+        if member in result.diverged:
+            message = str(result.diverged[member])
+            before = f"member {member} of {result.n_members}"
+            message = message.replace(before, f"member {number} of {len(members)}")
+            errors[number] = type(result.diverged[member])(message, (number,))
+    return errors
+
+
 def train_plan(plan):
     """Train the members of one plan, and those of its plan for new tasks; return their results.
 
@@ -89,20 +146,26 @@ def train_plan(plan):
     """
     estimator, new = plan.estimator, plan.new_tasks
     # callbacks watch the members that the caller knows of
-    plans = [plan] if estimator.callbacks else plan.stacked
-    module, state = build_module(plans), None
+    plans = [plan] if estimator.callbacks else plan.parts
+    module = steps = None
     if estimator.warm_start and hasattr(estimator, "module_"):
+        plan.chosen = estimator._chosen
+        module = build_module(plans)
         resume(module, estimator.module_)
         # tasks that `adapt` has learned since are not in it: then all start afresh
         method = get_weighting(estimator.task_weighting)
-        state = estimator._record.state_for(method, len(plan.tables.tasks))
+        steps = estimator._steps(plans, estimator._record.state_for(method, len(plan.tables.tasks)))
+    elif estimator.callbacks and len(plan.alternatives) > 1:
+        trial = replace(plan, refit=None)
+        train([trial], with_callbacks=False)
+        plan.chosen = trial.chosen
     try:
-        result = train(plans, module, steps=estimator._steps(plans, state))
+        result = train(plans, module, steps=steps)
     except DivergenceError as error:
         n_trained = sum(len(part.seeds) for part in plans)
         raise error_as_alone(error, n_trained, 0, len(plan.seeds)) from None
     if new is not None and len(plans) == 1:
-        return result, train([new], build_module([new]), with_callbacks=False)
+        return result, train([new], with_callbacks=False)
     return parts_of([plan], result)[0]
 
 
@@ -135,20 +198,20 @@ def _held_out(plans, result):
 @in_own_state
 def train_together(plans, padding_plans=()):
     """Train plans with one key in parallel, and `padding_plans` whose members are discarded."""
-    stacked = [part for plan in plans for part in plan.stacked] + [*padding_plans]
-    result = train(stacked, build_module(stacked), with_callbacks=False)
+    parts = [part for plan in plans for part in plan.parts]
+    result = train([*parts, *padding_plans], with_callbacks=False)
     for plan, parts in zip(plans, parts_of(plans, result), strict=True):
         plan.estimator._finish(plan, *parts)
 
 
 def parts_of(plans, result):
     """Return the results of each plan, and of its plan for new tasks if there is one, as tuples."""
-    if len(plans) == 1 and len(plans[0].stacked) == 1:
+    if len(plans) == 1 and len(plans[0].parts) == 1:
         return [(result,)]
     parts, first = [], 0
     for plan in plans:
         own = []
-        for part in plan.stacked:
+        for part in plan.parts:
             members = range(first, first + len(part.seeds))
             own.append(result.part(members, len(part.tables.tasks)))
             first = members.stop
@@ -166,6 +229,7 @@ def _run(
     schedule=None,
     last_epochs=None,
     validated=None,
+    rivals=None,
     with_callbacks,
     drop_diverged,
 ):
@@ -193,7 +257,7 @@ def _run(
         steps=steps,
         observer=None if affinity is None else AffinityRecorder(affinity),
         optimizer_settings=optimizer_settings,
-        stopping=StoppingSettings(estimator.n_iter_no_change, estimator.tol, last_epochs),
+        stopping=StoppingSettings(estimator.n_iter_no_change, estimator.tol, last_epochs, rivals),
         schedule=_schedule(plans, max_steps) if schedule is None else schedule,
         task_sampling=estimator.task_sampling,
         batch_size=[plan.batch_rows(rows) for plan in plans for rows, _ in plan.member_splits],

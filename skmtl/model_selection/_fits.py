@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from skmtl._estimators.base import COLUMNS
 from skmtl._estimators.new_tasks import new_task_seeds
-from skmtl._estimators.plan import build_module, common_settings
+from skmtl._estimators.plan import common_settings
 from skmtl._estimators.run import error_as_alone, parts_of, train
 from skmtl._sklearn_compat import (
     _check_method_params,
@@ -162,8 +162,7 @@ def train_fits(fits):
     """
     plans, result = [fit.plan for fit in fits], None
     try:
-        stacked = [part for plan in plans for part in plan.stacked]
-        result = train(stacked, build_module(stacked), drop_diverged=True)
+        result = train([part for plan in plans for part in plan.parts], drop_diverged=True)
     except Exception as error:
         if len(fits) == 1:
             fits[0].error = error
@@ -174,7 +173,7 @@ def train_fits(fits):
         return
     first = 0
     for fit, plan, parts in zip(fits, plans, parts_of(plans, result), strict=True):
-        members = range(first, first + plan.n_members)
+        members = range(first, first + sum(len(part.seeds) for part in plan.parts))
         diverged = next((m for m in members if m in result.diverged), None)
         if diverged is None:
             plan.estimator._finish(plan, *parts)

@@ -13,9 +13,10 @@ def _hyperfan_variance(rows, relu):
     """Return the variance of generated weights that keeps that of what flows through the layer.
 
     Chang, Flokas and Lipson, "Principled weight initialization for hypernetworks", section 4: 1 /
-    fan-in (with a folded bias), twice that before a ReLU; biases of their own start at zero.
+    fan-in (with a folded bias), twice that before a ReLU; biases of their own start at zero. Its
+    shape is (M, 1, 1), for flags `relu` of all members.
     """
-    return (2.0 if relu else 1.0) / max(rows, 1)
+    return torch.tensor([2.0 if flag else 1.0 for flag in relu]).view(-1, 1, 1) / max(rows, 1)
 
 
 def _is_narrow(D, h):
@@ -28,7 +29,7 @@ class CompressedGenerator(MemberModule):
 
     A `folded` bias is one more row of A, B and D. The init "kaiming" draws every factor as torch
     draws a linear layer of its shape; "hyperfan" has no constant part, and factors whose product
-    has the variance that the layer needs, with `relu` for one that a ReLU follows.
+    has the variance that the layer needs, with `relu` for members where a ReLU follows.
     """
 
     # whether backward passes are those written by hand, which cannot be differentiated again

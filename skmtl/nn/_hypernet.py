@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from skmtl.nn._contractions import NarrowLayer
 from skmtl.nn._generators import CompressedGenerator, FullGenerator
 from skmtl.nn._members import (
-    ACTIVATIONS,
     FEW_ROWS,
+    MemberActivation,
     MemberLinear,
     MemberModule,
     keep_first,
@@ -36,13 +36,13 @@ class TaskHypernetwork(MemberModule):
     it has no layers; these have three factors with `compression`, and `init` as in
     `CompressedGenerator`. Biases are a row of the generated weights for `target_bias` "folded" (the
     paper's text), or come from a linear map of their own for "plain" (its code). The `activation`
-    is of the tasks' networks. With `linear_skip`, a generated linear model, zero at the start, is
-    added: intercepts and slopes linear in metadata and in how far the embedding has moved from its
-    initial draw, as in a mixed model with cross-level interactions. `embedding_alpha` pulls
-    embeddings to their mean, `interaction_alpha` slopes that are linear in metadata to zero; both
-    may differ by member. `origin` (M, 1, embedding_dim) is the initial draw, or zeros; `trained`
-    (M, T) marks the tasks that count in the mean embedding, which `centre` replaces where it is
-    that of other tasks.
+    is of the tasks' networks, and may be a list of one for each member. With `linear_skip`, a
+    generated linear model, zero at the start, is added: intercepts and slopes linear in metadata
+    and in how far the embedding has moved from its initial draw, as in a mixed model with cross-
+    level interactions. `embedding_alpha` pulls embeddings to their mean, `interaction_alpha` slopes
+    that are linear in metadata to zero; both may differ by member. `origin` (M, 1, embedding_dim)
+    is the initial draw, or zeros; `trained` (M, T) marks the tasks that count in the mean
+    embedding, which `centre` replaces where it is that of other tasks.
     """
 
     resumed_buffers = ("origin",)
@@ -76,7 +76,7 @@ class TaskHypernetwork(MemberModule):
         super().__init__()
         generators = member_generators(seeds, "initialisation")
         n_members = len(generators)
-        self.activation = activation
+        self.activation = MemberActivation(activation, n_members)
         self.n_outputs = n_outputs
         draw = uniform(generators, 1, embedding_dim, bound=math.sqrt(3.0)).detach()
         self.embeddings = nn.Parameter(draw.repeat(1, n_tasks, 1))
@@ -92,8 +92,17 @@ class TaskHypernetwork(MemberModule):
         generator = CompressedGenerator if compression else FullGenerator
         folded = target_bias == "folded"
         last = len(self.shapes) - 1
+        relu = [name == "relu" for name in self.activation.each]
         self.layers = nn.ModuleList(
-            generator(widths[-1], a, b, folded, generators, init, activation == "relu" and n < last)
+            generator(
+                widths[-1],
+                a,
+                b,
+                folded,
+                generators,
+                init,
+                relu if n < last else [False] * len(relu),
+            )
             for n, (a, b) in enumerate(self.shapes)
         )
         self.target_biases = nn.ModuleList()
@@ -235,7 +244,7 @@ class TaskHypernetwork(MemberModule):
                 weights = torch.cat([weights, self.target_biases[n](h)], dim=2)
             y = _apply_layer(y, take_members(weights, slots), shape)
             if n < last:
-                y = ACTIVATIONS[self.activation](y)
+                y = self.activation(y)
         if moved is not None:
             shape = x.shape[-1], self.n_outputs
             y = y + _apply_layer(x, take_members(self.skip(moved), slots), shape)
@@ -251,7 +260,7 @@ class TaskHypernetwork(MemberModule):
             if self.target_biases:
                 y = y + self.target_biases[n](h)
             if n < last:
-                y = ACTIVATIONS[self.activation](y)
+                y = self.activation(y)
         if moved is not None:
             weight, bias = (w.unflatten(2, (-1, self.n_outputs)) for w in self.skip.parameters())
             y = y + NarrowLayer.apply(take_members(moved, slots), x, bias.squeeze(1), weight)

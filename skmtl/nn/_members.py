@@ -21,6 +21,39 @@ ACTIVATIONS = {
     "tanh": torch.tanh,
 }
 
+
+class MemberActivation(nn.Module):
+    """Activation of hidden layers: one, a key of `ACTIVATIONS`, or a list of one for each member.
+
+    `choice` (M,) says which of the distinct `names` a member has.
+    """
+
+    def __init__(self, activation, n_members):
+        super().__init__()
+        each = [activation] * n_members if isinstance(activation, str) else list(activation)
+        self.names = list(dict.fromkeys(each))
+        self.register_buffer("choice", torch.tensor([self.names.index(name) for name in each]))
+
+    @property
+    def each(self):
+        """The activation of each member."""
+        return [self.names[n] for n in self.choice.tolist()]
+
+    def forward(self, x):
+        """Apply the activations to values whose first axis has the members, perhaps in blocks."""
+        y = ACTIVATIONS[self.names[0]](x)
+        for n, name in enumerate(self.names[1:], 1):
+            mask = (self.choice == n).repeat_interleave(len(x) // len(self.choice))
+            y = torch.where(mask.view(-1, *(1,) * (x.ndim - 1)), ACTIVATIONS[name](x), y)
+        return y
+
+    def forget_unused(self):
+        """Forget activations that no member has."""
+        kept = self.choice.unique().tolist()
+        self.names = [self.names[n] for n in kept]
+        self.choice = torch.searchsorted(torch.tensor(kept, device=self.choice.device), self.choice)
+
+
 # average rows per task of a batch up to which a network is not written out: blocks are rows then
 FEW_ROWS = 3
 _PURPOSES = ("initialisation", "rows", "validation", "weighting", "noise", "preferences")
@@ -49,7 +82,7 @@ def kaiming_bound(fan_in):
 
 def variance_bound(variance):
     """Return the bound of the uniform draw that has the given variance."""
-    return math.sqrt(3.0 * variance)
+    return (3.0 * variance) ** 0.5
 
 
 def take_members(values, members):
@@ -117,7 +150,11 @@ class MemberModule(nn.Module):
             if isinstance(tensor, nn.Parameter):
                 taken = nn.Parameter(taken, requires_grad=tensor.requires_grad)
             memo[id(tensor)] = taken
-        return copy.deepcopy(self, memo)
+        part = copy.deepcopy(self, memo)
+        for module in part.modules():
+            if isinstance(module, MemberActivation):
+                module.forget_unused()
+        return part
 
     def use_smooth_operations(self):
         """Replace hand-written operations by torch's, which have second derivatives."""

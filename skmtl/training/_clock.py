@@ -14,15 +14,21 @@ _USUAL_RATE = 1e-2
 # Patience "auto", in epochs: as many as the best one has, within bounds. Fewer steps than the
 # running mean of the weights remembers say nothing, and are cheap.
 _FEWEST_EPOCHS, _MOST_EPOCHS, _FEWEST_STEPS = 10, 50, 250
+# epochs, as a multiple of those of a rival that has stopped, after which a member must be better
+_HEAD_START = 1.5
 
 
 @dataclass(frozen=True)
 class StoppingSettings:
-    """When a member stops; schedules depend on the loop's last epoch, not on `last_epochs`."""
+    """When a member stops; schedules depend on the loop's last epoch, not on `last_epochs`.
+
+    Members with the same number among `rivals` (M,) compete: only the best of them is wanted.
+    """
 
     patience: int | str | None = 10
     tol: float = 0.0
     last_epochs: Sequence[int] | None = None
+    rivals: Sequence[int] | None = None
 
 
 def _of_all_members(name):
@@ -39,12 +45,16 @@ class MemberClock:
     A member stops after `patience` epochs in which its validation loss has not fallen by more than
     a share of `tol`, and after `last_epochs` (M,) at most; "auto" waits for as many epochs as the
     best one has, 10 to 50 and at least 250 steps, of which there are `n_steps` (M,) an epoch; None
-    waits for ever. `members` (M',) are the numbers of those in the training tensors; those `active`
-    (M',) still train.
+    waits for ever. One of several `rivals` stops, too, if it is not better than one that has
+    stopped, after half as many epochs again. `members` (M',) are the numbers of those in the
+    training tensors; those `active` (M',) still train.
     """
 
-    def __init__(self, buffer, patience, tol, last_epochs=None, n_steps=None):
-        self.patience, self.tol = patience, tol
+    def __init__(self, buffer, settings, n_steps=None):
+        self.patience, self.tol = settings.patience, settings.tol
+        last_epochs = settings.last_epochs
+        # of all members: tensors are of those in the training tensors
+        self._rivals = None if settings.rivals is None else list(settings.rivals)
         self.members = torch.arange(len(buffer), device=buffer.device)
         self.active = torch.ones_like(self.members, dtype=torch.bool)
         self.any_active = True
@@ -101,6 +111,21 @@ class MemberClock:
             patience = self._best_epoch.clamp(max=_MOST_EPOCHS).maximum(self._fewest)
         tired = self._waiting >= patience
         self.stop(tired if self._last_epochs is None else tired | self._at_last_epoch())
+        if self._rivals is not None and self.any_active:
+            self.stop(self._beaten())
+
+    def _beaten(self):
+        """Return a mask (M',) of active members that a rival which has stopped has beaten."""
+        for name in ("_n_iter", "_best_loss"):
+            self._left[name][self.members] = getattr(self, name)
+        epochs, losses = self._left["_n_iter"], self._left["_best_loss"]
+        rivals = torch.tensor(self._rivals, device=losses.device)
+        stopped = torch.ones_like(rivals, dtype=torch.bool)
+        stopped[self.members] = ~self.active
+        pairs = (rivals[self.members].unsqueeze(1) == rivals) & stopped
+        ahead = losses <= self._best_loss.unsqueeze(1)
+        late = self._n_iter.unsqueeze(1) >= _HEAD_START * epochs
+        return self.active & (pairs & ahead & late).any(1)
 
     def end_round(self, least_gain):
         """Stop members whose best loss has not fallen by a share of `least_gain` in a round."""

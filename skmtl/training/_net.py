@@ -6,6 +6,7 @@ are made by `Steps`.
 
 import copy
 from contextlib import nullcontext
+from dataclasses import replace
 
 import torch
 from skorch import NeuralNet
@@ -128,14 +129,9 @@ class MemberNet(NeuralNet):
         rate, stopping = self.optimizer_settings.learning_rate, self.stopping
         self.divergence_ = DivergenceCheck(len(train_rows), rate, self.drop_diverged)
         self.schedule_ = copy.copy(self.schedule)
-        patience = stopping.patience if self.schedule_.patient else None
-        self.clock_ = MemberClock(
-            self.optimizer_.buffer,
-            patience,
-            stopping.tol,
-            stopping.last_epochs,
-            train.n_batches_per_member,
-        )
+        if not self.schedule_.patient:
+            stopping = replace(stopping, patience=None)
+        self.clock_ = MemberClock(self.optimizer_.buffer, stopping, train.n_batches_per_member)
         self.partial_fit((train, valid))
         return self.result_
 

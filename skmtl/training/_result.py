@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,29 +44,29 @@ class TrainingResult(StepRecords):
         """The history, if it is that of one member; otherwise empty."""
         return self.history if self.n_members == 1 else []
 
-    def part(self, members: range, n_tasks: int) -> TrainingResult:
-        """Return the result, with a copy of the module, of a range of members and their tasks."""
-        chosen = slice(members.start, members.stop)
+    def part(self, members: Sequence[int], n_tasks: int) -> TrainingResult:
+        """Return the result, with a copy of the module, of members (ascending) and their tasks."""
+        chosen = list(members)
         module = self.module.part(chosen)
         module.keep_tasks(n_tasks)
         weights, scales, affinity = self.task_weights, self.loss_scales, self.affinity
         if weights is not None:
-            weights = weights[_rows_of(self.records, members)][:, :n_tasks]
-        choices, candidates = self._choices_of(members, n_tasks)
+            weights = weights[_rows_of(self.records, chosen)][:, :n_tasks]
+        choices, candidates = self._choices_of(chosen, n_tasks)
         return TrainingResult(
             module=module,
             device=self.device,
-            n_members=len(members),
+            n_members=len(chosen),
             n_tasks=n_tasks,
-            records=_renumbered(self.records, members),
+            records=_renumbered(self.records, chosen),
             best_epoch=self.best_epoch[chosen],
             affinity=None if affinity is None else affinity[:, chosen, :n_tasks, :n_tasks],
-            diverged={m - members.start: e for m, e in self.diverged.items() if m in members},
+            diverged={n: self.diverged[m] for n, m in enumerate(chosen) if m in self.diverged},
             callbacks=self.callbacks,
             history=self.observed,
-            held_out=self.held_out[chosen],
+            held_out=[self.held_out[m] for m in chosen] if self.held_out else [],
             task_weights=weights,
-            weighting_state=select(self.weighting_state, list(members), n_tasks),
+            weighting_state=select(self.weighting_state, chosen, n_tasks),
             choices=choices,
             candidates=candidates,
             loss_scales=None if scales is None else scales[chosen, :n_tasks],
@@ -83,11 +84,11 @@ class TrainingResult(StepRecords):
 
 
 def _rows_of(records, members):
-    return (records["member"] >= members.start) & (records["member"] < members.stop)
+    return np.isin(records["member"], members)
 
 
 def _renumbered(records, members):
     """Return the rows of some members, which are numbered from 0."""
     rows = _rows_of(records, members)
     records = {name: values[rows] for name, values in records.items()}
-    return {**records, "member": records["member"] - members.start}
+    return {**records, "member": np.searchsorted(members, records["member"])}

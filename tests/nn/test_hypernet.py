@@ -20,7 +20,7 @@ options = st.fixed_dictionaries(
         "hidden_layer_sizes": st.sampled_from([(), (4,), (3, 5)]),
         "hypernet_layers": st.integers(0, 2),
         "hypernet_width": st.integers(1, 4),
-        "activation": st.sampled_from(["relu", "tanh"]),
+        "activation": st.sampled_from(["relu", "tanh", ["tanh", "relu", "silu"]]),
         "compression": st.booleans(),
         "target_bias": st.sampled_from(["folded", "plain"]),
         "init": st.sampled_from(["kaiming", "hyperfan"]),
@@ -43,6 +43,8 @@ def randomised(module):
 @given(options, st.integers(1, 3), st.integers(1, 2), st.integers(0, 2), st.integers(1, 3))
 def test_forward_is_the_formula_of_the_paper(option, n_features, n_outputs, n_metadata, n_members):
     n_tasks, n_blocks, length = 4, 5, 2
+    if not isinstance(option["activation"], str):
+        option = option | {"activation": option["activation"][:n_members]}
     module = randomised(
         TaskHypernetwork(
             n_tasks, n_features, n_metadata, n_outputs, seeds=range(n_members), **option

@@ -5,12 +5,13 @@ The parameters are the number of the epoch, so that one sees which were kept.
 
 import torch
 
-from skmtl.training._clock import MemberClock
+from skmtl.training._clock import MemberClock, StoppingSettings
 
 
-def run(curves, patience, tol=0.0, n_steps=None):
+def run(curves, patience, tol=0.0, n_steps=None, rivals=None):
     """Tick through the curves as the loop does; returns the clock."""
-    clock = MemberClock(torch.zeros(len(curves), 1), patience, tol, n_steps=n_steps)
+    settings = StoppingSettings(patience, tol, rivals=rivals)
+    clock = MemberClock(torch.zeros(len(curves), 1), settings, n_steps)
     for epoch in range(1, len(curves[0]) + 1):
         here = clock.members.tolist()
         losses = torch.tensor([curves[m][epoch - 1] for m in here])
@@ -36,6 +37,16 @@ def test_every_member_stops_by_its_curve_and_keeps_its_best_weights():
     assert records["train_loss"][records["member"] == 0].tolist() == [10, 8, 6, 8, 8]
 
 
+def test_rivals_have_half_as_many_epochs_again_to_become_better():
+    early = [3.0, 2.0, 3.0, 3.0] + [3.0] * 8
+    slow = [9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0] + [1.0] * 3
+    later = [9.0, 8.0, 7.0, 5.0, 3.0, 1.5, 1.0, 0.9, 0.8, 0.7, 0.6, 0.5]
+    clock = run([early, slow, later, slow], patience=2, rivals=[7, 7, 7, 8])
+    # 4 epochs of the first one are 6 of others, by which only the third is better
+    assert clock.n_iter.tolist() == [4, 6, 12, 11]
+    assert clock.best_loss.tolist() == torch.tensor([2.0, 4.0, 0.5, 1.0]).tolist()
+
+
 def test_small_improvements_are_kept_but_do_not_buy_time():
     clock = run([[1.0, 0.95, 0.90, 0.85, 0.80]], patience=2, tol=0.2)
     assert clock.n_iter.tolist() == [3]
@@ -43,7 +54,7 @@ def test_small_improvements_are_kept_but_do_not_buy_time():
 
 
 def test_members_leave_when_half_have_stopped():
-    clock = MemberClock(torch.zeros(4, 1), patience=1, tol=0.0)
+    clock = MemberClock(torch.zeros(4, 1), StoppingSettings(patience=1, tol=0.0))
     clock.tick(torch.ones(4, 1), torch.ones(4), torch.ones(4))
     clock.tick(torch.ones(4, 1), torch.ones(4), torch.tensor([2.0, 0.5, 0.5, 0.5]))
     assert clock.leave() is None
@@ -53,7 +64,7 @@ def test_members_leave_when_half_have_stopped():
 
 
 def test_without_validation_nobody_stops_and_the_latest_weights_are_kept():
-    clock = MemberClock(torch.zeros(2, 1), patience=1, tol=0.0)
+    clock = MemberClock(torch.zeros(2, 1), StoppingSettings(patience=1, tol=0.0))
     for epoch in range(5):
         clock.tick(torch.full((2, 1), float(epoch)), torch.tensor([1.0, 2.0]))
     assert clock.any_active
@@ -61,7 +72,9 @@ def test_without_validation_nobody_stops_and_the_latest_weights_are_kept():
 
 
 def test_members_stop_after_their_last_epoch():
-    clock = MemberClock(torch.zeros(4, 1), patience=1, tol=0.0, last_epochs=[2, 1, 5, 3])
+    clock = MemberClock(
+        torch.zeros(4, 1), StoppingSettings(patience=1, tol=0.0, last_epochs=[2, 1, 5, 3])
+    )
     epoch = 0
     while clock.any_active:
         epoch += 1
@@ -78,7 +91,9 @@ def test_the_epoch_of_the_best_weights_is_known():
 
 
 def test_members_that_have_stopped_stay_where_one_would_be_alone():
-    clock = MemberClock(torch.zeros(4, 1), patience=1, tol=0.0, last_epochs=[1, 9, 1, 1])
+    clock = MemberClock(
+        torch.zeros(4, 1), StoppingSettings(patience=1, tol=0.0, last_epochs=[1, 9, 1, 1])
+    )
     clock.tick(torch.ones(4, 1), torch.ones(4))
     assert clock.leave(fewest=2).tolist() == [0, 1]
     clock.tick(torch.full((2, 1), 2.0), torch.ones(2))

@@ -13,7 +13,7 @@ from skorch.callbacks import Callback
 
 from skmtl.exceptions import DivergenceError
 from skmtl.training import TaskRows
-from skmtl.training._clock import MemberClock
+from skmtl.training._clock import MemberClock, StoppingSettings
 from tests._members import (
     build,
     fitted,
@@ -339,7 +339,7 @@ def test_members_keep_their_numbers_when_others_have_left():
 
 
 def test_a_member_that_was_dropped_does_not_come_back():
-    clock = MemberClock(torch.zeros(2, 3), patience=5, tol=0.0)
+    clock = MemberClock(torch.zeros(2, 3), StoppingSettings(patience=5, tol=0.0))
     clock.tick(torch.ones(2, 3), torch.ones(2), torch.tensor([torch.inf, 2.0]))
     clock.stop(torch.tensor([True, False]))
     # an infinite loss may be finite again

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from skmtl.training._clock import MemberClock
+from skmtl.training._clock import MemberClock, StoppingSettings
 from skmtl.training._optimizer import MemberAdam
 from skmtl.training._schedule import Doubling, Replay, Schedule
 from tests._members import build, task_rows
@@ -41,7 +41,7 @@ def test_the_replay_of_an_epoch_has_the_rates_that_led_to_it():
 
 
 def test_a_round_that_gains_nothing_is_the_last_one():
-    clock = MemberClock(torch.zeros(2, 1), patience=None, tol=0.0)
+    clock = MemberClock(torch.zeros(2, 1), StoppingSettings(patience=None, tol=0.0))
     for losses in ([1.0, 1.0], [0.5, 0.999], [0.3, 0.998]):
         clock.tick(torch.zeros(2, 1), torch.ones(2), torch.tensor(losses))
         clock.end_round(0.005)
