@@ -58,6 +58,8 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "hold_out_tasks": ["boolean", StrOptions({"auto"})],
+        "preset": [StrOptions({"fast", "default", "best"})],
+        "time_limit": [Interval(Real, 0, None, closed="neither"), None],
         "learning_rate": [StrOptions({"constant", "annealed"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "weight_averaging": [Interval(Real, 0, 1, closed="left")],
@@ -84,6 +86,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
     _chosen = {}
     # of estimators without these parameters
     base, base_sees_task, hold_out_tasks = None, True, False
+    preset, time_limit = "default", None
     # whether validation rows may belong to tasks that were not trained on
     _validates_new_tasks = True
     # the architecture whose parameters the constructor takes over, flat
@@ -176,7 +179,8 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         seeds = self._member_seeds(self.n_members)
         splits = split_rows(self, rows, valid, targets, seeds)
         held_out = X_val is None and splits[0][1] is not None
-        refit = rows if held_out and self.early_stopping == "refit" else None
+        again = self.early_stopping == "refit" and self.preset != "fast"
+        refit = rows if held_out and again else None
         train_rows = splits[0][0] if refit is None else refit
         targets.fit_rows(train_rows, len(tables.tasks))
         if valid is not None:

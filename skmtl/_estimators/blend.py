@@ -37,11 +37,8 @@ def fit_blend(plan, held_out):
         return None
     key = plan.holds_out_tasks, joblib.hash((base, plan.estimator.base_sees_task))
     if key not in plan.shared:
-        splits = [
-            (_rows_of(plan, train), _rows_of(plan, valid))
-            for train, valid in plan.member_splits
-            if valid is not None
-        ]
+        pairs = [pair for pair in plan.splits if pair[1] is not None]
+        splits = [tuple(_rows_of(plan, rows) for rows in pair) for pair in pairs]
         rows = _rows_of(plan, plan.train if plan.refit is None else plan.refit)
         plan.shared[key] = BaseFits(plan.targets.parts, base, splits, rows)
     return plan.shared[key].blend(held_out)
@@ -98,7 +95,8 @@ class Blend:
 class BaseFits:
     """Base learners fitted to the rows of a plan; all candidates of a search share them.
 
-    `splits` are pairs of training and validation `BaseRows` by part, one pair for each member;
+    `splits` are pairs of training and validation `BaseRows` by part, one pair for all members or
+    one for each;
     `rows` are those that the final base learns from, by part.
     """
 
@@ -123,7 +121,10 @@ class BaseFits:
             weight = 0.0
             if learner is not None:
                 networks = [by_part[k] for by_part in outputs if by_part is not None]
-                weight = _best_weight(part, networks, self.held_out[k])
+                held_out = self.held_out[k]
+                if len(held_out) == 1:
+                    held_out = held_out * len(networks)
+                weight = _best_weight(part, networks, held_out)
             if weight > 0 and k not in self._final:
                 self._final[k] = learner.fit(self.rows[k].labelled())
             bases.append(self._final[k] if weight > 0 else None)

@@ -117,6 +117,17 @@ hold_out_tasks : bool or "auto", default=False
     these tasks. "auto" does so with at least 8 tasks that have metadata or
     ``unseen_tasks="average"``, where the fit holds out rows itself and does not continue another.
     Predictions for known tasks do not depend on it. Not in the papers.
+preset : {"fast", "default", "best"}, default="default"
+    How much a fit tries. fast: nothing that is "auto" is added (one network with the first values,
+    no base, no members for new tasks) and training does not start again on all rows. best: 16
+    settings around the given ones are members of one run, of decay, activation, pulls and learning
+    rate; up to 4 that validate best, or `n_members` if that is above 1, are kept and averaged.
+    ``chosen_parameters_`` tells which. See :doc:`/training`.
+time_limit : float, default=None
+    Seconds on the clock that training may take, about; None is no limit. At its end the best
+    weights so far are kept, and training starts again on all rows only if there is time. With
+    ``preset="best"`` the worse half of the settings stops three times on the way. The model then
+    depends on the speed of the machine. In a batched search it is the limit of a run.
 n_members : int, default=1
     Number of networks, trained in one run from different initial weights; predictions are their
     mean. Several are more accurate and cost less than as many fits.

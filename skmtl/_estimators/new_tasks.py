@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from skmtl._estimators.choices import first_choice, n_kept
 from skmtl.nn import member_generators
 
 # tasks from which on some are held out for new ones
@@ -10,7 +11,8 @@ _FEWEST_TASKS = 8
 
 def new_task_seeds(estimator):
     """Return one seed for each member that holds out tasks, after those of the other members."""
-    return estimator._member_seeds(2 * estimator.n_members)[estimator.n_members :]
+    n_members = n_kept(estimator)
+    return estimator._member_seeds(2 * n_members)[n_members:]
 
 
 def plan_new_tasks(plan, rows):
@@ -20,7 +22,7 @@ def plan_new_tasks(plan, rows):
     is often much earlier than for known ones.
     """
     estimator, wanted = plan.estimator, plan.estimator.hold_out_tasks
-    if not wanted:
+    if not wanted or (wanted == "auto" and estimator.preset == "fast"):
         return None
     n_tasks = 0 if rows.shared_rows or estimator.task_id is None else len(plan.tables.tasks)
     predictable = plan.tables.n_metadata > 0 or estimator.unseen_tasks == "average"
@@ -39,5 +41,5 @@ def plan_new_tasks(plan, rows):
         for generator in member_generators(seeds, "validation")
     ]
     # held-out tasks are too few to choose settings, see benchmarks/recipe/LOG.md
-    usual = plan.alternatives[0].chosen
+    usual = first_choice(plan)
     return replace(plan, splits=splits, seeds=seeds, holds_out_tasks=True, chosen=usual)

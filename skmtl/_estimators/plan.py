@@ -6,9 +6,8 @@ A plain ``fit`` is one plan; a search has one for every candidate and fold.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
 
 import joblib
 import numpy as np
@@ -17,6 +16,7 @@ import torch
 from skmtl._data.rows import TrainingRows
 from skmtl._data.tables import TaskTables
 from skmtl._data.targets import Targets
+from skmtl._estimators.choices import alternatives
 from skmtl._sklearn_compat import _num_samples
 from skmtl.architectures import NetworkShape
 from skmtl.exceptions import ValidationWarning
@@ -27,10 +27,6 @@ from skmtl.training import ClassLoss, TaskRows
 _FEWEST_FOR_BASE = 500
 # may differ between members, besides the `member_parameters` of an architecture
 MEMBER_PARAMETERS = ("learning_rate_init", "alpha", "weight_averaging")
-# settings that "auto" tries with so many labels to train on: a quarter as many choose, and with
-# more it hardly matters and takes long. Otherwise the first ones hold, see benchmarks/recipe/LOG.md
-_FEWEST_FOR_CHOICE, _MOST_FOR_CHOICE = 100, 3000
-_AUTOMATIC = {"alpha": (1e-4, 0.3), "activation": ("silu", "tanh")}
 
 
 @dataclass
@@ -53,8 +49,8 @@ class FitPlan:
     # a plan of members that hold out whole tasks, and predict those that were never seen
     new_tasks: FitPlan | None = None
     holds_out_tasks: bool = False
-    # values of parameters that the estimator leaves open
-    chosen: dict = field(default_factory=dict)
+    # values of parameters that validation chooses, or lists of one for each member; None before
+    chosen: dict | None = None
     # what candidates on the same rows share
     shared: dict = field(default_factory=dict, repr=False)
 
@@ -101,29 +97,13 @@ class FitPlan:
         return [self] if self.new_tasks is None else [self, self.new_tasks]
 
     @property
-    def alternatives(self):
-        """Plans for the values of "auto" parameters, one of which validation chooses."""
-        values = {
-            name: values
-            for name, values in _AUTOMATIC.items()
-            if name not in self.chosen and _is_auto(self.setting(name))
-        }
-        if not values:
-            return [self]
-        choices = [dict(zip(values, choice, strict=True)) for choice in product(*values.values())]
-        enough = _FEWEST_FOR_CHOICE <= self.train.n_labels <= _MOST_FOR_CHOICE
-        if self.valid is None or not enough:
-            choices = choices[:1]
-        return [replace(self, chosen=self.chosen | choice, new_tasks=None) for choice in choices]
-
-    @property
     def n_members(self):
         """Number of members that train."""
-        return sum(len(plan.seeds) for part in self.parts for plan in part.alternatives)
+        return sum(len(plan.seeds) for part in self.parts for plan in alternatives(part))
 
     def setting(self, name):
-        """Return the value of a parameter of the estimator or of its architecture."""
-        if name in self.chosen:
+        """Return a parameter of the estimator or of its architecture, or a list by member."""
+        if name in (self.chosen or ()):
             return self.chosen[name]
         owner = self.estimator if hasattr(self.estimator, name) else self.architecture
         return getattr(owner, name, None)
@@ -134,6 +114,8 @@ class FitPlan:
         base = self.estimator.base
         if not isinstance(base, str) or base != "auto":
             return base
+        if self.estimator.preset == "fast":
+            return None
         enough = self.valid is not None and self.train.n_labels >= _FEWEST_FOR_BASE
         return "boosting" if enough else None
 
@@ -210,10 +192,6 @@ def common_settings(estimator):
     )
 
 
-def _is_auto(value):
-    return isinstance(value, str) and value == "auto"
-
-
 def _without(parameters, names):
     return {name: value for name, value in parameters.items() if name not in names}
 
@@ -239,16 +217,22 @@ def member_settings(plans):
         names = plan.architecture.member_parameters
         settings = {name: getattr(plan.architecture, name) for name in names}
         settings |= plan.architecture.task_settings(plan.tables.tasks)
-        architecture = plan.architecture.get_params(deep=False)
-        settings |= {name: plan.chosen[name] for name in architecture if name in plan.chosen}
-        for name, value in settings.items():
-            values.setdefault(name, []).extend([value] * len(plan.seeds))
+        of_members = {name: [value] * len(plan.seeds) for name, value in settings.items()}
+        for name in plan.architecture.get_params(deep=False):
+            if name in (plan.chosen or ()):
+                of_members[name] = per_member([plan], name)
+        for name, value in of_members.items():
+            values.setdefault(name, []).extend(value)
     return values
 
 
 def per_member(plans, name):
     """Return a parameter as a list with a value for every member."""
-    return [plan.setting(name) for plan in plans for _ in plan.seeds]
+    values = []
+    for plan in plans:
+        value = plan.setting(name)
+        values += value if isinstance(value, list) else [value] * len(plan.seeds)
+    return values
 
 
 def stacked_rows(plans):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from skmtl._estimators.blend import held_out_predictions
+from skmtl._estimators.choices import alternatives, choose, rival_numbers
 from skmtl._estimators.plan import (
     build_module,
     member_settings,
@@ -26,6 +27,7 @@ from skmtl.training import (
 )
 from skmtl.training._device import in_own_state, own_state, resolve_device
 from skmtl.training._schedule import Doubling, Replay, Schedule
+from skmtl.training._time_limit import TimeLimit
 from skmtl.weighting import get_weighting
 from skmtl.weighting._affinity import get_affinity
 from skmtl.weighting._base import CLASSES, REGRESSION
@@ -44,8 +46,8 @@ def train(
 ):
     """Train the members of all plans, and once more on all rows for plans with `refit`.
 
-    The plans have the same `FitPlan.key`. Where a plan has alternatives, all of them train, and the
-    one that validates best is kept: its settings are those that the plan has `chosen` then. The
+    The plans have the same `FitPlan.key`. Where a plan has alternatives, all of them train, and
+    those that validate best are kept: their settings are what the plan has `chosen` then. The
     `module` has the members of all alternatives in order; by default a new one is built. `steps`
     say how a step is made (by default, that of the estimators), and `max_steps` bounds the steps of
     the first plan, besides `max_iter` epochs. Callbacks and `record_affinity` are the estimator's,
@@ -54,28 +56,31 @@ def train(
     the last run.
     """
     estimator = plans[0].estimator
-    alternatives = [plan.alternatives for plan in plans]
-    stacked = [plan for group in alternatives for plan in group]
+    groups = [alternatives(plan) for plan in plans]
+    stacked = [plan for group in groups for plan in group]
     module = build_module(stacked) if module is None else module
     options = {"with_callbacks": with_callbacks, "max_steps": max_steps}
+    limit = TimeLimit(estimator.time_limit)
     start = None if plans[0].refit is None else copy.deepcopy(module)
     result = _run(
         stacked,
         module,
         estimator._steps(stacked) if steps is None else steps,
         affinity=get_affinity(estimator.record_affinity if record_affinity else None),
-        rivals=_rivals(alternatives),
+        rivals=rival_numbers(groups),
+        deadlines=limit.deadlines(plans[0].refit is not None),
         drop_diverged=drop_diverged or len(stacked) > len(plans),
         **options,
     )
-    members = _choose(plans, alternatives, result)
-    if len(stacked) > len(plans):
+    members = choose(plans, groups, _best_losses(result))
+    if len(members) < result.n_members:
         result = replace(result.part(members, result.n_tasks), diverged=_renamed(result, members))
         if result.diverged and not drop_diverged:
             raise next(iter(result.diverged.values()))
         start, steps = start and start.part(members), None
+    n_epochs = int(result.records["epoch"].max())
     result = replace(result, held_out=_held_out(plans, result))
-    if start is None:
+    if start is None or not limit.allows(int(result.best_epoch.max()) / n_epochs):
         return result
     again = [replace(plan, splits=[(plan.refit, None)], refit=None) for plan in plans]
     # a member that has diverged at once has no best epoch
@@ -88,6 +93,7 @@ def train(
         schedule=schedule.replay(best_epochs),
         last_epochs=schedule.lengths(best_epochs).tolist(),
         validated=list(result.history),
+        deadlines=limit.end(),
         drop_diverged=drop_diverged,
         **options,
     )
@@ -99,32 +105,12 @@ def train(
     )
 
 
-def _rivals(alternatives):
-    """Return a number for each member, which it shares with its seed's other alternatives."""
-    if all(len(group) == 1 for group in alternatives):
-        return None
-    rivals = []
-    for group in alternatives:
-        first = len(rivals)
-        rivals += [first + n for plan in group for n in range(len(plan.seeds))]
-    return rivals
-
-
-def _choose(plans, alternatives, result):
-    """Set the settings of each plan to those that validate best; return the members with them."""
+def _best_losses(result):
+    """Return the smallest validation loss of each member, infinite for those that diverged."""
     losses = np.full(result.n_members, np.inf)
-    if "valid_loss" in result.records:
-        np.fmin.at(losses, result.records["member"], result.records["valid_loss"])
+    np.fmin.at(losses, result.records["member"], result.records["valid_loss"])
     losses[list(result.diverged)] = np.inf
-    chosen, first = [], 0
-    for plan, group in zip(plans, alternatives, strict=True):
-        n_members = len(plan.seeds)
-        of_group = losses[first : first + len(group) * n_members].reshape(len(group), n_members)
-        best = int(of_group.mean(axis=1).argmin())
-        plan.chosen = group[best].chosen
-        chosen.extend(range(first + best * n_members, first + (best + 1) * n_members))
-        first += of_group.size
-    return chosen
+    return losses
 
 
 def _renamed(result, members):
@@ -155,10 +141,10 @@ def train_plan(plan):
         # tasks that `adapt` has learned since are not in it: then all start afresh
         method = get_weighting(estimator.task_weighting)
         steps = estimator._steps(plans, estimator._record.state_for(method, len(plan.tables.tasks)))
-    elif estimator.callbacks and len(plan.alternatives) > 1:
+    elif estimator.callbacks and len(alternatives(plan)) > 1:
         trial = replace(plan, refit=None)
         train([trial], with_callbacks=False)
-        plan.chosen = trial.chosen
+        plan.chosen, plan.seeds, plan.splits = trial.chosen, trial.seeds, trial.splits
     try:
         result = train(plans, module, steps=steps)
     except DivergenceError as error:
@@ -229,7 +215,8 @@ def _run(
     schedule=None,
     last_epochs=None,
     validated=None,
-    rivals=None,
+    rivals=(None, None),
+    deadlines=(),
     with_callbacks,
     drop_diverged,
 ):
@@ -257,7 +244,7 @@ def _run(
         steps=steps,
         observer=None if affinity is None else AffinityRecorder(affinity),
         optimizer_settings=optimizer_settings,
-        stopping=StoppingSettings(estimator.n_iter_no_change, estimator.tol, last_epochs, rivals),
+        stopping=StoppingSettings(estimator.n_iter_no_change, estimator.tol, last_epochs, *rivals),
         schedule=_schedule(plans, max_steps) if schedule is None else schedule,
         task_sampling=estimator.task_sampling,
         batch_size=[plan.batch_rows(rows) for plan in plans for rows, _ in plan.member_splits],
@@ -266,6 +253,7 @@ def _run(
         device=str(device),
         callbacks=callbacks,
         drop_diverged=drop_diverged,
+        deadlines=deadlines,
         **loop_settings,
     )
     with own_state():

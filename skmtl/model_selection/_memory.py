@@ -5,6 +5,7 @@ from numbers import Integral
 
 import torch
 
+from skmtl._estimators.choices import alternatives
 from skmtl._estimators.plan import build_module
 from skmtl.training._device import resolve_device
 
@@ -46,7 +47,7 @@ def members_in_memory(plan, n_workers):
 
 def bytes_per_member(plan):
     """Estimate the memory of a member in training, in bytes."""
-    module = build_module(plan.alternatives[:1])
+    module = build_module(alternatives(plan)[:1])
     sizes = [parameter[0].numel() for parameter in module.parameters()]
     n_tasks, n_rows = len(plan.tables.tasks), plan.batch_rows()
     n_examples = n_rows * (n_tasks if plan.targets.wide else 1)

@@ -22,13 +22,15 @@ _HEAD_START = 1.5
 class StoppingSettings:
     """When a member stops; schedules depend on the loop's last epoch, not on `last_epochs`.
 
-    Members with the same number among `rivals` (M,) compete: only the best of them is wanted.
+    Members with the same number among `rivals` (M,) compete: only the best of them, `n_winners`,
+    are wanted.
     """
 
     patience: int | str | None = 10
     tol: float = 0.0
     last_epochs: Sequence[int] | None = None
     rivals: Sequence[int] | None = None
+    n_winners: int | None = None
 
 
 def _of_all_members(name):
@@ -45,9 +47,9 @@ class MemberClock:
     A member stops after `patience` epochs in which its validation loss has not fallen by more than
     a share of `tol`, and after `last_epochs` (M,) at most; "auto" waits for as many epochs as the
     best one has, 10 to 50 and at least 250 steps, of which there are `n_steps` (M,) an epoch; None
-    waits for ever. One of several `rivals` stops, too, if it is not better than one that has
-    stopped, after half as many epochs again. `members` (M',) are the numbers of those in the
-    training tensors; those `active` (M',) still train.
+    waits for ever. One of several `rivals` stops, too, if it is not better than the winners among
+    those that have stopped, after half as many epochs again. `members` (M',) are the numbers of
+    those in the training tensors; those `active` (M',) still train.
     """
 
     def __init__(self, buffer, settings, n_steps=None):
@@ -55,6 +57,7 @@ class MemberClock:
         last_epochs = settings.last_epochs
         # of all members: tensors are of those in the training tensors
         self._rivals = None if settings.rivals is None else list(settings.rivals)
+        self._n_winners = settings.n_winners or 1
         self.members = torch.arange(len(buffer), device=buffer.device)
         self.active = torch.ones_like(self.members, dtype=torch.bool)
         self.any_active = True
@@ -115,17 +118,32 @@ class MemberClock:
             self.stop(self._beaten())
 
     def _beaten(self):
-        """Return a mask (M',) of active members that a rival which has stopped has beaten."""
+        """Return a mask (M',) of active members that have lost to rivals which have stopped."""
+        rivals, losses = self._of_rivals()
+        stopped = torch.ones(rivals.shape[1], dtype=torch.bool, device=losses.device)
+        stopped[self.members] = ~self.active
+        late = self._n_iter.unsqueeze(1) >= _HEAD_START * self._left["_n_iter"]
+        ahead = losses <= self._best_loss.unsqueeze(1)
+        return self.active & ((rivals & stopped & ahead & late).sum(1) >= self._n_winners)
+
+    def halve(self):
+        """Stop the worse half of the rivals that are active, but as many as win."""
+        if self._rivals is None:
+            return
+        rivals, losses = self._of_rivals()
+        active = torch.zeros(rivals.shape[1], dtype=torch.bool, device=losses.device)
+        active[self.members] = self.active
+        ahead = losses < self._best_loss.unsqueeze(1)
+        n_ahead, n_active = (rivals & ahead).sum(1), (rivals & active).sum(1)
+        self.stop(self.active & (n_ahead >= (n_active / 2).ceil().clamp(min=self._n_winners)))
+
+    def _of_rivals(self):
+        """Return who competes with whom, a mask (M', M), and the best losses of all members."""
         for name in ("_n_iter", "_best_loss"):
             self._left[name][self.members] = getattr(self, name)
-        epochs, losses = self._left["_n_iter"], self._left["_best_loss"]
-        rivals = torch.tensor(self._rivals, device=losses.device)
-        stopped = torch.ones_like(rivals, dtype=torch.bool)
-        stopped[self.members] = ~self.active
-        pairs = (rivals[self.members].unsqueeze(1) == rivals) & stopped
-        ahead = losses <= self._best_loss.unsqueeze(1)
-        late = self._n_iter.unsqueeze(1) >= _HEAD_START * epochs
-        return self.active & (pairs & ahead & late).any(1)
+        losses = self._left["_best_loss"]
+        numbers = torch.tensor(self._rivals, device=losses.device)
+        return numbers[self.members].unsqueeze(1) == numbers, losses
 
     def end_round(self, least_gain):
         """Stop members whose best loss has not fallen by a share of `least_gain` in a round."""

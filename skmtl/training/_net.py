@@ -5,6 +5,7 @@ are made by `Steps`.
 """
 
 import copy
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -35,8 +36,9 @@ class MemberNet(NeuralNet):
     `task_sampling`, "rows", "tasks" or "sqrt", is how often tasks are drawn; `batch_size` and
     `one_task` are as in `MemberBatches`. `callbacks` of skorch see means over the members that
     still train; those that depend on validation losses see them in `validated`, the history of an
-    earlier run. With `drop_diverged`, a member that diverges is left out instead of raising an
-    error.
+    earlier run. After the last of `deadlines`, times of the monotonic clock, training ends, and
+    after each before it the worse half of rivals stops. With `drop_diverged`, a member that
+    diverges is left out instead of raising an error.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class MemberNet(NeuralNet):
         device="cpu",
         callbacks=(),
         drop_diverged=False,
+        deadlines=(),
     ):
         self.seeds = seeds
         self.steps = PlainSteps() if steps is None else steps
@@ -69,6 +72,7 @@ class MemberNet(NeuralNet):
         self.one_task = one_task
         self.validated = validated
         self.drop_diverged = drop_diverged
+        self.deadlines = deadlines
         super().__init__(
             module,
             criterion=NumberLoss() if criterion is None else criterion,
@@ -145,7 +149,7 @@ class MemberNet(NeuralNet):
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
         """Run epochs over training and validation batches (or None), the items of X."""
         train, valid = X
-        clock = self.clock_
+        clock, self.n_halved_ = self.clock_, 0
         buffers = [
             (module, name, buffer)
             for module in self.module_.modules()
@@ -172,6 +176,7 @@ class MemberNet(NeuralNet):
                 self.module_.after_epoch(clock.active)
                 if bad is not None:
                     clock.stop(bad)
+                self._heed_deadlines()
                 self.steps_.after_tick(clock, was_active)
                 if self.callbacks_:
                     seen = epoch_record(self.history, clock, train_loss, valid_loss, self.validated)
@@ -191,6 +196,18 @@ class MemberNet(NeuralNet):
                 self._keep(stay, train, valid)
         self.result_ = self._finish(train.table, buffers)
         return self
+
+    def _is_over(self):
+        return bool(self.deadlines) and time.monotonic() > self.deadlines[-1]
+
+    def _heed_deadlines(self):
+        """Stop all members after the last deadline, and the worse rivals after each before it."""
+        now = time.monotonic()
+        if self._is_over():
+            self.clock_.stop(self.clock_.active)
+        for _ in range(sum(now > deadline for deadline in self.deadlines[:-1]) - self.n_halved_):
+            self.n_halved_ += 1
+            self.clock_.halve()
 
     def _finish(self, table, buffers):
         """Give the module the best weights of all members, and return the result."""
@@ -234,6 +251,8 @@ class MemberNet(NeuralNet):
             weights.append(batch.weights)
             if self.callbacks_:
                 self.notify("on_batch_end", batch=batch, training=training, **step)
+            if training and self._is_over():
+                break
         # along the last axes: a sum over the first would round differently for one member
         return torch.stack(sums, 1).sum(1) / torch.stack(weights, 1).sum((1, 2, 3))
 

@@ -1,4 +1,6 @@
-"""Parameters that are "auto": validation chooses among members that train in one run."""
+"""Parameters that are "auto", presets, time limits: members of one run, of which some are kept."""
+
+import time
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from skmtl import (
     ParetoHypernet,
     load,
 )
+from skmtl._estimators import choices
 from skmtl.architectures import Hypernetwork
 from skmtl.model_selection import BatchedGridSearchCV, fit_many
 
@@ -171,14 +174,88 @@ def test_other_estimators_and_forms(table):
 
 
 def test_a_choice_that_diverges_is_not_made(table, monkeypatch):
-    from skmtl._estimators import plan
-
-    monkeypatch.setattr(plan, "_AUTOMATIC", {"learning_rate_init": (1e30, 1e-2)})
+    monkeypatch.setattr(choices, "_AUTOMATIC", {"learning_rate_init": (1e30, 1e-2)})
     model = model_of(learning_rate_init=1e-2, alpha=0.0, activation="relu", max_iter=4)
     model._parameter_constraints = {**model._parameter_constraints, "learning_rate_init": [str]}
     model.learning_rate_init = "auto"
     model.fit(*table)
     assert model.chosen_parameters_ == {"learning_rate_init": 1e-2}
+
+
+@pytest.fixture(scope="module")
+def best(table):
+    return model_of(preset="best", alpha="auto").fit(*table)
+
+
+def test_best_averages_the_settings_that_validate_best(table, best):
+    kept = pd.DataFrame(best.chosen_parameters_)
+    assert 1 < len(kept) == best.module_.n_members <= 4
+    assert {"alpha", "activation", "embedding_alpha", "learning_rate_init"} <= set(kept)
+    losses = best.summary()["valid_loss"]
+    assert losses.max() <= 1.25 * losses.min()
+
+
+def test_each_member_of_best_is_the_fit_of_its_settings_alone(table):
+    X, y = table
+    halves = X[:64], y[:64], None, X[64:], y[64:]
+    settings = {"preset": "best", "early_stopping": True, "max_iter": 4}
+    best = model_of(**settings).fit(*halves)
+    tried = choices.alternatives(best._plan(*halves))
+    of_tried = [plan.chosen for plan in tried]
+    assert len({tuple(sorted(chosen.items())) for chosen in of_tried}) == 16
+    number = of_tried.index(pd.DataFrame(best.chosen_parameters_).iloc[0].to_dict())
+    alone = model_of(**{**settings, "preset": "default", **of_tried[number]})
+    alone._member_seeds = lambda n_members: tried[number].seeds
+    expected = alone.fit(*halves).predict(X)
+    np.testing.assert_allclose(best.predict_members(X)[0], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_best_has_no_worse_loss_than_the_default(table, fixed, best):
+    assert best.summary()["valid_loss"].min() <= min(
+        model.summary()["valid_loss"].min() for model in fixed
+    )
+
+
+def test_best_keeps_as_many_as_are_wanted(table, tmp_path):
+    X, y = table
+    model = model_of(preset="best", n_members=6, max_iter=4, task_id=None)
+    model.fit(X.drop(columns="task"), y)
+    assert model.module_.n_members == 6
+    model.save(tmp_path / "model.skmtl")
+    loaded = load(tmp_path / "model.skmtl")
+    assert loaded.chosen_parameters_ == model.chosen_parameters_
+
+
+def test_fast_adds_nothing(table):
+    X, y = table
+    changes = {"base": "auto", "hold_out_tasks": "auto", "unseen_tasks": "average"}
+    fast = model_of(preset="fast", **changes).fit(X, y)
+    plain = model_of(early_stopping=True, hold_out_tasks=False, **CHOICES[0]).fit(X, y)
+    assert_array_equal(fast.predict(X), plain.predict(X))
+    assert list(fast.summary()["epochs"]) == list(plain.summary()["epochs"])
+
+
+@pytest.mark.parametrize("preset", ["default", "best"])
+def test_the_best_so_far_is_kept_when_time_is_over(table, preset):
+    X, y = table
+    settings = {"max_iter": 10**6, "n_iter_no_change": 10**6, "tol": 0.0, "preset": preset}
+    start = time.monotonic()
+    model = model_of(time_limit=2.0, **settings).fit(X, y)
+    assert time.monotonic() - start < 10
+    assert model.score(X, y) > 0.3
+    assert 1 <= len(model.summary()) <= 4
+
+
+def test_a_time_limit_that_is_not_reached_changes_nothing(table, fixed):
+    model = model_of(time_limit=1e6).fit(*table)
+    best = best_of(fixed)
+    assert_array_equal(model.predict(table[0]), fixed[best].predict(table[0]))
+
+
+@pytest.mark.parametrize("changes", [{"time_limit": 0}, {"preset": "good"}])
+def test_bad_input(table, changes):
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        model_of(**changes).fit(*table)
 
 
 def test_preferences_have_one_decay():
