@@ -23,18 +23,24 @@ from sklearn.metrics import root_mean_squared_error
 from skmtl import MultiTaskHypernetRegressor
 
 PLAIN = {"base": None, "hold_out_tasks": False}
+FIXED = {"alpha": 1e-4, "activation": "silu"}
 DEFAULTS = "defaults"
 VARIANTS = {
     DEFAULTS: {},
     "no base": {"base": None},
     "no held-out tasks": {"hold_out_tasks": False},
-    "neither (networks only)": PLAIN,
-    "networks only, relu": {**PLAIN, "activation": "relu"},
-    "networks only, rate 0.0015": {**PLAIN, "learning_rate_init": 1.5e-3},
-    "networks only, rate 0.005": {**PLAIN, "learning_rate_init": 5e-3},
-    "networks only, annealed": {**PLAIN, "learning_rate": "annealed"},
+    "decay and activation not chosen": FIXED,
+    "networks only": PLAIN,
+    "networks only, not chosen": {**PLAIN, **FIXED},
+    "networks only, not chosen, relu": {**PLAIN, **FIXED, "activation": "relu"},
+    "networks only, not chosen, rate 0.0015": {**PLAIN, **FIXED, "learning_rate_init": 1.5e-3},
+    "networks only, not chosen, annealed": {**PLAIN, **FIXED, "learning_rate": "annealed"},
+    "four members": {"n_members": 4},
+    "preset fast": {"preset": "fast"},
+    "preset best": {"preset": "best", "time_limit": 120},
     "earlier defaults": {
         **PLAIN,
+        **FIXED,
         "activation": "relu",
         "learning_rate_init": 1.5e-3,
         "n_iter_no_change": 50,
@@ -47,7 +53,9 @@ BY_KIND = {
         DEFAULTS,
         "no base",
         "no held-out tasks",
-        "neither (networks only)",
+        "decay and activation not chosen",
+        "four members",
+        "preset best",
         "earlier defaults",
     ],
 }
@@ -117,7 +125,7 @@ def main():
     torch.set_num_threads(1)
     names = options.tables or [n for n in TABLES if options.data_home or n not in WITH_FILES]
     if QUICK:
-        names, options.variants = ["radon", "sines"], [DEFAULTS, "neither (networks only)"]
+        names, options.variants = ["radon", "sines"], [DEFAULTS, "networks only"]
     rows = saved("runs") if options.resume else pd.DataFrame()
     done = set()
     if len(rows):

@@ -191,8 +191,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
             tables.fit_rows(train_rows)
         plan = FitPlan(self, tables, targets, splits, seeds, refit, new_metadata)
         check_base(plan)
-        if X_val is None:
-            plan.new_tasks = plan_new_tasks(plan, rows)
+        plan.new_tasks = plan_new_tasks(plan, rows, X_val)
         return plan
 
     def _check_rows(self, X, y, sample_weight, encode):

@@ -15,7 +15,7 @@ def new_task_seeds(estimator):
     return estimator._member_seeds(2 * n_members)[n_members:]
 
 
-def plan_new_tasks(plan, rows):
+def plan_new_tasks(plan, rows, X_val=None):
     """Return a plan of members that hold out tasks, or None if that is not wanted or possible.
 
     A member that validates on tasks it did not train on stops when it is best for such tasks, which
@@ -33,7 +33,18 @@ def plan_new_tasks(plan, rows):
             "(early_stopping), and metadata or unseen_tasks='average', without which new tasks are "
             f"not predicted; there are {n_tasks} tasks. Use hold_out_tasks='auto' or False."
         )
-    if not possible or plan.valid is None or estimator.warm_start:
+    obstacles = {
+        "X_val (let it have the tasks that are to be predicted best)": X_val is not None,
+        "warm_start=True": estimator.warm_start,
+        "a validation_fraction that holds out no rows": plan.valid is None,
+    }
+    for obstacle in (name for name, present in obstacles.items() if present):
+        if wanted is True:
+            raise ValueError(
+                f"hold_out_tasks=True cannot be used with {obstacle}; pass hold_out_tasks=False."
+            )
+        return None
+    if not possible:
         return None
     seeds = new_task_seeds(estimator)
     splits = [

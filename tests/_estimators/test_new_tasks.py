@@ -125,6 +125,25 @@ def test_too_few_tasks(table):
         asked.fit(X[few], y[few])
 
 
+@pytest.mark.parametrize(
+    ("changes", "with_X_val", "message"),
+    [
+        ({}, True, "cannot be used with X_val"),
+        ({"warm_start": True}, False, "cannot be used with warm_start"),
+        ({"validation_fraction": 0.0}, False, "cannot be used with a validation_fraction"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:no task has enough rows")
+def test_what_they_cannot_be_combined_with(table, changes, with_X_val, message):
+    X, y = table
+    validation = {"X_val": X, "y_val": y} if with_X_val else {}
+    wanted = MultiTaskHypernetRegressor(**{**SETTINGS, **changes}, hold_out_tasks=True)
+    with pytest.raises(ValueError, match=message):
+        wanted.fit(X, y, **validation)
+    automatic = MultiTaskHypernetRegressor(**{**SETTINGS, **changes, "max_iter": 1})
+    assert automatic.fit(X, y, **validation)._new_tasks is None
+
+
 def test_a_search_trains_them_only_for_folds_that_ask(table, monkeypatch):
     X, y = table
     trained = []
