@@ -58,8 +58,6 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "hold_out_tasks": ["boolean", StrOptions({"auto"})],
-        "preset": [StrOptions({"fast", "default", "best"})],
-        "time_limit": [Interval(Real, 0, None, closed="neither"), None],
         "learning_rate": [StrOptions({"constant", "annealed"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "weight_averaging": [Interval(Real, 0, 1, closed="left")],

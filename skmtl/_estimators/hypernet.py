@@ -3,9 +3,17 @@
 Their parameters and documentation; the architecture is `skmtl.architectures.Hypernetwork`.
 """
 
+from numbers import Real
+
 from skmtl._estimators.bases import BaseClassifier, BaseRegressor
 from skmtl._estimators.docs import ATTRIBUTES, CLASSIFIER_ATTRIBUTES, document
+from skmtl._sklearn_compat import Interval, StrOptions
 from skmtl.architectures import Hypernetwork
+
+_PRESETS = {
+    "preset": [StrOptions({"fast", "default", "best"})],
+    "time_limit": [Interval(Real, 0, None, closed="neither"), None],
+}
 
 
 @document(architecture=Hypernetwork, attributes=ATTRIBUTES)
@@ -73,6 +81,7 @@ class MultiTaskHypernetRegressor(BaseRegressor):
     _parameter_constraints = {
         **BaseRegressor._parameter_constraints,
         **Hypernetwork._parameter_constraints,
+        **_PRESETS,
     }
     _architecture_class = Hypernetwork
     _parameters_before = Hypernetwork._parameters_before
@@ -181,6 +190,7 @@ class MultiTaskHypernetClassifier(BaseClassifier):
     _parameter_constraints = {
         **BaseClassifier._parameter_constraints,
         **Hypernetwork._parameter_constraints,
+        **_PRESETS,
     }
     _architecture_class = Hypernetwork
     _parameters_before = Hypernetwork._parameters_before

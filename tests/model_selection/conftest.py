@@ -25,9 +25,9 @@ def groups_trained(monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(1)
 
-    def train(plans, module, **settings):
+    def train(plans, **settings):
         sizes.append((len(plans), sum(len(plan.seeds) for plan in plans)))
-        return trained(plans, module, **settings)
+        return trained(plans, **settings)
 
     trained = _fits.train
     monkeypatch.setattr(_fits, "train", train)
