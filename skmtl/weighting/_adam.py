@@ -1,10 +1,10 @@
-"""Adam for the parameters that methods of task weighting learn: a number per member and task."""
+"""Adam for the parameters that methods of task weighting learn: one per member and task."""
 
 import torch
 
 
 def adam_state(n_members, n_tasks, start=0.0):
-    """Return the state of a learned number for every member and task."""
+    """Return the initial state of one learned parameter per member and task."""
     zeros = torch.zeros(n_members, n_tasks, dtype=torch.float64)
     return {
         "value": zeros + start,
@@ -17,8 +17,8 @@ def adam_state(n_members, n_tasks, start=0.0):
 def adam_step(state, gradient, active, rate, decay=0.0, betas=(0.9, 0.999), eps=1e-8):
     """Make one step of Adam (Kingma and Ba, algorithm 1), with weight decay in the gradient.
 
-    Numbers that are not active keep their state. Each has its own step count, since tasks may be
-    absent from batches.
+    Parameters that are not active keep their state. Each has a separate step count, since tasks
+    may be absent from batches.
     """
     value, mean, square = state["value"], state["mean"], state["square"]
     if decay:

@@ -20,11 +20,11 @@ class Affinity(VersionedState, BaseEstimator):
     every : int, default=1
         Measure at one step in this many.
     heads_first : bool, default=True
-        Whether the parameters that belong to one task make their step before the measurement, as
-        in algorithm 1 of [1]_, or stay the same, as in the code published with [2]_.
+        Whether the parameters that belong to one task are updated before the measurement, as in
+        algorithm 1 of [1]_, or stay the same, as in the code published with [2]_.
     approximate : {None, 1, 2}, default=None
-        None evaluates the losses after each step; 1 and 2 are their expansions of first and
-        second order in the step.
+        None evaluates the losses after each step; 1 and 2 approximate them by their Taylor
+        expansion of that order.
     per_learning_rate : bool, default=False
         Whether to divide by the learning rate, as the published code does.
 
@@ -74,7 +74,7 @@ class Affinity(VersionedState, BaseEstimator):
 
 
 def check_order(approximate):
-    """Raise an error if there is no approximation of that order."""
+    """Raise an error unless losses can be approximated to that order."""
     if approximate not in (None, 1, 2) or isinstance(approximate, bool):
         raise ValueError(f"approximate must be None, 1 or 2, got {approximate!r}.")
 
@@ -88,7 +88,7 @@ def get_affinity(record_affinity):
 
 
 def normalized_affinity(affinity):
-    """Score affinities for choosing which tasks to train together.
+    """Return the score by which tasks are grouped, computed from affinities.
 
     The network selection of [1]_ minimises this score: how much less a step of another task helps
     a task than its own step. 0 is as good as its own step, 1 is useless, more than 1 is harmful.
@@ -96,13 +96,13 @@ def normalized_affinity(affinity):
     Parameters
     ----------
     affinity : DataFrame or array-like of shape (T, T)
-        Rows step, columns are affected: ``affinity_`` of an estimator.
+        Effect of the step of the row's task on the column's task: ``affinity_`` of an estimator.
 
     Returns
     -------
     DataFrame or ndarray of shape (T, T)
-        In the same order. NaN in the column of a task whose own step does not help it, so that
-        there is nothing to compare with.
+        In the same order. NaN in the column of a task whose own step does not help it, which
+        leaves nothing to compare with.
 
     See Also
     --------
@@ -112,7 +112,7 @@ def normalized_affinity(affinity):
     -----
     Appendix B of [1]_: ``t(b, a) = 1 - Z_ba / Z_aa``. The score of a group is the sum over its
     tasks of the mean score of the others onto each. The code published later maximises means of
-    the ``Z_ba`` themselves, so that tasks of large affinities decide more.
+    the ``Z_ba`` themselves, so that tasks with large affinities have more influence.
 
     References
     ----------
@@ -131,8 +131,8 @@ def normalized_affinity(affinity):
         raise ValueError(
             f"affinity must be a square table, tasks by tasks; got one of shape {values.shape}."
         )
-    own = np.diag(values)
-    score = 1 - values / np.where(own > 0, own, np.nan)
+    diagonal = np.diag(values)
+    score = 1 - values / np.where(diagonal > 0, diagonal, np.nan)
     if isinstance(affinity, pd.DataFrame):
         return pd.DataFrame(score, index=affinity.index, columns=affinity.columns)
     return score

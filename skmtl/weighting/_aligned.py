@@ -12,7 +12,7 @@ _SCALES = ("min", "median", "rmse")
 class AlignedMTL(GradientWeighting):
     """Make gradients orthogonal and equally long, with the smallest possible change.
 
-    The system of gradients then has condition number 1: nothing conflicts and nothing dominates.
+    The matrix of gradients then has condition number 1: no task conflicts and none dominates.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class AlignedMTL(GradientWeighting):
         if self.scale == "min":
             scale = values[0]
         elif self.scale == "median":
-            # of an even number the lower one, as in the code published with the paper
+            # the lower one of an even number, as in the code published with the paper
             scale = values[(len(values) - 1) // 2]
         else:
             scale = values.mean()

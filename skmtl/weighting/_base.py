@@ -1,4 +1,4 @@
-"""What all methods of task weighting share: T losses or their Gramian in, T weights out.
+"""Base class of all methods of task weighting: T losses or their Gramian in, T weights out.
 
 Missing tasks, members, precision and degenerate input are handled here, once.
 """
@@ -17,14 +17,14 @@ from torch import Tensor
 from skmtl._persistence import VersionedState, saveable
 
 LOSSES, GRAMIAN, AFTERWARDS = "losses", "gramian", "losses after the step"
-# what a task is, see `TaskWeighting.bind`
+# types of tasks, see `TaskWeighting.bind`
 REGRESSION, CLASSES = "regression", "classes"
-# what each name that users pass stands for, filled by the files of the methods
+# factories of the methods by the names that users pass, filled by `register`
 METHODS: dict[str, Callable] = {}
 
 
 def register(name: str, **parameters: Any) -> Callable[[type], type]:
-    """Decorate a class to make it, with these parameters, available under a name."""
+    """Return a decorator that makes a class, with these parameters, available under a name."""
 
     def decorate(cls: type) -> type:
         METHODS[name] = lambda: cls(**parameters)
@@ -34,7 +34,7 @@ def register(name: str, **parameters: Any) -> Callable[[type], type]:
 
 
 class Part(NamedTuple):
-    """A method that is part of another one, or the whole of it, and its state."""
+    """One of the methods that a task weighting consists of, and its state."""
 
     method: TaskWeighting
     state: dict | None
@@ -44,15 +44,15 @@ class Part(NamedTuple):
 class TaskWeighting(VersionedState, BaseEstimator, metaclass=ABCMeta):
     """Base class of every method; parameters are stored as scikit-learn's estimators store them.
 
-    A subclass implements `_weights`, or derives from `GradientWeighting`. A method that remembers
-    something also implements `_state`, and `_end_step` or `end_epoch` if that changes after a step
-    or an epoch. A method that depends on which tasks there are implements `bind`, and one that is
-    composed of others implements `parts`.
+    A subclass implements `_weights`, or derives from `GradientWeighting`. A method with a state
+    also implements `_state`, and `_end_step` or `end_epoch` if the state changes after a step or an
+    epoch. A method that depends on the tasks themselves implements `bind`, and one that is composed
+    of others implements `parts`.
 
     Attributes
     ----------
     needs : frozenset of str
-        What it must be given, of "losses", "gramian" and "losses after the step".
+        The inputs that it needs, of "losses", "gramian" and "losses after the step".
     own_parameters : bool
         Whether the weights also apply to the parameters that belong to one task, or to the shared
         ones only.
@@ -65,7 +65,7 @@ class TaskWeighting(VersionedState, BaseEstimator, metaclass=ABCMeta):
 
     See Also
     --------
-    GradientWeighting : Base class of methods that look at gradients.
+    GradientWeighting : Base class of methods that use gradients.
 
     Examples
     --------
@@ -93,7 +93,8 @@ class TaskWeighting(VersionedState, BaseEstimator, metaclass=ABCMeta):
             Labels of the tasks of every member, in the order of the weights. Members of a search
             may have different tasks.
         task_types : sequence of T str
-            What each task is, "regression" or "classes", for as many tasks as a member has at most.
+            Type of each task, "regression" or "classes", for the largest number of tasks of any
+            member.
 
         Returns
         -------
@@ -103,7 +104,7 @@ class TaskWeighting(VersionedState, BaseEstimator, metaclass=ABCMeta):
         return self
 
     def parts(self, state: dict | None = None) -> tuple[Part | None, Part | None]:
-        """Return what weighs the losses, and what weighs the gradients.
+        """Return the methods that weigh the losses and the gradients.
 
         Parameters
         ----------
@@ -131,18 +132,18 @@ class TaskWeighting(VersionedState, BaseEstimator, metaclass=ABCMeta):
         return [self] if GRAMIAN in self.needs else []
 
     def init_state(self, n_members: int, n_tasks: int) -> dict | None:
-        """Return what the method remembers before the first step.
+        """Return the state of the method before the first step.
 
         Parameters
         ----------
         n_members, n_tasks : int
-            How many there are.
+            Numbers of members and of tasks.
 
         Returns
         -------
         dict or None
-            Of Tensors whose first axis is that of the members and whose others are those of the
-            tasks, or of lists with an item per member; None if there is nothing to remember.
+            Tensors whose first axis is that of the members and whose others are those of the
+            tasks, or lists with an item per member; None for a method without state.
         """
         self._check_parameters(n_tasks)
         return self._state(n_members, n_tasks)
@@ -161,12 +162,12 @@ class TaskWeighting(VersionedState, BaseEstimator, metaclass=ABCMeta):
         losses : Tensor of shape (M, T)
             Mean loss of every task; NaN for a task that has no rows in the batch.
         gramian : Tensor of shape (M, T, T), optional
-            Inner products of the gradients of what the tasks contribute to the summed loss, with
+            Inner products of the gradients of the tasks' contributions to the summed loss, with
             respect to the shared parameters.
         state : dict, optional
             From `init_state`, changed in place; by default a new one.
         generators : list of M torch.Generator, optional
-            On the CPU, for methods that draw random numbers; by default torch's own generator.
+            On the CPU, for methods that draw random numbers; by default torch's global generator.
 
         Returns
         -------
@@ -186,14 +187,14 @@ class TaskWeighting(VersionedState, BaseEstimator, metaclass=ABCMeta):
         return torch.where(present, weights, 0.0).to(losses.dtype)
 
     def place(self, state: dict | None, device: torch.device) -> dict | None:
-        """Move a state to where the method works: where the losses are.
+        """Move a state to the device on which the method computes, by default that of the losses.
 
         Parameters
         ----------
         state : dict or None
             From `init_state`.
         device : torch.device
-            Where the losses are.
+            The device of the losses.
 
         Returns
         -------
@@ -203,19 +204,19 @@ class TaskWeighting(VersionedState, BaseEstimator, metaclass=ABCMeta):
         return to_device(state, device)
 
     def end_step(self, before: Tensor, after: Tensor, state: dict) -> None:
-        """Learn what a step did; only called for methods that need the losses after the step.
+        """Update the state after a step; only called for methods that need the losses after it.
 
         Parameters
         ----------
         before, after : Tensors of shape (M, T)
-            Losses of the same rows; NaN where a task has none, or a member made no step.
+            Losses of the same rows; NaN where a task has no rows, or a member made no step.
         state : dict
             Changed in place.
         """
         self._end_step(before.double(), after.double(), state)
 
     def end_epoch(self, state: dict | None) -> None:
-        """Learn that an epoch is over.
+        """Update the state after an epoch.
 
         Parameters
         ----------
@@ -224,7 +225,7 @@ class TaskWeighting(VersionedState, BaseEstimator, metaclass=ABCMeta):
         """
 
     def _check_parameters(self, n_tasks: int | None) -> None:
-        """Raise an error if a parameter cannot be used."""
+        """Raise an error if a parameter is not valid."""
 
     def _state(self, n_members: int, n_tasks: int) -> dict | None:
         return None
@@ -280,8 +281,8 @@ def mean_one(weights, present=None):
         mean = weights.mean(axis=1, keepdims=True)
         size = np.abs(weights).mean(axis=1, keepdims=True)
         # the scale of weights that almost cancel is undefined
-        sound = np.abs(mean) > 1e-6 * size
-        return np.where(sound, weights / np.where(sound, mean, 1.0), 1.0)
+        defined = np.abs(mean) > 1e-6 * size
+        return np.where(defined, weights / np.where(defined, mean, 1.0), 1.0)
     weights = torch.where(present, weights, 0.0)
     total = weights.sum(1, keepdim=True)
     count = present.sum(1, keepdim=True)

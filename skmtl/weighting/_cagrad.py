@@ -7,7 +7,7 @@ from skmtl.weighting._base import register
 from skmtl.weighting._gradient import GradientWeighting
 from skmtl.weighting._mgda import shortest
 
-# of the mean gradient: a shorter combination of gradients has no direction
+# smallest length, in units of that of the mean gradient, at which a direction is defined
 _SHORT = 1e-6
 
 
@@ -15,8 +15,8 @@ _SHORT = 1e-6
 class CAGrad(GradientWeighting):
     """Maximise the gain of the task that gains least, near the mean gradient.
 
-    Between the plain mean (``c=0``) and MGDA (large c); below 1 it converges to the minimum of the
-    mean loss.
+    The step lies between the plain mean (``c=0``) and that of MGDA (large c); with c below 1,
+    training converges to a minimum of the mean loss.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ class CAGrad(GradientWeighting):
     The step d maximises ``min_t <g_t, d>`` subject to ``|d - g_0| <= c |g_0|``, with the mean
     gradient g_0, equation 4 of [1]_. By duality, algorithm 1, ``d = g_0 + c |g_0| / |g_x| g_x``,
     where ``g_x = sum_t x_t g_t`` and x minimises ``<g_x, g_0> + c |g_0| |g_x|`` on the simplex,
-    by SLSQP. Departures: the sum of the gradients takes the place of their mean, so that c = 0 is
-    equal weights; where g_x is zero, the step is the sum: the mean loss can still fall.
+    by SLSQP. Departures: the sum of the gradients replaces their mean, so that c = 0 is equal
+    weights; where g_x is zero, the step is the sum: the mean loss can still decrease.
 
     References
     ----------

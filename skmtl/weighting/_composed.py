@@ -13,12 +13,12 @@ class Composition(TaskWeighting):
     loss_method : TaskWeighting
         A method that does not need the Gramian.
     gradient_method : TaskWeighting
-        A method that does.
+        A method that needs it.
 
     See Also
     --------
-    UncertaintyWeighting : Often the first.
-    PCGrad : Often the second.
+    UncertaintyWeighting : A common choice for the losses.
+    PCGrad : A common choice for the gradients.
 
     Notes
     -----
@@ -87,11 +87,11 @@ class Composition(TaskWeighting):
 
 
 def init_states(methods, n_members, n_tasks):
-    """Return the states of those of the named methods that remember something."""
+    """Return the states of those of the named methods that have one."""
     states = {name: method.init_state(n_members, n_tasks) for name, method in methods.items()}
     return {name: state for name, state in states.items() if state is not None}
 
 
 def place_states(methods, states, device):
-    """Move the state of each of the named methods to where it works."""
+    """Move the state of each of the named methods to the device on which it computes."""
     return {name: methods[name].place(part, device) for name, part in (states or {}).items()}

@@ -1,16 +1,16 @@
-"""Dynamic weight average: weigh tasks whose loss falls slowly more."""
+"""Dynamic weight average: give more weight to tasks whose loss decreases slowly."""
 
 import torch
 
 from skmtl.weighting._base import TaskWeighting, register
 
-# of a loss to that of the epoch before: beyond it, softmax has one task left anyway
+# largest ratio of a loss to that of the epoch before: beyond it, one task has all the weight anyway
 _LARGEST_RATE = 1e6
 
 
 @register("dwa")
 class DynamicWeightAverage(TaskWeighting):
-    """Weigh tasks whose loss falls slowly from epoch to epoch more.
+    """Give more weight to tasks whose loss decreases slowly from epoch to epoch.
 
     It uses losses only, at almost no cost.
 
@@ -21,13 +21,13 @@ class DynamicWeightAverage(TaskWeighting):
 
     See Also
     --------
-    FAMO : Levels rates of improvement at every step.
+    FAMO : Balances rates of improvement at every step.
 
     Notes
     -----
     With the mean loss L_t(e) of task t in epoch e, equations 7 and 8 of [1]_ are
     ``w_t = T softmax_t(r_t / temperature)`` with ``r_t = L_t(e - 1) / L_t(e - 2)``; r_t is 1 in
-    the first two epochs, and for a task that was absent from one of them. Without departures.
+    the first two epochs, and for a task that was absent from one of them. No departures.
 
     References
     ----------
@@ -60,7 +60,7 @@ class DynamicWeightAverage(TaskWeighting):
             "sum": zeros,
             "count": zeros.clone(),
             "rate": zeros + 1,
-            # NaN: not known
+            # NaN: unknown
             "previous": zeros + torch.nan,
         }
 

@@ -18,7 +18,7 @@ class EqualWeights(TaskWeighting):
 
     Notes
     -----
-    ``w_t = 1``. The influence of a task then depends on its rows, or on `task_sampling`.
+    ``w_t = 1``. The influence of a task then depends on its number of rows, or on `task_sampling`.
 
     Examples
     --------
@@ -42,8 +42,8 @@ class FixedWeights(TaskWeighting):
     Parameters
     ----------
     values : array-like of shape (T,) or dict
-        A non-negative weight for each task, in the order of the model's ``tasks_``. For an
-        estimator also a dict of task to weight; tasks that it does not name have weight 1.
+        A non-negative weight for each task, in the order of the model's ``tasks_``. Estimators
+        also accept a dict of task to weight; tasks that it does not name have weight 1.
 
     See Also
     --------
@@ -82,7 +82,7 @@ class FixedWeights(TaskWeighting):
         # two axes if `bind` has made a row for each member
         if values.ndim not in (1, 2) or not (np.isfinite(values).all() and (values >= 0).all()):
             raise ValueError(f"values must be numbers of at least 0, got {self.values!r}.")
-        # in a search, a fold may lack tasks of other folds, which are padded
+        # in a search, a fold may lack tasks of other folds; it is padded
         n_values = values.shape[-1]
         if n_values > n_tasks or n_values == 0:
             raise ValueError(f"values has {n_values} weights for {n_tasks} tasks.")

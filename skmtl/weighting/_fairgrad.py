@@ -11,13 +11,13 @@ from skmtl.weighting._nash import solve
 class FairGrad(GradientWeighting):
     """Share the progress of a step between the tasks in an alpha-fair way.
 
-    Ranges from equal weights over the Nash bargaining solution to max-min fairness.
+    It ranges from equal weights through the Nash bargaining solution to max-min fairness.
 
     Parameters
     ----------
     alpha : float, default=1.0
-        0 is equal weights, 1 proportional fairness (the Nash bargaining solution), 2 the least
-        potential delay; the larger, the more weight has the task with the least progress.
+        0 is equal weights, 1 proportional fairness (the Nash bargaining solution), 2 minimum
+        potential delay fairness; the larger, the more weight the task with the least progress has.
 
     See Also
     --------

@@ -18,13 +18,13 @@ class FAMO(TaskWeighting):
     Parameters
     ----------
     learning_rate : float, default=0.025
-        Of Adam, which learns the logits.
+        Learning rate of Adam, which learns the logits.
     alpha : float, default=1e-3
-        Decay of the logits to equal weights.
+        Weight decay of the logits, towards equal weights.
 
     See Also
     --------
-    NashMTL : Weighs gradients with the same goal.
+    NashMTL : Has the same goal and uses gradients.
     DynamicWeightAverage : Uses rates from epoch to epoch.
 
     Notes

@@ -1,4 +1,4 @@
-"""What methods that use gradients share: they solve small problems on the CPU."""
+"""Base class of methods that use gradients; they solve small problems on the CPU."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class GradientWeighting(TaskWeighting):
         gramian = gramian.detach().cpu().double().numpy()
         values, present = losses.cpu().numpy(), present.cpu().numpy()
         weights = present.astype(float)
-        # a member that diverges keeps equal weights, and the loop reports it
+        # a member that diverges keeps equal weights; the training loop reports it
         usable = np.isfinite(gramian).all(axis=(1, 2)) & np.isfinite(
             np.where(present, values, 0)
         ).all(axis=1)

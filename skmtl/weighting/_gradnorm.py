@@ -7,7 +7,7 @@ from skmtl.weighting._adam import adam_state, adam_step
 from skmtl.weighting._base import GRAMIAN, LOSSES, register
 from skmtl.weighting._gradient import GradientWeighting, lengths
 
-# so that no task loses its weight completely
+# smallest weight, so that no task is ignored altogether
 _SMALLEST = 1e-3
 
 
@@ -15,30 +15,30 @@ _SMALLEST = 1e-3
 class GradNorm(GradientWeighting):
     """Learn weights that make gradients equally long, but longer for tasks that train slowly.
 
-    The weights are those of losses, so they also apply to the parameters that belong to one task;
-    only the diagonal of the Gramian is used.
+    The weights multiply losses, so they also apply to the parameters that belong to one task; only
+    the diagonal of the Gramian is used.
 
     Parameters
     ----------
     alpha : float, default=1.5
-        How much longer gradients become of tasks that have learned less than others; with 0 all
-        have the same length.
+        How much longer the gradients of tasks that train slowly become; with 0 all have the same
+        length.
     learning_rate : float, default=0.025
-        Of Adam, which learns the weights.
+        Learning rate of Adam, which learns the weights.
 
     See Also
     --------
-    IMTLG : Lengths and directions.
-    DynamicWeightAverage : Rates of learning without gradients.
+    IMTLG : Balances lengths and directions.
+    DynamicWeightAverage : Balances rates of training without gradients.
 
     Notes
     -----
     With the length ``G_t = w_t |g_t|``, its mean over tasks, and the inverse rate of training
     ``r_t = (L_t / L_t(0)) / mean_s (L_s / L_s(0))``, the weights follow the gradient of
-    ``sum_t |G_t - mean(G) r_t^alpha|``, whose second term is taken as constant, equations 1 and 2
-    of [1]_. They start at 1 and after each step are scaled to mean 1, algorithm 1. L_t(0) is that
-    of the first batch with task t. Departures: lengths are in units of their mean, and weights are
-    at least 1e-3 before they are scaled.
+    ``sum_t |G_t - mean(G) r_t^alpha|``, whose second term is treated as constant, equations 1 and 2
+    of [1]_. They start at 1 and are scaled to mean 1 after each step, algorithm 1. L_t(0) is the
+    loss of the first batch with task t. Departures: lengths are in units of their mean, and weights
+    are at least 1e-3 before they are scaled.
 
     References
     ----------
@@ -74,7 +74,7 @@ class GradNorm(GradientWeighting):
         unknown = np.isnan(first[where])
         first[where] = np.where(unknown, group.losses, first[where])
         start = first[where]
-        # a task without loss at the start has nothing to learn
+        # a task whose first loss is zero has nothing to learn
         ratio = group.losses / np.where(start > 0, start, 1.0)
         ratio = np.where(start > 0, ratio, 1.0).clip(min=1e-12)
         rate = ratio / ratio.mean(axis=1, keepdims=True)

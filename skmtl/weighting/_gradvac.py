@@ -1,4 +1,4 @@
-"""Gradient vaccine: align gradients as far as they usually are aligned."""
+"""Gradient vaccine: align gradients at least as closely as they usually are."""
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ class GradVac(GradientWeighting):
     Parameters
     ----------
     rate : float, default=0.01
-        Of the running mean of the cosines, between 0 and 1.
+        Weight of the newest value in the running mean of the cosines, between 0 and 1.
 
     See Also
     --------
@@ -31,7 +31,7 @@ class GradVac(GradientWeighting):
     ``c = cos(h_i, g_j)`` of ``h_i`` (at first g_i) and the goal d_ij: where ``c < d``,
     ``h_i = h_i + |h_i| (d sqrt(1 - c^2) - c sqrt(1 - d^2)) / (|g_j| sqrt(1 - d^2)) g_j``
     (equation 6), which makes the cosine d; then ``d_ij = (1 - rate) d_ij + rate c``. Goals start at
-    0. The update is ``sum_i h_i``. Without departures; gradients that are zero are left out.
+    0. The update is ``sum_i h_i``. No departures; gradients that are zero are ignored.
 
     References
     ----------
@@ -70,13 +70,13 @@ class GradVac(GradientWeighting):
             j = orders[:, :, step]
             product = products[member, row, j]
             squares = np.einsum("gij,gij->gi", products, combination)
-            own, other = np.sqrt(squares.clip(min=0.0)), size[member, j]
-            known = (j != row) & (own > _TINY) & (other > 0)
-            cosine = product / np.where(known, own * other, 1.0)
+            length, other = np.sqrt(squares.clip(min=0.0)), size[member, j]
+            known = (j != row) & (length > _TINY) & (other > 0)
+            cosine = product / np.where(known, length * other, 1.0)
             cosine = cosine.clip(-1.0, 1.0)
             goal = goals[member, row, j]
             sine, goal_sine = np.sqrt(1 - cosine**2), np.sqrt(1 - goal**2)
-            move = own * (goal * sine - cosine * goal_sine)
+            move = length * (goal * sine - cosine * goal_sine)
             move = move / np.where(known, other * np.maximum(goal_sine, 1e-8), 1.0)
             move = np.where(known & (cosine < goal), move, 0.0)
             combination[member, row, j] += move

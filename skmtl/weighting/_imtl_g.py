@@ -22,8 +22,8 @@ class IMTLG(GradientWeighting):
     With unit gradients u_t, ``<d, u_t>`` is the same for all t, equation 2 of [1]_, for
     ``d = sum_t w_t g_t`` with ``sum_t w_t = 1``. In terms of the Gramian G this is
     ``w = v / sum(v)``, ``v = pinv(G) sqrt(diag(G))``, which also makes sense for gradients that
-    depend linearly on each other, section 5.1 of [2]_. Departures: weights have mean 1; where v
-    sums to about 0, as for two opposite gradients, there is no such step and they are equal.
+    are linearly dependent, section 5.1 of [2]_. Departures: weights have mean 1; where v sums to
+    about 0, as for two opposite gradients, there is no such step and they are equal.
 
     References
     ----------
@@ -40,7 +40,7 @@ class IMTLG(GradientWeighting):
 
     def _solve(self, group):
         size = lengths(group.gramian)
-        # of unit gradients, so that lengths of different size cost no precision
+        # between unit gradients, so that gradients of very different lengths cost no precision
         safe = np.where(size > 0, size, 1.0)
         cosines = group.gramian / (safe[:, :, None] * safe[:, None, :])
         k = cosines.shape[1]

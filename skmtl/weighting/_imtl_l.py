@@ -1,4 +1,4 @@
-"""IMTL-L: bring losses to the same size."""
+"""IMTL-L: learn scales that make losses equal."""
 
 import torch
 
@@ -8,14 +8,14 @@ from skmtl.weighting._base import TaskWeighting, register
 
 @register("imtl-l")
 class IMTLL(TaskWeighting):
-    """Bring all losses to the same size by learned scales.
+    """Learn scales that make all losses equal.
 
     For tasks whose losses are in different units.
 
     Parameters
     ----------
     learning_rate : float, default=0.01
-        Of Adam, which learns the scales.
+        Learning rate of Adam, which learns the scales.
 
     See Also
     --------

@@ -20,31 +20,31 @@ _CHOICES = ("best", "random")
 
 
 class Candidate(NamedTuple):
-    """Name of a candidate step, and the number of the task that makes it alone, if any."""
+    """Name of a candidate step, and the index of the task, if it is the step of a single task."""
 
     name: str
     task: int | None = None
 
     def label(self, tasks: Sequence[Hashable]) -> str:
-        """Return its name in records, by labels of the tasks."""
+        """Return the name of the step in records, which has the task's label."""
         return self.name if self.task is None else f"task {tasks[self.task]}"
 
 
 @register("it-mtl")
 class ITMTL(TaskWeighting):
-    """Choose, at each step, the candidate step of the largest total transference.
+    """Choose, at each step, the candidate step with the largest total transference.
 
     Candidates are methods of task weighting and the step of each task alone.
 
     Parameters
     ----------
     candidates : list or tuple, default=("equal", "tasks")
-        What is chosen from: "tasks", which is the step of each task alone, and methods as
+        The candidates: "tasks", which is the step of each task alone, and methods as
         `task_weighting` takes them, except those that learn from the losses after their own step
         (FAMO). "equal" is the step without task weighting.
     approximate : {None, 1, 2}, default=None
-        None evaluates the losses after each candidate's step; 1 and 2 are their expansions of
-        first and second order in the step, see `Affinity`.
+        None evaluates the losses after each candidate's step; 1 and 2 approximate them by their
+        Taylor expansion of that order, see `Affinity`.
     choice : {"best", "random"}, default="best"
         Whether to take the best candidate or, as a control, a random one.
     record_every : int, default=1
@@ -67,7 +67,7 @@ class ITMTL(TaskWeighting):
     parameters that belong to one task follow the loss of that task. After a method for losses, as
     in ``("uncertainty", ITMTL(["equal", "pcgrad"]))``, the paper's IT-UW-PCGrad, candidates are
     those of the weighted losses; Z does not depend on the weights. A task without rows in a batch
-    is ignored, and its step is no candidate. Losses must not be negative.
+    is ignored, and its step is not a candidate. Losses must not be negative.
 
     Without a training loop, `weights` evaluates Z to first order for a plain gradient step; the
     Gramian must be that of the gradients of the losses.
@@ -89,7 +89,7 @@ class ITMTL(TaskWeighting):
     needs = frozenset({LOSSES, GRAMIAN})
     own_parameters = False
     chooses = True
-    # what `methods` returns of a method that was bound
+    # what `methods` returns once `bind` has been called
     _bound: list[TaskWeighting | None] | None = None
 
     def __init__(
@@ -134,7 +134,7 @@ class ITMTL(TaskWeighting):
         return steps
 
     def bind(self, tasks, task_types):
-        # before a candidate is asked for anything
+        # before any method of a candidate is called
         self._check_parameters(len(task_types))
         bound = copy.copy(self)
         bound._bound = [m if m is None else m.bind(tasks, task_types) for m in self.methods()]
@@ -177,7 +177,7 @@ class ITMTL(TaskWeighting):
         return {str(n): m for n, m in enumerate(self.methods()) if m is not None}
 
     def _state(self, n_members, n_tasks):
-        # not None even if empty: without a state, weights would not be by task
+        # not None even if empty: without a state, weights would not be computed by task
         return init_states(self._named_methods(), n_members, n_tasks)
 
     def place(self, state, device):
@@ -191,17 +191,17 @@ class ITMTL(TaskWeighting):
         losses : Tensor of shape (M, T)
             Mean loss of every task; NaN for a task that has no rows in the batch.
         gramians : dict of bool to Tensor of shape (M, T, T)
-            Of gradients of the shared parameters (False), and at the shared representation (True),
-            if candidates need them.
+            Inner products of gradients with respect to the shared parameters (False) and to the
+            shared representation (True), where candidates need them.
         state : dict, optional
             From `init_state`, changed in place.
         generators : list of M torch.Generator, optional
-            For methods that draw.
+            For methods that draw random numbers.
 
         Returns
         -------
         weights : Tensor of shape (M, C, T)
-            Of every candidate.
+            Weights of the tasks by candidate.
         eligible : Tensor of shape (M, C) of bool
             False for the step of a task that has no rows, and for members without rows.
         """
@@ -226,7 +226,7 @@ class ITMTL(TaskWeighting):
         Parameters
         ----------
         transference : Tensor of shape (M, C)
-            Total transference; what is not finite is never the best.
+            Total transference; a value that is not finite is never the best.
         eligible : Tensor of shape (M, C) of bool
             Which candidates may be chosen.
         generators : list of M torch.Generator, optional
@@ -235,7 +235,7 @@ class ITMTL(TaskWeighting):
         Returns
         -------
         Tensor of shape (M,) of int64
-            Numbers of the candidates chosen; the first one of a tie.
+            Indices of the candidates chosen; the first one of a tie.
         """
         value = transference
         if self.choice == "random":
@@ -260,7 +260,7 @@ class ITMTL(TaskWeighting):
 
 
 def taken(values, choice):
-    """Return the chosen of values of shape (M, C, ...), shape (M, ...)."""
+    """Return the values (M, ...) of the chosen candidates, from those of all (M, C, ...)."""
     return values[torch.arange(len(values), device=values.device), choice]
 
 

@@ -17,24 +17,24 @@ def root(gramian, eps=0.0):
 
 
 def shortest(gramian):
-    """Return simplex weights (k,) of the shortest combination, from inner products."""
+    """Return simplex weights (k,) of the shortest convex combination, from inner products."""
     return shortest_of(root(gramian))
 
 
 def shortest_of(vectors):
-    """Return simplex weights (k,) of the shortest combination of the columns.
+    """Return simplex weights (k,) of the shortest convex combination of the columns.
 
-    The minimum over ``x >= 0`` of ``|R x|^2 + (sum(x) - 1)^2`` is a multiple of it: of all x in one
-    direction the best has the value q / (1 + q), where q is the squared length of the combination
-    in that direction. This is non-negative least squares, which an active-set method solves
-    exactly.
+    They are proportional to the minimum over ``x >= 0`` of ``|R x|^2 + (sum(x) - 1)^2``: among all
+    x in one direction, the best has the value q / (1 + q), where q is the squared length of the
+    convex combination in that direction. This is non-negative least squares, which an active-set
+    method solves exactly.
     """
     d, k = vectors.shape
     system = np.vstack([vectors, np.ones(k)])
     try:
         x = nnls(system, np.r_[np.zeros(d), 1.0], maxiter=30 * k)[0]
     except RuntimeError:
-        # cycles between sets that are equally good; near enough for a step
+        # the method cycles between equally good sets; an approximation is good enough for a step
         x = frank_wolfe(vectors.T @ vectors)
     return x / x.sum()
 
@@ -59,13 +59,13 @@ def frank_wolfe(gramian, n_steps=250):
 class MGDA(GradientWeighting):
     """Follow the shortest convex combination of the gradients.
 
-    To first order, no task gets worse. It stops where no direction helps all tasks, and small
-    gradients weigh most.
+    To first order, no task gets worse. Training stops where no direction helps all tasks, and
+    small gradients have the most weight.
 
     Parameters
     ----------
     normalization : {"l2", "loss", "loss+"} or None, default=None
-        What gradients are divided by before they are compared: their length, the task's loss, or
+        What gradients are divided by before they are combined: their length, the task's loss, or
         the product of the two.
     upper_bound : bool, default=False
         Whether gradients are those at the shared representation (MGDA-UB, "mgda-ub"), which cost
@@ -74,7 +74,7 @@ class MGDA(GradientWeighting):
 
     See Also
     --------
-    CAGrad : Goes to the minimum of the mean loss instead.
+    CAGrad : Converges to a minimum of the mean loss instead.
     NashMTL : Without the preference for small gradients.
 
     Notes
@@ -122,5 +122,5 @@ class MGDA(GradientWeighting):
                 size = size * lengths(gramian)
             size = np.where(size > 0, size, 1.0)
             gramian = gramian / (size[:, :, None] * size[:, None, :])
-        weights = np.stack([shortest(one) for one in gramian])
+        weights = np.stack([shortest(matrix) for matrix in gramian])
         return weights * weights.shape[1]

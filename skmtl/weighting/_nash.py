@@ -18,7 +18,7 @@ class NashMTL(GradientWeighting):
 
     See Also
     --------
-    FairGrad : Other notions of fairness, this one among them.
+    FairGrad : A family of notions of fairness, including this one.
     FAMO : The same goal, using losses only.
 
     Notes
@@ -28,8 +28,7 @@ class NashMTL(GradientWeighting):
     ``w^T G w / 2 - sum_t log(w_t)``, which is convex and has this system as its condition, so that
     Newton's method replaces the sequence of approximate problems in section 3.2; 1e-6 of each
     squared length is added to the diagonal of G, since opposite gradients have no solution; and w
-    is scaled to mean 1, where the paper's step has a length that depends on the number of tasks
-    only.
+    is scaled to mean 1, whereas the length of the paper's step depends only on the number of tasks.
 
     References
     ----------
@@ -53,8 +52,8 @@ def solve(gramian, a):
     Where a diagonal element is zero, so is x. Otherwise x minimises the convex function
     ``x^T G x / 2 - sum_t phi(x_t)``, where phi is the logarithm for a = 1 and
     ``x^(1 - 1/a) / (1 - 1/a)`` otherwise. Newton's steps are shortened until the function decreases
-    and x stays positive. Before, gradients are scaled to unit length: with ``x_t = y_t / l_t`` the
-    system is ``C y = l^(1/a - 1) y^(-1/a)``, where C are the cosines.
+    and x stays positive. Gradients are first scaled to unit length: with ``x_t = y_t / l_t`` the
+    system is ``C y = l^(1/a - 1) y^(-1/a)``, where C is the matrix of cosines.
     """
     diagonal = np.einsum("gkk->gk", gramian)
     nonzero = diagonal > 1e-24 * diagonal.max(axis=1, keepdims=True)
@@ -80,7 +79,7 @@ def _newton(matrix, factor, a):
             barrier = factor @ y ** (1 - 1 / a) / (1 - 1 / a)
         return y @ matrix @ y / 2 - barrier
 
-    # the solution of each task alone, reduced for the tasks that it is aligned with
+    # the solution for each task alone, reduced by the number of tasks that it is aligned with
     y = (factor / matrix.sum(axis=1).clip(min=1.0)) ** (a / (1 + a))
     index = np.arange(len(y))
     current = value(y)

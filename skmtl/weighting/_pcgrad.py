@@ -52,7 +52,7 @@ class PCGrad(GradientWeighting):
     def _solve(self, group):
         g, k = group.tasks.shape
         orders = random_orders(group)
-        # flat: rows of all members in one matrix
+        # the rows of all members in one matrix
         rows = np.ascontiguousarray(group.gramian).reshape(g * k, k)
         diagonal = np.einsum("gkk->gk", group.gramian).reshape(-1)
         # a zero gradient has no direction to project along
@@ -63,7 +63,7 @@ class PCGrad(GradientWeighting):
         factors = inverse[others]
         # a task is not projected onto its own normal plane
         factors[others == np.arange(g * k)] = 0.0
-        places = steps + np.arange(g * k) * k
+        positions = steps + np.arange(g * k) * k
         # <h_i, g_j> for all i and j, kept up to date
         products = rows.copy()
         flat = products.reshape(-1)
@@ -71,7 +71,7 @@ class PCGrad(GradientWeighting):
         change = np.empty_like(rows)
         for step in range(k):
             move = moves[step]
-            flat.take(places[step], out=move, mode="clip")
+            flat.take(positions[step], out=move, mode="clip")
             np.minimum(move, 0.0, out=move)
             move *= factors[step]
             rows.take(others[step], axis=0, out=change, mode="clip")

@@ -1,6 +1,6 @@
-"""Solvers: T losses, the Gramian of their gradients and a preference in, T weights out.
+"""Preference solvers: T losses, the Gramian of their gradients and a preference in, T weights out.
 
-Pure functions over leading axes (members, preferences), in double precision on the CPU.
+They are functions without state over P preferences at a time, in double precision on the CPU.
 """
 
 from abc import ABCMeta, abstractmethod
@@ -10,85 +10,85 @@ from scipy.optimize import linprog
 
 from skmtl.weighting._mgda import root, shortest_of
 
-# of the largest weight: what a smaller one counts as, where its reciprocal is needed
+# lower bound of a weight, relative to the largest one, before its reciprocal is computed
 SMALLEST_SHARE = 0.01
-# non-uniformity up to which EPO descends instead of balancing
+# largest non-uniformity at which EPO descends instead of balancing the losses
 _BALANCED = 1e-4
 
 
 def normalised(values):
-    """Divide numbers along the last axis by their sum."""
+    """Scale values to sum 1 along the last axis."""
     return values / values.sum(axis=-1, keepdims=True)
 
 
 def of_equal_size(weights):
-    """Scale T weights along the last axis so that their absolute values have sum T; zeros stay.
+    """Scale T weights along the last axis so that their absolute values sum to T; zeros stay.
 
-    Their plain sum may be zero or negative.
+    Absolute values, since the sum of the weights may be zero or negative.
     """
     size = np.abs(weights).sum(axis=-1, keepdims=True)
     return weights * weights.shape[-1] / np.where(size > 0, size, 1.0)
 
 
 def reciprocal(preferences):
-    """Turn weights on losses (..., T) into a direction of losses, and back.
+    """Turn weights on losses (..., T) into a direction in the space of losses, and back.
 
     The result is ``1 / max(r, 0.01 max(r))``, scaled to sum 1.
     """
     largest = preferences.max(axis=-1, keepdims=True)
-    # divided first: reciprocals of the smallest numbers would not be finite
+    # divide first: the reciprocals of very small weights would not be finite
     return normalised(1 / np.maximum(preferences / largest, SMALLEST_SHARE))
 
 
 class PreferenceSolver(metaclass=ABCMeta):
-    """Base class of solvers; a subclass implements `_solve` for tasks that all have a loss."""
+    """Base class of preference solvers; `_solve` of a subclass may assume finite losses."""
 
     needs_gramian = False
 
     @staticmethod
     def rays(preferences):
-        """Turn preferences (..., T) into the rays that the solver follows, of sum 1.
+        """Turn preferences (..., T) into rays of sum 1, in the form that the solver needs.
 
-        More weight on a task means a lower loss of it.
+        A larger preference for a task means a lower loss.
         """
         return normalised(preferences / preferences.max(axis=-1, keepdims=True))
 
     def preferences(self, rays):
-        """Turn rays into preferences."""
+        """Turn rays back into preferences."""
         return self.rays(rays)
 
     def limited(self, rays):
-        """Limit random rays to those that preferences can have."""
+        """Limit random rays to the range of `rays`."""
         return rays
 
     def weights(self, losses, gramian, rays, present=None, generator=None):
         """Return weights (P, T) of non-negative losses (P, T) for rays (P, T).
 
-        `gramian` has shape (P, T, T) or is None. Tasks that are not `present` (T,) get 0. Solvers
-        that draw use the numpy generator.
+        `gramian` has shape (P, T, T) or is None. Tasks that are not `present` (T,) have weight 0.
+        Solvers that draw random numbers use the numpy generator.
         """
         if present is None or present.all():
-            return self._safe(losses, gramian, rays, generator)
+            return self._solve_finite(losses, gramian, rays, generator)
         weights = np.zeros(losses.shape)
-        some = np.flatnonzero(present)
-        if len(some):
+        tasks = np.flatnonzero(present)
+        if len(tasks):
             if gramian is not None:
-                gramian = gramian[:, some[:, None], some]
-            own = np.maximum(rays[:, some], np.finfo(float).tiny)
-            weights[:, some] = self._safe(losses[:, some], gramian, normalised(own), generator)
+                gramian = gramian[:, tasks[:, None], tasks]
+            rays = normalised(np.maximum(rays[:, tasks], np.finfo(float).tiny))
+            weights[:, tasks] = self._solve_finite(losses[:, tasks], gramian, rays, generator)
         return weights
 
-    def _safe(self, losses, gramian, rays, generator):
-        """Solve where numbers are finite; the ray is the weight of a member that diverges."""
-        sound = np.isfinite(losses).all(axis=-1)
+    def _solve_finite(self, losses, gramian, rays, generator):
+        """Solve where all inputs are finite; elsewhere, the ray itself is the weights."""
+        finite = np.isfinite(losses).all(axis=-1)
         if gramian is not None:
-            sound &= np.isfinite(gramian).all(axis=(-2, -1))
-        if sound.all():
+            finite &= np.isfinite(gramian).all(axis=(-2, -1))
+        if finite.all():
             return self._solve(losses, gramian, rays, generator)
         weights = rays.copy()
-        if sound.any():
-            some = None if gramian is None else gramian[sound]
-            weights[sound] = self._solve(losses[sound], some, rays[sound], generator)
+        if finite.any():
+            gramian = None if gramian is None else gramian[finite]
+            weights[finite] = self._solve(losses[finite], gramian, rays[finite], generator)
         return weights
 
     @abstractmethod
@@ -104,7 +104,7 @@ class LinearSolver(PreferenceSolver):
 
 
 class ChebyshevSolver(PreferenceSolver):
-    """Minimise ``max_i r_i L_i``, giving ties equal shares."""
+    """Minimise ``max_i r_i L_i``; tasks that tie for the maximum have equal shares."""
 
     def _solve(self, losses, gramian, rays, generator):
         products = rays * losses
@@ -113,23 +113,23 @@ class ChebyshevSolver(PreferenceSolver):
 
 
 class ParetoSolver(PreferenceSolver):
-    """The shortest vector in the hull of the gradients of losses and of active constraints.
+    """Follow the shortest vector in the convex hull of the gradients of losses and constraints.
 
-    Losses are to be nearer to the preference p, in angle, than to any reference vector u: the
-    constraints ``G_j = (u_j - p)^T L <= 0`` are active where ``G_j >= 0``. With multipliers lambda
-    and beta of the two kinds, which sum up to 1 together, the direction is ``sum_i alpha_i g_i``,
-    ``alpha_i = lambda_i + sum_j beta_j (u_ji - p_i)``: section 4 and appendix A of "Controllable
-    Pareto multi-task learning" (Lin, Yang, Zhang and Kwong, 2020).
+    The vector of losses must have a smaller angle to the preference p than to any reference vector
+    u: the constraints ``G_j = (u_j - p)^T L <= 0`` are active where ``G_j >= 0``. With multipliers
+    lambda of the losses and beta of the active constraints, which sum to 1 in total, the direction
+    is ``sum_i alpha_i g_i``, ``alpha_i = lambda_i + sum_j beta_j (u_ji - p_i)``: section 4 and
+    appendix A of "Controllable Pareto multi-task learning" (Lin, Yang, Zhang and Kwong, 2020).
 
     Parameters
     ----------
     n_reference_vectors : int
-        Drawn anew for every preference and step, uniformly.
+        Number of reference vectors, drawn uniformly for every preference at each step.
     restoration : float
-        Share of the steps of a preference that look at active constraints alone, and may raise
-        losses: otherwise nothing moves along the front once it is reached. The code of Pareto MTL
-        has a first phase of such steps, a fifth of all. Not where a loss is above 1, that of the
-        best constant: a region may be out of reach.
+        Share of the steps that use the active constraints only, and may increase losses: otherwise
+        nothing moves along the front once it has been reached. The published code of Pareto MTL
+        begins with a phase of such steps, a fifth of all. No such step is made where a loss is
+        above 1, that of the best constant, since the region of a preference may be out of reach.
     """
 
     needs_gramian = True
@@ -149,11 +149,11 @@ class ParetoSolver(PreferenceSolver):
         references = generator.dirichlet(
             np.ones(losses.shape[-1]), size=(len(losses), self.n_reference_vectors)
         )
-        restored = None
+        restoring = None
         if self.restoration:
-            restored = generator.random(len(losses)) < self.restoration
-            restored &= losses.max(axis=-1) <= 1
-        return pareto_weights(losses, gramian, rays, references, restored)
+            restoring = generator.random(len(losses)) < self.restoration
+            restoring &= losses.max(axis=-1) <= 1
+        return pareto_weights(losses, gramian, rays, references, restoring)
 
 
 def unit(vectors):
@@ -161,11 +161,11 @@ def unit(vectors):
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-def pareto_weights(losses, gramian, rays, references, restored=None):
+def pareto_weights(losses, gramian, rays, references, restoring=None):
     """Return weights alpha (P, T) of the losses (P, T), see `ParetoSolver`.
 
-    Rays p (P, T) and reference vectors u (P, K, T) have any length. Where `restored` (P,), only the
-    active constraints count, if there are any.
+    Rays p (P, T) and reference vectors u (P, K, T) may have any length. Where `restoring` (P,) is
+    true, only the active constraints count, if there are any.
     """
     n_tasks = losses.shape[-1]
     # G_j = (u_j - p)^T L, and its gradient in terms of those of the losses
@@ -173,23 +173,23 @@ def pareto_weights(losses, gramian, rays, references, restored=None):
     active = np.einsum("pjt,pt->pj", constraints, losses) >= 0
     scale = np.einsum("ptt->pt", gramian).max(axis=-1)
     weights = np.full(losses.shape, 1 / n_tasks)
-    # all at once: many small problems cost more in calls than in arithmetic
+    # in one call: many small problems cost more in calls than in arithmetic
     roots = root(gramian / np.where(scale > 0, scale, 1.0)[:, None, None])
     for k in np.flatnonzero(scale > 0):
-        parts = constraints[k, active[k]]
-        if restored is None or not restored[k] or not len(parts):
-            parts = np.vstack([np.eye(n_tasks), parts])
-        multipliers = shortest_of(roots[k] @ parts.T)
-        weights[k] = multipliers @ parts
+        objectives = constraints[k, active[k]]
+        if restoring is None or not restoring[k] or not len(objectives):
+            objectives = np.vstack([np.eye(n_tasks), objectives])
+        multipliers = shortest_of(roots[k] @ objectives.T)
+        weights[k] = multipliers @ objectives
     return weights
 
 
 class EPOSolver(PreferenceSolver):
-    """Exact Pareto optimal search: equal ``r_i L_i`` for all tasks, by a linear program.
+    """Make all ``r_i L_i`` equal by a linear program (exact Pareto optimal search, EPO).
 
-    Mahapatra and Rajan, "Multi-task learning with user preferences: gradient descent with
-    controlled ascent in Pareto optimization", ICML 2020, as in Navon et al., "Learning the Pareto
-    front with hypernetworks", ICLR 2021. Weights have sum T.
+    The method is that of Mahapatra and Rajan, "Multi-task learning with user preferences: gradient
+    descent with controlled ascent in Pareto optimization", ICML 2020, as used by Navon et al.,
+    "Learning the Pareto front with hypernetworks", ICLR 2021. Weights sum to T.
     """
 
     needs_gramian = True
@@ -202,8 +202,8 @@ class EPOSolver(PreferenceSolver):
 def epo_program(losses, gramian, ray):
     """Return the linear program of one EPO step as arguments of `scipy.optimize.linprog`.
 
-    It is ``min c^T x``, ``A_ub x <= b_ub``, x on the simplex; None if all losses are zero. `losses`
-    and `ray` have shape (T,).
+    The program is ``min c^T x`` subject to ``A_ub x <= b_ub``, with x on the simplex; None if all
+    losses are zero. `losses` and `ray` have shape (T,).
     """
     n_tasks = len(losses)
     weighted = ray * losses
@@ -215,10 +215,10 @@ def epo_program(losses, gramian, ray):
     imbalance = shares @ logs
     anchor = gramian @ (ray * (logs - imbalance))
     if imbalance > _BALANCED:
-        falling = anchor > 0
+        decreasing = anchor > 0
         bound = np.zeros(n_tasks)
-        if falling.any():
-            bound = np.where(falling, -np.inf, anchor)
+        if decreasing.any():
+            bound = np.where(decreasing, -np.inf, anchor)
             bound[weighted.argmax()] = 0.0
         kept = np.isfinite(bound)
         return {"c": -anchor, "A_ub": -gramian[kept], "b_ub": -bound[kept]}
@@ -231,7 +231,7 @@ def epo_program(losses, gramian, ray):
 
 
 def epo_weights(losses, gramian, ray):
-    """Return weights (T,) of one EPO step, of sum T; the ray where there is no solution."""
+    """Return weights (T,) of one EPO step, which sum to T; the ray where there is no solution."""
     n_tasks, scale = len(losses), gramian.diagonal().max()
     program = epo_program(losses, gramian / scale, ray) if scale > 0 else None
     if program is not None:

@@ -9,7 +9,7 @@ from skmtl.weighting._base import TaskWeighting, register
 class RandomLossWeighting(TaskWeighting):
     """Draw random weights at every step: the baseline that other methods should beat.
 
-    In the paper it is as good as several other methods, since its noise helps to leave bad minima.
+    In the paper it is as good as several other methods, as its noise helps to escape poor minima.
 
     See Also
     --------

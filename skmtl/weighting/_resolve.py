@@ -1,4 +1,4 @@
-"""From what a user passes to a method: names, objects, tuples, methods of TorchJD."""
+"""Turn what a user passes as `task_weighting` into a method: a name, an object or a tuple."""
 
 from skmtl.weighting._base import METHODS, TaskWeighting
 from skmtl.weighting._composed import Composition
@@ -8,7 +8,7 @@ from skmtl.weighting._torchjd import TorchJDWeighting
 def get_weighting(method):
     """Return the method that a name, an object or a tuple stands for.
 
-    Every estimator does this with its `task_weighting`.
+    Every estimator calls it on its `task_weighting`.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def get_weighting(method):
     ValueError
         If there is no method of that name, or a tuple is not of a loss and a gradient method.
     TypeError
-        If it is something else.
+        If `method` is of any other type.
 
     See Also
     --------

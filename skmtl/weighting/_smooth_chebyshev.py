@@ -1,4 +1,4 @@
-"""Smooth Chebyshev scalarisation: weigh the largest losses most."""
+"""Smooth Chebyshev scalarisation: give the largest losses the most weight."""
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ class SmoothChebyshev(TaskWeighting):
     preference : array-like of shape (T,) or None, default=None
         Factors of the losses before they are compared; None is 1 / T for all.
     ideal : array-like of shape (T,) or float, default=0.0
-        Smallest losses that can be reached; they are subtracted first.
+        Smallest losses that can be reached; they are subtracted from the losses.
 
     See Also
     --------
@@ -29,8 +29,8 @@ class SmoothChebyshev(TaskWeighting):
     -----
     Training minimises ``mu log(sum_t exp(p_t (L_t - z_t) / mu))`` with the mean loss L_t, the
     preference p_t, the ideal loss z_t and the smoothness mu, equation 8 of [1]_. So w_t is its
-    derivative, ``p_t softmax_t(p_t (L_t - z_t) / mu)``. Departure: scaled to mean 1, so that
-    learning rate and penalties mean what they mean with equal weights.
+    derivative, ``p_t softmax_t(p_t (L_t - z_t) / mu)``. Departure: weights are scaled to mean 1, so
+    that learning rate and penalties have the same meaning as with equal weights.
 
     References
     ----------

@@ -11,7 +11,7 @@ from skmtl.weighting._gradient import GradientWeighting
 class TorchJDWeighting(GradientWeighting):
     """Use a method of the library TorchJD that computes weights from a Gramian.
 
-    An estimator also takes such a method directly. Every member has a copy of it.
+    An estimator also takes such a method directly. Every member has a separate copy of it.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class TorchJDWeighting(GradientWeighting):
     Notes
     -----
     Weights are not scaled: where their sum is 1, a step is as short as that of one task. Tasks
-    absent from a batch are left out, so the number of tasks may change from step to step.
+    absent from a batch are removed, so the number of tasks may change from step to step.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class TorchJDWeighting(GradientWeighting):
             seed = torch.randint(2**31 - 1, (1,), generator=generator).item()
             with torch.random.fork_rng(devices=[]), torch.no_grad():
                 torch.manual_seed(seed)
-                # in the default precision, which the state of a method may have
+                # in torch's default precision, which a method's state may have
                 dense = torch.from_numpy(gramian).to(torch.get_default_dtype())
                 weights.append(method(dense).double().numpy())
         return np.stack(weights)

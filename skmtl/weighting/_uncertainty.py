@@ -10,14 +10,14 @@ from skmtl.weighting._base import CLASSES, TaskWeighting, register
 
 @register("uncertainty")
 class UncertaintyWeighting(TaskWeighting):
-    """Learn the noise variance of each task, and weigh tasks with more noise less.
+    """Learn the noise variance of each task, and give noisier tasks less weight.
 
     This is maximum likelihood for tasks that differ in how well they can be predicted at all.
 
     Parameters
     ----------
     learning_rate : float, default=0.01
-        Of Adam, which learns the noises.
+        Learning rate of Adam, which learns the variances.
 
     See Also
     --------
@@ -29,8 +29,9 @@ class UncertaintyWeighting(TaskWeighting):
     ``sum_t f_t exp(-s_t) L_t + s_t / 2``, with ``f_t = 1/2`` for regression and 1 for
     classification, sections 3.2 and 3.3 of [1]_. So ``w_t = f_t exp(-s_t)``, and s_t follows the
     gradient ``1/2 - f_t exp(-s_t) L_t`` from 0. As in the likelihood, the share of a task is also
-    proportional to its rows. Without an estimator all tasks are taken for regression. Departure:
-    Adam learns the s_t at a separate rate, so that they do not depend on the architecture.
+    proportional to its number of rows. Without an estimator, all tasks count as regression.
+    Departure: Adam learns the s_t at a separate rate, so that they do not depend on the
+    architecture.
 
     References
     ----------
