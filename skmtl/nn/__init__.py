@@ -1,6 +1,6 @@
-"""Architectures: torch modules whose parameters have the member axis first.
+"""Torch modules of the architectures, whose parameters have the member axis first.
 
-Nothing here knows pandas or scikit-learn.
+Nothing here depends on pandas or scikit-learn.
 """
 
 from skmtl.nn._experts import ExtractionNetwork, MixtureNetwork

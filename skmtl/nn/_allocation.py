@@ -1,4 +1,4 @@
-"""Which components each task uses: trained probabilities, sampled in training.
+"""Allocation of components to tasks: learned probabilities, sampled in training.
 
 Source: Maziarz et al., "Flexible multi-task networks by learning parameter allocation", section
 III, and the code published with it.
@@ -20,24 +20,24 @@ from skmtl.nn._members import (
 )
 from skmtl.nn._noise import STEPS_AHEAD, draw_noise
 
-# of the paper's schedule, 50 / sqrt(t + 1) down to 0.5, which takes 10,000 task updates
+# temperatures of the paper's schedule, 50 / sqrt(t + 1) down to 0.5 after 10,000 task updates
 START, FLOOR, UPDATES_TO_FLOOR = 50.0, 0.5, 10_000
-# epochs of which probabilities are remembered, at most
+# largest number of epochs whose probabilities are recorded
 _EPOCHS_KEPT = 100
-# hidden units of the network of metadata
+# hidden units of the network that reads metadata
 _WIDTH = 16
 
 
 class Allocation(MemberModule):
     """M matrices of allocation probabilities, tasks by components.
 
-    `initial` (M, T, C) are the probabilities at the start, computed from metadata, too, if there
-    are `n_metadata`; `fixed` (M, T, C) allocations are not learned, and NaN for members that learn.
-    By member are the schedules `temperature`, "planned", "paper" or a constant; `budget`, the share
-    of connections that may be on, with the strength of its penalty; and `multiplier`, the learning
-    rate of the logits as a multiple of the network's, None for the number of tasks. The `logits`
-    (M, T, C, 2) are those of on and off, the pair of the paper. Temperature and noise depend on the
-    `steps` and task `updates` (M,) made.
+    `initial` (M, T, C) are the probabilities at the start; with `n_metadata` they also come to
+    depend on metadata. `fixed` (M, T, C) holds allocations that are not learned, and NaN for
+    members that learn theirs. These settings are per member: `temperature`, a schedule ("planned",
+    "paper") or a constant; `budget`, the share of connections that may be on, with the strength of
+    its penalty; and `multiplier`, the learning rate of the logits as a multiple of the network's,
+    None for the number of tasks. The `logits` (M, T, C, 2) are those of on and off, as in the
+    paper. Temperature and noise depend on the numbers of `steps` and of task `updates` (M,) so far.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Allocation(MemberModule):
             self.metadata_layers = nn.ModuleList(
                 [
                     MemberLinear(n_metadata, _WIDTH, generators),
-                    # zero at the start, so that initial probabilities hold for every task
+                    # zero at the start, so that every task starts with the initial probabilities
                     MemberLinear(_WIDTH, 2 * n_components, generators, bound=0.0),
                 ]
             )
@@ -93,7 +93,7 @@ class Allocation(MemberModule):
         self.register_buffer("updates", torch.zeros(n_members, dtype=torch.float64))
         self.register_buffer("n_steps", torch.ones(n_members, dtype=torch.float64))
         self.register_buffer("task_counts", torch.full((n_members,), n_tasks))
-        # filled in training only; the loop puts back what was there before
+        # filled in training only; the loop restores the earlier values afterwards
         self.register_buffer("chunk", torch.full((n_members,), -1))
         self.register_buffer("noise", torch.zeros(n_members, 0, n_tasks, n_components))
         self.register_buffer("metadata", None)
@@ -125,7 +125,7 @@ class Allocation(MemberModule):
 
     def temperature(self):
         """Return the temperature of every member, shape (M,)."""
-        # the floor at half of the planned steps, whatever their number
+        # the floor is reached after half of the planned steps, whatever their number
         planned = 2 * UPDATES_TO_FLOOR * self.steps / self.n_steps
         updates = torch.where(self.planned, planned, self.updates)
         return torch.maximum(self.start / (updates + 1).sqrt(), self.floor)
@@ -153,11 +153,11 @@ class Allocation(MemberModule):
             self.trace = [e for e in self.trace if e[0] == 1 or e[0] % self._stride == 0]
 
     def double_copy(self):
-        """Copy in double precision, as predictions are made."""
+        """Return a copy in double precision, in which predictions are made."""
         return copy.deepcopy(self).double().eval()
 
     def log_odds(self, tasks, metadata=None):
-        """Return the log-odds that components are on, (M, S, C); unseen tasks, -1, get the mean."""
+        """Return the log-odds (M, S, C) that components are on; the mean for unseen tasks (-1)."""
         logits = take_members(self.logits, tasks if self.training else tasks.clamp(min=0))
         if not self.training:
             unseen = tasks[..., None, None] < 0
@@ -179,7 +179,7 @@ class Allocation(MemberModule):
         return torch.where(self._fixed(tasks).isnan(), learned, self._fixed(tasks))
 
     def _fixed(self, tasks):
-        """Return fixed allocations; an unseen task uses what most tasks use."""
+        """Return fixed allocations; an unseen task uses the components that most tasks use."""
         fixed = take_members(self.fixed, tasks.clamp(min=0))
         unseen = tasks.unsqueeze(2) < 0
         if self.training or not bool(unseen.any()):
@@ -200,14 +200,14 @@ class Allocation(MemberModule):
             return fixed
         odds = self.log_odds(tasks, metadata)
         if self.budgeted:
-            # slots after the distinct tasks of the batch are empty
+            # slots beyond the distinct tasks of the batch are empty
             numbers = torch.arange(tasks.shape[1], device=tasks.device)
             self._present = numbers <= slots.amax(1, keepdim=True)
             self._share_on = torch.sigmoid(odds).mean(2)
         tau = self.temperature().to(odds.dtype)[:, None, None]
         soft = torch.sigmoid((odds + take_members(self._next_noise(), tasks)) / tau)
         hard = (soft >= 0.5).to(soft.dtype)
-        # the bracket is exactly zero, so that a component that is off weighs exactly nothing
+        # the bracket is exactly zero, so that the weight of a component that is off is exactly zero
         sampled = hard + (soft - soft.detach())
         return torch.where(fixed.isnan(), sampled, fixed)
 
@@ -221,12 +221,12 @@ class Allocation(MemberModule):
             shape = self.logits.shape[1] + 1, self.logits.shape[2]
             draws.append(torch.rand(shape, generator=generator, dtype=torch.float64))
         draws = torch.stack(draws).to(probabilities)
-        # unseen tasks have the last row
+        # unseen tasks use the last row
         draws = take_members(draws, torch.where(tasks < 0, self.logits.shape[1], tasks))
         return (draws < probabilities).to(probabilities.dtype)
 
     def _next_noise(self):
-        """Return the noise of the coming step, shape (M, T, C)."""
+        """Return the noise of the next step, shape (M, T, C)."""
         chunk = torch.div(self.steps, STEPS_AHEAD, rounding_mode="floor")
         if not torch.equal(chunk, self.chunk):
             stale = (chunk != self.chunk).nonzero().squeeze(1)
@@ -239,7 +239,7 @@ class Allocation(MemberModule):
         return take_members(self.noise, (self.steps % STEPS_AHEAD).unsqueeze(1)).squeeze(1)
 
     def step_penalty(self):
-        """Return ``strength * max(0, share on - budget)``, a mean over tasks (section III.D)."""
+        """Return the mean over tasks of ``strength * max(0, share on - budget)``, section III.D."""
         if self._share_on is None:
             return None
         over = (self._share_on - self.budget.unsqueeze(1)).clamp(min=0) * self._present

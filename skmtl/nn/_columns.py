@@ -1,18 +1,19 @@
-"""Columns: every row as each of the tasks sees it, where tasks read each other.
+"""Columns: the representation of every row in the network of each task.
 
-Memory grows with rows times tasks, so that predictions are made in chunks.
+Architectures in which tasks read each other's layers need all of them. Memory grows with rows times
+tasks, so predictions are made in chunks.
 """
 
 import torch
 
 from skmtl.nn._members import take_members
 
-# numbers that the columns of all tasks may have together outside training
+# largest number of elements in the columns of all tasks outside training
 _NUMBERS = 2**23
 
 
 def in_chunks(function, x, numbers_per_row):
-    """Map rows (M, K, b, d) to (M, K, b, o) in chunks of b, so that memory is bounded."""
+    """Map rows (M, K, b, d) to (M, K, b, o) in chunks along b, which bounds memory."""
     at_once = max(1, _NUMBERS // numbers_per_row)
     if at_once >= x.shape[2]:
         return function(x)
@@ -20,9 +21,9 @@ def in_chunks(function, x, numbers_per_row):
 
 
 def columns_of_tasks(columns, n_blocks, tasks):
-    """Select the rows (M, K, b, w) of blocks as `tasks` (M, K) see them, of columns (M, T, R, w).
+    """Select the rows (M, K, b, w) of blocks of `tasks` (M, K) from the columns (M, T, R, w).
 
-    R is b if all blocks share their rows (`n_blocks` 1), or K * b.
+    R is b if all blocks share their rows (`n_blocks` is 1), and K * b otherwise.
     """
     columns = columns.unflatten(2, (n_blocks, -1))
     if n_blocks == 1:

@@ -1,6 +1,6 @@
-"""Components of modular layers: small networks of which each task uses a part.
+"""Components of modular layers: small networks, a subset of which each task uses.
 
-A layer evaluates all its components in training, and in prediction only those in use.
+A layer evaluates all its components in training, but only those in use in prediction.
 """
 
 from itertools import pairwise
@@ -22,7 +22,7 @@ class DenseComponents(MemberModule):
         self.activation, self.linear_output = activation, linear_output
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for n, (a, b) in enumerate(pairwise(widths)):
-            # first layers form one wide layer, since all components read the same rows
+            # the first layers form one wide layer, since all components read the same rows
             shape = (a, n_components, b) if n == 0 else (n_components, a, b)
             self.weights.append(uniform(generators, *shape, bound=kaiming_bound(a)))
             self.biases.append(uniform(generators, n_components, b, bound=kaiming_bound(a)))
@@ -69,7 +69,7 @@ class IdentityComponent(nn.Module):
 
 
 class BuiltComponent(MemberModule):
-    """A component of any torch modules, one for each member, evaluated one after another.
+    """A component made of any torch modules, one per member, evaluated one after another.
 
     `build` takes the width d of its input and returns a module that maps (n, d) to (n, w).
     """
@@ -86,9 +86,9 @@ class BuiltComponent(MemberModule):
         self._names = [name for name, _ in modules[0].named_parameters()]
         for n, name in enumerate(self._names):
             stacked = torch.stack([dict(m.named_parameters())[name].detach() for m in modules])
-            # where the name has a "bias", weight decay leaves it alone
+            # the name is kept: weight decay ignores parameters with "bias" in theirs
             self.register_parameter(f"p{n}_{name.replace('.', '_')}", nn.Parameter(stacked))
-        # in a tuple: its own parameters are not among those of the stack
+        # in a tuple, so that its parameters are not registered with those of the stack
         self._skeleton = (modules[0],)
         with torch.no_grad():
             example = modules[0](torch.zeros(2, n_inputs))
@@ -134,9 +134,9 @@ class ModularLayer(MemberModule):
     """Average the outputs of the components that a task uses.
 
     Each of the `components` is a tuple of the widths of its dense layers, "identity", or a
-    callable, see `BuiltComponent`; with `n_outputs`, a linear layer follows the dense ones. Errors
-    state the `name`. The output has `width`, and `cost` is about the number of multiplications per
-    row.
+    callable, see `BuiltComponent`; with `n_outputs`, a linear layer follows the dense ones. Error
+    messages contain the `name`. `width` is the number of outputs, and `cost` the approximate number
+    of multiplications per row.
     """
 
     def __init__(self, components, n_inputs, generators, activation, n_outputs=None, name="layer"):
@@ -166,14 +166,14 @@ class ModularLayer(MemberModule):
             wanted = "" if not linear else f"; without heads all need {n_outputs}"
             raise ValueError(
                 f"the components of {name} disagree on the width of their outputs: {widths}"
-                f"{wanted}. Their outputs are averaged, so that all need the same width; an "
+                f"{wanted}. Their outputs are averaged, so all need the same width; an "
                 f"identity component has that of its input, {n_inputs}."
             )
         self.width, self.n_components = widths[0], len(components)
         self.cost = sum(group.cost for group in self.groups)
 
     def forward(self, h, weights):
-        """Average outputs for h (M, K or 1, b, d) with the weights (M, K, C) of every block."""
+        """Average the outputs for h (M, K or 1, b, d) by the weights (M, K, C) of every block."""
         shared = h.shape[1] < weights.shape[1]
         rows, result = h.flatten(1, 2), None
         for group, columns in zip(self.groups, self.columns, strict=True):
@@ -188,7 +188,7 @@ class ModularLayer(MemberModule):
         return result
 
     def of_pattern(self, x, member, active):
-        """Evaluate rows (n, d) of one member with the active components (list of C bool) only."""
+        """Evaluate rows (n, d) of one member by the active components (list of C bool) only."""
         result, n_active = None, sum(active)
         for group, columns in zip(self.groups, self.columns, strict=True):
             chosen = [n for n, column in enumerate(columns) if active[column]]

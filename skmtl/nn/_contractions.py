@@ -1,7 +1,7 @@
-"""Layers from representations and a generator's factors, with hand-written backward passes.
+"""Generated layers, from representations and a generator's factors, with hand-written gradients.
 
-Large tensors are never kept. Axes in the formulas: n rows, k numbers of a representation, i inputs,
-o outputs; every tensor has the member axis first.
+Large tensors are never kept for the backward pass. Axes in the formulas: n rows, k elements of a
+representation, i inputs, o outputs; every tensor has the member axis first.
 """
 
 import torch
@@ -12,7 +12,7 @@ from skmtl.nn._workspace import aligned, member_chunks, product, scratch
 
 
 class FullMap(Function):
-    """``full[k, i, o] = A[k, i] B[i, o] C[k, o]``."""
+    """Compute ``full[k, i, o] = A[k, i] B[i, o] C[k, o]``."""
 
     @staticmethod
     def forward(ctx, A, B, C):
@@ -29,10 +29,11 @@ class FullMap(Function):
 
 
 class OuterLayer(Function):
-    """``y[n, o] = sum_ki h[n, k] x[n, i] full[k, i, o] + sum_i x[n, i] D[i, o]``.
+    """Compute ``y[n, o] = sum_ki h[n, k] x[n, i] full[k, i, o] + sum_i x[n, i] D[i, o]``.
 
-    One product of each row's h x with the map (M, k, i, o), or the factors of `FullMap`: for rows
-    of which few share a representation. If x has one input less than D, that input is 1.
+    The outer product of h and x of each row is multiplied with the map (M, k, i, o), which is given
+    whole or by the factors of `FullMap`: for batches in which few rows share a representation. If x
+    has one input less than D, the last input is 1.
     """
 
     @staticmethod
@@ -52,7 +53,7 @@ class OuterLayer(Function):
 
     @staticmethod
     def _write(h, x, D, slope, map_, to_h, to_x, to_map):
-        # computed again: cheaper than to keep it
+        # recomputed, which is cheaper than keeping it
         outer = _scaled(x, h.unsqueeze(3))
         flat = map_.flatten(1, 2)
         to_outer = scratch("other", outer.shape, x)
@@ -60,15 +61,16 @@ class OuterLayer(Function):
         torch.bmm(outer.flatten(2).mT, slope, out=to_map.flatten(1, 2))
         torch.sum(torch.mul(to_outer, x.unsqueeze(2), out=outer), 3, out=to_h)
         if to_x is not None:
-            # element by element: a product's rounding would depend on where a member begins
+            # element by element: the rounding of a matrix product depends on memory alignment
             torch.sum(to_outer.mul_(h.unsqueeze(3)), 2, out=to_x)
             to_x += product("constant", slope, aligned("D", D).mT)
 
 
 class NarrowLayer(Function):
-    """``y[n, o] = sum_i x[n, i] (D[i, o] + sum_k h[n, k] full[k, i, o])``, as `OuterLayer`.
+    """Compute ``y[n, o] = sum_i x[n, i] (D[i, o] + sum_k h[n, k] full[k, i, o])``.
 
-    Writes out the weights of every row: for layers with few inputs or few outputs.
+    The result is that of `OuterLayer`, but the weights of every row are computed: for layers with
+    few inputs or few outputs.
     """
 
     @staticmethod
@@ -97,9 +99,10 @@ class NarrowLayer(Function):
 
 
 class FactorLayer(Function):
-    """As `OuterLayer` with the factors of the map: for batches of fewer rows than the map has.
+    """Compute the result of `OuterLayer` from the factors, without forming the map.
 
-    ``y[n, o] = sum_k h[n, k] C[k, o] (sum_i x[n, i] A[k, i] B[i, o]) + sum_i x[n, i] D[i, o]``
+    ``y[n, o] = sum_k h[n, k] C[k, o] (sum_i x[n, i] A[k, i] B[i, o]) + sum_i x[n, i] D[i, o]``: for
+    batches with fewer rows than the map has.
     """
 
     @staticmethod
@@ -127,7 +130,7 @@ class FactorLayer(Function):
                 to_x_.copy_(product("constant", slope, aligned("D", D_).mT))
             rows, columns, factor = h_.unsqueeze(3), C_.unsqueeze(1), A_.unsqueeze(1)
             slope = slope.unsqueeze(2)
-            # computed again: cheaper than to keep it
+            # recomputed, which is cheaper than keeping it
             scaled = _scaled(x_, factor)
             terms = _inner(scaled, B_).mul_(slope)
             other = scratch("other", terms.shape, x)
@@ -146,7 +149,7 @@ class FactorLayer(Function):
 
 
 def _prepare(ctx, h, x, D, *full):
-    """Save tensors; return inputs (M, n, i), with ones if x has one less, and empty y (M, n, o)."""
+    """Save tensors; return inputs (M, n, i), padded with ones if need be, and empty y (M, n, o)."""
     inputs = x if x.shape[2] == D.shape[1] else torch.nn.functional.pad(x, (0, 1), value=1.0)
     ctx.n_inputs = x.shape[2]
     ctx.save_for_backward(h, inputs, D, *full)
@@ -154,7 +157,7 @@ def _prepare(ctx, h, x, D, *full):
 
 
 def _map_backward(ctx, gradient, write):
-    """Let `write` compute the gradients of h, x (unless None) and the map by member chunks."""
+    """Compute the gradients of h, x (unless None) and the map by `write`, in chunks of members."""
     h, x, D, *full = ctx.saved_tensors
     needs_x = ctx.needs_input_grad[1]
     to_x = torch.empty_like(x) if needs_x else gradient
@@ -173,7 +176,7 @@ def _map_backward(ctx, gradient, write):
 
 
 def _chunks(h, x, *others):
-    """Cut the member axis so that the outer products of a chunk fit into the cache."""
+    """Split the member axis so that the outer products of a chunk fit into the cache."""
     numbers = h.shape[1] * h.shape[2] * x.shape[2]
     return member_chunks(numbers, h, x, *others)
 
@@ -187,7 +190,7 @@ def _full(A, B, C, out):
 
 
 def _map_of(*full):
-    """Return the whole map, given itself or its factors."""
+    """Return the map, given whole or by its factors."""
     if len(full) == 1:
         return full[0]
     A, B, C = full
@@ -195,7 +198,7 @@ def _map_of(*full):
 
 
 def _to_map(*to_full):
-    """Return the target of the map's gradient: scratch memory if it goes on to three factors."""
+    """Return the memory for the map's gradient: scratch memory if it is passed on to factors."""
     if len(to_full) == 1:
         return to_full[0]
     to_a, to_b, _ = to_full
@@ -203,7 +206,7 @@ def _to_map(*to_full):
 
 
 def _weights(h, D, full):
-    """``D[i, o] + sum_k h[n, k] full[k, i, o]``, shape (M, n, i, o)."""
+    """Compute ``D[i, o] + sum_k h[n, k] full[k, i, o]``, shape (M, n, i, o)."""
     weights = scratch("inner", (*h.shape[:2], *D.shape[1:]), h)
     torch.bmm(h, full.flatten(2), out=weights.flatten(2))
     # added here: a product with a single column of D would round differently for one member
@@ -211,7 +214,7 @@ def _weights(h, D, full):
 
 
 def _factors_backward(A, B, C, gradient, to_a, to_b, to_c):
-    """Write the gradients of the factors of a map."""
+    """Compute the gradients of the factors of a map from that of the map."""
     product, other = (scratch(name, gradient.shape, gradient) for name in ("terms", "products"))
     torch.mul(gradient, C.unsqueeze(2), out=product)
     torch.sum(torch.mul(product, B.unsqueeze(1), out=other), 3, out=to_a)
@@ -221,14 +224,14 @@ def _factors_backward(A, B, C, gradient, to_a, to_b, to_c):
 
 
 def _inner(scaled, B):
-    """``sum_i scaled[n, k, i] B[i, o]``, shape (M, n, k, o)."""
+    """Compute ``sum_i scaled[n, k, i] B[i, o]``, shape (M, n, k, o)."""
     inner = scratch("inner", (*scaled.shape[:3], B.shape[2]), B)
     torch.bmm(scaled.flatten(1, 2), B, out=inner.flatten(1, 2))
     return inner
 
 
 def _scaled(x, factor):
-    """``x[n, i] factor[n, k, i]``, shape (M, n, k, i), where axes of the factor may be 1."""
+    """Compute ``x[n, i] factor[n, k, i]``, shape (M, n, k, i); axes of the factor may be 1."""
     n_members, n_rows, n_inputs = x.shape
     out = scratch("outer", (n_members, n_rows, factor.shape[2], n_inputs), x)
     return torch.mul(x.unsqueeze(2), factor, out=out)

@@ -1,4 +1,4 @@
-"""Mixtures of experts: networks for all tasks, weighted by a gate for each task."""
+"""Mixtures of experts: networks shared by tasks, weighted by a gate for each task."""
 
 import torch
 from torch import nn
@@ -50,7 +50,7 @@ class MixtureNetwork(TaskModule):
 
 
 class ExtractionLevel(nn.Module):
-    """One level of progressive layered extraction; the `last` has no gate of the shared path."""
+    """One level of progressive layered extraction; the `last` one has no shared path."""
 
     def __init__(
         self,
@@ -78,12 +78,12 @@ class ExtractionLevel(nn.Module):
         )
         self.task_gates = gate((n_tasks,), n_task_experts + n_shared_experts)
         if not last:
-            # the gate of the shared path: weights for the experts of each task, and for the others
+            # gate of the shared path: weights of the experts of each task, and of the shared ones
             self.gate_of_tasks = gate((n_tasks,), n_task_experts)
             self.gate_of_shared = gate((), n_shared_experts)
 
     def forward(self, x, shared, tasks):
-        """Map inputs of tasks and of shared experts, (M, 1 or K, b, d) each, to (M, K, b, w)."""
+        """Map inputs of tasks and of shared experts, both (M, 1 or K, b, d), to (M, K, b, w)."""
         return self._mix(x, *self._experts(x, shared, tasks), tasks)
 
     def _mix(self, columns, single, common, tasks=None):
@@ -102,12 +102,12 @@ class ExtractionLevel(nn.Module):
         return single, common.unflatten(2, shared.shape[1:3]).transpose(1, 2)
 
     def with_shared(self, columns, shared, trained):
-        """Extract for tasks, (M, T, R, w), and the shared path, (M, R, w), from all rows.
+        """Return the outputs of the tasks (M, T, R, w) and of the shared path (M, R, w).
 
-        Tasks read `columns` (M, T or 1, R, d), the shared path `shared` (M, R, d).
+        Tasks read `columns` (M, T or 1, R, d), and the shared path reads `shared` (M, R, d).
         """
         single, common = self._experts(columns, shared, None)
-        # the shared path weights the experts of the tasks that are trained, and the shared ones
+        # the shared path combines the experts of the trained tasks and the shared ones
         gates = self.gate_of_tasks(shared.unsqueeze(1))
         gates = gates.masked_fill(~trained[:, :, None, None], -torch.inf)
         gates = gates.transpose(1, 2).flatten(2)
@@ -118,11 +118,11 @@ class ExtractionLevel(nn.Module):
 
 
 class ExtractionNetwork(TaskModule):
-    """Levels of experts, some shared and some of one task, and a tower for each task.
+    """Levels of shared and task-specific experts, and a tower for each task.
 
     Source: Tang, Liu, Zhao and Gong, "Progressive layered extraction (PLE)", RecSys 2020, section
-    4; one level is customised gate control (CGC), section 4.1. On all levels but the last the
-    shared path weights the experts of all tasks, so that each row passes through all of them.
+    4; one level is customised gate control (CGC), section 4.1. On all levels but the last, the
+    shared path combines the experts of all tasks, so that each row passes through all of them.
     """
 
     def __init__(

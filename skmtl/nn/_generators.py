@@ -10,17 +10,17 @@ from skmtl.nn._members import MemberModule, kaiming_bound, uniform, variance_bou
 
 
 def _hyperfan_variance(rows, relu):
-    """Return the variance of generated weights that keeps that of what flows through the layer.
+    """Return the variance of generated weights (M, 1, 1) with which a layer preserves variance.
 
     Chang, Flokas and Lipson, "Principled weight initialization for hypernetworks", section 4: 1 /
-    fan-in (with a folded bias), twice that before a ReLU; biases of their own start at zero. Its
-    shape is (M, 1, 1), for flags `relu` of all members.
+    fan-in (with a folded bias), twice that before a ReLU; separate biases start at zero. `relu` has
+    a flag for each member.
     """
     return torch.tensor([2.0 if flag else 1.0 for flag in relu]).view(-1, 1, 1) / max(rows, 1)
 
 
 def _is_narrow(D, h):
-    """Tell whether a row's weights are hardly more numbers than its outer product of h and x."""
+    """Return whether the weights of a row are about as many as the elements of h times x."""
     return min(D.shape[1:]) < h.shape[2]
 
 
@@ -28,11 +28,11 @@ class CompressedGenerator(MemberModule):
     """One layer, W_t[i, o] = sum_k h_t[k] A[k, i] B[i, o] C[k, o] + D[i, o], with h_t of `width`.
 
     A `folded` bias is one more row of A, B and D. The init "kaiming" draws every factor as torch
-    draws a linear layer of its shape; "hyperfan" has no constant part, and factors whose product
-    has the variance that the layer needs, with `relu` for members where a ReLU follows.
+    draws a linear layer of its shape; "hyperfan" has no constant term, and the product of its
+    factors has the variance that the layer needs. `relu` marks the members in which a ReLU follows.
     """
 
-    # whether backward passes are those written by hand, which cannot be differentiated again
+    # whether to use hand-written backward passes, which cannot be differentiated again
     by_hand = True
 
     def __init__(self, width, n_inputs, n_outputs, folded, generators, init, relu):
@@ -42,7 +42,7 @@ class CompressedGenerator(MemberModule):
             bound_a = bound_c = kaiming_bound(width)
             bound_b = bound_d = kaiming_bound(rows)
         else:
-            # a representation has unit variance, and the sum over k adds `width` such terms
+            # a representation has unit variance, and the sum over k has `width` such terms
             bound_a = bound_c = variance_bound(max(width, 1) ** -0.5)
             bound_b = variance_bound(_hyperfan_variance(rows, relu))
             bound_d = 0.0
@@ -53,7 +53,7 @@ class CompressedGenerator(MemberModule):
 
     def forward(self, h):
         """Map ``(M, S, width)`` to the layer's weights, ``(M, S, rows * n_outputs)``."""
-        # the full map, built once a step: cheaper than a product per task from a few tasks on
+        # the full map, built once a step: cheaper than a product per task unless tasks are few
         if self.by_hand:
             full = FullMap.apply(self.A, self.B, self.C)
         else:
@@ -61,9 +61,9 @@ class CompressedGenerator(MemberModule):
         return torch.baddbmm(self.D.flatten(1).unsqueeze(1), h, full.flatten(2))
 
     def evaluate(self, h, x):
-        """Apply the layer to rows x (M, n, n_inputs) with h (M, n, width), without its weights."""
-        # numbers computed, in multiples of n * width: about 5 (inputs + outputs), or 5 inputs and
-        # 8 maps. Only the shapes of one member decide.
+        """Apply the layer to rows x (M, n, n_inputs) with h (M, n, width), not forming weights."""
+        # elements computed, in multiples of n * width: about 5 (inputs + outputs), or 5 inputs and
+        # 8 maps. The choice depends on the shapes of one member only.
         if _is_narrow(self.D, h):
             layer = NarrowLayer
         else:
@@ -72,14 +72,14 @@ class CompressedGenerator(MemberModule):
 
 
 class FullGenerator(MemberModule):
-    """One layer by an uncompressed linear map, W_t = h_t W + D, see `CompressedGenerator`."""
+    """One layer from an uncompressed linear map, W_t = h_t W + D, see `CompressedGenerator`."""
 
     def __init__(self, width, n_inputs, n_outputs, folded, generators, init, relu):
         super().__init__()
         self.folded = folded
         rows = n_inputs + folded
         if init == "kaiming":
-            # the size that the compressed form starts from, so that the two can be compared
+            # the initial scale of the compressed form, so that the two can be compared
             bound = kaiming_bound(width) * kaiming_bound(rows)
             bound_d = kaiming_bound(rows)
         else:

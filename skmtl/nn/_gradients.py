@@ -1,17 +1,17 @@
-"""Gradients of every task with respect to the shared parameters: their Gramian, and their sum.
+"""Gradients of every task with respect to the shared parameters: their Gramian and weighted sums.
 
-The task losses of a batch are given as S numbers per member, with their graph. All three forms are
-exact; they differ in what has to be computed.
+The task losses of a batch are S values per member, with their graph. All three forms are exact;
+they differ in cost.
 """
 
 import torch
 
 
 class TaskGradients:
-    """T backward passes, for all members together: right for every architecture.
+    """Differentiate by T backward passes, for all members together: for any architecture.
 
-    `shared` parameters are those of several tasks, `unshared` those of one; the latter have their
-    gradients in `unshared_gradients` after `differentiate`.
+    `shared` parameters belong to several tasks, `unshared` ones to a single task; the gradients of
+    the latter are in `unshared_gradients` after `differentiate`.
     """
 
     def __init__(self, module):
@@ -23,14 +23,14 @@ class TaskGradients:
         self.attach()
 
     def attach(self, watching=False):
-        """Attach hooks to the module, also for the next backward pass if `watching`."""
+        """Attach hooks to the module; if `watching`, also for the next backward pass."""
 
     def can_watch(self, inputs):
-        """Tell whether `watch` is possible for a call with these inputs."""
+        """Return whether `watch` is possible for a call with these inputs."""
         return False
 
     def watch(self, inputs):
-        """Attach hooks for the next pass, for `collect`; return False if that is impossible."""
+        """Attach hooks so that `collect` can follow the next pass; return whether it can."""
         possible = self.can_watch(inputs)
         if possible:
             self.attach(watching=True)
@@ -40,18 +40,18 @@ class TaskGradients:
         """Remove the hooks from the module."""
 
     def release(self):
-        """Release the graph: the number of members may change before the next batch."""
+        """Release the graph, since the number of members may change before the next batch."""
         self.rows = self.unshared_gradients = None
 
     def differentiate(self, losses, slots):
-        """Differentiate the losses (M, S) of the slots; `slots` (M, K) are those of the blocks."""
+        """Differentiate the losses (M, S) of the slots; block k has slot ``slots[:, k]`` (M, K)."""
         self.unshared_gradients = self.pull_back(losses.sum(), self.unshared)
         self.rows = self._jacobian(losses, torch.eye(losses.shape[1]).to(losses))
 
     def collect(self, scales, slots):
-        """Collect the gradients of the watched backward pass, losses times `scales` (M, S).
+        """Collect the gradients of the watched backward pass, for losses times `scales` (M, S).
 
-        Gradients of parameters that one task has are left where they are.
+        Gradients of parameters that belong to one task stay in their ``grad``.
         """
         raise NotImplementedError
 
@@ -81,7 +81,7 @@ class TaskGradients:
 
     @staticmethod
     def pull_back(outputs, parameters, grad_outputs=None):
-        """Return gradients by name; None for a parameter that is not reached."""
+        """Return gradients by name; None for a parameter that the outputs do not depend on."""
         if not parameters:
             return {}
         inputs = list(parameters.values())
@@ -95,7 +95,7 @@ class TaskGradients:
         return self.rows @ self.rows.mT
 
     def combine(self, weights):
-        """Sum the tasks' gradients with weights (M, S), by name of the shared parameter."""
+        """Sum the tasks' gradients with weights (M, S); return them by shared parameter's name."""
         total = (weights.unsqueeze(1) @ self.rows).squeeze(1)
         parts = total.split([p[0].numel() for p in self.shared.values()], dim=1)
         return {
@@ -104,11 +104,11 @@ class TaskGradients:
         }
 
     def each(self):
-        """Return gradients (S, M, ...) of every slot by name; None for a parameter not reached."""
+        """Return gradients (S, M, ...) of every slot by name; None where there is no gradient."""
         return self._by_name(self.rows)
 
     def combine_all(self, weights):
-        """Sum the gradients with weights (C, M, S), as dict of (C, M, ...) like that of `each`."""
+        """Sum the gradients with weights (C, M, S); return a dict of (C, M, ...) as `each` does."""
         return self._by_name(weights.transpose(0, 1) @ self.rows)
 
     def _by_name(self, rows):
@@ -120,9 +120,9 @@ class TaskGradients:
         }
 
     def _combine_each(self, weights):
-        """Compute `combine_all` with one set of weights after another."""
-        sums = [self.combine(one) for one in weights]
+        """Compute `combine_all` for one set of weights after another."""
+        sums = [self.combine(w) for w in weights]
         return {
-            name: None if first is None else torch.stack([one[name] for one in sums])
+            name: None if first is None else torch.stack([total[name] for total in sums])
             for name, first in sums[0].items()
         }

@@ -1,4 +1,4 @@
-"""The Gumbel-Matrix network: modular layers, of whose components each task uses a part.
+"""The Gumbel-Matrix network: modular layers; each task uses a subset of their components.
 
 Source: Maziarz et al., "Flexible multi-task networks by learning parameter allocation".
 """
@@ -20,17 +20,18 @@ from skmtl.nn._members import (
     uniform,
 )
 
-# multiplications of one forward pass above which patterns are evaluated one by one
+# multiplications of a forward pass above which patterns of allocation are evaluated one by one
 _WORTH_GROUPING = 2**22
 
 
 class GumbelNetwork(MemberModule):
-    """M modular networks, batched, with lists of `components` as in `ModularLayer`, by layer.
+    """M modular networks, batched, with a list of `components` for each `ModularLayer`.
 
-    `heads` are linear, "own" ones for each task or one "shared"; with "none" the last components
-    end in a linear layer to the outputs. `initial`, `fixed` (M, T, C) and `routing` are as in
-    `Allocation`, C counting the components of all layers. `sizes` are the components of each layer,
-    and `routed` the columns of C that are learned: a component alone in its layer is always on.
+    `heads` are linear: one for each task ("own") or one for all ("shared"); with "none" the last
+    components end in a linear layer to the outputs. `initial`, `fixed` (M, T, C) and `routing` are
+    as in `Allocation`, where C is the number of components of all layers. `sizes` has the number of
+    components of each layer, and `routed` the columns of C that are learned: a component that is
+    the only one of its layer is always on.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class GumbelNetwork(MemberModule):
         self.task_heads = self.task_biases = None
         if heads == "own":
             bound = kaiming_bound(width)
-            # one draw for all tasks: training makes them differ
+            # one draw for all tasks; they diverge in training
             draw = uniform(generators, 1, width, n_outputs, bound=bound).detach()
             self.task_heads = torch.nn.Parameter(draw.repeat(1, n_tasks, 1, 1))
             self.task_biases = uniform(generators, n_tasks, 1, n_outputs, bound=0.0)
@@ -121,7 +122,7 @@ class GumbelNetwork(MemberModule):
         return self.allocation.step_penalty()
 
     def full(self, values):
-        """Extend values of routed components, shape (..., C'), by ones for those always on."""
+        """Add ones for the components that are always on to values (..., C') of routed ones."""
         if len(self.routed) == sum(self.sizes):
             return values
         full = values.new_ones(*values.shape[:-1], sum(self.sizes))
@@ -129,14 +130,14 @@ class GumbelNetwork(MemberModule):
         return full
 
     def sampled(self, seeds):
-        """Return a view of shared parameters whose allocations are sampled by the M seeds."""
+        """Return a view with the same parameters whose allocations are sampled by the M seeds."""
         view, router = copy.copy(self), copy.copy(self.allocation)
         router.sample_seeds = seeds
         view._modules = {**self._modules, "allocation": router}
         return view
 
     def forward(self, x, tasks, slots, metadata=None, shared_rows=False):
-        """Evaluate every block of rows with the components and the head of its task."""
+        """Evaluate every block of rows by the components and the head of its task."""
         on = self.full(self.allocation(tasks, slots, metadata))
         if self.training:
             self._slots = slots
@@ -159,7 +160,7 @@ class GumbelNetwork(MemberModule):
         return x
 
     def _by_pattern(self, x, on, slots, n_blocks):
-        """Evaluate the components in use only, for all blocks whose tasks use the same ones."""
+        """Evaluate only components in use, jointly for all blocks whose tasks use the same ones."""
         parts = []
         for m in range(len(x)):
             patterns, which = on[m].unique(dim=0, return_inverse=True)

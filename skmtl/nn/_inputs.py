@@ -1,4 +1,4 @@
-"""What every module takes: blocks of rows, and which task each block belongs to."""
+"""Inputs of every module: blocks of rows, and the task that each block belongs to."""
 
 from typing import NamedTuple
 
@@ -9,8 +9,8 @@ class ModuleInputs(NamedTuple):
     """Arguments of a module in their order: it is called as ``module(*inputs)``.
 
     `features` (M, K, b, n_features) are K blocks of b rows, each of one task. `tasks` (M, S) are
-    distinct, -1 for an unseen task outside training, with standardised `metadata` (M, S,
-    n_metadata); `slots` (M, K) give each block the position of its task in them. With
+    the distinct tasks, -1 for an unseen task outside training, with standardised `metadata` (M, S,
+    n_metadata); `slots` (M, K) are the positions in `tasks` of the blocks' tasks. With
     `shared_rows`, all blocks hold the same rows, as in wide form, and block k is that of slot k: a
     module may compute what the tasks have in common only once.
     """

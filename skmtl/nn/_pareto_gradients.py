@@ -1,6 +1,6 @@
-"""Gradients of several losses of every preference's network, with respect to the hypernetwork.
+"""Gradients of several losses of every preference's network with respect to the hypernetwork.
 
-A hand-written backward pass: autograd would take one for each loss, and has no Gramian.
+The backward pass is hand-written: autograd would need one for each loss, and has no Gramian.
 """
 
 import torch
@@ -8,12 +8,12 @@ from torch import nn
 
 
 class PreferenceGradients:
-    """Gradients of networks that a `ParetoNetwork` writes for preferences `rays` (M, P, T).
+    """Gradients of the networks that a `ParetoNetwork` generates for `rays` (M, P, T).
 
     Attributes
     ----------
     written : Tensor of shape (M, P, N)
-        The networks; no graph leads back from them.
+        The parameters of the networks, detached from the graph.
     """
 
     @torch.no_grad()
@@ -27,17 +27,17 @@ class PreferenceGradients:
 
     @torch.no_grad()
     def differentiate(self, slopes):
-        """Pass back slopes (M, P, L, N) of L losses with respect to the networks.
+        """Backpropagate gradients (M, P, L, N) of L losses with respect to the networks.
 
-        Gradients of the projection, outer products of coefficients and slopes, are not written out
-        if there is one chunk: it has most of the parameters.
+        The gradients of the projection are outer products of coefficients and these; they are not
+        computed if there is one chunk, since the projection has most of the parameters.
         """
         parameters, module = self._parameters, self._module
         n_chunks = self._coefficients.shape[2]
         short = n_chunks * parameters["projection"].shape[3] - slopes.shape[3]
         if short:
             slopes = nn.functional.pad(slopes, (0, short))
-        # (M, P, L, chunks, ...) from here on; what losses have in common has an axis of length 1
+        # (M, P, L, chunks, ...) from here on; L is 1 where all losses have the same values
         self._slopes = slopes.unflatten(3, (n_chunks, -1))
         lead = self._slopes.shape[1:4]
 
@@ -78,7 +78,7 @@ class PreferenceGradients:
         return products + self._rows @ self._rows.mT
 
     def combine(self, weights):
-        """Sum the gradients of all losses with weights (M, P, L), by name of the parameter."""
+        """Sum the gradients of all losses with weights (M, P, L); return them by name."""
         slope = weights.unsqueeze(2) @ self._slopes.flatten(3)
         slope = slope.squeeze(2).unflatten(2, self._slopes.shape[3:]).flatten(1, 2)
         gradients = {"projection": self._coefficients.flatten(1, 2).mT @ slope}

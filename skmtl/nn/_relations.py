@@ -1,4 +1,4 @@
-"""Multilinear relationship networks: heads whose weights share a tensor normal prior."""
+"""Multilinear relationship networks: a tensor normal prior on the weights of all heads."""
 
 import torch
 
@@ -9,7 +9,7 @@ _JITTER = 1e-3
 
 
 def mode_product(weights, precisions):
-    """Compute ``vec(W)^T (P_1 x P_2 x P_3) vec(W)`` (M,) of W (M, T, i, o); P of i, o and T."""
+    """Compute ``vec(W)^T (P_1 x P_2 x P_3) vec(W)`` (M,) of W (M, T, i, o), for P of i, o and T."""
     inputs, outputs, tasks = precisions
     mapped = inputs.unsqueeze(1) @ weights @ outputs.unsqueeze(1)
     mapped = (tasks @ mapped.flatten(2)).view_as(weights)
@@ -28,8 +28,8 @@ def unfolded(weights):
 def flip_flop(weights, covariances, n_tasks, axes=(0, 1, 2)):
     """Update each covariance of `axes` given the others: one round of the flip-flop algorithm.
 
-    ``Sigma_k = W_(k) (Sigma_i x Sigma_j)^-1 W_(k)^T / (D / D_k) + jitter I``, of inputs, outputs
-    and tasks. W (M, T, d_in, d_out) has D numbers, and is zero for tasks not among `n_tasks` (M,).
+    ``Sigma_k = W_(k) (Sigma_i x Sigma_j)^-1 W_(k)^T / (D / D_k) + jitter I``, for inputs, outputs
+    and tasks. W (M, T, d_in, d_out) has D elements, which are zero except for `n_tasks` (M,) tasks.
     """
     covariances = list(covariances)
     d_in, d_out = weights.shape[2:]
@@ -52,12 +52,12 @@ def flip_flop(weights, covariances, n_tasks, axes=(0, 1, 2)):
 
 
 class RelationNetwork(SharedBottomNetwork):
-    """A shared trunk and heads whose weights have a tensor normal prior, learned with them.
+    """A shared trunk, and heads whose weights have a tensor normal prior that is learned, too.
 
     Source: Long, Cao, Wang and Yu, "Learning multiple tasks with multilinear relationship
-    networks", NIPS 2017, section 4. `relation_alpha` is the strength of the prior. Covariances, of
-    "tasks" or "all" `relations`, are buffers that begin as identities and that training updates
-    every `relation_interval` steps.
+    networks", NIPS 2017, section 4. `relation_alpha` is the strength of the prior. The covariances
+    of the `relations`, "tasks" or "all", are buffers that start as identity matrices and are
+    updated every `relation_interval` training steps.
     """
 
     def __init__(self, *args, relation_alpha, relation_interval, relations, **settings):
@@ -83,7 +83,7 @@ class RelationNetwork(SharedBottomNetwork):
                 setattr(self, name, getattr(self, name)[:, :n_tasks, :n_tasks].clone())
 
     def _layers(self):
-        """Yield number and weights of each layer of the heads, zero for untrained tasks."""
+        """Yield index and weights of each layer of the heads; weights of untrained tasks are 0."""
         for n, layer in enumerate(self.heads.layers):
             yield n, layer.weight * self.trained[:, :, None, None]
 
@@ -97,7 +97,7 @@ class RelationNetwork(SharedBottomNetwork):
 
     @torch.no_grad()
     def after_step(self, active):
-        """Estimate the covariances again after every `relation_interval` steps of a member."""
+        """Update the covariances after every `relation_interval` steps of a member."""
         self.steps = self.steps + (1 if active is None else active)
         due = self.steps % self.relation_interval == 0
         if active is not None:

@@ -1,4 +1,4 @@
-"""Maximum roaming: each task uses a part of every shared layer, and its parts change in training.
+"""Maximum roaming: each task uses some units of every shared layer, which change in training.
 
 Source: Pascal, Michiardi, Bost, Huet and Zuluaga, "Maximum roaming multi-task learning", AAAI
 2021, section 3.
@@ -14,15 +14,16 @@ _NEVER = 2**31 - 1
 
 
 def roaming_plan(n_tasks, n_units, n_active, generator):
-    """Draw when each task begins and ceases to use each unit, (n_tasks, n_units) each.
+    """Draw the updates at which each task begins and ceases to use each unit, (n_tasks, n_units).
 
-    Each task starts with `n_active` units, which cover all units if they can, and at each update
-    adds one that it never had and drops one, both uniformly, until it has had all. The plan does
-    not depend on data. A unit is used after update u if begin <= u < cease.
+    Each task starts with `n_active` units; together, tasks use as many of the units as possible. At
+    each update a task adds a unit that it has never used and drops one, both drawn uniformly, until
+    it has used all. The plan does not depend on data. A unit is used after update u if begin <= u <
+    cease.
     """
     begin = torch.full((n_tasks, n_units), _NEVER)
     cease = torch.full((n_tasks, n_units), _NEVER)
-    # the units in random order, dealt out in turn
+    # the units in random order, dealt to the tasks in turn
     dealt = torch.randperm(n_units, generator=generator)
     for task in range(n_tasks):
         first = dealt[task::n_tasks][:n_active]
@@ -43,15 +44,15 @@ def roaming_plan(n_tasks, n_units, n_active, generator):
 
 
 class RoamingNetwork(SharedBottomNetwork):
-    """A shared trunk of whose layers each task uses an `active_fraction`, and a head for each task.
+    """A trunk, of each layer of which every task uses an `active_fraction`, and a head per task.
 
-    Parts change every `roaming_interval` steps. The `steps` (M, 1) are a parameter that no loss
-    reaches, because the parts belong to the weights: where these are averaged, or an earlier
-    epoch's are kept, so is it.
+    The units in use change every `roaming_interval` steps. The number of `steps` (M, 1) is a
+    parameter that no loss depends on, because the units in use belong to the weights: where weights
+    are averaged, or those of an earlier epoch are restored, so is the number of steps.
     """
 
     task_only = ("heads", "steps")
-    # tasks see different parts of the trunk
+    # tasks use different units of the trunk
     gradient_form = None
 
     def __init__(self, *args, active_fraction, roaming_interval, **settings):
@@ -62,7 +63,7 @@ class RoamingNetwork(SharedBottomNetwork):
         self.steps = nn.Parameter(torch.zeros(n_members, 1))
         generators = member_generators(settings["seeds"], "initialisation")
         seeds = [torch.randint(2**31 - 1, (1,), generator=g) for g in generators]
-        # of the plan, to draw it again for fewer tasks
+        # seeds of the plan, so that it can be drawn again for fewer tasks
         self.register_buffer("plan_seeds", torch.cat(seeds))
         for n, width in enumerate(settings["hidden_layer_sizes"]):
             for name in ("begin", "cease"):
@@ -72,12 +73,12 @@ class RoamingNetwork(SharedBottomNetwork):
 
     @property
     def resumed_buffers(self):
-        """The plan, which a fit that goes on from another follows further."""
+        """The plan, which a fit that continues another one keeps following."""
         numbers = range(len(self.trunk.layers))
         return tuple(f"{name}_{n}" for n in numbers for name in ("begin", "cease"))
 
     def _draw_plans(self, members):
-        """Draw the plans of the given members, for the tasks that they train."""
+        """Draw the plans of the given members for the tasks that they train."""
         for m in members:
             generator = torch.Generator().manual_seed(int(self.plan_seeds[m]))
             tasks = self.trained[m].nonzero()[:, 0]
@@ -105,7 +106,7 @@ class RoamingNetwork(SharedBottomNetwork):
         self.steps += 1 if active is None else active.unsqueeze(1).to(self.steps.dtype)
 
     def masks(self):
-        """Return the units that each task uses now: for every layer (M, T, width) of bool."""
+        """Return the units that each task uses now: one (M, T, width) of bool for every layer."""
         updates = (self.steps.detach() / self.roaming_interval).floor().unsqueeze(2)
         masks = []
         for n in range(len(self.trunk.layers)):

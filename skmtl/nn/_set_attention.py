@@ -9,14 +9,15 @@ from torch import nn
 
 from skmtl.nn._members import MemberLinear, MemberModule, member_generators, uniform
 
-# what scores are divided by before the softmax, in the published code
+# divisor of the scores before the softmax, as in the published code
 _TEMPERATURE = 0.2
 
 
 class SetAttention(MemberModule):
-    """Map groups of tasks to a number for each task in them, 0 at first with `zero_start`.
+    """Map groups of tasks to one output per task in them, initially 0 with `zero_start`.
 
-    Embeddings of tasks, as wide as everything, are learned or computed from `n_metadata` metadata.
+    Embeddings of tasks are learned or computed from `n_metadata` metadata; all layers have their
+    width.
     """
 
     def __init__(self, n_tasks, embedding_dim, n_layers, seeds, n_metadata=0, zero_start=False):
@@ -36,7 +37,7 @@ class SetAttention(MemberModule):
             nn.init.zeros_(self.head.bias)
 
     def encode(self, groups, metadata=None):
-        """Encode the tasks in groups (n, T): (M, n, T, embedding_dim), meaningless for others."""
+        """Encode tasks in groups (n, T): (M, n, T, embedding_dim), undefined for other tasks."""
         embeddings = self.embeddings
         if embeddings is None:
             metadata = metadata.expand(self.n_members, -1, -1)
@@ -47,13 +48,13 @@ class SetAttention(MemberModule):
         return x
 
     def forward(self, groups, metadata=None):
-        """Return numbers of shape (M, n, n_tasks)."""
+        """Return the outputs (M, n, n_tasks) for groups (n, n_tasks) of bool."""
         x = self.encode(groups, metadata)
         return self.head(x.flatten(1, 2)).view(x.shape[:3])
 
 
 class _Layer(MemberModule):
-    """Self-attention within a group, then a network for each task, both with skips."""
+    """Self-attention within a group, then a feed-forward network, both with skip connections."""
 
     def __init__(self, width, generators):
         super().__init__()

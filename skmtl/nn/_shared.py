@@ -12,9 +12,9 @@ from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule
 class SingleTaskNetwork(TaskModule):
     """One network for the rows of all tasks: STL-naive, or STL with `one_hot`.
 
-    Source: "Multi-task learning with hypernetworks and task metadata", section 3. One indicator per
-    task adds a row of weights to the first outputs; only these rows are stored, initialised as the
-    weights of one more input, since only one indicator is not zero.
+    Source: "Multi-task learning with hypernetworks and task metadata", section 3. The indicator of
+    a task adds a row of weights to the outputs of the first layer; only these rows are stored. They
+    are initialised as the weights of one more input, since only one indicator is not zero.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class SharedBottomNetwork(TaskModule):
     def features(self, x, tasks):
         """Compute the inputs of the heads, shape (M, K or 1, b, width)."""
         hidden = self.trunk(x.flatten(1, 2)).unflatten(1, x.shape[1:3])
-        # in training every task reads another view: the gradient there is the task's gradient
+        # in training every task reads a separate view, whose gradient is the task's gradient
         return hidden.expand(-1, tasks.shape[1], -1, -1) if torch.is_grad_enabled() else hidden
 
     def outputs(self, x, tasks):

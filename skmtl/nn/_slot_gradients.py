@@ -1,4 +1,4 @@
-"""Gradients of tasks in hypernetworks, where every task is one row."""
+"""Gradients of tasks in hypernetworks, in which every task is one row."""
 
 import torch
 
@@ -7,9 +7,10 @@ from skmtl.nn._gradients import TaskGradients
 
 
 class SlotGradients(TaskGradients):
-    """Gradients for hypernetworks, in which tasks meet where their networks are written.
+    """Gradients for hypernetworks, in which tasks share only what generates their networks.
 
-    One pass gives those of the written weights; for the rest every task is one row.
+    One backward pass gives the gradients of the generated weights; in the layers before them, every
+    task is one row.
     """
 
     def __init__(self, module):
@@ -22,12 +23,12 @@ class SlotGradients(TaskGradients):
 
     def attach(self, watching=False):
         self._watching = watching
-        # a watched step is not changed
+        # watching must not change the step
         self.module.readers += not watching
         self._hooks = [part.register_forward_hook(self._remember) for part in self.parts]
 
     def can_watch(self, inputs):
-        """Tell whether networks are written out anyway."""
+        """Return whether the networks of the tasks are generated in full anyway."""
         features, tasks, *_ = inputs
         return not self.module.reads_by_row(features.shape[1] * features.shape[2], tasks.shape[1])
 
@@ -59,7 +60,7 @@ class SlotGradients(TaskGradients):
 
     def _keep(self, slopes):
         self._slopes = slopes
-        # of the factors of compressed generators, whose gradients have no simpler form
+        # gradients of compressed generators' factors, which have no simpler form
         self._rows = {
             part: compressed_rows(part, self._seen[part][0], slope)
             for part, slope in zip(self.parts, self._slopes, strict=True)
@@ -73,8 +74,8 @@ class SlotGradients(TaskGradients):
                 rows = self._rows[part]
                 total = total + rows @ rows.mT
             else:
-                # of a linear map: the gradient of a slot is the outer product of what it reads and
-                # of its slope
+                # in a linear map, the gradient of a slot is the outer product of its input and its
+                # slope
                 read = self._seen[part][0]
                 total = total + (read @ read.mT + 1) * (slope @ slope.mT)
         return total
@@ -83,7 +84,7 @@ class SlotGradients(TaskGradients):
         gradients = {}
         by_slot = weights.unsqueeze(1)
         for part, slope in zip(self.parts, self._slopes, strict=True):
-            # weights first, then biases: D of a full generator is its bias
+            # weights come first, then biases: D of a full generator is its bias
             parameters = list(part.parameters())
             if part in self._rows:
                 total = (by_slot @ self._rows[part]).squeeze(1)
@@ -113,7 +114,7 @@ class SlotGradients(TaskGradients):
 
 
 def compressed_rows(part, read, slope):
-    """Compute factors' gradients (M, S, P) from what was read, (M, S, width), and slopes."""
+    """Compute the factors' gradients (M, S, P) from inputs (M, S, width) and output slopes."""
     a, b, c = (p.detach().unsqueeze(1) for p in (part.A, part.B, part.C))
     slope = slope.unflatten(2, b.shape[2:])
     scaled = slope * b

@@ -1,6 +1,6 @@
-"""Stacks of networks besides the member axis: one per task, one per expert, or one for all.
+"""Stacks of networks along further axes than that of members: per task, per expert, or one for all.
 
-The building blocks of most architectures.
+They are the building blocks of most architectures.
 """
 
 from functools import partial
@@ -21,9 +21,9 @@ from skmtl.nn._members import (
 
 
 def task_uniform(generators, n_tasks, *shape, bound, alike=False):
-    """Draw ``(M, n_tasks, *shape)`` from U(-bound, bound), with `alike` the same for all tasks.
+    """Draw ``(M, n_tasks, *shape)`` from U(-bound, bound); with `alike`, the same for all tasks.
 
-    Draws do not depend on the number of tasks: members may train with others of more tasks.
+    Draws do not depend on the number of tasks, since members may train with others of more tasks.
     """
     task_generators = []
     for generator in generators:
@@ -57,9 +57,10 @@ class StackLinear(MemberModule):
             keep_first(self, n_tasks, "weight", "bias")
 
     def forward(self, x, tasks=None):
-        """Apply layers to rows (M, *stack, n, n_inputs), where axes of the stack may be 1.
+        """Apply the layers to rows (M, *stack, n, n_inputs); axes of the stack may be 1.
 
-        `tasks` (M, K) replace the axis of tasks by one of K blocks, (M, K or 1, ..., b, n_inputs).
+        With `tasks` (M, K), rows (M, K or 1, ..., b, n_inputs) have an axis of K blocks instead of
+        the axis of tasks.
         """
         weight, bias = self.weight, self.bias
         if tasks is not None:
@@ -67,7 +68,7 @@ class StackLinear(MemberModule):
             bias = None if bias is None else take_members(bias, tasks)
         one_block = tasks is not None and x.ndim == 4 and x.shape[1] < tasks.shape[1]
         if one_block and not torch.is_grad_enabled():
-            # one product for all tasks, for which the rows need not be copied
+            # one product for all tasks, without copies of the rows
             y = x[:, 0] @ weight.transpose(1, 2).flatten(2)
             y = y.unflatten(2, weight.shape[1::2]).transpose(1, 2)
         else:
@@ -76,7 +77,7 @@ class StackLinear(MemberModule):
 
 
 class StackMLP(MemberModule):
-    """Networks of `StackLinear` layers, batched; `widths` begins with the number of inputs."""
+    """Networks of `StackLinear` layers, batched; `widths` starts with the number of inputs."""
 
     def __init__(
         self,
@@ -108,13 +109,13 @@ class StackMLP(MemberModule):
 
 
 class TaskModule(MemberModule):
-    """Base class of architectures that read metadata as features; they implement `outputs`.
+    """Base class of modules that read metadata as features; they implement `outputs`.
 
-    For an unseen task, the outputs of all tasks `trained`, (M, T) of bool, are averaged; their
-    networks read its rows with its own metadata.
+    For an unseen task, the outputs of the networks of all tasks `trained`, (M, T) of bool, for its
+    rows and its metadata are averaged.
     """
 
-    # names of parameters, or of modules that hold them, which belong to one task each
+    # names of the parameters, or of modules with parameters, that belong to one task each
     task_only = ()
 
     def __init__(self, n_members, n_tasks):
@@ -143,7 +144,7 @@ class TaskModule(MemberModule):
         ]
 
     def outputs(self, x, tasks):
-        """Compute (M, K, b, n_outputs) of `tasks` (M, K) for x (M, K or 1, b, d) with metadata."""
+        """Compute outputs (M, K, b, n_outputs) of `tasks` (M, K) for x (M, K or 1, b, d)."""
         raise NotImplementedError
 
     def mean_outputs(self, x):
@@ -160,7 +161,7 @@ class TaskModule(MemberModule):
         return trained_shares(self.trained, next(self.parameters()))
 
     def forward(self, x, tasks, slots, metadata=None, shared_rows=False):
-        """Evaluate every block of rows with the network of its task; metadata become features."""
+        """Evaluate every block of rows by the network of its task; metadata become features."""
         if metadata is not None:
             metadata = take_members(metadata, slots).unsqueeze(2)
             x = torch.cat([x, metadata.expand(-1, -1, x.shape[2], -1)], dim=3)

@@ -13,8 +13,8 @@ from skmtl.nn._stacks import StackLinear, StackMLP, TaskModule
 def stitch_start(trained, n_subspaces, self_weight):
     """Return initial weights of the stitches, shape (M, T, S, T, S).
 
-    Each subspace of a task reads itself with `self_weight` and shares the rest out evenly between
-    the subspaces of the other tasks; tasks that are not trained are not read.
+    Each subspace of a task has weight `self_weight` on itself; the rest is distributed evenly over
+    the subspaces of the other tasks. Untrained tasks have weight 0.
     """
     n_members, n_tasks = trained.shape
     others = (trained.sum(1) - 1).clamp(min=1)
@@ -23,19 +23,19 @@ def stitch_start(trained, n_subspaces, self_weight):
     weights = torch.where(same, 0.0, share) * trained.unsqueeze(1) * trained.unsqueeze(2)
     weights = weights.view(n_members, n_tasks, 1, n_tasks, 1)
     weights = weights.repeat(1, 1, n_subspaces, 1, n_subspaces)
-    # a task without others keeps everything to itself
+    # a task without others only reads itself
     alone = trained.sum(1).le(1).view(-1, 1, 1, 1, 1)
     itself = torch.eye(n_tasks * n_subspaces).view(n_tasks, n_subspaces, n_tasks, n_subspaces)
     return weights + itself * torch.where(alone, 1.0, self_weight)
 
 
 class Stitch(MemberModule):
-    """Combine columns of tasks by `weight` (M, T, S, T, S): its last two axes are those read."""
+    """Combine the columns of tasks by `weight` (M, T, S, T, S), whose last two axes are summed."""
 
     def __init__(self, n_members, n_tasks, n_subspaces, self_weight):
         super().__init__()
-        everyone = torch.ones(n_members, n_tasks, dtype=torch.bool)
-        self.weight = nn.Parameter(stitch_start(everyone, n_subspaces, self_weight))
+        trained = torch.ones(n_members, n_tasks, dtype=torch.bool)
+        self.weight = nn.Parameter(stitch_start(trained, n_subspaces, self_weight))
 
     def forward(self, columns, trained):
         """Map ``(M, T, R, w)`` to the same shape."""
@@ -56,8 +56,8 @@ class StitchedNetwork(TaskModule):
     CVPR 2016, section 3.3, equation (1), for any number of tasks; with `sluice`, where outputs read
     a mixture of all hidden layers, Ruder, Bingel, Augenstein and Søgaard, "Latent multi-task
     architecture learning", AAAI 2019. Every row passes through the networks of all tasks. A task
-    keeps `self_weight` of itself at the start; `n_subspaces` equal parts of every layer are
-    stitched separately, and differ by a penalty of strength `orthogonality_alpha`.
+    has weight `self_weight` on itself at the start; `n_subspaces` equal parts of every layer are
+    stitched separately, and a penalty of strength `orthogonality_alpha` makes them differ.
     """
 
     task_only = ("heads",)
@@ -83,7 +83,7 @@ class StitchedNetwork(TaskModule):
         self.n_subspaces = n_subspaces
         self.networks_per_row = n_tasks
         widths = [n_features, *hidden_layer_sizes]
-        # units are mixed with those of the same number, which must mean something alike
+        # units are mixed with those of the same index, which should start with the same meaning
         start = {"per_task": True, "alike": True}
         self.layers = nn.ModuleList(
             StackLinear((n_tasks,), a, b, generators, **start) for a, b in pairwise(widths)
@@ -93,7 +93,7 @@ class StitchedNetwork(TaskModule):
         )
         self.layer_weights = None
         if sluice:
-            # the last layer dominates at the start, the others have a part
+            # the last layer dominates at the start; the others have small weights
             shares = torch.full((len(self.layers),), 0.1 / max(len(self.layers) - 1, 1))
             shares[-1] = 0.9 if len(self.layers) > 1 else 1.0
             self.layer_weights = nn.Parameter(shares.repeat(len(seeds), n_tasks, 1))
@@ -105,7 +105,7 @@ class StitchedNetwork(TaskModule):
         self._width = max(hidden_layer_sizes)
 
     def decayed_parameters(self):
-        """Exclude biases and what mixes: decay would take from the sums of the mixtures."""
+        """Return the names without mixing weights, too: decay would lower the sums of mixtures."""
         mixing = ("stitches", "layer_weights")
         return [name for name in super().decayed_parameters() if not name.startswith(mixing)]
 
@@ -117,7 +117,7 @@ class StitchedNetwork(TaskModule):
 
     @torch.no_grad()
     def mark_trained(self, trained):
-        """Restart members with untrained tasks as if these tasks did not exist."""
+        """Reinitialise members with untrained tasks as if these tasks did not exist."""
         super().mark_trained(trained)
         partial = ~trained.all(1)
         if not bool(partial.any()):
@@ -153,7 +153,7 @@ class StitchedNetwork(TaskModule):
         return in_chunks(function, x, len(x) * n_blocks * self.n_tasks * self._width)
 
     def _columns(self, rows):
-        """Compute every hidden layer of every task: list of (M, T, R, w)."""
+        """Return every hidden layer of all tasks: list of (M, T, R, w)."""
         columns, layers = rows.flatten(1, 2).unsqueeze(1), []
         for layer, stitch in zip(self.layers, self.stitches, strict=True):
             columns = stitch(ACTIVATIONS[self.activation](layer(columns)), self.trained)
@@ -161,7 +161,7 @@ class StitchedNetwork(TaskModule):
         return layers
 
     def _read(self, layers):
-        """Mix the hidden layers to the inputs of the outputs, (M, T, R, w)."""
+        """Combine the hidden layers into the inputs of the heads, (M, T, R, w)."""
         if self.layer_weights is None:
             return layers[-1]
         weights = self.layer_weights.unsqueeze(3).unsqueeze(4)
@@ -171,6 +171,6 @@ class StitchedNetwork(TaskModule):
         return self.heads(columns_of_tasks(self._read(self._columns(x)), x.shape[1], tasks), tasks)
 
     def _mean_outputs(self, x):
-        every = self.heads(self._read(self._columns(x)))
-        mean = (self.task_shares()[:, :, None, None] * every).sum(1)
+        outputs = self.heads(self._read(self._columns(x)))
+        mean = (self.task_shares()[:, :, None, None] * outputs).sum(1)
         return mean.unflatten(1, x.shape[1:3])

@@ -1,4 +1,4 @@
-"""Networks of the tasks whose weights are one factorised tensor for each layer.
+"""Networks of the tasks, whose weights in each layer are a factorised tensor.
 
 Source: Yang and Hospedales, "Deep multi-task representation learning: a tensor factorisation
 approach", ICLR 2017.
@@ -27,8 +27,8 @@ class FactorisedLayer(MemberModule):
     "tucker" is the Tucker form ``W[i, o, t] = sum_abc G[b, a, c] U[i, a] V[c, o] Z[t, b]``, "tt" a
     tensor train ``W[i, o, t] = sum_ab U[i, a] G[b, a, o] Z[t, b]``, and "laf" the factorisation of
     the matrix whose rows are the weights of the tasks, ``W[i, o, t] = sum_b G[b, i, o] Z[t, b]``.
-    `rank` limits all ranks; those of inputs and outputs are no larger than their number. `tasks`
-    (M, T, rank) are Z, and biases (M, T, 1, n_outputs) are not factorised.
+    `rank` is the upper limit of all ranks; those of inputs and outputs are at most their number.
+    `tasks` (M, T, rank) are Z, and biases (M, T, 1, n_outputs) are not factorised.
     """
 
     def __init__(self, n_tasks, n_inputs, n_outputs, factorization, rank, generators):
@@ -41,8 +41,8 @@ class FactorisedLayer(MemberModule):
             n_terms, n_factors = n_terms * a, n_factors + 1
         if factorization == "tucker":
             n_terms, n_factors = n_terms * c, n_factors + 1
-        # factors of the same size, as a step changes all numbers by about as much, such that the
-        # weights have the variance of torch's Linear
+        # factors of the same scale, since a step changes all elements by about as much, such that
+        # the weights have the variance of torch's Linear
         variance = (1 / (3 * max(n_inputs, 1) * n_terms)) ** (1 / n_factors)
         bound = variance_bound(variance)
         self.core = uniform(generators, rank, a, c, bound=bound)
@@ -51,7 +51,7 @@ class FactorisedLayer(MemberModule):
             self.inputs = uniform(generators, n_inputs, a, bound=bound)
         if factorization == "tucker":
             self.outputs = uniform(generators, c, n_outputs, bound=bound)
-        # all tasks start with the same network; their rows make them differ
+        # all tasks start with the same network; training makes them differ
         self.tasks = task_uniform(generators, n_tasks, rank, bound=bound, alike=True)
         bound = kaiming_bound(n_inputs)
         self.bias = task_uniform(generators, n_tasks, 1, n_outputs, bound=bound, alike=True)
@@ -60,7 +60,7 @@ class FactorisedLayer(MemberModule):
         keep_first(self, n_tasks, "tasks", "bias")
 
     def basis(self):
-        """Return what the weights of a task combine: shape (M, rank, n_inputs, n_outputs)."""
+        """Return the basis of the weights of all tasks, (M, rank, n_inputs, n_outputs)."""
         basis = self.core
         if self.inputs is not None:
             basis = self.inputs.unsqueeze(1) @ basis

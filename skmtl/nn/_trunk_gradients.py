@@ -1,4 +1,4 @@
-"""Gradients of tasks that share a trunk, and the choice between all forms."""
+"""Gradients of tasks that share a trunk, and the choice between the forms of gradients."""
 
 import torch
 
@@ -13,9 +13,9 @@ from skmtl.nn._workspace import product
 class TrunkGradients(TaskGradients):
     """Gradients in a trunk of linear layers, after one pass through the heads of the tasks.
 
-    If tasks have rows of their own, one more pass gives the slopes at every layer: a gradient is a
-    sum over rows of outer products, and inner products are sums of products of inner products. If
-    they share rows, T passes go through the trunk in one batch, none of them through the heads.
+    If tasks have separate rows, one more pass gives the slopes at every layer: a gradient is a sum
+    over rows of outer products, and inner products of gradients are sums of products of inner
+    products. If they share rows, T batched passes go through the trunk, but not through the heads.
     """
 
     def __init__(self, module):
@@ -37,7 +37,7 @@ class TrunkGradients(TaskGradients):
 
     def _remember_inputs(self, module, inputs, keywords):
         features, _, _, metadata, shared_rows = ModuleInputs(*inputs, **keywords)
-        # a single block is like one that no other shares, and appended metadata differs by task
+        # a single block shares its rows with no other, and appended metadata differs by task
         self.tasks_share_rows = shared_rows and metadata is None and features.shape[1] > 1
 
     def _forget(self, part, inputs):
@@ -69,10 +69,10 @@ class TrunkGradients(TaskGradients):
 
     def differentiate(self, losses, slots):
         self._set_slots(losses.shape[1], slots)
-        # where tasks share rows, block k is that of task k, and the rows of all blocks are the same
+        # where tasks share rows, block k is that of task k, and all blocks have the same rows
         layers = [] if self.tasks_share_rows else [output for _, output in self._seen]
-        wanted = {**self.unshared, "": self._read, **dict(enumerate(layers))}
-        gradients = self.pull_back(losses.sum(), wanted)
+        targets = {**self.unshared, "": self._read, **dict(enumerate(layers))}
+        gradients = self.pull_back(losses.sum(), targets)
         self.unshared_gradients = {name: gradients[name] for name in self.unshared}
         self.at_representation = gradients[""]
         self._slopes = [gradients[n] for n in range(len(layers))]
@@ -110,7 +110,7 @@ class TrunkGradients(TaskGradients):
                 kernel = terms.clone() if kernel is None else kernel.add_(terms)
                 continue
             read, slope = (v.unflatten(1, (n_blocks, -1)) for v in (read, slope))
-            # weights and biases apart: putting them together would copy all of them
+            # weights and biases separately: joining them would copy all of them
             weights = product("weights of blocks", read.flatten(0, 1).mT, slope.flatten(0, 1))
             weights, biases = weights.unflatten(0, (-1, n_blocks)).flatten(2), slope.sum(2)
             terms = weights @ weights.mT + biases @ biases.mT
@@ -124,19 +124,19 @@ class TrunkGradients(TaskGradients):
         return total
 
     def _filled(self):
-        """Return positions (M, n) of the rows that have a slope: blocks are padded."""
-        # sums are faster than truth values; what is not a number stays
+        """Return positions (M, n) of the rows whose slope is not zero: blocks are padded."""
+        # sums are faster than comparisons of all elements, and keep NaN
         filled = (self.at_representation.abs().sum(3) != 0).flatten(1)
         most = int(filled.sum(1).max())
-        # a member with fewer of them gets rows whose slopes are zero, too
+        # a member with fewer such rows also gets rows whose slopes are zero
         return filled.to(torch.uint8).sort(dim=1, descending=True, stable=True).indices[:, :most]
 
     def _compute_rows(self):
-        """Make T batched passes through the trunk, unless they were made before."""
+        """Make T batched passes through the trunk, unless they have been made."""
         if self.rows is not None:
             return
         trunk, gradients = self.module.trunk, {}
-        # rows before tasks: what all tasks read is then multiplied with all their slopes at once
+        # rows before tasks: one product multiplies the shared inputs with the slopes of all tasks
         slope = self.at_representation.transpose(1, 2)
         n_rows, n_tasks = slope.shape[1:3]
         for n in reversed(range(len(self._seen))):
@@ -206,6 +206,6 @@ def _derivative(activation, values):
 
 
 def task_gradients(module, form="auto"):
-    """Choose how to differentiate task losses: "exact" by T passes, "auto" the cheapest way."""
+    """Return the object that differentiates task losses: "exact" by T passes, "auto" cheapest."""
     forms = {"slots": SlotGradients, "trunk": TrunkGradients, None: TaskGradients}
     return forms[module.gradient_form if form == "auto" else None](module)

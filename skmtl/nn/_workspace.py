@@ -1,6 +1,6 @@
-"""Reused memory for what an operation computes on the way.
+"""Reused memory for intermediate results of an operation.
 
-Fresh memory costs more than the arithmetic here: the system has to clear each page of it first.
+New memory would cost more than the arithmetic: the operating system has to clear each page first.
 """
 
 import math
@@ -8,18 +8,18 @@ from threading import local
 
 import torch
 
-# numbers in one chunk of a computation: two such buffers stay in the cache of a core
+# elements in one chunk of a computation: two such buffers stay in the cache of a core
 _NUMBERS_IN_CACHE = 2**19
-# on a GPU: enough to keep it busy, little beside what it holds
+# the same on a GPU: enough to keep it busy, and little compared to its memory
 _NUMBERS_ON_GPU = 2**26
-# numbers in 64 bytes, of the smallest type
+# elements in 64 bytes, of the smallest type
 _ALIGNED = 16
-# views that a thread remembers, so that it need not make them in each step
+# largest number of views that a thread keeps, to avoid creating them in each step
 _MOST_VIEWS = 500
 
 
 class _Held(local):
-    """One for each thread."""
+    """Buffers and views of the current thread."""
 
     def __init__(self):
         self.buffers = {}
@@ -30,14 +30,14 @@ _held = _Held()
 
 
 def scratch(name, shape, like):
-    """Return a tensor as `like` with arbitrary values, in memory that its name reuses.
+    """Return a tensor as `like` with arbitrary values, in memory that is reused by name.
 
-    Every member begins at a multiple of 64 bytes, as the only one does: the matrix library chooses
-    its kernel by that, and kernels round differently. It is never to be returned by an operation,
-    nor kept for its backward pass, and its name must not be in use in this thread.
+    Every member begins at a multiple of 64 bytes, as a single one does: the matrix library chooses
+    its kernel by alignment, and kernels round differently. The tensor must not be returned by an
+    operation or kept for its backward pass, and its name must not be in use in this thread.
     """
     if like.device.type != "cpu":
-        # torch keeps the memory of a GPU itself
+        # torch reuses the memory of a GPU itself
         return like.new_empty(shape)
     key = name, like.dtype, shape
     view = _held.views.get(key)
@@ -47,13 +47,13 @@ def scratch(name, shape, like):
 
 
 def _view_of(name, dtype, shape):
-    """Return a view of the memory of that name, which grows if it must."""
+    """Return a view of the memory of that name, enlarging it if necessary."""
     inner = math.prod(shape[1:])
     stride = -(-inner // _ALIGNED) * _ALIGNED
     size = shape[0] * stride
     buffer = _held.buffers.get((name, dtype))
     if buffer is None or len(buffer) < size or len(_held.views) > _MOST_VIEWS:
-        # no view keeps memory that is no longer used
+        # drop all views of the old memory, which would keep it alive
         _held.views = {key: view for key, view in _held.views.items() if key[:2] != (name, dtype)}
         buffer = _held.buffers[name, dtype] = torch.empty(size, dtype=dtype)
     if stride == inner:
@@ -62,29 +62,32 @@ def _view_of(name, dtype, shape):
 
 
 def release():
-    """Forget all memory of this thread; what is in use stays as long as it is.
+    """Release all memory of this thread; tensors in use keep theirs.
 
-    A thread that ends must not hold tensors: freeing one releases Python's lock, which a thread
-    does not get back while the interpreter exits, and the process aborts.
+    A thread that ends must not hold tensors: freeing one releases Python's global lock, which a
+    thread cannot acquire again while the interpreter exits, and the process aborts.
     """
     _held.buffers.clear()
     _held.views.clear()
 
 
 def aligned(name, values):
-    """Copy values (M, ...) to `scratch`, unless they are the only member and aligned already."""
+    """Copy values (M, ...) to `scratch` memory, unless there is one member and it is aligned."""
     if len(values) == 1 and values.is_contiguous() and values.data_ptr() % 64 == 0:
         return values
     return scratch(name, values.shape, values).copy_(values)
 
 
 def product(name, a, b):
-    """Multiply matrices into `scratch`."""
+    """Multiply matrices into `scratch` memory."""
     return torch.bmm(a, b, out=scratch(name, (len(a), a.shape[1], b.shape[2]), a))
 
 
 def member_chunks(numbers, *tensors):
-    """Yield tensors (M, ...) in chunks of members, of `numbers` each, that fit into the cache."""
+    """Split tensors (M, ...) into chunks of members that fit into the cache.
+
+    A member's intermediate results have this many `numbers`.
+    """
     n_members = len(tensors[0])
     most = _NUMBERS_IN_CACHE if tensors[0].device.type == "cpu" else _NUMBERS_ON_GPU
     at_once = max(1, most // max(1, numbers))

@@ -1,6 +1,6 @@
-"""Networks that another network writes: all their parameters in one row of numbers.
+"""Networks that another network generates, all parameters in one row.
 
-The built-in one is evaluated for all rows of numbers at once, others in a loop.
+The built-in one is evaluated for all rows of parameters at once, others in a loop.
 """
 
 import copy
@@ -15,7 +15,7 @@ from skmtl.nn._shared import SharedBottomNetwork
 
 
 def _on_meta(module):
-    """Copy a module's shapes and structure, without its numbers."""
+    """Return a copy of a module with the same structure and shapes, without values."""
     memo = {}
     for tensor in [*module.parameters(), *module.buffers()]:
         empty = tensor.detach().to("meta")
@@ -26,7 +26,7 @@ def _on_meta(module):
 
 
 def _same_structure(module):
-    """Copy a module but share its tensors; much faster than `copy.deepcopy`."""
+    """Return a copy of a module that shares its tensors; much faster than `copy.deepcopy`."""
     copied = copy.copy(module)
     copied._parameters, copied._buffers = dict(module._parameters), dict(module._buffers)
     copied._modules = {name: _same_structure(part) for name, part in module._modules.items()}
@@ -46,16 +46,16 @@ def _flat(parameters, lead):
 
 @saveable
 class WrittenNetwork:
-    """A network without its parameters, whose `shapes` are listed in the order of writing.
+    """A network without its parameters; `shapes` has theirs in the order of generation.
 
     `initial` (M, N) is a well-initialised network for every member, until `start` is called.
-    `batched` says whether many networks are evaluated at once, at little more cost.
+    `batched` tells whether many networks are evaluated at once, at little additional cost.
     """
 
     batched = False
 
     def start(self):
-        """Return the initial parameters and forget them."""
+        """Return the initial parameters and release them."""
         initial, self.initial = self.initial, None
         return initial
 
@@ -75,14 +75,14 @@ class WrittenNetwork:
     def __call__(
         self, written, trained, training, x, tasks, slots, metadata=None, shared_rows=False
     ):
-        """Evaluate B written networks (B, N), each on its blocks: `ModuleInputs` with B members.
+        """Evaluate B generated networks (B, N) on their blocks: `ModuleInputs` with B members.
 
         Unseen tasks get the mean of the tasks `trained`, (B, T) of bool.
         """
         raise NotImplementedError
 
     def plain(self, written, trained):
-        """Return a module of several members that owns the parameters, if there is one."""
+        """Return a module with these parameters and a member for each network, or None."""
         return None
 
 
@@ -113,8 +113,8 @@ class WrittenSharedBottom(WrittenNetwork):
         if self.network.training != training:
             self.network.train(training)
         values = {**self._by_name(written), "trained": trained}
-        # as torch.func.functional_call, whose checks take longer than the network itself: what is
-        # in the dictionary of an instance hides its parameters
+        # as torch.func.functional_call, whose checks take longer than the network itself: entries
+        # in the dictionary of an instance hide its parameters
         try:
             for name, value in values.items():
                 module, attribute = self._owners[name]
@@ -137,8 +137,8 @@ class WrittenModule(WrittenNetwork):
     """Any torch module, evaluated network by network.
 
     `factory` takes n_features and ``n_tasks * n_outputs``, and returns a module that maps ``(n,
-    n_features)`` to ``(n, n_tasks * n_outputs)`` or ``(n, n_tasks, n_outputs)``. TypeError or
-    ValueError tell of anything else, or of what cannot be written.
+    n_features)`` to ``(n, n_tasks * n_outputs)`` or ``(n, n_tasks, n_outputs)``. Anything else, and
+    a module that cannot be generated, raises a TypeError or ValueError.
     """
 
     def __init__(self, factory, n_tasks, n_features, n_outputs, *, seeds):
@@ -156,7 +156,7 @@ class WrittenModule(WrittenNetwork):
                 )
             named = dict(network.named_parameters())
             if not named:
-                raise ValueError("network returned a module without parameters to write.")
+                raise ValueError("network returned a module without parameters to generate.")
             rows.append(_flat(named.values(), 0))
         self.shapes = {name: p.shape for name, p in named.items()}
         self.initial = torch.stack(rows)
@@ -164,7 +164,7 @@ class WrittenModule(WrittenNetwork):
         self.network = network
 
     def _check(self, network, n_features):
-        """Refuse a network that cannot be written, or is not deterministic."""
+        """Raise an error for a network that cannot be generated or is not deterministic."""
         buffers = {name: b.clone() for name, b in network.named_buffers()}
         x = torch.randn(4, n_features, generator=torch.Generator().manual_seed(0))
         network.train()
@@ -175,8 +175,8 @@ class WrittenModule(WrittenNetwork):
             if changed:
                 raise ValueError(
                     f"network has a buffer that forward changes, {changed[0]!r}, as BatchNorm's "
-                    "running mean does in training. It would mix the networks of all preferences, "
-                    "of which each needs its own. Use GroupNorm or LayerNorm, or BatchNorm with "
+                    "running mean does in training. All preferences would share it, although each "
+                    "needs a separate one. Use GroupNorm or LayerNorm, or BatchNorm with "
                     "track_running_stats=False."
                 )
             again = network(x)
@@ -189,8 +189,8 @@ class WrittenModule(WrittenNetwork):
             )
         if not torch.equal(outputs, again):
             raise ValueError(
-                "network gives the same rows different outputs in training, as Dropout does. That "
-                "would not be decided by random_state; use alpha= and early stopping instead."
+                "network maps the same rows to different outputs in training, as Dropout does. "
+                "random_state could not control that; use alpha= and early stopping instead."
             )
 
     def __call__(
@@ -215,7 +215,7 @@ class WrittenModule(WrittenNetwork):
                 share = trained[b].to(outputs.dtype) / trained[b].sum()
                 mean = (outputs * share[:, None]).sum(2, keepdim=True)
                 outputs = torch.cat([outputs, mean], dim=2)
-            # the head of its task evaluates block k
+            # block k is evaluated by the head of its task
             outputs = outputs.expand(n_blocks, -1, -1, -1)
             head = tasks[b] % outputs.shape[2]
             head = head.view(-1, 1, 1, 1).expand(-1, length, 1, self.n_outputs)
