@@ -27,7 +27,7 @@ class AffinityDisplay(Display, draws_with="``imshow`` or ``plot``"):
     Parameters
     ----------
     affinity : DataFrame of shape (n_tasks, n_tasks)
-        The row is the task that steps, the column the task that is affected.
+        Effect of a step of the row's task on the loss of the column's task.
     history : DataFrame, default=None
         The same for each epoch: index levels epoch and task. Only ``kind="history"`` needs it.
 
@@ -151,7 +151,7 @@ class AffinityDisplay(Display, draws_with="``imshow`` or ``plot``"):
         # between two axes, away from their labels
         ax.set_rlabel_position(np.degrees(np.pi / n_tasks))
         ax.set_title("effect relative to the task's own step", pad=18)
-        # outside of the axes: there is no room inside
+        # outside the axes, since there is no room inside
         ax.legend(title="task that steps", loc="upper left", bbox_to_anchor=(1.12, 1.0))
         return self
 
@@ -172,7 +172,7 @@ class AffinityDisplay(Display, draws_with="``imshow`` or ``plot``"):
         curves = curves.unstack("task")[list(self.affinity.index)]
         self.lines_ = draw_curves(ax, curves, kwargs)
         ax.axhline(0.0, color="0.4", linewidth=0.8)
-        onto = "the others, mean" if task is None else str(task)
+        onto = "the other tasks, mean" if task is None else str(task)
         ax.set_ylabel(f"affinity to {onto}")
         mark_epochs(ax, legend="task that steps")
         return self

@@ -10,7 +10,7 @@ from skmtl.display._axes import Display, check_shows, draw_curves, member_of, na
 
 
 class AllocationDisplay(Display, draws_with="``imshow``"):
-    """Allocation matrix: which task uses which component (the paper's figure 5).
+    """Allocation matrix: the components that each task uses (the paper's figure 5).
 
     One row per task, one column per component, layers next to each other.
 
@@ -184,8 +184,8 @@ class AllocationHistoryDisplay(Display):
 class ComponentUseDisplay(Display, draws_with="``bar``"):
     """Share of tasks that use each component, layer by layer.
 
-    In layers whose bars differ, tasks are processed differently; a component without a bar is not
-    used.
+    Bars that differ within a layer mean that tasks are processed differently; a component without a
+    bar is not used.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The base of all displays, axes to draw on, and the one import of matplotlib."""
+"""Base class of all displays, axes to draw on, and the only import of matplotlib."""
 
 import inspect
 from numbers import Integral
@@ -42,23 +42,23 @@ member : int, default=0
 """,
     "drawing": """
 ax : matplotlib Axes, optional
-    Where to draw; a new figure by default.
+    Axes to draw on; those of a new figure by default.
 **kwargs : dict
     Passed on to {method} of the axes.
 
 Returns
 -------
 {display}
-    Drawn.
+    The display, drawn.
 """,
 }
 
 
 class Display:
-    """Base of all displays: it provides the axes and shared parts of the documentation.
+    """Base class of all displays, with axes and the shared parts of the documentation.
 
-    A subclass names the method of the axes that gets ``kwargs``, and defines `_draw(ax, kwargs)`,
-    or its own `plot` if that has more parameters. Its `_shared` are further shared texts.
+    A subclass names the method of the axes to which ``kwargs`` are passed, and defines
+    `_draw(ax, kwargs)`, or `plot` if that has more parameters. `_shared` are further shared texts.
     """
 
     _shared = {}
@@ -105,9 +105,9 @@ def axes_for(display, ax, **subplots):
 
 
 def check_shows(estimator, needs, remedy="fit a GumbelMatrixRegressor or a GumbelMatrixClassifier"):
-    """Return an estimator, or the last step of a Pipeline, which has what a display shows.
+    """Return an estimator, or the last step of a Pipeline, after checking what a display needs.
 
-    An error advises a `remedy` if estimators of this class do not have it.
+    The error for an estimator without the attribute `needs` suggests the `remedy`.
     """
     if isinstance(estimator, Pipeline):
         estimator = estimator.steps[-1][1]
@@ -120,7 +120,7 @@ def check_shows(estimator, needs, remedy="fit a GumbelMatrixRegressor or a Gumbe
 
 
 def member_of(estimator, member):
-    """Check the number of a member, and return it."""
+    """Return the index of a member, after checking it."""
     n_members = estimator.module_.n_members
     if not isinstance(member, Integral) or not -n_members <= member < n_members:
         raise ValueError(f"member must be an int below {n_members}, got {member!r}.")
@@ -145,7 +145,7 @@ def draw_curves(ax, table, kwargs, label="{}"):
 
 
 def mark_epochs(ax, legend):
-    """Label an axis of epochs, and put a legend with this title to the right of it."""
+    """Label the axis of epochs, and add a legend with this title to its right."""
     ax.set_xlabel("epoch")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(title=legend, loc="upper left", bbox_to_anchor=(1.01, 1.0))

@@ -15,7 +15,7 @@ from skmtl.grouping._gain_tables import check_gains
 class GainPredictionDisplay(Display, draws_with="``scatter``"):
     """Predicted against true gains, with a dot for each task in each group.
 
-    Leave out measured groups: their predictions are the measured gains.
+    Exclude measured groups, whose predictions are the measured gains.
 
     Parameters
     ----------
@@ -61,15 +61,15 @@ class GainPredictionDisplay(Display, draws_with="``scatter``"):
             The groups to compare, such as those that were not measured; all by default.
         {drawing}
         """
-        one, two = np.asarray(true, dtype=float), np.asarray(predicted, dtype=float)
-        if one.shape != two.shape:
-            raise ValueError(f"the tables have the shapes {one.shape} and {two.shape}.")
+        true, predicted = np.asarray(true, dtype=float), np.asarray(predicted, dtype=float)
+        if true.shape != predicted.shape:
+            raise ValueError(f"the tables have the shapes {true.shape} and {predicted.shape}.")
         if rows is not None:
-            one, two = one[np.asarray(rows)], two[np.asarray(rows)]
-        both = np.isfinite(one) & np.isfinite(two)
-        one, two = one[both], two[both]
-        spearman = pd.Series(one).corr(pd.Series(two), method="spearman")
-        return cls(one, two, float(spearman)).plot(ax=ax, **kwargs)
+            true, predicted = true[np.asarray(rows)], predicted[np.asarray(rows)]
+        known = np.isfinite(true) & np.isfinite(predicted)
+        true, predicted = true[known], predicted[known]
+        spearman = pd.Series(true).corr(pd.Series(predicted), method="spearman")
+        return cls(true, predicted, float(spearman)).plot(ax=ax, **kwargs)
 
     def _draw(self, ax, kwargs):
         self.points_ = ax.scatter(self.true, self.predicted, **{"s": 12, "alpha": 0.6, **kwargs})
@@ -123,12 +123,12 @@ class GroupEncodingDisplay(Display, draws_with="``scatter``"):
 
     @classmethod
     def from_net(cls, net, gains, task, *, random_state=None, ax=None, **kwargs):
-        """Draw groups as a meta-learner encodes them.
+        """Draw the encodings of groups by a meta-learner.
 
         Parameters
         ----------
         net : MTGNet
-            Fitted; ``gain_model_`` of a TaskGrouper.
+            Fitted, such as ``gain_model_`` of a TaskGrouper.
         gains : DataFrame of shape (n_groups, n_tasks)
             Gains of the groups to show, preferably true gains.
         task : label
@@ -146,7 +146,7 @@ class GroupEncodingDisplay(Display, draws_with="``scatter``"):
         projection = TSNE(
             perplexity=min(30.0, (len(rows) - 1) / 3), init="pca", random_state=random_state
         )
-        # float64, so that groups with nearly equal encodings stay apart
+        # in float64, so that groups with nearly equal encodings do not coincide
         points = projection.fit_transform(encoded.astype(np.float64))
         return cls(points, values[rows, number], task).plot(ax=ax, **kwargs)
 

@@ -79,7 +79,7 @@ class TaskGroupsDisplay(Display, draws_with="``imshow``"):
         largest = max(np.nanmax(np.abs(values)), 1e-12)
         options = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest, "aspect": "auto"}
         self.image_ = ax.imshow(values.T, **{**options, "interpolation": "nearest", **kwargs})
-        # to tell tasks outside a group from a gain of 0, which is white
+        # to distinguish tasks outside a group from a gain of 0, which is white
         ax.set_facecolor("0.8")
         groups = self.gains.index.tolist()
         tasks = self.gains.columns
@@ -99,7 +99,7 @@ class GroupBudgetDisplay(Display):
     Parameters
     ----------
     mean_gains : Series
-        By number of groups; NaN where no selection serves every task.
+        Indexed by number of groups; NaN where no selection serves every task.
 
     {attributes}
     line_ : matplotlib Line2D
@@ -136,14 +136,14 @@ class GroupBudgetDisplay(Display):
 
     @classmethod
     def from_table(cls, gains, *, true=None, ax=None, **kwargs):
-        """Select groups from a table of gains for each limit, and draw the mean gains.
+        """Draw the mean gains of the groups selected from a table for each limit.
 
         Parameters
         ----------
         gains : DataFrame of shape (n_groups, n_tasks)
             Gains by which groups are selected.
         true : DataFrame of shape (n_groups, n_tasks), optional
-            Gains of the same groups to draw; `gains` by default.
+            Gains of the same groups, which are drawn; `gains` by default.
         {drawing}
         """
         values, tasks = check_gains(gains)
@@ -166,4 +166,4 @@ class GroupBudgetDisplay(Display):
     def _draw(self, ax, kwargs):
         (self.line_,) = ax.plot(self.mean_gains, **{"marker": "o", **kwargs})
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.set(xlabel="groups at most", ylabel="mean gain")
+        ax.set(xlabel="maximum number of groups", ylabel="mean gain")

@@ -1,4 +1,4 @@
-"""Losses of a fitted estimator around its parameters, for the displays of losses."""
+"""Losses of a fitted estimator near its parameters, for the displays of losses."""
 
 import copy
 
@@ -19,10 +19,10 @@ SOLVERS = ("adam", "sgd")
 
 
 class Landscape:
-    """Losses of the tasks on given rows, as the shared parameters of one member move.
+    """Losses of the tasks on given rows, as functions of the shared parameters of one member.
 
-    X and y are what ``fit`` takes; losses are averaged over them. A step is the first step of
-    `solver`, with the learning rate of the estimator if `learning_rate` is None.
+    X and y are as ``fit`` takes them; losses are averaged over their rows. A step is the first step
+    of `solver`, with the learning rate of the estimator if `learning_rate` is None.
     """
 
     def __init__(self, estimator, X, y, member=0, solver="adam", learning_rate=None):
@@ -51,7 +51,7 @@ class Landscape:
         return values if self.wide else sum_by(tasks, self.n_tasks, values)
 
     def steps(self, candidates):
-        """Return names and steps (C, P) of the candidates, without those of tasks without rows.
+        """Return names and steps (C, P) of the candidates, except steps of tasks without rows.
 
         Candidates are given as `ITMTL` takes them.
         """
@@ -88,7 +88,7 @@ class Landscape:
         return names, moves[eligible[0]]
 
     def random_directions(self, n_directions, generator):
-        """Draw directions with the norm of the shared parameters; shape (C, P)."""
+        """Draw random directions (C, P) with the norm of the shared parameters."""
         optimizer = self.net.optimizer_
         columns = optimizer.columns(self.net.module_.shared_parameters())
         here = torch.where(columns, optimizer.buffer[0], 0.0)

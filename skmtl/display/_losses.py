@@ -29,7 +29,7 @@ task : task id, optional
 """,
     "solver": """
 solver : {"adam", "sgd"}, default="adam"
-    A step is the first step of this solver, without momentum.
+    Steps are the first step of this solver, without momentum.
 learning_rate : float, optional
     Learning rate of the solver; by default that of the estimator.
 {member}
@@ -40,7 +40,7 @@ learning_rate : float, optional
 class LossAlongStepsDisplay(Display):
     """Losses along the steps of several candidates (the paper's figures 2 and 7).
 
-    The current parameters are at 0; the step of a candidate ends at 1.
+    The current parameters are at 0, and the end of a candidate's step at 1.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class LossAlongStepsDisplay(Display):
         reach : float, default=3.0
             Length of the curves, as a multiple of the step.
         n_points : int, default=61
-            Points of a curve.
+            Number of points on a curve.
         {solver}
         {drawing}
         """
@@ -133,7 +133,7 @@ class LossAlongStepsDisplay(Display):
             curves = self.losses[candidate]
             title, label = "loss of task", "loss"
         self.lines_ = draw_curves(ax, curves, kwargs)
-        # the end of the step
+        # end of the step
         ax.axvline(1.0, color="0.4", linewidth=0.8, linestyle="--")
         along = "" if candidate is None else f" of {candidate}"
         ax.set(xlabel=f"multiple of the step{along}", ylabel=label)
@@ -209,7 +209,7 @@ class LossSurfaceDisplay(Display, draws_with="``contourf``"):
         reach : float, optional
             Extent to each side: 3 steps by default, or a tenth of a random direction.
         n_points : int, default=31
-            Points on each side of the plane.
+            Number of points along each direction.
         {solver}
         random_state : int, optional
             Determines the random directions.

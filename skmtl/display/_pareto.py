@@ -13,15 +13,15 @@ _CHOSEN = {"marker": "*", "s": 220, "color": "tab:red", "edgecolor": "black", "z
 class ParetoFrontDisplay(Display, draws_with="``scatter`` (``plot`` with four or more tasks)"):
     """Losses of all tasks for many preferences, with the chosen preference marked.
 
-    With two tasks, it is a curve in the plane of their losses, coloured by the weight of the first
-    task. With three tasks, preferences are points in a triangle, coloured by the mean loss or the
-    loss of one task. With more tasks, each preference is a line over the tasks. Dominated points
-    are hollow, dominated lines faint.
+    With two tasks, the front is a curve in the plane of their losses, coloured by the weight of the
+    first task. With three tasks, preferences are points in a triangle, coloured by the mean loss or
+    the loss of one task. With more tasks, each preference is a line across the tasks. Dominated
+    points are hollow; dominated lines are faint.
 
     Parameters
     ----------
     front : DataFrame
-        From ``pareto_front`` of a `ParetoHypernet`.
+        The result of ``pareto_front`` of a `ParetoHypernet`.
     chosen : array-like of shape (T,), dict or Series, default=None
         A preference; the nearest point of the front is marked.
 
@@ -83,8 +83,8 @@ class ParetoFrontDisplay(Display, draws_with="``scatter`` (``plot`` with four or
         if self.chosen is None:
             return None
         chosen = as_preferences(self.chosen, self.tasks)[0][0]
-        away = np.abs(self.front["preference"].to_numpy() - chosen).sum(axis=1)
-        return int(away.argmin())
+        distance = np.abs(self.front["preference"].to_numpy() - chosen).sum(axis=1)
+        return int(distance.argmin())
 
     def plot(self, *, task=None, ax=None, **kwargs):
         """Draw the front.
@@ -125,7 +125,7 @@ class ParetoFrontDisplay(Display, draws_with="``scatter`` (``plot`` with four or
         marked = self.front["dominated"].to_numpy()
         options = {"cmap": "viridis_r", "s": 60, **options}
         points = ax.scatter(*positions.T, c=shown, **options)
-        # a hole in dominated points
+        # white centres of dominated points
         ax.scatter(*positions[marked].T, color="white", s=options["s"] / 6)
         if chosen is not None:
             ax.scatter(*positions[chosen], label="chosen", **_CHOSEN)
@@ -142,8 +142,8 @@ class ParetoFrontDisplay(Display, draws_with="``scatter`` (``plot`` with four or
                 ha="center",
                 va="top" if below else "bottom",
             )
-        what = "mean loss" if task is None else f"loss of {task}"
-        self.figure_.colorbar(points, ax=ax, label=what)
+        label = "mean loss" if task is None else f"loss of {task}"
+        self.figure_.colorbar(points, ax=ax, label=label)
         ax.set_aspect("equal")
         ax.margins(0.15)
         ax.set_axis_off()

@@ -53,7 +53,7 @@ class PerTaskScoreDisplay(Display, draws_with="``scatter``"):
 
     @classmethod
     def from_estimators(cls, first, second, X, y, *, scoring=None, names=None, ax=None, **kwargs):
-        """Score two estimators and draw the scores.
+        """Score two estimators, and draw the scores.
 
         Parameters
         ----------
@@ -69,7 +69,7 @@ class PerTaskScoreDisplay(Display, draws_with="``scatter``"):
             Names of the models; their classes by default.
         {drawing}
         """
-        scores = [per_task_score(one, X, y, scoring=scoring) for one in (first, second)]
+        scores = [per_task_score(model, X, y, scoring=scoring) for model in (first, second)]
         if names is None:
             names = type(first).__name__, type(second).__name__
         score_name = scoring if isinstance(scoring, str) else "score"
@@ -77,12 +77,12 @@ class PerTaskScoreDisplay(Display, draws_with="``scatter``"):
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, baseline, **kwargs):
-        """Score an estimator and a baseline and draw the scores.
+        """Score an estimator and a baseline, and draw the scores.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted; above the diagonal it is better.
+            Fitted; tasks above the diagonal are those on which it is better.
         X, y : as for from_estimators
             Rows to predict, and their labels.
         baseline : estimator

@@ -9,15 +9,15 @@ _STYLES = {"train_loss": ("training", "--"), "valid_loss": ("validation", "-")}
 
 
 class LearningCurvesDisplay(Display):
-    """Training and validation loss over epochs, with a colour for each member or task.
+    """Training and validation loss over epochs, in one colour per member or task.
 
     A dot marks the epoch with the lowest validation loss, whose weights are kept.
 
     Parameters
     ----------
     history : DataFrame
-        Has the columns "member", "epoch", "train_loss" and possibly "valid_loss", as the
-        attribute ``history_`` of an estimator.
+        The attribute ``history_`` of an estimator, or a table with its columns "member", "epoch",
+        "train_loss" and possibly "valid_loss".
     task_losses : DataFrame or None, default=None
         Loss of each task: one row per member and epoch, one column per task. If given, the mean
         over members is drawn for each task, instead of the losses in `history`.
@@ -80,7 +80,7 @@ class LearningCurvesDisplay(Display):
             for column, (name, style) in _STYLES.items():
                 if column not in rows or rows[column].isna().all():
                     continue
-                # with one member, the label needs no number
+                # a single member needs no number in the label
                 label = name if len(members) == 1 else f"member {member}, {name}"
                 options = {"label": label, "linestyle": style, "color": f"C{number % 10}"}
                 self.lines_ += ax.plot(rows["epoch"], rows[column], **{**options, **kwargs})
