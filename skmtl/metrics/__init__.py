@@ -1,4 +1,4 @@
-"""Score many tasks: each one, their mean, or all labels together.
+"""Metrics for several tasks: each task, their mean, or all labels together.
 
 Labels may be missing. The functions take one column per task; scorers and `per_task_score` find
 the tasks of an estimator, in long and in wide form.

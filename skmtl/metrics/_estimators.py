@@ -9,12 +9,12 @@ from skmtl._data.columns import as_table, find_columns
 from skmtl._data.task_ids import labels_of
 from skmtl.metrics._inputs import by_task, columns_of
 
-# where scikit-learn's meta-estimators keep what they wrap; fitted ones first
+# attributes of scikit-learn's meta-estimators that hold the wrapped estimator; fitted ones first
 _WRAPPED = ("best_estimator_", "estimator_", "regressor_", "estimator", "regressor")
 
 
 def _task_labels(estimator, X):
-    """Return an Index of the task of each row by `task_id` of what is wrapped, or None."""
+    """Return the task of each row by the `task_id` of the innermost estimator, or None."""
     chain = _chain(estimator)
     task_id = getattr(chain[-1], "task_id", None)
     if task_id is None:
@@ -31,7 +31,7 @@ def _task_labels(estimator, X):
 
 
 def _chain(estimator):
-    """Return the estimator, what it wraps, and so on, up to the first one with `task_id`."""
+    """Return the estimator and those nested in it, up to the first one with `task_id`."""
     chain = [estimator]
     while not hasattr(chain[-1], "task_id"):
         outer = chain[-1]
@@ -39,7 +39,7 @@ def _chain(estimator):
             inner = outer.steps[-1][1]
         else:
             wrapped = (getattr(outer, name, None) for name in _WRAPPED)
-            inner = next((each for each in wrapped if hasattr(each, "get_params")), None)
+            inner = next((value for value in wrapped if hasattr(value, "get_params")), None)
         if inner is None or isinstance(inner, str):
             break
         chain.append(inner)
@@ -47,9 +47,9 @@ def _chain(estimator):
 
 
 def classes_by_task(estimator, y, y_pred):
-    """Return classes, None if unknown, and kinds of tasks in wide form, by columns of y.
+    """Return the classes (None if unknown) and kinds of the tasks, by columns of y in wide form.
 
-    An estimator may have `task_types_`, and `classes_per_task_` or `classes_`.
+    They are those of the estimator's `task_types_`, and `classes_per_task_` or `classes_`, if any.
     """
     truth = columns_of(y, "y")
     n_tasks = len(truth.values)
@@ -59,7 +59,7 @@ def classes_by_task(estimator, y, y_pred):
     if classes is not None and not isinstance(classes, dict):
         if any(each is not None and np.ndim(each) == 0 for each in classes):
             return _shared(classes, y_pred, n_tasks), kinds
-        # in the order of fit, which the names of predictions show
+        # classes are in the order of fit, which is that of the columns of predictions
         named = isinstance(y_pred, (dict, pd.DataFrame)) and truth.is_table
         if named and len(y_pred.keys()) == len(classes):
             classes = dict(zip(y_pred.keys(), classes, strict=True))
@@ -73,7 +73,7 @@ def classes_by_task(estimator, y, y_pred):
 
 
 def _attribute(estimator, *names):
-    """Return the first of these attributes that the estimator, or what it wraps, has, or None."""
+    """Return the first of these attributes that an estimator or one nested in it has, or None."""
     for each in _chain(estimator):
         for name in names:
             value = getattr(each, name, None)

@@ -1,4 +1,4 @@
-"""Gains of training tasks together over training each alone."""
+"""Gains from training tasks together, compared with training each alone."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ def transfer_gain(multi, single, *, greater_is_better=False):
 
     The gain of an error is ``(single - multi) / single``: 0.1 means that the error is
     10% lower than that of a model trained on the task alone; a negative gain means that the other
-    tasks did harm. The gain of a score is ``(multi - single) / abs(single)``.
+    tasks were harmful. The gain of a score is ``(multi - single) / abs(single)``.
 
     Parameters
     ----------
@@ -21,13 +21,13 @@ def transfer_gain(multi, single, *, greater_is_better=False):
         Errors of the tasks when each is trained alone. Tasks are matched by label if both are
         Series or dicts, and by position otherwise.
     greater_is_better : bool, default=False
-        Whether the numbers are scores instead of errors.
+        Whether the values are scores instead of errors.
 
     Returns
     -------
     Series
-        One gain per task, in the order of `multi`. Where `single` is 0 there is no relative gain:
-        it is 0 if `multi` is 0 too, else NaN.
+        One gain per task, in the order of `multi`. Where `single` is 0, the relative gain is
+        undefined: it is 0 if `multi` is 0, too, and NaN otherwise.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def transfer_gain(multi, single, *, greater_is_better=False):
 
 
 def _as_series(values, name):
-    """Return a Series, and whether the caller gave its labels."""
+    """Return a Series, and whether its labels were passed by the caller."""
     has_labels = isinstance(values, (pd.Series, dict))
     if isinstance(values, dict):
         index = pd.Index(values, tupleize_cols=False)

@@ -1,11 +1,11 @@
-"""Hypervolume: the volume that a front of losses dominates."""
+"""Hypervolume: the volume dominated by a front of losses."""
 
 from importlib.util import find_spec
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-# bounds the memory
+# random points that are compared at once, which bounds memory
 _POINTS_PER_CHUNK = 2**16
 
 
@@ -20,11 +20,11 @@ def hypervolume(
     Parameters
     ----------
     points : array-like of shape (n, T)
-        Losses. Points that are not better than the reference point in every task add nothing.
+        Losses. Points that are not better than the reference point in every task are ignored.
     reference : array-like of shape (T,)
         The reference point. Only volumes with the same reference point are comparable.
     n_samples : int, default=100_000
-        Random points of the Monte Carlo estimate.
+        Number of random points of the Monte Carlo estimate.
     return_error : bool, default=False
         Whether to also return the standard error, which is 0 for exact volumes.
     method : {"auto", "exact", "monte carlo"}, default="auto"
@@ -48,14 +48,14 @@ def hypervolume(
 
     See Also
     --------
-    skmtl.ParetoHypernet.pareto_front : Gives such points.
+    skmtl.ParetoHypernet.pareto_front : Return the points of a front.
 
     Notes
     -----
-    The measure of the union of the boxes between each point and the reference point [1]_: with two
-    objectives a sum over the sorted front, with three a sum over slices along the third one. The
-    estimate draws points between the ideal point and the reference point; its standard error is
-    that of a proportion.
+    The hypervolume is the measure of the union of the boxes between each point and the reference
+    point [1]_: with two objectives a sum over the sorted front, with three a sum over slices along
+    the third one. The estimate draws points between the ideal point and the reference point; its
+    standard error is that of a proportion.
 
     References
     ----------

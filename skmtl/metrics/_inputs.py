@@ -11,7 +11,7 @@ from skmtl._data.messages import label_text
 
 
 class Columns(NamedTuple):
-    """Columns of a table."""
+    """Columns of a table, one per task."""
 
     names: pd.Index | None
     values: list
@@ -35,7 +35,7 @@ def columns_of(table, what):
 
 
 def _plain(column):
-    """Return a Series as a plain numpy array; missing values stay missing."""
+    """Return a Series as a numpy array without extension types; missing values stay missing."""
     extended = pd.api.types.is_extension_array_dtype(column.dtype)
     return column.to_numpy(dtype=object if extended else None)
 
@@ -70,7 +70,7 @@ def in_order(columns, truth, what):
 
 
 def check_rows(truth, values, what):
-    """Raise an error unless there are as many rows as labels."""
+    """Raise an error unless values and labels have the same number of rows."""
     n_rows = len(truth.values[0])
     if len(values) != n_rows:
         raise ValueError(
@@ -91,7 +91,7 @@ def _check_names(expected, names, what):
 
 
 def shortened(names):
-    """Return at most ten names, for a message."""
+    """Return the first ten names, for a message."""
     shown = ", ".join(map(repr, names[:10]))
     return f"[{shown}{', ...' if len(names) > 10 else ''}]"
 
@@ -99,8 +99,8 @@ def shortened(names):
 def by_task(given, truth, what):
     """Return the names of the tasks, and one value for each from a dict or a list.
 
-    Keys of a dict are the names of the tasks, or their numbers; values are None for tasks that are
-    not in it. Names come from `truth`, or else from the keys.
+    Keys of a dict are the names of the tasks, or their positions; the value of a task that is not
+    in it is None. Names come from `truth`, or else from the keys.
     """
     n_tasks = len(truth.values)
     if isinstance(given, dict):
@@ -123,7 +123,7 @@ def by_task(given, truth, what):
 
 
 def probabilities_of(y_pred, truth):
-    """Return names of tasks and their probabilities, (n, n_classes) or (n,), None if missing."""
+    """Return the tasks' names and probabilities, (n, n_classes) or (n,), None where missing."""
     what = "y_pred"
     if isinstance(y_pred, dict) or _holds_arrays(y_pred):
         names, values = by_task(y_pred, truth, what)
@@ -142,14 +142,14 @@ def probabilities_of(y_pred, truth):
 
 
 def _holds_arrays(y_pred):
-    """Return whether this holds an array for each task, not a list of rows."""
+    """Return whether predictions are one array per task, instead of a list of rows."""
     if isinstance(y_pred, (list, tuple)):
         return any(getattr(value, "ndim", 0) for value in y_pred)
     return getattr(y_pred, "ndim", 0) == 3
 
 
 def weights_of(sample_weight, truth):
-    """Return the weights of each task, or None for each."""
+    """Return the weights of each task, or None for each task."""
     n_tasks = len(truth.values)
     if sample_weight is None:
         return [None] * n_tasks

@@ -1,6 +1,6 @@
-"""Metrics of one task, and their average over tasks.
+"""Metrics of one task, and their averages over tasks.
 
-A metric takes parts (`skmtl.metrics._parts`); it knows neither tables nor estimators.
+A metric takes parts (`skmtl.metrics._parts`) and depends on neither tables nor estimators.
 """
 
 import warnings
@@ -14,13 +14,13 @@ from skmtl.metrics._inputs import shortened
 
 
 def evaluate(metric, tasks, parts, average, stacklevel=3):
-    """Return a number, or a Series by task; `stacklevel` is counted from the caller."""
+    """Return the average as a float, or a Series by task; `stacklevel` is that of warnings."""
     check_average(average)
     if average == "micro":
         score = metric.of_all([part for part in parts if len(part.y_true)])
         if np.isnan(score):
             warnings.warn(
-                f"{metric.title} of all labels together is not defined: it needs {metric.needs}. "
+                f"{metric.title} of all labels together is undefined: it needs {metric.needs}. "
                 "The result is NaN.",
                 UndefinedMetricWarning,
                 stacklevel=stacklevel,
@@ -48,7 +48,7 @@ def check_average(average):
 
 
 def scores_by_task(metric, tasks, parts):
-    """Return the mean over the outputs of each task; NaN where it is not defined."""
+    """Return the mean over the outputs of each task; NaN where it is undefined."""
     total, count = np.zeros(len(tasks)), np.zeros(len(tasks))
     for part in parts:
         try:
@@ -87,7 +87,7 @@ class Metric:
         return self._call(*self._labels(part), part.weight)
 
     def of_all(self, parts):
-        """Return the value for all labels together; NaN if it is not defined."""
+        """Return the value for all labels together; NaN if it is undefined."""
         if not parts:
             return np.nan
         labels = zip(*map(self._labels, parts), strict=True)

@@ -1,4 +1,4 @@
-"""Present one output of a multi-output estimator as an estimator.
+"""Wrap one output of a multi-output estimator as an estimator.
 
 scikit-learn's scorers only take estimators with one output.
 """
@@ -15,7 +15,7 @@ from skmtl.metrics._probabilities import default_classes
 
 
 class Predictions:
-    """Predictions of a table by `names`, in columns of `truth`; each method is called once."""
+    """Predictions for a table by task, in the order of `truth`; each method is called once."""
 
     def __init__(self, estimator, X, truth):
         self.estimator = estimator
@@ -29,13 +29,13 @@ class Predictions:
         self._known = {"predict": self._split("predict", self.raw, len(truth.values[0]))}
 
     def columns(self, method):
-        """Return predictions for the table, a list of arrays."""
+        """Return the predictions for the table, a list of arrays."""
         if method not in self._known:
             self._known[method] = self.columns_for(method, self._X)
         return self._known[method]
 
     def columns_for(self, method, X):
-        """Return predictions for another table, a list of arrays."""
+        """Return the predictions for another table, a list of arrays."""
         return self._split(method, getattr(self.estimator, method)(X), _num_samples(X))
 
     def _split(self, method, predictions, n_rows):
@@ -54,7 +54,7 @@ def _classifies(method):
 
 
 class OneColumn:
-    """An estimator of one task, for X of numbered `rows` of the table of `predictions`."""
+    """An estimator of one task, where X has the given `rows` of the table of `predictions`."""
 
     def __init__(self, predictions, column, X, rows):
         self._predictions = predictions
@@ -64,7 +64,7 @@ class OneColumn:
         self.classes_ = None  # regression
 
     def set_classes(self, classes, y_true):
-        """Make it a classifier of classes, or those that occur; return labels of their type."""
+        """Set the classes, or those that occur if None; return the labels in their type."""
         codes, seen = pd.factorize(y_true)
         if classes is None:
             predicted = self.predict(self.X)
@@ -78,7 +78,7 @@ class OneColumn:
     def _of(self, method, X):
         if X is self.X:
             return self._predictions.columns(method)[self._column][self._rows]
-        # a scoring function may predict other rows
+        # a scoring function may predict for other rows
         return self._predictions.columns_for(method, X)[self._column]
 
     def predict(self, X):
@@ -101,7 +101,7 @@ class OneColumn:
         return self._of("decision_function", X)
 
     def fit(self, X, y):
-        """Do nothing; scorers need a method `fit`."""
+        """Do nothing; scorers require a method `fit`."""
         return self
 
     def __sklearn_is_fitted__(self):

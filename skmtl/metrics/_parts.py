@@ -1,6 +1,6 @@
 """Split labels and predictions by task: wide form by columns, long form by rows.
 
-Metrics only see the parts and do not know the form of the table.
+Metrics only take the parts, so they do not depend on the form of the table.
 """
 
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from skmtl.metrics._inputs import (
 
 
 class TaskPart(NamedTuple):
-    """Labels and predictions of a task or output, without missing labels and weights of 0."""
+    """Labels and predictions of a task or output, except missing labels and weights of 0."""
 
     position: int  # of the task
     task: Any
@@ -31,9 +31,10 @@ class TaskPart(NamedTuple):
 
 
 def wide_parts(y_true, y_pred, sample_weight, content, labels=None, chosen=None):
-    """Return an Index of tasks and their parts from tables with a column per task, or `chosen`.
+    """Return an Index of tasks and their parts from tables with one column per task.
 
-    `content` is "numbers", "labels" or "probabilities".
+    `content` is "numbers", "labels" or "probabilities"; `chosen` are the positions of the columns,
+    all by default.
     """
     truth, predictions = _aligned(y_true, y_pred, content)
     chosen = np.array(range(len(truth.values)) if chosen is None else chosen, dtype=int)
@@ -55,7 +56,10 @@ def wide_parts(y_true, y_pred, sample_weight, content, labels=None, chosen=None)
 
 
 def long_parts(labels, y_true, y_pred, sample_weight, content, classes=None):
-    """Return an Index and parts of tasks and outputs, by `labels` of rows; `classes` are shared."""
+    """Return an Index of tasks and the parts of their outputs, by task `labels` of rows.
+
+    All tasks have the same `classes`.
+    """
     truth, predictions = _aligned(y_true, y_pred, content)
     weights = weights_of(sample_weight, truth)
     tasks, rows_of = rows_by_task(labels, truth)
@@ -77,7 +81,7 @@ def rows_by_task(labels, truth):
 
 
 def _aligned(y_true, y_pred, content):
-    """Return labels as named columns, and a list of predictions in the same order."""
+    """Return labels as named columns, and the predictions as a list in the same order."""
     truth = columns_of(y_true, "y_true")
     names = truth.names
     if content == "probabilities":
@@ -93,7 +97,7 @@ def _aligned(y_true, y_pred, content):
 
 
 def _classes_of(labels, truth):
-    """Return the classes of each task; None where they are not given."""
+    """Return the classes of each task; None where they are unknown."""
     n_tasks = len(truth.values)
     if labels is None:
         return [None] * n_tasks
@@ -124,7 +128,7 @@ def labelled(task, rows, y_true, weight):
 
 
 def tidy(values):
-    """Return values in the simplest type that holds them all; strings become objects."""
+    """Return values in the simplest type that can represent all; strings become objects."""
     if values.dtype.kind not in "OUS":
         return values
     return pd.Series(values, dtype=object).infer_objects().to_numpy()

@@ -45,7 +45,7 @@ def per_task_score(estimator, X, y, *, scoring=None, sample_weight=None):
     Raises
     ------
     ValueError, TypeError
-        If tables do not fit, or `scoring` is neither of these.
+        If tables do not match, or `scoring` is none of these.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def _scores_by_kind(y_true, y_pred, kinds, sample_weight):
 
 
 def _mean_task_score(y_true, y_pred, kinds, sample_weight=None):
-    """Return the mean R2 or accuracy of tasks, by `kinds` of columns, NaN if none has a score."""
+    """Return the mean R2 or accuracy over tasks, by `kinds` of columns; NaN if none has a score."""
     n_columns = len(columns_of(y_pred, "y_pred").values)
     if len(kinds) != n_columns:
         raise ValueError(
@@ -164,5 +164,5 @@ def _score(scorer, task, estimator, X, y, weight):
     try:
         return scorer(estimator, X, y, **weights)
     except Exception as error:
-        error.add_note(f"This was the score of the task {task!r}.")
+        error.add_note(f"The error occurred in the score of the task {task!r}.")
         raise

@@ -9,7 +9,10 @@ from skmtl.metrics._metric import Metric
 
 
 def encoded(part):
-    """Return labels as columns (n,) of the probabilities, (n, n_classes), or (n,) of the second."""
+    """Return labels as column numbers (n,), and the probabilities they refer to.
+
+    Probabilities have shape (n, n_classes), or (n,) if there is only the second class's.
+    """
     probabilities = part.y_pred
     one_class = part.classes is not None and len(part.classes) == 1
     if one_class:
@@ -39,7 +42,7 @@ def encoded(part):
 
 
 def default_classes(seen, n_classes):
-    """Return the sorted labels, or both usual labels of two classes if only one occurs."""
+    """Return the sorted labels, or 0 and 1, or -1 and 1, if only one of two classes occurs."""
     if len(seen) == 1 and n_classes == 2:
         for pair in ([0, 1], [-1, 1]):
             if seen[0] in pair:
@@ -48,7 +51,7 @@ def default_classes(seen, n_classes):
 
 
 def _narrowed(codes, probabilities):
-    """Leave out classes without labels, and rescale the other probabilities to sum to 1."""
+    """Remove classes without labels, and rescale the other probabilities to sum to 1."""
     if probabilities.ndim == 1:
         return codes, probabilities
     n_classes = probabilities.shape[1]
@@ -64,7 +67,7 @@ def _narrowed(codes, probabilities):
 
 
 class Ranking(Metric):
-    """A metric of the order of rows by the probability of a class."""
+    """A metric of the ranking of rows by the probability of a class."""
 
     content = "probabilities"
     kind = "classification"
@@ -81,9 +84,10 @@ class Ranking(Metric):
 
 
 def _flags(part):
-    """Return, for each pair of a row and a class, whether it is the label, probability and weight.
+    """Return a flag, probability and weight for each pair of a row and a class.
 
-    With two classes, only the second is used; classes that do not occur in the task are left out.
+    The flag tells whether the class is the row's label. With two classes, only the second is used;
+    classes that do not occur in the task are ignored.
     """
     codes, probabilities = encoded(part)
     weight = np.ones(len(codes)) if part.weight is None else part.weight
@@ -121,7 +125,7 @@ class RocAuc(Ranking):
 
 
 class AveragePrecision(Ranking):
-    """Mean of the precisions at each recall that is reached."""
+    """Mean of the precisions at all thresholds, weighted by the increase in recall."""
 
     needs = "a label of the positive class, or of two classes if there are more than two"
 

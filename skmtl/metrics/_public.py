@@ -1,4 +1,4 @@
-"""Public metrics, with one column per task and labels that may be missing."""
+"""Public metrics, which take one column per task and labels that may be missing."""
 
 from sklearn.metrics import mean_absolute_error, mean_squared_error, root_mean_squared_error
 
@@ -16,7 +16,7 @@ ROC_AUC = RocAuc()
 AVERAGE_PRECISION = AveragePrecision()
 LOG_LOSS = LogLoss()
 
-# the metric of each public function
+# metrics by public function
 METRICS = {}
 
 _COLUMNS = """y_pred : DataFrame or array-like of shape (n, T) or (n,)
@@ -55,7 +55,7 @@ float or Series
 Raises
 ------
 ValueError
-    If shapes, names or classes do not fit, a prediction is missing, or `average` is unknown.
+    If shapes, names or classes do not match, a prediction is missing, or `average` is unknown.
 """
 _UNDEFINED = """ A task {} has no score: it is NaN,
     is left out of the mean, and a warning names it."""
@@ -82,7 +82,7 @@ def _computes(metric, *, undefined=None, micro="takes all labels together"):
 
 @_computes(MSE)
 def mt_mean_squared_error(y_true, y_pred, *, sample_weight=None, average="macro"):
-    """Mean squared error over tasks.
+    """Compute the mean squared error over tasks.
 
     Each task is a column of `y_true`; missing labels are skipped.
 
@@ -106,10 +106,10 @@ def mt_mean_squared_error(y_true, y_pred, *, sample_weight=None, average="macro"
 
 @_computes(RMSE)
 def mt_root_mean_squared_error(y_true, y_pred, *, sample_weight=None, average="macro"):
-    """Root mean squared error over tasks.
+    """Compute the root mean squared error over tasks.
 
-    "macro" takes the root of each task before it averages. "micro" is the root of the mean squared
-    error of all labels, which large tasks and large errors dominate.
+    "macro" is the mean of the roots of the tasks. "micro" is the root of the mean squared error of
+    all labels, which is dominated by large tasks and large errors.
 
     {sections}
 
@@ -131,7 +131,7 @@ def mt_root_mean_squared_error(y_true, y_pred, *, sample_weight=None, average="m
 
 @_computes(MAE)
 def mt_mean_absolute_error(y_true, y_pred, *, sample_weight=None, average="macro"):
-    """Mean absolute error over tasks.
+    """Compute the mean absolute error over tasks.
 
     Each task is a column of `y_true`; missing labels are skipped.
 
@@ -150,11 +150,11 @@ def mt_mean_absolute_error(y_true, y_pred, *, sample_weight=None, average="macro
 
 @_computes(R2_SCORE, undefined="with fewer than two labels")
 def mt_r2_score(y_true, y_pred, *, sample_weight=None, average="macro"):
-    """Coefficient of determination over tasks.
+    """Compute the coefficient of determination (R2) over tasks.
 
     The score of a task is 0 for the mean of its labels and 1 for perfect predictions. "micro" is 1
-    minus the sum of all squared residuals over the sum of all squared deviations, each deviation
-    taken from the mean of its task, so that differences between task means explain nothing.
+    minus the sum of all squared residuals over the sum of all squared deviations from the mean of
+    the task, so that predicting only the task means has the score 0.
 
     {sections}
 
@@ -177,9 +177,9 @@ def mt_r2_score(y_true, y_pred, *, sample_weight=None, average="macro"):
 
 @_computes(ACCURACY)
 def mt_accuracy_score(y_true, y_pred, *, sample_weight=None, average="macro"):
-    """Accuracy over tasks.
+    """Compute the accuracy over tasks.
 
-    Each task is a column of `y_true` and has its own classes; missing labels are skipped.
+    Each task is a column of `y_true` and may have different classes; missing labels are skipped.
 
     {sections}
 
@@ -201,10 +201,10 @@ def mt_accuracy_score(y_true, y_pred, *, sample_weight=None, average="macro"):
 
 @_computes(ROC_AUC, undefined="whose labels all belong to one class", micro=_RANKED)
 def mt_roc_auc_score(y_true, y_pred, *, sample_weight=None, labels=None, average="macro"):
-    """Area under the ROC curve over tasks.
+    """Compute the area under the ROC curve over tasks.
 
     With more than two classes, the scores of each class against the rest are averaged. Classes for
-    which a task has no label are left out, and the other probabilities are rescaled to sum to 1.
+    which a task has no label are ignored, and the other probabilities are rescaled to sum to 1.
 
     {sections}
 
@@ -225,10 +225,10 @@ def mt_roc_auc_score(y_true, y_pred, *, sample_weight=None, labels=None, average
 
 @_computes(AVERAGE_PRECISION, undefined="without a positive label", micro=_RANKED)
 def mt_average_precision_score(y_true, y_pred, *, sample_weight=None, labels=None, average="macro"):
-    """Average precision over tasks: the mean of the precisions at each recall that is reached.
+    """Compute the average precision over tasks: precisions weighted by increase in recall.
 
     With more than two classes, the scores of each class against the rest are averaged. Classes for
-    which a task has no label are left out, and the other probabilities are rescaled to sum to 1.
+    which a task has no label are ignored, and the other probabilities are rescaled to sum to 1.
 
     {sections}
 
@@ -247,7 +247,7 @@ def mt_average_precision_score(y_true, y_pred, *, sample_weight=None, labels=Non
 
 @_computes(LOG_LOSS)
 def mt_log_loss(y_true, y_pred, *, sample_weight=None, labels=None, average="macro"):
-    """Log loss over tasks: the negative mean log-probability of the labels.
+    """Compute the log loss over tasks: the negative mean log-probability of the labels.
 
     Probabilities of 0 are clipped to the smallest positive number, as in scikit-learn.
 

@@ -48,7 +48,7 @@ class MultiTaskScorer:
     Raises
     ------
     ValueError
-        If labels and predictions do not fit.
+        If labels and predictions do not match.
 
     See Also
     --------
@@ -114,13 +114,13 @@ class MultiTaskScorer:
     # the protocol of scikit-learn's scorers
 
     def _accept_sample_weight(self):
-        """Return whether weights may be passed."""
+        """Return whether the function takes weights."""
         return "sample_weight" in inspect.signature(self._function).parameters
 
     def set_score_request(self, *, sample_weight=UNCHANGED):
         """Set whether metadata routing passes weights to this scorer, as in scikit-learn.
 
-        True or the name under which they are passed, False not to use them, None to refuse them.
+        True or the name under which they are passed, False to ignore them, None to raise an error.
         """
         if not get_config()["enable_metadata_routing"]:
             raise RuntimeError(
@@ -132,7 +132,7 @@ class MultiTaskScorer:
         return self
 
     def get_metadata_routing(self):
-        """Return which metadata scikit-learn passes."""
+        """Return the metadata that scikit-learn passes to the scorer."""
         request = MetadataRequest(owner=self)
         if self._accept_sample_weight():
             request.score.add_request(param="sample_weight", alias=self._weight_request)
@@ -157,7 +157,7 @@ class MultiTaskScorer:
 def make_mt_scorer(
     metric, *, average="macro", greater_is_better=None, response_method=None, **settings
 ):
-    """Make a scorer over tasks.
+    """Make a scorer of a metric over tasks.
 
     It works as ``scoring=`` wherever scikit-learn takes a scorer, in long and in wide form.
 
@@ -169,11 +169,11 @@ def make_mt_scorer(
     average : {"macro", "micro"}, default="macro"
         "macro" is the mean over tasks, "micro" takes all labels together.
     greater_is_better : bool, optional
-        Whether larger numbers of the function are better; if not, the score is negated. True by
+        Whether larger values of the function are better; if not, the score is negated. True by
         default. Known for the functions of this module.
     response_method : {"predict", "predict_proba"}, optional
-        Whether the function takes predictions (the default) or probabilities, with two classes
-        those of the second one. Known for the functions of this module.
+        Whether the function takes predictions (the default) or probabilities; with two classes,
+        these are the probabilities of the second one. Known for the functions of this module.
     **settings : dict
         Additional arguments of the function.
 
