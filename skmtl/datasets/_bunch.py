@@ -1,4 +1,4 @@
-"""Check data sets, return them as Bunches, and describe them."""
+"""Checks and descriptions of data sets, and their return as Bunches."""
 
 import inspect
 import re
@@ -58,7 +58,7 @@ Examples
 
 
 def document_sizes(load, n_rows, n_features, n_metadata=0, target="Series", skip=""):
-    """Fill ``{returns}`` and ``{examples}`` with the sizes of a data set into its docstring."""
+    """Fill in ``{returns}`` and ``{examples}`` of a loader's docstring by the data set's sizes."""
     texts = {
         "name": load.__name__,
         "shape": (n_rows, n_features + 1 + n_metadata),
@@ -73,9 +73,9 @@ def document_sizes(load, n_rows, n_features, n_metadata=0, target="Series", skip
 def build_bunch(table, target, *, task_id, source, numeric=True):
     """Check a data set in long form and return it as a Bunch.
 
-    The columns of `table` before `task_id` are features of a row, those after it metadata. The
-    docstring of the public function `source` becomes the description. Columns are checked to be
-    `numeric`, without missing values.
+    The columns of `table` before `task_id` are features of a row; those after it are metadata. The
+    docstring of the public function `source` becomes the description. With `numeric`, columns must
+    be numeric, without missing values.
     """
     columns = table.columns.tolist()
     position = columns.index(task_id)

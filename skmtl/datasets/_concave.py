@@ -1,4 +1,4 @@
-"""An optimisation problem with a concave front and known Pareto set."""
+"""An optimisation problem with a concave front and a known Pareto set."""
 
 import numpy as np
 import torch

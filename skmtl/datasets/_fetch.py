@@ -41,7 +41,7 @@ References
 
 
 def _documented(*sizes, **options):
-    """Return a decorator that fills in the shared parts of the documentation."""
+    """Return a decorator that fills in the shared parts of a docstring."""
     options["skip"] = "  # doctest: +SKIP"
     return lambda fetch: fill(document_sizes(fetch, *sizes, **options), **_SHARED)
 
@@ -175,7 +175,7 @@ def fetch_algorithms(*, data_home=None, as_frame=True, download_if_missing=True)
 
 @_documented(2439, 16, 11)
 def fetch_water_quality(*, data_home=None, as_frame=True, download_if_missing=True):
-    """Fetch chlorophyll in 88 lakes, to be predicted from the colour of their water.
+    """Fetch chlorophyll concentrations in 88 lakes and the colour of their water.
 
     A row is one of 2,439 measurements, a task one of 88 lakes with 5 to 510 measurements each,
     half of them with at most 16. The target, `chlorophyll`, measures the concentration of
@@ -228,6 +228,6 @@ def _bunch(table, target, task_id, source, as_frame):
 
 
 def _join(features, task, metadata, names=None):
-    """Join features, task ids and the metadata of each row, with names in place of numbers."""
+    """Join features, task ids and the metadata of each row, with names instead of numbers."""
     ids = task if names is None else task.map(names)
     return pd.concat([features, ids, metadata.loc[task].set_axis(task.index)], axis=1)

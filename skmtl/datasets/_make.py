@@ -1,4 +1,4 @@
-"""Synthetic regression problems whose metadata determine each task completely.
+"""Synthetic regression problems in which metadata determine each task completely.
 
 Both follow data sets of the paper on multi-task hypernetworks.
 """

@@ -1,4 +1,4 @@
-"""Visits to clinics: a made table with words, dates, booleans and missing values."""
+"""Visits to clinics: a synthetic table with strings, dates, booleans and missing values."""
 
 import numpy as np
 import pandas as pd
@@ -11,11 +11,11 @@ _DRUGS = [f"drug {letter}" for letter in "ABCDEFGHIJKL"]
 
 
 def make_clinic_visits(n_tasks=40, n_rows=30, random_state=None):
-    r"""Generate visits of patients to clinics, a table as one meets it in practice.
+    r"""Generate visits of patients to clinics, a table as found in practice.
 
-    The cost of a visit depends on the clinic, of which the metadata determine most, on the patient
-    and on the date. Features and metadata hold numbers, categories, words, booleans and dates, and
-    have missing values.
+    The cost of a visit depends on the clinic, mostly through its metadata, on the patient and on
+    the date. Features and metadata are numeric, categorical, boolean, strings and dates, and have
+    missing values.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def make_clinic_visits(n_tasks=40, n_rows=30, random_state=None):
 
         data : DataFrame of shape (n_tasks * n_rows, 10)
             The task id `clinic`; the features `age` (years, some missing), `sex` (category),
-            `drug` (12 words, some missing), `date` of the visit and `emergency` (boolean); the
-            metadata `beds` (some missing), `region` (word), `private` (boolean) and `opened`
+            `drug` (12 strings, some missing), `date` of the visit and `emergency` (boolean); the
+            metadata `beds` (some missing), `region` (string), `private` (boolean) and `opened`
             (date). Rows are sorted by clinic.
         target : Series of shape (n_tasks * n_rows,)
             The cost of the visit.
@@ -49,7 +49,7 @@ def make_clinic_visits(n_tasks=40, n_rows=30, random_state=None):
 
     See Also
     --------
-    make_cubic : Numbers only.
+    make_cubic : Numeric columns only.
 
     Notes
     -----
@@ -92,7 +92,7 @@ def make_clinic_visits(n_tasks=40, n_rows=30, random_state=None):
     cost = level[clinic] + effects[drug] + (0.02 + 1e-4 * beds[clinic]) * (age - 50)
     cost = cost + 1.2 * emergency + 0.7 * day / 365 + 0.4 * rng.normal(size=n)
     width = len(str(n_tasks - 1))
-    # the cost depends on the values that are missing, too
+    # the cost also depends on the values that are missing
     data = pd.DataFrame(
         {
             "age": np.where(rng.uniform(size=n) < 0.1, np.nan, age),

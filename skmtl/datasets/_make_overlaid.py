@@ -16,7 +16,7 @@ _SIDE = 8
 
 
 def make_overlaid_digits(n_rows=2000, n_test=1000, offset=4, test_images=360, random_state=None):
-    """Make images of two overlaid digits; each of two tasks predicts one of them.
+    """Generate images of two overlaid digits, with a task for each digit.
 
     One digit of scikit-learn (8 x 8 pixels) is at the top left, another at the bottom right; where
     they overlap, the brighter pixel is used. The two tasks compete for the representation of a
@@ -27,7 +27,7 @@ def make_overlaid_digits(n_rows=2000, n_test=1000, offset=4, test_images=360, ra
     n_rows : int, default=2000
         Number of training rows.
     n_test : int, default=1000
-        Number of test rows, made of other images.
+        Number of test rows, made from images that training rows do not contain.
     offset : int, default=4
         Number of pixels, at most 8, by which the second digit is shifted to the right and down; the
         smaller, the larger the overlap.

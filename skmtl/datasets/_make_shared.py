@@ -1,4 +1,4 @@
-"""Related and unrelated tasks, to study what a model shares between them.
+"""Related and unrelated tasks, for the study of what a model shares between them.
 
 Both data sets follow the paper on learned parameter allocation.
 """
@@ -141,7 +141,7 @@ def make_related_tasks(
 
 @documented
 def make_rotated_digits(angles=(0, 0, 90, 90), n_rows=None, random_state=None):
-    """Make tasks from rotated copies of scikit-learn's digits.
+    """Generate tasks from rotated copies of scikit-learn's digits.
 
     Each task classifies the ten digits in images of 8 x 8 pixels, and all tasks have the same
     images. Copies with the same angle are the same task; copies with different angles share the
@@ -179,8 +179,8 @@ def make_rotated_digits(angles=(0, 0, 90, 90), n_rows=None, random_state=None):
 
     Notes
     -----
-    The paper does the same with MNIST. Split by `image`, so that images of test rows are not
-    among the training rows of another task.
+    The paper does the same with MNIST. Split by `image`, so that images of test rows do not occur
+    in the training rows of another task.
 
     References
     ----------

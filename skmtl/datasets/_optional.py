@@ -1,10 +1,10 @@
-"""Import optional packages inside functions, so that `import skmtl.datasets` does not need them."""
+"""Import of optional packages inside functions: `import skmtl.datasets` does not need them."""
 
 import importlib
 
 
 def import_extra(package, extra):
-    """Import a package of one of the optional extras of skmtl, or say how to install it."""
+    """Import a package of an optional extra of skmtl; the error tells how to install it."""
     try:
         return importlib.import_module(package)
     except ImportError as error:

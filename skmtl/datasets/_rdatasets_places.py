@@ -73,9 +73,9 @@ def load_sleepstudy():
     A row is one of 180 days, a task one of 18 persons with 10 days each. The target,
     `reaction_time`, is the mean reaction time of the day in milliseconds.
 
-    The one feature is `day`, 0 to 9. Days 0 and 1 were training and day 2 the baseline; after it
-    the persons spent three hours a night in bed. The task-id column is `subject`. There are no
-    metadata.
+    The only feature is `day`, 0 to 9. Days 0 and 1 were training and day 2 the baseline; after
+    that, the persons spent three hours a night in bed. The task-id column is `subject`. There are
+    no metadata.
 
     {returns}
 
@@ -111,9 +111,9 @@ def load_radon():
 
     Notes
     -----
-    The table `radon` of the R package HLMdiag, whose help does not say that the uranium is a
-    logarithm, as it is in the book of Gelman and Hill. Four targets are the logarithm of 0.1, the
-    lowest value.
+    The table `radon` of the R package HLMdiag, whose help does not mention that the uranium is a
+    logarithm, as in the book by Gelman and Hill. Four targets are the logarithm of 0.1, the lowest
+    value.
 
     References
     ----------
@@ -160,7 +160,7 @@ def load_hedonic():
 
     Notes
     -----
-    The table `Hedonic` of the R package plm. Its column `blacks` is left out: it transforms the
+    The table `Hedonic` of the R package plm. Its column `blacks` is dropped: it transforms the
     share of Black residents on the assumption that segregation raises house values, which is why
     scikit-learn withdrew its version of these data.
 
@@ -191,7 +191,7 @@ def load_produc():
     A row is one of 816 pairs of a state and a year, a task one of the 48 contiguous states with
     17 years each. The target, `log_gross_product`, is the natural logarithm of the gross state
     product in millions of dollars. Logarithms, as in the production functions fitted to these
-    data, keep the largest states from dominating the others.
+    data, prevent the largest states from dominating the others.
 
     Features of a state in a year:
 
@@ -211,8 +211,8 @@ def load_produc():
 
     Notes
     -----
-    The table `Produc` of the R package plm, in which divisions are numbers and states are in
-    capitals, one of them misspelt. Its total of the public capital is left out.
+    The table `Produc` of the R package plm, in which divisions are numbered and states are in
+    capitals, one of them misspelt. Its total of public capital is dropped.
 
     References
     ----------

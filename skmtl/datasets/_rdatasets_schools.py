@@ -11,7 +11,7 @@ def load_bdf():
 
     A row is one of 2,287 pupils of grade 8 (aged about 11), a task one of 131 schools with 4 to
     35 pupils each. The target, `language_after`, is the score in a language test at the end of
-    the school year, between 9 and 58. The arithmetic test taken together with it is left out.
+    the school year, between 9 and 58. The arithmetic test taken at the same time is dropped.
 
     Features of a pupil and of the class (two schools have two classes):
 
@@ -100,8 +100,8 @@ def load_egsingle():
     Notes
     -----
     The table `egsingle` of the R package mlmRev, from the Sustaining Effects Study. The rows
-    belong to 1,721 children with up to six tests each, so rows of a child are correlated;
-    the identifier of the child is left out.
+    belong to 1,721 children with up to six tests each, so rows of a child are correlated; the
+    identifier of the child is dropped.
 
     References
     ----------
@@ -199,7 +199,7 @@ def load_exam():
     The table `Exam` of the R package mlmRev. Its labels of the intake band are swapped:
     pupils labelled "bottom 25%" score 0.92 in the reading test on average and those
     labelled "top 25%" -1.33. They are corrected here. The columns `type` (whether the school
-    is mixed) and `vr` (`mean_reading_test` in three bands) are redundant and left out.
+    is mixed) and `vr` (`mean_reading_test` in three bands) are redundant and dropped.
 
     References
     ----------
@@ -245,7 +245,7 @@ def load_chem97():
     Notes
     -----
     The table `Chem97` of the R package mlmRev. The columns `gcsecnt` (`gcse_score` minus its mean)
-    and the education authority of a school, an identifier with 131 values, are left out.
+    and the education authority of a school, an identifier with 131 values, are dropped.
 
     References
     ----------
