@@ -24,7 +24,7 @@ class Affinity(GainEstimator):
 
     .. math:: \frac{1}{|g| - 1} \sum_{u \in g, u \ne t} Z_{u \to t}.
 
-    A task alone has no affinity, so groups of one task are left out.
+    A task alone has no affinity, so the estimate has no groups of one task.
 
     References
     ----------

@@ -13,20 +13,20 @@ from skmtl.grouping.gains._measurements import Measurements
 
 @dataclass
 class GainContext:
-    """What a gain estimator may use besides measured gains.
+    """The inputs of a gain estimator besides measured gains.
 
-    What is unknown is None.
+    Unknown ones are None.
 
     Parameters
     ----------
     random_state : RandomState
-        Source of everything that is drawn.
+        Source of all random draws.
     affinity : ndarray of shape (n_tasks, n_tasks), default=None
-        Row is the task that steps, column the one that is affected.
+        Effect of a step of the row's task on the loss of the column's task.
     metadata : ndarray of shape (n_tasks, n_metadata), default=None
         Features of the tasks.
     max_groups : int, default=None
-        Number of groups that will be selected at most.
+        Largest number of groups that will be selected.
 
     See Also
     --------
@@ -55,7 +55,7 @@ class GainEstimate:
     Parameters
     ----------
     candidates : ndarray of shape (n, n_tasks) of bool
-        Groups; an estimator may leave out those of which it says nothing.
+        Groups; an estimator may omit those that it cannot estimate.
     gains : array-like of shape (n, n_tasks)
         Their gains; values outside the groups are ignored.
     model : object, default=None
@@ -90,7 +90,7 @@ class GainEstimate:
 class GainEstimator(VersionedState, BaseEstimator, metaclass=ABCMeta):
     """Base class of the methods that estimate gains.
 
-    A subclass implements `estimate`. One that measures other groups than single tasks at once
+    A subclass implements `estimate`. One that knows at the start which groups it measures also
     overrides `first_groups`, so that these groups train in one call.
 
     Attributes
@@ -135,7 +135,7 @@ class GainEstimator(VersionedState, BaseEstimator, metaclass=ABCMeta):
         return np.eye(candidates.shape[1], dtype=bool)
 
     def n_procedures(self, candidates: np.ndarray) -> int:
-        """Return how many training procedures the estimation costs.
+        """Return the number of training procedures that the estimation needs.
 
         Parameters
         ----------

@@ -8,7 +8,7 @@ from skmtl.grouping.gains._base import GainEstimate, GainEstimator
 class Exhaustive(GainEstimator):
     """Measure every candidate group.
 
-    Exact, and affordable up to about ten tasks, of which all groups train in one call.
+    The gains are exact. This is affordable for up to about ten tasks; all groups train in one call.
 
     See Also
     --------

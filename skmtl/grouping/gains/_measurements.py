@@ -45,7 +45,7 @@ class Measurements:
         return len(self.groups)
 
     def __call__(self, groups: np.ndarray) -> np.ndarray:
-        """Return the gains of groups; the procedure is not called for tasks alone, which gain 0."""
+        """Return the gains of groups; those of single tasks are 0 and need no measurement."""
         new = {}
         for group in groups:
             key = group.tobytes()

@@ -1,4 +1,4 @@
-"""`MTGNet`: predicts the gains of groups that were never trained from those of a few that were."""
+"""`MTGNet`: predict the gains of all groups from those of a few that were trained."""
 
 from numbers import Integral, Real
 
@@ -26,9 +26,9 @@ class MTGNet(GainEstimator):
     embedding_dim : int, default=64
         Length of the embedding of a task, and width of the network.
     n_layers : int, default=2
-        Layers of self-attention.
+        Number of layers of self-attention.
     n_members : int, default=4
-        Networks that train in parallel and are averaged.
+        Number of networks, which train in parallel and whose outputs are averaged.
     baseline : {"pairwise", "none"}, default="pairwise"
         What the networks add to: a Gaussian process over a task and its partners, or nothing, as
         in the paper.
@@ -39,11 +39,11 @@ class MTGNet(GainEstimator):
     alpha : float, default=5e-4
         Decoupled weight decay.
     max_iter : int, default=50
-        Steps at most, each with all measured groups or `batch_size` of them.
+        Largest number of steps, each with all measured groups or `batch_size` of them.
     n_iter_no_change : int, default=20
-        Steps without a lower training loss after which training stops.
+        Number of steps without a lower training loss after which training stops.
     batch_size : int, default=64
-        Groups in a step at most.
+        Largest number of groups in a step.
     rounds : int, default=None
         Rounds of active learning, in each of which one group is measured for every task. By default
         (n_tasks - 1) / 2, so that as many groups are measured as there are pairs.
@@ -53,29 +53,30 @@ class MTGNet(GainEstimator):
         :math:`e^{\alpha |\hat y|}`, as in the paper; the one with the largest absolute prediction,
         or alternately that and the smallest, as in the published code; or a random one.
     exploration : float, default=0.5
-        Standard deviations of ``acquisition="upper_bound"``.
+        Number of standard deviations in ``acquisition="upper_bound"``.
     verification : float, default=0.5
-        Share of the measurements, the last ones, of groups that would be selected now, so that the
-        selection does not rest on predictions that are too large. 0 in the paper.
+        Share of the measurements, at the end, that verify groups which would be selected at that
+        point, so that the selection does not rely on predictions that are too large. 0 in the
+        paper.
     sharpness : float, default=25.0
         The :math:`\alpha` of ``acquisition="sample"``.
     start : {"full", "singletons"}, default="full"
-        What is known before the first group is chosen: the gains of the group of all tasks, or
-        also those of each task alone, which are 0. The default baseline always knows the latter.
+        Gains that are known before the first group is chosen: those of the group of all tasks, or
+        also those of each task alone, which are 0. The default baseline always uses the latter.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights. By default it is drawn in `estimate`.
+        Determines the initial weights. By default it is drawn in `estimate`.
 
     Attributes
     ----------
     n_tasks_ : int
-        Columns of the gains seen in ``fit``.
+        Number of tasks seen in ``fit``.
     module_ : torch.nn.Module
         The networks.
     scale_ : float
-        Gains are divided by this for training.
+        Divisor of the gains in training.
     trust_ : float
-        Factor of the outputs of the networks: how well they predict errors of the baseline on
-        groups that were held out. 0 with fewer than 16 groups, too few to estimate it.
+        Factor of the outputs of the networks, estimated from how well they predict errors of the
+        baseline on held-out groups. It is 0 with fewer than 16 groups, too few to estimate it.
 
     See Also
     --------

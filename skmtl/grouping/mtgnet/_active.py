@@ -1,4 +1,4 @@
-"""Active learning of MTG-Net: measure a group, learn, predict, choose what to measure next.
+"""Active learning of MTG-Net: measure a group, fit, predict, choose the next group to measure.
 
 Source: Song et al., "Efficient and effective multi-task grouping via meta learning on task
 combinations", section 3.4, Algorithm 1.
@@ -11,14 +11,14 @@ from skmtl.grouping.selection._beam import beam_search
 from skmtl.grouping.selection._exact import choose_exactly
 
 _MAX_LIMIT = 10
-# measured groups up to which the baseline learns after each of them
+# largest number of measured groups at which the baseline is fitted after each of them
 _MANY_GROUPS = 100
-# candidates up to which verification selects exactly
+# largest number of candidates at which verification selects exactly
 _FEW_CANDIDATES = 500
 
 
 def n_to_measure(n_tasks, rounds):
-    """Return how many groups are measured after that of all tasks, if there are as many."""
+    """Return the number of groups to measure after that of all tasks, if there are as many."""
     if rounds is None:
         return n_tasks * (n_tasks - 1) // 2
     return rounds * n_tasks
@@ -38,7 +38,7 @@ def measure_actively(net, measurements, candidates, context):
         limits = list(range(2, min(n_tasks, _MAX_LIMIT + 1))) or [1]
     measurements(np.ones((1, n_tasks), dtype=bool))
     predicted = _learn(net, measurements, candidates, metadata)
-    # between the trainings of the paper's schedule only the baseline learns, which takes no time
+    # between the fits of the paper's schedule, only the baseline is fitted, which is fast
     baseline = clone(net).set_params(max_iter=0) if net.baseline == "pairwise" else None
     stale = False
     for step in range(n_steps):
@@ -67,7 +67,7 @@ def measure_actively(net, measurements, candidates, context):
 
 
 def _learn(net, measurements, candidates, metadata):
-    """Fit to everything measured; return predictions and standard deviations of the candidates."""
+    """Fit to all measurements; return predictions and standard deviations of the candidates."""
     groups, gains = measurements.table()
     if net.start == "singletons":
         alone = np.eye(candidates.shape[1], dtype=bool)
@@ -77,21 +77,21 @@ def _learn(net, measurements, candidates, metadata):
 
 
 def _draw_selected(gains, unknown, limit, generator):
-    """Draw an unmeasured group among those that would be selected now; None if there is none."""
+    """Draw an unmeasured group from those that would be selected now; None if there is none."""
     select = choose_exactly if len(gains) <= _FEW_CANDIDATES else beam_search
     selected = [row for row in select(gains, limit) or [] if unknown[row]]
     return generator.choice(selected) if selected else None
 
 
 def choose_next(net, rows, task, step, predicted, generator):
-    """Choose which of the candidates with a task is measured next; None if there are none."""
+    """Choose the next candidate to measure from `rows`, those with the task; None if empty."""
     if not len(rows):
         return None
     mean, deviation = predicted[0][rows, task], predicted[1][rows, task]
     if net.acquisition == "random":
         return generator.choice(rows)
     if net.acquisition == "upper_bound":
-        # equal candidates are equally likely
+        # candidates with equal bounds are equally likely
         upper = mean + net.exploration * deviation
         return generator.choice(rows[upper >= upper.max() - 1e-12 * np.abs(upper).max()])
     size = np.abs(mean)

@@ -1,4 +1,4 @@
-"""Input of `MTGNet`: checked groups and gains, and standardised metadata of tasks."""
+"""Inputs of `MTGNet`: checked groups and gains, and standardised metadata of tasks."""
 
 import numpy as np
 
@@ -16,12 +16,12 @@ def check_groups(groups, n_tasks=None):
     if n_tasks is not None and groups.shape[1] != n_tasks:
         raise ValueError(f"groups has {groups.shape[1]} tasks, but fit saw {n_tasks}.")
     if not groups.any(axis=1).all():
-        raise ValueError("a group has no task at all.")
+        raise ValueError("every group must have at least one task.")
     return groups
 
 
 def check_measured(groups, gains):
-    """Return groups and their gains as arrays; gains are finite inside and NaN outside them."""
+    """Return groups and their gains as arrays; gains are NaN for tasks outside a group."""
     groups, gains = check_groups(groups), np.asarray(gains, dtype=np.float64)
     if gains.shape != groups.shape:
         raise ValueError(f"gains has the shape {gains.shape}, but groups {groups.shape}.")
@@ -32,7 +32,7 @@ def check_measured(groups, gains):
 
 @saveable
 class TaskMetadata:
-    """Learn the scale of metadata from the tasks of ``fit``; `values` are standardised."""
+    """Standardise metadata by the tasks of ``fit``, whose standardised metadata are `values`."""
 
     def __init__(self, metadata, n_tasks):
         metadata = _check_metadata(metadata, n_tasks)
@@ -41,11 +41,11 @@ class TaskMetadata:
         deviation = metadata.std(axis=0)
         self._center, self._unit = metadata.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
         self.values = (metadata - self._center) / self._unit
-        apart = _squared_distances(self.values)[~np.eye(n_tasks, dtype=bool)]
-        self._distance = float(np.median(apart)) if apart.any() else 1.0
+        distances = _squared_distances(self.values)[~np.eye(n_tasks, dtype=bool)]
+        self._distance = float(np.median(distances)) if distances.any() else 1.0
 
     def transform(self, metadata):
-        """Standardise metadata of the tasks of ``fit``, followed by those of further tasks."""
+        """Standardise metadata of the tasks of ``fit``, followed by those of additional tasks."""
         metadata = _check_metadata(metadata, len(self.values))
         n_columns = self.values.shape[1]
         if metadata.shape[1] != n_columns:
@@ -53,7 +53,7 @@ class TaskMetadata:
         return (metadata - self._center) / self._unit
 
     def similarity(self, values):
-        """Return similarities of tasks with standardised metadata, shape (n_tasks, n_tasks)."""
+        """Return similarities (n_tasks, n_tasks) of tasks by their standardised metadata."""
         return np.exp(-_squared_distances(values) / self._distance)
 
 

@@ -1,4 +1,4 @@
-"""The networks of MTG-Net: their training, their outputs, and how far these can be trusted."""
+"""The networks of MTG-Net: their training, their outputs, and the reliability of these."""
 
 import numpy as np
 import torch
@@ -7,16 +7,16 @@ from skmtl.nn._set_attention import SetAttention
 from skmtl.training._device import own_state
 from skmtl.training._optimizer import MemberAdam
 
-# groups that are encoded at once
+# number of groups that are encoded at once
 _GROUPS_AT_ONCE = 2**12
-# with fewer groups the networks cannot be tested on held-out ones, and are not used
+# with fewer groups, the networks cannot be validated on held-out ones and are not used
 _FEWEST_GROUPS = 16
 
 
 def train_networks(net, groups, targets, metadata, seeds):
-    """Build the networks of an `MTGNet` and train them on scaled targets of shape (n, n_tasks).
+    """Build the networks of an `MTGNet`, and train them on scaled targets (n, n_tasks).
 
-    Return the module and the factor of its outputs, 1 without a baseline.
+    Return the module and the factor by which its outputs are multiplied, 1 without a baseline.
     """
     has_baseline = net.baseline == "pairwise"
     with own_state():
@@ -50,7 +50,7 @@ def train_networks(net, groups, targets, metadata, seeds):
 def _train(module, groups, targets, shares, metadata, net):
     """Minimise the mean error over the tasks in the groups, and load the best weights."""
     optimizer = MemberAdam(module, lr=net.learning_rate_init, weight_decay=net.alpha)
-    # the same batches for every member, however many there are
+    # the same batches for every member, whatever their number
     generator = torch.Generator().manual_seed(0)
     best = torch.full((len(shares),), torch.inf)
     stale, sums = torch.zeros(len(shares)), torch.zeros(len(shares))
@@ -84,14 +84,14 @@ def _train(module, groups, targets, shares, metadata, net):
 
 
 def as_tensor(metadata):
-    """Return metadata in the form the networks take, shape (1, n_tasks, n_metadata), or None."""
+    """Return metadata as a tensor (1, n_tasks, n_metadata), or None."""
     if metadata is None:
         return None
     return torch.as_tensor(metadata, dtype=torch.get_default_dtype()).unsqueeze(0)
 
 
 def outputs_of(module, groups, metadata):
-    """Return the outputs of all networks, shape (n_members, n, n_tasks)."""
+    """Return the outputs (n_members, n, n_tasks) of all networks."""
     with own_state(), torch.no_grad():
         metadata = as_tensor(metadata)
         outputs = [
@@ -102,28 +102,28 @@ def outputs_of(module, groups, metadata):
 
 
 def encodings_of(module, groups, metadata):
-    """Return the encodings of the first network, shape (n, n_tasks, embedding_dim)."""
+    """Return the encodings (n, n_tasks, embedding_dim) of the first network."""
     with own_state(), torch.no_grad():
         return module.encode(torch.from_numpy(groups), as_tensor(metadata))[0].double().numpy()
 
 
 def _training_shares(n_members, n_groups):
-    """Return which groups each network trains on; every group is held out from one of several."""
+    """Return the training groups of each network; each group is held out from one of several."""
     if n_members == 1 or n_groups < 2:
         return np.ones((n_members, n_groups), dtype=bool)
     return np.arange(n_groups) % n_members != np.arange(n_members)[:, None]
 
 
 def _trust(outputs, targets, groups, shares):
-    """Return how far the outputs of networks predict the targets of groups that were held out.
+    """Return how well the outputs of the networks predict the targets of held-out groups.
 
-    The slope of the targets on the outputs, less two standard errors, clipped to 0 to 1. `shares`
-    marks the groups that each network was trained on, shape (n_members, n).
+    This is the slope of the targets on the outputs minus two standard errors, clipped to [0, 1].
+    `shares` (n_members, n) marks the groups that each network was trained on.
     """
     held_out = ~shares
     inside = np.broadcast_to(groups, outputs.shape)[held_out]
     targets, outputs = np.broadcast_to(targets, outputs.shape)[held_out], outputs[held_out]
-    # one number a group, since its tasks are not independent
+    # one term per group, since its tasks are not independent
     products = np.where(inside, outputs * targets, 0).sum(axis=1)
     squares = np.where(inside, outputs**2, 0).sum(axis=1)
     if squares.sum() <= 0:

@@ -10,9 +10,9 @@ from skmtl._persistence import saveable
 # variances of: the mean over partners, their sum, the level of the task, the rest of the group
 _VARIANCES = [(1.0, 0.0, 0.3, 1.0), (1.0, 0.3, 0.3, 1.0), (0.3, 1.0, 0.3, 1.0)]
 _NOISES = (0.01, 0.1, 0.5)
-# how much of the similarity of tasks their metadata explain
+# shares of the similarity of tasks that their metadata may explain
 _METADATA_SHARES = (0.0, 0.5, 0.95)
-# ridge penalty of the trend of all gains over the size of the group
+# ridge penalty of the linear trend of all gains in the size of the group
 _TREND_PENALTY = 2.0
 
 
@@ -20,7 +20,7 @@ _TREND_PENALTY = 2.0
 class PairwiseProcess:
     """Gaussian process over a task and its partners.
 
-    `similarity` of the tasks is 1 on the diagonal; the identity without metadata.
+    The `similarity` of tasks is 1 on the diagonal; without metadata, it is the identity matrix.
     """
 
     def __init__(self, similarity):
@@ -28,7 +28,7 @@ class PairwiseProcess:
         self.independent = np.array_equal(similarity, np.eye(len(similarity)))
 
     def fit(self, groups, gains):
-        """Learn from groups of several tasks."""
+        """Fit to groups of several tasks; choose variances, noise and share by the evidence."""
         self.examples = _Examples(groups)
         y = gains[groups]
         trend = self._trend(groups)
@@ -52,18 +52,18 @@ class PairwiseProcess:
         return self
 
     def _shrink(self, similarity):
-        """Shrink the similarity of different tasks to the share that metadata explain."""
+        """Multiply the similarity of different tasks by the share that metadata explain."""
         return self.share * similarity + (1 - self.share) * np.eye(len(similarity))
 
     @staticmethod
     def _trend(groups):
-        """Return 1 and the relative size of the group, for each of its tasks."""
+        """Return 1 and the relative size of the group for each of its tasks."""
         share = (groups.sum(axis=1) - 1) / max(groups.shape[1] - 1, 1)
         share = np.repeat(share, groups.sum(axis=1))
         return np.column_stack([np.ones(len(share)), share])
 
     def _parts(self, examples):
-        """Return sets of rows without correlation between them: one for each task, or all rows."""
+        """Return uncorrelated sets of rows: one for each task, or all rows."""
         if not self.independent:
             return [np.arange(len(examples))]
         return [np.flatnonzero(examples.tasks == t) for t in range(len(self.similarity))]
@@ -102,7 +102,7 @@ class PairwiseProcess:
         return blocks
 
     def predict(self, groups, similarity=None):
-        """Predict mean and standard deviation of gains; `similarity` may have further tasks."""
+        """Predict mean and standard deviation of gains; `similarity` may have additional tasks."""
         examples = _Examples(groups)
         similarity = self.similarity if similarity is None else self._shrink(similarity)
         mean, variance = np.zeros(len(examples)), np.zeros(len(examples))
@@ -119,7 +119,7 @@ class PairwiseProcess:
         return _spread(mean, groups), _spread(self.scale * np.sqrt(variance.clip(0)), groups)
 
     def held_out_errors(self, gains):
-        """Return true gains minus those predicted with their group held out from `fit`."""
+        """Return the true gains minus those predicted with their group held out from `fit`."""
         errors = np.full(len(self.examples), np.nan)
         parts = zip(self._parts(self.examples), self.blocks, strict=True)
         for rows, (part, inverse, weights, _) in parts:
@@ -138,7 +138,7 @@ def _spread(values, groups):
 
 @saveable
 class _Examples:
-    """Pairs of a task and a group that has it, with the partners of the task."""
+    """Pairs of a task and a group that contains it, with the partners of the task."""
 
     def __init__(self, groups):
         self.groups, self.tasks = np.nonzero(groups)
@@ -149,7 +149,7 @@ class _Examples:
         return len(self.tasks)
 
     def widened(self, n_tasks):
-        """Return the examples among more tasks, which are in none of the groups."""
+        """Return the examples with additional tasks, which are in none of the groups."""
         part = self.take(slice(None))
         more = n_tasks - self.partners.shape[1]
         part.partners = np.pad(self.partners, ((0, 0), (0, more)))

@@ -1,4 +1,4 @@
-"""The paper's selection for many groups: beam search, which adds the group that raises gains most.
+"""Beam search, the paper's selection among many groups: it adds the group that raises gains most.
 
 Source: Song et al., "Efficient and effective multi-task grouping via meta learning on task
 combinations", section 3.1 and appendix; details as in the published code.
@@ -8,8 +8,8 @@ import numpy as np
 
 
 def beam_search(values, max_groups, costs=None, max_cost=None, n_beams=5):
-    """Return the rows that beam search chooses, None if no beam serves every task."""
-    # serving one more task outweighs all gains
+    """Return the rows that beam search chooses; None if no beam serves every task."""
+    # fill values such that serving one more task outweighs all gains
     span = np.nanmax(values) - np.nanmin(values) + 1.0
     filled = np.where(np.isnan(values), np.nanmin(values) - span * (values.shape[1] + 1), values)
     costs = np.zeros(len(values)) if costs is None else costs

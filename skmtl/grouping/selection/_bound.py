@@ -1,4 +1,4 @@
-"""Lower bounds on the regret of a choice of groups, and which groups no better choice can use.
+"""Lower bounds on the regret of choices, and elimination of groups that no better choice can use.
 
 Lagrangian relaxation of "every task is served once", as for the p-median problem.
 """
@@ -6,16 +6,16 @@ Lagrangian relaxation of "every task is served once", as for the p-median proble
 import numpy as np
 
 _STEPS = 400
-# steps without a better bound after which steps get shorter
+# number of steps without a better bound after which steps become shorter
 _PATIENCE = 15
 
 
 class Bound:
     """A lower bound on regret from prices of the tasks.
 
-    For any prices, the sum of the prices less the savings of the best groups is a lower bound.
-    Subgradient steps raise it. `regret` is the gain of a task in the best group less its gain in
-    this one, inf outside the group; `best` is the regret of a known choice.
+    For any prices, their sum minus the savings of the best groups is a lower bound, which
+    subgradient steps raise. `regret` is the gain of a task in the best group minus its gain in this
+    one, inf outside the group; `best` is the regret of a known choice.
     """
 
     def __init__(self, regret, max_groups, costs, max_cost, best):
@@ -25,10 +25,10 @@ class Bound:
         self._improve(best)
 
     def _evaluate(self, prices, toll):
-        """Return the lower bound for prices of the tasks and of a unit of cost.
+        """Return the lower bound for prices of the tasks and for a `toll`, the price of cost.
 
-        Also return the least increase of the bound by each group, negative for chosen groups, and
-        the chosen groups.
+        Also return the least increase of the bound by using each group, negative for chosen groups,
+        and the chosen groups.
         """
         savings = np.maximum(prices - self.regret, 0).sum(axis=1)
         value = prices.sum()
@@ -74,9 +74,9 @@ class Bound:
             toll = max(0.0, toll + step * spent)
 
     def kept(self, best):
-        """Return which groups, and which tasks in them, a choice of at most this regret may use."""
-        rest = best - self.value
+        """Return the groups and the tasks in them that a choice of at most this regret may use."""
+        gap = best - self.value
         # a task with a regret above its price adds the difference
         excess = np.maximum(self.regret - self.prices, 0)
         by_group = np.maximum(self.reduced, 0)
-        return by_group[:, None] + excess <= rest
+        return by_group[:, None] + excess <= gap

@@ -1,20 +1,21 @@
-"""Exact selection of two or three groups by enumeration, most of which is pruned by bounds.
+"""Exact selection of up to three groups by enumeration, most of which bounds prune.
 
-Linear relaxations are weakest if few groups cover all tasks.
+It replaces integer programming where few groups cover all tasks: linear relaxations are weakest
+there.
 """
 
 import numpy as np
 
-# pairs or triples whose regret is computed at once
+# number of choices whose regret is computed at once
 _AT_ONCE = 2**15
-# groups up to which enumeration of pairs, and of triples, takes seconds at most
+# largest number of groups at which enumerating choices of 1, 2 or 3 takes seconds at most
 MAX_ROWS = {1: np.inf, 2: np.inf, 3: 1500}
 
 
 def enumerate_choices(regret, prices, max_groups, limit):
-    """Choose up to three groups by enumeration; None if no choice is within the limit of regret.
+    """Choose up to three groups by enumeration; None if the regret of each choice is above `limit`.
 
-    At the `prices` of a `Bound`, each further group lowers regret by at most its savings.
+    At the `prices` of a `Bound`, each additional group lowers regret by at most its savings.
     """
     savings = np.maximum(prices - regret, 0).sum(axis=1)
     order = np.argsort(-savings, kind="stable")
@@ -35,7 +36,7 @@ class _Search:
         self.limit, self.best = limit, None
 
     def evaluate(self, choices):
-        """Compute the regret of choices of shape (n, k), and keep the best one."""
+        """Compute the regret of choices (n, k), and keep the best one."""
         for start in range(0, len(choices), _AT_ONCE):
             block = choices[start : start + _AT_ONCE]
             least = self.regret[block[:, 0]]
@@ -47,7 +48,7 @@ class _Search:
                 self.limit, self.best = float(totals[row]), block[row]
 
     def extend(self, first, max_groups):
-        """Evaluate the choices of several groups in which this group saves most."""
+        """Evaluate the choices of several groups in which this group has the largest savings."""
         n_more = max_groups - 1
         second = np.arange(first + 1, len(self.regret))
         if self.capped[first].sum() - n_more * self.savings[first + 1] > self.limit:

@@ -1,6 +1,6 @@
 """Exact selection of groups by mixed-integer linear programming.
 
-A bound first proves which groups no better choice can use, so that the solver has little to do.
+A bound first eliminates groups that no better choice can use, which leaves the solver little to do.
 """
 
 import numpy as np
@@ -11,12 +11,12 @@ from skmtl.grouping.selection._beam import beam_search
 from skmtl.grouping.selection._bound import Bound
 from skmtl.grouping.selection._enumeration import MAX_ROWS, enumerate_choices
 
-# sums of gains are equal within this tolerance, relative to the largest term
+# tolerance within which sums of gains count as equal, relative to the largest term
 _TOLERANCE = 1e-9
 
 
 def choose_exactly(values, max_groups, costs=None, max_cost=None):
-    """Choose the rows with the largest sum of gains, of equal choices one with fewest groups.
+    """Choose the rows with the largest sum of gains, and the fewest groups among equal choices.
 
     Return None if no choice serves every task.
     """
@@ -32,7 +32,7 @@ def choose_exactly(values, max_groups, costs=None, max_cost=None):
 
 
 class _Problem:
-    """Selection as minimal regret: the loss of each task compared with the best group for it."""
+    """Selection as minimisation of regret, the loss of each task relative to its best group."""
 
     def __init__(self, values, costs, max_cost):
         best = np.nanmax(values, axis=0)
@@ -44,11 +44,11 @@ class _Problem:
             self.usable = costs <= max_cost * (1 + 1e-12)
 
     def regret_of(self, chosen):
-        """Return the sum over tasks of the regret in the best chosen group."""
+        """Return the sum over tasks of the regret in the best of the chosen groups."""
         return self.regret[chosen].min(axis=0).sum()
 
     def solve(self, max_groups, at_most=None):
-        """Choose at most `max_groups` groups; None if no choice has a regret within `at_most`."""
+        """Choose up to `max_groups` groups; None if the regret of each choice exceeds `at_most`."""
         known = beam_search(self.values, max_groups, self.costs, self.max_cost)
         known = self._improved(known, max_groups)
         best = np.inf if known is None else self.regret_of(known)
@@ -90,7 +90,7 @@ class _Problem:
         return _TOLERANCE * max(regret, min(largest, 1e3 * regret), np.finfo(float).tiny)
 
     def _improved(self, chosen, max_groups):
-        """Exchange single groups as long as that lowers the regret."""
+        """Exchange or add single groups as long as that lowers the regret."""
         if chosen is None:
             return None
         chosen = list(chosen)
@@ -111,7 +111,7 @@ class _Problem:
             chosen = move
 
     def _program(self, rows, keep, max_groups, best):
-        """Choose among the remaining groups by mixed-integer programming; None if infeasible."""
+        """Choose from the remaining groups by mixed-integer programming; None if infeasible."""
         n_groups, n_tasks = keep.shape
         group, task = np.nonzero(keep)
         regret = self.regret[rows][group, task]

@@ -13,15 +13,15 @@ from skmtl.grouping.selection._exact import choose_exactly
 def select_groups(gains, max_groups, *, method="exact", costs=None, max_cost=None, n_beams=5):
     r"""Choose the groups of tasks to train together.
 
-    The choice has the largest mean gain, and of equal choices the fewest groups. Groups may
-    overlap: a task may help in one group and be served by another.
+    The choice has the largest mean gain, and the fewest groups among equal choices. Groups may
+    overlap: a task may help others in one group and be served by another.
 
     Parameters
     ----------
     gains : DataFrame of shape (n_groups, n_tasks)
         Gain of each task in each group, in any unit; NaN where the task is not in the group.
     max_groups : int
-        Groups at most, from 1 to the number of tasks.
+        Largest number of groups, from 1 to the number of tasks.
     method : {"exact", "beam"}, default="exact"
         Mixed-integer linear programming with a proof of optimality, or the beam search of [1]_.
     costs : array-like of shape (n_groups,), optional
@@ -29,7 +29,7 @@ def select_groups(gains, max_groups, *, method="exact", costs=None, max_cost=Non
     max_cost : float, optional
         Bound on the total cost of the chosen groups; needs `costs`.
     n_beams : int, default=5
-        Beams of ``method="beam"``.
+        Number of beams of ``method="beam"``.
 
     Returns
     -------
@@ -43,8 +43,8 @@ def select_groups(gains, max_groups, *, method="exact", costs=None, max_cost=Non
 
     See Also
     --------
-    assign_tasks : Assigns tasks to the chosen groups.
-    estimate_gains : Estimates such a table from few measured groups.
+    assign_tasks : Assign tasks to the chosen groups.
+    estimate_gains : Estimate such a table from few measured groups.
 
     Notes
     -----
@@ -55,8 +55,8 @@ def select_groups(gains, max_groups, *, method="exact", costs=None, max_cost=Non
         \max \sum_{g, t} G_{gt} y_{gt} \quad \text{s.t.} \quad \sum_g y_{gt} = 1, \quad
         y_{gt} \le x_g, \quad \sum_g x_g \le B, \quad x_g \in \{0, 1\}, \quad y_{gt} \ge 0
 
-    with HiGHS and a gap of 0. Before that a Lagrangian bound proves which groups, and which tasks
-    in them, no better choice than a known one can use; only the others are passed to the solver.
+    with HiGHS and a gap of 0. First, a Lagrangian bound eliminates groups, and tasks in them, that
+    no choice better than a known one can use; only the others are passed to the solver.
     The problem is that of [1]_, which solves small tables by branch and bound, and of [2]_.
 
     References
@@ -74,7 +74,7 @@ def select_groups(gains, max_groups, *, method="exact", costs=None, max_cost=Non
     >>> select_groups(gains, 2)
     [('c',), ('a', 'b', 'c')]
 
-    The task c helps the others, and is served alone.
+    The task c helps the others but is served by a group of its own.
     """
     values, tasks = check_gains(gains)
     n_tasks = len(tasks)
@@ -121,7 +121,7 @@ def _check_costs(costs, max_cost, n_groups):
 def assign_tasks(gains, groups):
     """Assign each task to the chosen group in which it gains most.
 
-    In other groups that contain the task it only helps. If a group has several rows, the best one
+    In other groups, the task only helps the others. If a group has several rows, the best one
     counts.
 
     Parameters
@@ -129,16 +129,16 @@ def assign_tasks(gains, groups):
     gains : DataFrame of shape (n_groups, n_tasks)
         As for `select_groups`.
     groups : list of tuple
-        From `select_groups`.
+        The result of `select_groups`.
 
     Returns
     -------
     Series
-        The group of each task; of equally good groups the first one.
+        The group of each task; the first one among equally good groups.
 
     See Also
     --------
-    select_groups : Chooses the groups.
+    select_groups : Choose the groups.
 
     Examples
     --------
