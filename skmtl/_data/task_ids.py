@@ -113,8 +113,8 @@ def warn_of_forgotten_id(table):
         if not 3 <= n_labels <= n_rows / 3:
             continue
         for other in described[described != k]:
-            facts = _factorized(table.iloc[:, other])
-            if (facts == facts[first_rows(labels)][labels]).all():
+            codes = _factorized(table.iloc[:, other])
+            if (codes == codes[first_rows(labels)][labels]).all():
                 warnings.warn(
                     f"task_id=None treats all rows as one task, but {name!r} looks like a task id: "
                     f"{table.columns[other]!r} is constant for each of its {n_labels} values. If "
