@@ -8,7 +8,7 @@ metadata did not capture.
 """
 
 # %%
-# A quarter of the schools stands in for new ones.
+# A quarter of the schools represents new ones.
 
 import numpy as np
 

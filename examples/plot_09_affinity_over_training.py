@@ -39,7 +39,7 @@ model.affinity_.round(4)
 
 # %%
 # Rows are the tasks that make a step, columns the tasks that it affects: 0.01 means that the loss
-# falls by 1%. The right figure shows affinity over the epochs for the task "a1".
+# decreases by 1%. The right figure shows affinity over the epochs for the task "a1".
 
 import matplotlib.pyplot as plt
 

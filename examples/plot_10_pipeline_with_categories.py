@@ -2,8 +2,8 @@
 A pipeline with categorical columns
 ===================================
 
-Columns of words need no pipeline: the estimators take them as they are. Pipelines with an encoding
-of one's own work as usual; just make sure that the task id reaches the estimator under its name.
+Columns of strings need no pipeline: the estimators encode them. Pipelines with a different encoding
+work as usual; just make sure that the task id reaches the estimator under its name.
 """
 
 # %%
@@ -20,7 +20,7 @@ X.head()
 # %%
 # The table as it is
 # ------------------
-# For most tables this is all there is to do.
+# For most tables, nothing else is needed.
 
 from sklearn.model_selection import cross_val_score
 
@@ -38,8 +38,8 @@ model = MultiTaskHypernetRegressor(
 print(cross_val_score(model, X, radon.target, cv=folds).round(3))
 
 # %%
-# An encoding of one's own
-# ------------------------
+# A different encoding
+# --------------------
 # ``set_output(transform="pandas")`` keeps the names of columns, and
 # ``verbose_feature_names_out=False`` keeps them without prefixes.
 

@@ -7,7 +7,7 @@ pickled like any other object, and an estimator fitted on a GPU loads on a machi
 """
 
 # %%
-# ``device="auto"`` uses a GPU if there is one; ``device_`` says which device was used.
+# ``device="auto"`` uses a GPU if there is one; ``device_`` is the device that was used.
 
 from skmtl import MultiTaskHypernetRegressor
 from skmtl.datasets import make_cubic

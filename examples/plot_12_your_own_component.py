@@ -10,7 +10,7 @@ torch module, and a task weighting method, as a class with a single method.
 # A component
 # -----------
 # Two tasks of upright digits and one of rotated digits, which may or may not share components. A
-# component maps rows of 64 pixels to rows of numbers; this one is a small convolution. The function
+# component maps rows of 64 pixels to feature vectors; this one is a small convolution. The function
 # receives the width of the component's input.
 
 import torch
@@ -47,7 +47,7 @@ model.allocations_[0]
 # A weighting method
 # ------------------
 # Tasks with larger losses get more weight. ``_weights`` receives the losses, with a row for each
-# member, and which tasks have rows in the batch; it returns weights of the same shape.
+# member, and the tasks that have rows in the batch; it returns weights of the same shape.
 
 from skmtl import MultiTaskClassifier
 from skmtl.architectures import SharedBottom

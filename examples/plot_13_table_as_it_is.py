@@ -2,14 +2,14 @@
 A table as it is
 ================
 
-Words, dates, booleans and missing values go straight into ``fit``, in the features as well as in
-the metadata. What is learned is reported in terms of the columns of the table.
+Strings, dates, booleans and missing values can be passed to ``fit`` unchanged, in features and
+metadata. Results are reported in terms of the columns of the table.
 
 Visits of patients to clinics: the cost of a visit depends on the clinic, the patient and the date.
 """
 
 # %%
-# The table has five kinds of columns, and gaps in three of them.
+# The table has five kinds of columns, three of them with missing values.
 
 from skmtl.datasets import make_clinic_visits
 
@@ -18,9 +18,8 @@ X, y = visits.data, visits.target
 X.head()
 
 # %%
-# Ten clinics are held out, to stand in for clinics that nobody has seen yet. ``metadata="auto"``
-# takes the columns that are constant within each clinic. A warning says that all clinics of a
-# prediction are new; here that is the purpose.
+# Ten clinics are held out to represent unseen clinics. ``metadata="auto"`` uses the columns that
+# are constant within each clinic. A warning that all clinics of a prediction are new is expected.
 
 import warnings
 
@@ -36,7 +35,7 @@ print(model.metadata_names_)
 print(f"R2 for new clinics: {model.score(X[new], y[new]):.2f}")
 
 # %%
-# A drug that nobody has taken before, and a clinic of which little is known, are no obstacle.
+# A new drug and a clinic about which little is known can be predicted, too.
 
 visit = X[new].head(1).assign(drug="a new drug", beds=None, region="overseas")
 print(model.predict(X[new].head(1)), model.predict(visit))
@@ -44,8 +43,8 @@ print(model.predict(X[new].head(1)), model.predict(visit))
 # %%
 # Which columns matter
 # --------------------
-# Shuffling a column of the table, whatever it is encoded as, lowers the score by as much as the
-# column matters: between rows for features, between clinics for metadata.
+# The decrease of the score when a column of the table is shuffled is its importance, however the
+# column is encoded. Features are shuffled between rows, metadata between clinics.
 
 import matplotlib.pyplot as plt
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Parts that several docstrings share are written once and filled in."""
+"""Tools that fill parts shared by several docstrings into them."""
 
 import re
 from textwrap import indent

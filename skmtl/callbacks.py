@@ -1,6 +1,6 @@
-"""Callbacks that observe training; pass them to the parameter ``callbacks`` of an estimator.
+"""Callbacks that observe training, for the parameter ``callbacks`` of an estimator.
 
-Callbacks of skorch can also be passed, if they only observe.
+Callbacks of skorch can also be passed if they only observe.
 """
 
 import numpy as np
