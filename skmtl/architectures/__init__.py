@@ -1,4 +1,4 @@
-"""How the networks of the tasks hang together: one method a file, each an object with parameters.
+"""Architectures: what the networks of the tasks share; one method per file, as an object.
 
 They are passed as ``architecture=`` to `skmtl.MultiTaskRegressor` and `skmtl.MultiTaskClassifier`.
 """

@@ -1,6 +1,6 @@
 """The contract of an architecture: parameters that build the module of a stack of members.
 
-Whoever trains asks only what is written here; what the data look like comes as a `NetworkShape`.
+Training uses only this contract; the sizes of the data are passed as a `NetworkShape`.
 """
 
 from abc import ABCMeta, abstractmethod
@@ -19,20 +19,20 @@ from skmtl.nn import MemberModule
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """Sizes of the data that a module has to fit.
+    """Sizes of the data for which a module is built.
 
-    An estimator hands it to `Architecture.build`.
+    An estimator passes it to `Architecture.build`.
 
     Parameters
     ----------
     n_tasks : int
-        Tasks, the most that any member has.
+        Largest number of tasks of any member.
     n_features : int
-        Features of a row.
+        Number of features of a row.
     n_metadata : int
-        Metadata of a task.
+        Number of metadata of a task.
     n_outputs : int
-        Outputs of every task.
+        Number of outputs of every task.
     wide : bool, default=False
         Whether all tasks share the rows (wide form).
 
@@ -51,17 +51,17 @@ class NetworkShape:
 
     @property
     def n_inputs(self) -> int:
-        """Inputs of a network that reads features and metadata alike."""
+        """Number of inputs of a network that reads metadata as features."""
         return self.n_features + self.n_metadata
 
 
 @saveable
 class Architecture(VersionedState, BaseEstimator, metaclass=ABCMeta):
-    """How the networks of the tasks hang together.
+    """Base class of architectures, which determine what the networks of the tasks share.
 
-    A subclass stores its parameters as every scikit-learn estimator does, says in
-    ``_parameter_constraints`` which values they may have, and builds the module. It is passed to
-    an estimator as ``architecture=``.
+    A subclass stores its parameters as every scikit-learn estimator does, lists their allowed
+    values in ``_parameter_constraints``, and builds the module. It is passed to an estimator as
+    ``architecture=``.
 
     See Also
     --------
@@ -70,10 +70,10 @@ class Architecture(VersionedState, BaseEstimator, metaclass=ABCMeta):
     Notes
     -----
     ``member_parameters`` names the parameters that may differ between members of one training
-    run, so that a search trains their values together. ``fixed_tasks`` says that shapes depend on
-    the number of tasks, so that only members with equally many tasks train together. ``adapts``
-    says that new tasks can be learned as embeddings alone; the module then has ``embeddings``,
-    ``for_new_tasks`` and ``add_tasks`` as :class:`skmtl.nn.TaskHypernetwork` does.
+    run, so that a search trains their values together. ``fixed_tasks`` means that shapes depend on
+    the number of tasks, so that only members with the same number of tasks train together.
+    ``adapts`` means that new tasks can be learned as embeddings alone; the module then has
+    ``embeddings``, ``for_new_tasks`` and ``add_tasks`` as :class:`skmtl.nn.TaskHypernetwork` does.
 
     Examples
     --------
@@ -110,7 +110,7 @@ class Architecture(VersionedState, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         shape : NetworkShape
-            Sizes that the data decide.
+            Sizes of the data.
         seeds : sequence of M ints
             One per member, see `skmtl.nn.member_generators`.
         members : dict of str to list of M values
@@ -119,11 +119,11 @@ class Architecture(VersionedState, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         MemberModule
-            Its calls are documented in the guide for contributors.
+            Its interface is documented in the guide for contributors.
         """
 
     def task_settings(self, tasks: pd.Index) -> dict[str, Any]:
-        """Return settings that depend on which tasks there are, checked; none by default.
+        """Return checked settings that depend on the tasks; none by default.
 
         Parameters
         ----------
@@ -133,12 +133,12 @@ class Architecture(VersionedState, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         dict
-            Given to `build` among `members`.
+            Passed to `build` among `members`.
         """
         return {}
 
     def loop_settings(self, members: dict[str, list[Any]]) -> dict[str, Any]:
-        """Return what the training loop has to do differently; nothing by default.
+        """Return settings of the training loop that the architecture requires; none by default.
 
         Parameters
         ----------
@@ -149,12 +149,12 @@ class Architecture(VersionedState, BaseEstimator, metaclass=ABCMeta):
         -------
         dict
             ``one_task`` (bool): whether every batch holds rows of one task only. ``clip_norm``
-            (list of M floats): longest gradient of a step.
+            (list of M floats): largest norm of a gradient.
         """
         return {}
 
     def task_embeddings(self, module: MemberModule) -> np.ndarray | None:
-        """Return what the module has learned about every task; None if it has no such vectors.
+        """Return a vector that represents each task; None if the module has none.
 
         Parameters
         ----------

@@ -11,14 +11,13 @@ from skmtl.nn import StitchedNetwork
 class CrossStitch(Architecture):
     """One network per task, stitched together after every hidden layer.
 
-    After every hidden layer each network goes on with a learned linear combination of the
-    activations of all networks: from separate networks to a shared one, layer by layer, the data
-    decide.
+    After every hidden layer, each network continues with a learned linear combination of the
+    activations of all networks. The data thus determine, layer by layer, how much tasks share.
 
     Parameters
     ----------
     self_weight : float, default=0.9
-        Weight of a task's own activations at the start; the other tasks share the rest.
+        Initial weight of a task's own activations; the rest is divided among the other tasks.
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
         Hidden layers of each network, at least one.
     activation : {"relu", "silu", "tanh", "logistic", "identity"}, default="relu"
@@ -27,17 +26,17 @@ class CrossStitch(Architecture):
     Notes
     -----
     After a hidden layer ``h_t <- sum_s a[t, s] h_s``, equation (1) of [1]_ for any number of tasks,
-    with one matrix a for each layer. At the start ``a[t, t]`` is `self_weight` and the others of a
-    row share the rest; ``self_weight=1 / T`` is the "balanced" start of [2]_, whose code forces a
-    to be convex by a softmax, which the original does not. Departures from the original: all
-    networks start from the same random weights, as in that code, instead of ones trained for each
-    task, and Adam takes the same learning rate for a as for the rest.
+    with one matrix a for each layer. At the start ``a[t, t]`` is `self_weight`, and the rest is
+    divided among the other elements of the row; ``self_weight=1 / T`` is the "balanced" start of
+    [2]_, whose code makes combinations convex by a softmax, unlike the original. Departures from
+    the original: all networks start from the same random weights, as in that code, instead of being
+    pretrained for each task, and a has the same learning rate as all other parameters.
 
-    Every row passes through the networks of all T tasks, and a stitch costs T^2: this is for tens
-    of tasks, not for thousands.
+    Every row passes through the networks of all T tasks, and the cost of a stitch is proportional
+    to T^2: the method suits tens of tasks, not thousands.
 
-    A task that was never seen is predicted by the mean of the outputs that the networks of all
-    trained tasks have for its row, with its own metadata.
+    An unseen task is predicted by the mean of the outputs of the networks of all trained tasks,
+    evaluated with its metadata.
 
     References
     ----------

@@ -17,8 +17,8 @@ from skmtl.architectures._patterns import (
 from skmtl.nn import GumbelNetwork
 from skmtl.training._device import in_own_state
 
-# of the learning rate of the allocation if all tasks are trained in each step: with 1 components
-# grow alike before tasks can separate, and nearly all connections stay on
+# multiple of the learning rate for the allocation if each step trains all tasks: with 1, components
+# become similar before tasks can separate, and nearly all connections stay on
 _MULTIPLIER = 10.0
 
 
@@ -27,50 +27,51 @@ class GumbelMatrix(Architecture):
 
     The network consists of layers, each of several components. Every task uses a subset of the
     components of each layer, and the subsets are learned together with the weights.
-    `GumbelMatrixRegressor` and `GumbelMatrixClassifier` have these parameters flat.
+    `GumbelMatrixRegressor` and `GumbelMatrixClassifier` have these parameters themselves.
 
     Parameters
     ----------
     layers : tuple, default=((32, 32), 32)
-        Modular layers: for each the widths of the dense layers of a component, as a tuple, or as an
-        int for one.
+        Modular layers: for each, the widths of the dense layers of a component, as a tuple, or as
+        an int for one.
     n_components : int or tuple of int, default=4
-        Components of each layer, or of all. A layer of one is shared by all tasks.
+        Number of components of every layer, or of each. A layer of one is shared by all tasks.
     components : list of lists or None, default=None
         The components of each layer one by one, instead of `layers` and `n_components`: a tuple of
         widths, "identity", or a callable that takes the width of its input and returns a torch
-        module that maps (n, width) to (n, w). All outputs of a layer must be of the same width.
+        module that maps (n, width) to (n, w). All outputs of a layer must have the same width.
     heads : {"auto", "own", "shared", "none"}, default="auto"
         What follows the last layer: a linear model for each task, one for all tasks, or nothing, so
         that tasks that use the same components are the same function. "auto" is "own" without
-        metadata, and "shared" with metadata, for tasks that were never seen.
+        metadata, and "shared" with metadata, which allows for unseen tasks.
     activation : {"relu", "silu", "tanh", "logistic", "identity"}, default="relu"
         Activation after the dense layers of components, their last one included.
     allocation : {"learned", "shared", "separate"} or array of shape (n_tasks, n), default="learned"
-        Which task uses which component: learned; all use all; each has its own share of every
-        layer; or an array of 0 and 1, a row for each task in the order of ``tasks_`` (or a
-        DataFrame indexed by task), a column for each component of all layers, or of one layer for
-        all of them.
+        The components that each task uses: learned; all; a separate part of every layer for each
+        task; or an array of 0 and 1, with a row for each task in the order of ``tasks_`` (or a
+        DataFrame indexed by task), and a column for each component of all layers, or of one layer
+        if all have the same pattern.
     initial_probability : float or array of shape (n_tasks, n), default=0.5
-        Probability, before training, that a task uses a component; shapes as of `allocation`.
-        Nearer to 1 trains deep networks better.
+        Probability, before training, that a task uses a component; shapes as for `allocation`. With
+        values closer to 1, deep networks train better.
     budget : float, default=1.0
-        Share of the connections that may be on: above it there is a penalty.
+        Share of the connections that may be on without a penalty.
     budget_penalty : float, default=1.0
-        Its strength: this times the expected share above the budget is added to the mean loss.
+        Strength of the penalty: this times the expected share above the budget is added to the mean
+        loss.
     temperature : {"planned", "paper"} or float, default="planned"
-        Temperature of the softmax that gradients pass through: 50 / sqrt(t + 1) down to 0.5, where
-        t counts updates of tasks ("paper"), so that the floor takes 10,000 of them; the same
-        squeezed or stretched so that the floor is reached when half of `max_iter` epochs are over
+        Temperature of the softmax through which gradients pass: 50 / sqrt(t + 1) down to 0.5, where
+        t counts updates of tasks ("paper"), so that it takes 10,000 of them to reach the floor; the
+        same curve scaled such that the floor is reached after half of `max_iter` epochs
         ("planned"); or constant.
     router_multiplier : float or "auto", default="auto"
         Learning rate of the allocation, as a multiple of `learning_rate_init`. "auto" is 10, or
         with ``task_schedule="one"`` the number of tasks, as in the paper.
     task_schedule : {"all", "one"}, default="all"
-        Whether a step trains all tasks of a batch, or one, as in the paper: tasks in shuffled
-        rounds.
+        Whether a step trains all tasks of a batch, or one, as in the paper: tasks take turns in
+        shuffled rounds.
     clip_norm : float or None, default=None
-        Gradients longer than this are shortened to it, each member's for itself.
+        Largest norm of each member's gradient; longer gradients are scaled down to it.
 
     Notes
     -----

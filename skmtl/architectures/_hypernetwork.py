@@ -1,4 +1,4 @@
-"""A hypernetwork writes one small network per task from an embedding and metadata."""
+"""A hypernetwork, which generates one small network per task from an embedding and metadata."""
 
 from numbers import Integral, Real
 
@@ -9,43 +9,43 @@ from skmtl.nn import ACTIVATIONS, TaskHypernetwork
 
 
 class Hypernetwork(Architecture):
-    """A hypernetwork writes one small network per task from an embedding and metadata.
+    """A hypernetwork, which generates one small network per task.
 
     Every task has a learned embedding and, if there are any, metadata. A hypernetwork shared by all
-    tasks turns the two into the weights of a small network, which predicts the rows of that task.
-    `MultiTaskHypernetRegressor` and `MultiTaskHypernetClassifier` have these parameters flat.
+    tasks maps them to the weights of a small network, which predicts the rows of that task.
+    `MultiTaskHypernetRegressor` and `MultiTaskHypernetClassifier` have these parameters themselves.
 
     Parameters
     ----------
     embedding_dim : int, default=10
-        Length of the embedding of a task; 0 to tell tasks apart by their metadata only.
+        Length of the embedding of a task; 0 to distinguish tasks by their metadata only.
     embedding_init : {"auto", "common", "apart"}, default="auto"
-        Where embeddings start: all at the same random draw, as in the paper, so that tasks differ
-        only as far as their rows ask for, or each at one of its own, so that tasks differ from the
-        start. "auto" is "apart" in wide form, where tasks are few and have many rows, and "common"
-        otherwise.
+        Initial embeddings: the same random draw for all tasks, as in the paper, so that tasks
+        differ only as far as their rows require, or a separate draw for each, so that tasks differ
+        from the start. "auto" is "apart" in wide form, where tasks are few and have many rows, and
+        "common" otherwise.
     embedding_alpha : float, default=0.3
-        Strength of the pull of the embeddings to their mean, as partial pooling in a mixed model:
-        ``embedding_alpha`` times the squared distance is added to the sum of the losses (of y in
-        standard deviations), so that it matters less the more rows a task has. May differ between
-        members.
+        Strength of the shrinkage of embeddings towards their mean, as partial pooling in a mixed
+        model: ``embedding_alpha`` times the squared distance is added to the sum of the losses (of
+        y in standard deviations), so that it matters less the more rows a task has. May differ
+        between members.
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
         Hidden layers of a task's network.
     hypernet_layers : int, default=0
-        Layers of the feature extractor of the hypernetwork. With 0, weights are linear in the
-        embedding and the metadata; more layers let complicated metadata act.
+        Number of layers of the feature extractor of the hypernetwork. With 0, weights are linear in
+        the embedding and the metadata; with more layers, they can depend on metadata nonlinearly.
     hypernet_width : int, default=32
         Width of those layers.
     activation : {"auto", "relu", "silu", "tanh", "logistic", "identity"}, default="auto"
         Activation of the tasks' networks. "auto" trains members with silu and with tanh, and keeps
-        what validates best, if there are validation rows and 100 to 3,000 training labels;
-        otherwise it is silu. The paper has relu. May differ between members.
+        the one with the smallest validation loss, if there are validation rows and 100 to 3,000
+        training labels; otherwise it is silu. The paper uses relu. May differ between members.
     compression : bool, default=True
         Whether the weight generators use the three-factor form of the paper, which has far fewer
         parameters than a full linear map.
     target_bias : {"folded", "plain"}, default="folded"
-        Where the biases of the tasks' networks come from: a row of the generated weights, as in the
-        paper, or a linear map of their own, as in the code published with it.
+        Source of the biases of the tasks' networks: a row of the generated weights, as in the
+        paper, or a separate linear map, as in the code published with it.
     init : {"kaiming", "hyperfan"}, default="kaiming"
         Initial weights of the generators: each factor as a linear layer of its shape, or such that
         the generated weights have the variance that the tasks' networks need [2]_.
@@ -53,12 +53,11 @@ class Hypernetwork(Architecture):
         Whether a generated linear model, zero at the start, is added to each network: intercepts
         and slopes that vary between tasks, as in a mixed model. Not in the paper.
     interaction_alpha : float, default=1000.0
-        Strength of the pull to zero of that model's slopes as far as they are linear in metadata:
-        it times their squares is added to the sum of the losses (y, features and metadata in
-        standard deviations). With 1000 the metadata hardly change slopes, except through the
-        networks, and change intercepts freely. Without the pull (0) slopes follow the metadata of
-        the training tasks too closely, which harms tasks that were never seen. May differ between
-        members.
+        Strength of the penalty on that model's dependence of slopes on metadata: this times the
+        squared coefficients is added to the sum of the losses (y, features and metadata in standard
+        deviations). With 1000 the metadata hardly change slopes, except through the networks, and
+        change intercepts freely. Without the penalty (0) slopes overfit the metadata of the
+        training tasks, which harms unseen tasks. May differ between members.
 
     Notes
     -----
@@ -147,7 +146,7 @@ class Hypernetwork(Architecture):
         settings = self.get_params(deep=False)
         del settings["embedding_init"]
         members = {"activation": [self.activation] * len(seeds), **members}
-        # nothing has chosen for these
+        # no validation has chosen for these members
         activation = ["silu" if name == "auto" else name for name in members["activation"]]
         return TaskHypernetwork(
             shape.n_tasks,

@@ -8,8 +8,8 @@ from skmtl.nn import SharedBottomNetwork
 class IndependentNetworks(Architecture):
     """A separate network for every task.
 
-    Nothing is shared but the scales of the columns: what a task gains in a multi-task method, it
-    gains over this. All networks train in one run.
+    Nothing is shared except the scales of the columns: the gains of multi-task methods are measured
+    against this one. All networks train in one run.
 
     Parameters
     ----------
@@ -20,12 +20,12 @@ class IndependentNetworks(Architecture):
 
     Notes
     -----
-    Task t is predicted by ``f(x; theta_t)``, where no two tasks have a parameter in common. They do
-    share the rest of the training: learning rate, number of steps, and the epoch whose weights are
-    kept, which is the best one for all tasks together.
+    Task t is predicted by ``f(x; theta_t)``, where no two tasks have a parameter in common. They
+    share the settings of training: learning rate, number of steps, and the epoch whose weights are
+    kept, which is the best one on average.
 
-    A task that was never seen is predicted by the mean of the outputs that the networks of all
-    trained tasks have for its row, with its own metadata.
+    An unseen task is predicted by the mean of the outputs of the networks of all trained tasks,
+    evaluated with its metadata.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Layers as parameters: their widths, a tuple or a number, and their activation."""
+"""Constraints and checks of parameters for layers: their widths and their activation."""
 
 from numbers import Integral
 
@@ -18,11 +18,11 @@ def layer_sizes(estimator, name, at_least=0):
     Parameters
     ----------
     estimator : estimator
-        Has the parameter.
+        The object that has the parameter.
     name : str
-        Name of the parameter: an int, or a sequence of them.
+        Name of the parameter, whose value is an int or a sequence of them.
     at_least : int, default=0
-        Layers that there must be.
+        Smallest number of layers.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A shared trunk of which each task uses a changing part."""
+"""A shared trunk; each task uses a changing subset of its units."""
 
 from numbers import Integral, Real
 
@@ -9,18 +9,19 @@ from skmtl.nn import RoamingNetwork
 
 
 class MaximumRoaming(Architecture):
-    """A shared trunk of which each task uses a part that changes during training.
+    """A shared trunk; each task uses a subset of its units, which changes during training.
 
-    Each task uses only a part of the units of every layer of the trunk, and has its own head. From
-    time to time it takes up a unit that it has never used and gives up another, until it has used
+    Each task uses only a fraction of the units of every layer of the trunk, and has its own head.
+    At regular intervals it replaces one unit by another that it has never used, until it has used
     all of them. Units learn from many tasks, but never serve all of them at once.
 
     Parameters
     ----------
     active_fraction : float, default=0.8
-        Part of the units of each shared layer that a task uses at a time.
+        Fraction of the units of each shared layer that a task uses at a time.
     roaming_interval : int, default=10
-        Steps after which each task swaps one unit of each layer for one that it has never used.
+        Number of steps after which each task replaces one unit of each layer by one that it has
+        never used.
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
         Hidden layers of the trunk, at least one.
     head_layer_sizes : tuple of int, default=()
@@ -31,19 +32,19 @@ class MaximumRoaming(Architecture):
     Notes
     -----
     The activations of every layer of the trunk are multiplied by a mask of the task. Masks start at
-    random with ``active_fraction`` of the units, such that every unit has a task if there are
-    enough of them; every `roaming_interval` steps each task swaps one unit, drawn uniformly from
-    those it never used, for one drawn from those it uses, see section 3 of [1]_. After ``(1 -
-    active_fraction) * width`` swaps the masks rest.
+    random with ``active_fraction`` of the units, such that every unit is used by a task if there
+    are enough tasks; every `roaming_interval` steps, each task replaces a unit drawn uniformly from
+    those that it uses by one drawn from those that it has never used, see section 3 of [1]_. After
+    ``(1 - active_fraction) * width`` replacements the masks remain the same.
 
-    In the code of [2]_ masks never move, and layers are widened so that each task has as many units
-    as other methods; here, as in [1]_, `hidden_layer_sizes` are those of the trunk. Departures from
-    [1]_: one step for all tasks of a batch instead of one for each, and intervals counted in steps.
-    Where weights are averaged over steps, so is the number of the step that decides about the
-    masks; the masks of the best epoch are kept with its weights.
+    In the code of [2]_ masks never change, and layers are widened so that each task has as many
+    units as in other methods; here, as in [1]_, `hidden_layer_sizes` are those of the trunk.
+    Departures from [1]_: one step for all tasks of a batch instead of one for each, and intervals
+    counted in steps. Where weights are averaged over steps, so is the number of steps on which the
+    masks depend; the masks of the best epoch are kept with its weights.
 
-    A task that was never seen is predicted by the mean of the outputs that the networks of all
-    trained tasks have for its row, with its own metadata.
+    An unseen task is predicted by the mean of the outputs of the networks of all trained tasks,
+    evaluated with its metadata.
 
     References
     ----------

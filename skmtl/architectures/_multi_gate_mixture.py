@@ -11,14 +11,14 @@ from skmtl.nn import MixtureNetwork
 class MultiGateMixture(Architecture):
     """Shared experts, with a gate and a tower for each task (MMoE).
 
-    All tasks share some networks, the experts. The gate of a task says for every row how much
-    each expert counts, and its tower predicts from their mixture. Related tasks use the same
-    experts.
+    All tasks share several networks, the experts. The gate of a task determines the weight of each
+    expert for every row, and its tower predicts from their weighted sum. Related tasks can use the
+    same experts.
 
     Parameters
     ----------
     n_experts : int, default=8
-        Experts, shared by all tasks.
+        Number of experts, which all tasks share.
     hidden_layer_sizes : tuple of int, default=(32, 32)
         Layers of each expert, at least one.
     head_layer_sizes : tuple of int, default=(32,)
@@ -31,8 +31,8 @@ class MultiGateMixture(Architecture):
     Task t is predicted by ``h_t(sum_i g_t(x)_i f_i(x))`` with ``g_t(x) = softmax(G_t x)``, experts
     f_i and towers h_t, as in section 4.2 of [1]_. Every row passes through all experts.
 
-    A task that was never seen is predicted by the mean of the outputs that the networks of all
-    trained tasks have for its row, with its own metadata.
+    An unseen task is predicted by the mean of the outputs of the networks of all trained tasks,
+    evaluated with its metadata.
 
     References
     ----------

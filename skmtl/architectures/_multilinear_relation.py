@@ -1,4 +1,4 @@
-"""A shared trunk; the heads are tied by a learned prior (MRN)."""
+"""A shared trunk, and heads with a common prior that is learned (MRN)."""
 
 from numbers import Integral, Real
 
@@ -9,21 +9,21 @@ from skmtl.nn import RelationNetwork
 
 
 class MultilinearRelation(Architecture):
-    """A shared trunk; the heads of the tasks are tied by a learned prior (MRN).
+    """A shared trunk, and heads with a common prior that is learned (MRN).
 
-    As a shared bottom, but the weights of the heads have a common prior, whose covariances between
-    features, between outputs and between tasks are learned with them: what one task learns about a
-    feature, related tasks believe.
+    The trunk is that of `SharedBottom`, but the weights of the heads have a common prior, whose
+    covariances between features, between outputs and between tasks are learned, too: heads of
+    related tasks are drawn towards each other.
 
     Parameters
     ----------
     relation_alpha : float, default=1e-2
-        Strength of the prior, added to the sum of the losses (of y in standard deviations); 1
-        takes it literally, 0 turns it off. May differ between members.
+        Strength of the penalty by the prior, which is added to the sum of the losses (of y in
+        standard deviations); 1 is the literal prior, 0 turns it off. May differ between members.
     relation_interval : int, default=100
-        Steps between two estimates of the covariances.
+        Number of steps between two estimates of the covariances.
     relations : {"tasks", "all"}, default="tasks"
-        What is related: tasks only, or inputs and outputs of the heads as well.
+        The covariances to estimate: of tasks only, or of inputs and outputs of the heads as well.
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
         Hidden layers of the trunk.
     head_layer_sizes : tuple of int, default=()
@@ -34,22 +34,21 @@ class MultilinearRelation(Architecture):
     Notes
     -----
     The weights W of a layer of all heads, a tensor, have a tensor normal prior with covariances S_1
-    (inputs), S_2 (outputs) and S_3 (tasks). To the sum of the losses is added ``relation_alpha / 2
-    * vec(W)^T (S_1 x S_2 x S_3)^-1 vec(W)``, x being Kronecker's product, and every
-    `relation_interval` steps the covariances are estimated anew by the flip-flop algorithm, ``S_k =
-    W_(k) (S_i x S_j)^-1 W_(k)^T / (D / D_k) + 0.001 I``, section 4 of [1]_. The biases of the heads
-    are free.
+    (inputs), S_2 (outputs) and S_3 (tasks). The penalty ``relation_alpha / 2 * vec(W)^T (S_1 x S_2
+    x S_3)^-1 vec(W)`` is added to the sum of the losses, where x is the Kronecker product, and
+    every `relation_interval` steps the covariances are estimated again by the flip-flop algorithm,
+    ``S_k = W_(k) (S_i x S_j)^-1 W_(k)^T / (D / D_k) + 0.001 I``, section 4 of [1]_. The biases of
+    the heads have no prior.
 
     Departures: the text of [1]_ estimates all three (``relations="all"``), the code published with
     it only S_3, which is the default. Where a layer has more inputs than tasks times outputs, S_1
-    is singular, and the weights that it whitens show no relations between tasks any more. Taken
-    literally, ``relation_alpha=1``, the prior counts as one observation for each weight of a head;
-    where these are as many as the rows, covariances and weights shrink each other. The default is a
-    hundredth of it. The code of [2]_ stores precisions, and adds their update instead of replacing
-    them.
+    is singular, and the weights that it whitens no longer show relations between tasks. The literal
+    prior, ``relation_alpha=1``, counts as one observation for each weight of a head; where these
+    are as many as the rows, covariances and weights shrink each other. The default is a hundredth
+    of it. The code of [2]_ stores precisions, and adds their update instead of replacing them.
 
-    A task that was never seen is predicted by the mean of the outputs that the networks of all
-    trained tasks have for its row, with its own metadata.
+    An unseen task is predicted by the mean of the outputs of the networks of all trained tasks,
+    evaluated with its metadata.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""A hypernetwork that writes all parameters of a network from a preference."""
+"""A hypernetwork that generates all parameters of a network from a preference."""
 
 from numbers import Integral
 
@@ -9,31 +9,32 @@ from skmtl.nn import ParetoNetwork, WrittenModule, WrittenSharedBottom
 
 
 class ParetoHypernetwork(Architecture):
-    """A hypernetwork that writes all parameters of a network from a preference.
+    """A hypernetwork that generates all parameters of a network from a preference.
 
-    It needs steps that draw preferences, so that only :class:`skmtl.ParetoHypernet` trains it;
-    formulas and sources are in the notes there.
+    Its steps must draw preferences, so only :class:`skmtl.ParetoHypernet` trains it; formulas and
+    sources are in the notes there.
 
     Parameters
     ----------
     network : callable or None, default=None
-        What returns a network to write instead of the built-in one, a ``torch.nn.Module``: called
-        with the numbers of features and of outputs (tasks times outputs of each, those of a task
-        next to each other), ``torch.nn.Linear`` say. It maps rows to outputs, and is evaluated
-        preference by preference. Modules whose buffers change in ``forward`` are refused.
+        Function that returns the network to generate instead of the built-in one, a
+        ``torch.nn.Module``, such as ``torch.nn.Linear``. Its arguments are the numbers of features
+        and of outputs (tasks times outputs of each, those of a task next to each other). The module
+        maps rows to outputs, and is evaluated preference by preference. Modules whose buffers
+        change in ``forward`` are rejected.
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
         Layers of the encoder that all tasks share; heads are linear.
     activation : {"relu", "silu", "tanh", "logistic", "identity"}, default="relu"
         Activation of the encoder.
     compression : bool or "auto", default="auto"
-        Whether the network is written in chunks by about as many parameters as it has. Otherwise
+        Whether the network is generated in chunks by about as many parameters as it has. Otherwise
         every parameter is a linear map of a hidden layer, as in [2]_: with a width of 32 that is 33
-        times as many. "auto" writes networks of more than 20,000 parameters in chunks.
+        times as many. "auto" generates networks of more than 20,000 parameters in chunks.
     hypernet_layers : int, default=1
-        Hidden layers of the small network that reads the preference.
+        Number of hidden layers of the small network that reads the preference.
     hypernet_width : int or "auto", default="auto"
-        Their width. "auto" is as wide as 1.1 times the parameters of the written network allow, at
-        least 8; without compression 32.
+        Width of these layers. "auto" is as wide as 1.1 times the parameters of the generated
+        network allow, at least 8; without compression it is 32.
     """
 
     _parameter_constraints = {

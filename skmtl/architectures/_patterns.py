@@ -1,6 +1,6 @@
-"""Patterns over tasks and components, as estimators of Gumbel-Matrix networks take them.
+"""Allocations and initial probabilities of Gumbel-Matrix networks, by task and component.
 
-Allocations and initial probabilities: names, numbers, arrays, or tables by task.
+Users pass names, numbers, arrays, or tables by task.
 """
 
 import numpy as np
@@ -37,15 +37,15 @@ def separate_pattern(n_tasks, sizes):
 
 
 def as_pattern(value, name, tasks, sizes):
-    """Check an array over tasks and components.
+    """Return a checked array over tasks and components.
 
     Parameters
     ----------
     value : array-like or DataFrame
-        A row per task, in the order of `tasks`, or indexed by task. A column per component of all
-        layers, or of one if all layers have as many.
+        One row per task, in the order of `tasks`, or indexed by task. One column per component of
+        all layers, or of one layer if all have the same number.
     name : str
-        Of the parameter, for the errors.
+        Name of the parameter, for errors.
     tasks : Index
     sizes : list of int
         Components of each layer.
@@ -78,7 +78,7 @@ def as_pattern(value, name, tasks, sizes):
 
 
 def allocation_pattern(value, tasks, sizes):
-    """The fixed allocation, or NaN throughout if it is to be learned.
+    """Return the fixed allocation, or only NaN if it is learned.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def allocation_pattern(value, tasks, sizes):
 
 
 def probability_pattern(value, tasks, sizes):
-    """Initial probabilities.
+    """Return the initial probabilities.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def probability_pattern(value, tasks, sizes):
 
 
 def stacked_patterns(patterns, n_tasks, fill):
-    """Patterns of all members as one array; members may have fewer tasks than others.
+    """Stack the patterns of all members, some of which may have fewer tasks.
 
     Returns
     -------

@@ -11,18 +11,18 @@ from skmtl.nn import ExtractionNetwork
 class ProgressiveExtraction(Architecture):
     """Levels of shared and task-specific experts (PLE).
 
-    A mixture of experts in which each task also has experts of its own, so that tasks that do not
-    go together disturb each other less. Several levels of experts separate step by step what is
-    common from what is not.
+    A mixture of experts in which each task also has separate experts, so that unrelated tasks
+    interfere less with each other. Several levels of experts gradually separate what tasks have in
+    common from what is specific to each.
 
     Parameters
     ----------
     n_levels : int, default=2
-        Levels of experts.
+        Number of levels of experts.
     n_task_experts : int, default=1
-        Experts of each task on each level.
+        Number of experts of each task on each level.
     n_shared_experts : int, default=2
-        Experts of all tasks on each level.
+        Number of shared experts on each level.
     hidden_layer_sizes : tuple of int, default=(32,)
         Layers of each expert on each level, at least one.
     head_layer_sizes : tuple of int, default=(32,)
@@ -32,14 +32,14 @@ class ProgressiveExtraction(Architecture):
 
     Notes
     -----
-    On each level the gate of a task mixes its own experts with the shared ones, and a gate of the
-    shared path mixes all experts; gates are ``softmax(G z)`` of what their path read from the level
-    below. ``n_levels=1`` is customised gate control, see section 4 of [1]_. With more levels every
-    row passes through the experts of all tasks: the cost grows with rows times tasks. Tasks are not
-    weighted as in section 4.3.
+    On each level the gate of a task combines its own experts with the shared ones, and a gate of
+    the shared path combines all experts; gates are ``softmax(G z)`` of the inputs of their path on
+    this level. ``n_levels=1`` is customised gate control, see section 4 of [1]_. With more levels
+    every row passes through the experts of all tasks: the cost grows with rows times tasks. Tasks
+    are not weighted as in section 4.3.
 
-    A task that was never seen is predicted by the mean of the outputs that the networks of all
-    trained tasks have for its row, with its own metadata.
+    An unseen task is predicted by the mean of the outputs of the networks of all trained tasks,
+    evaluated with its metadata.
 
     References
     ----------

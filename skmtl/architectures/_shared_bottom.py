@@ -8,8 +8,8 @@ from skmtl.nn import SharedBottomNetwork
 class SharedBottom(Architecture):
     """A trunk shared by all tasks and a head for each.
 
-    Hard parameter sharing: all tasks read the same representation of a row and differ in what
-    they make of it. Cheap, also with many tasks.
+    This is hard parameter sharing: all tasks use the same representation of a row, with a different
+    head. It is cheap, even with many tasks.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ class SharedBottom(Architecture):
     Task t is predicted by ``h_t(g(x))`` with a shared network g (`hidden_layer_sizes`) and heads
     h_t (`head_layer_sizes`) [1]_.
 
-    A task that was never seen is predicted by the mean of the outputs that the networks of all
-    trained tasks have for its row, with its own metadata.
+    An unseen task is predicted by the mean of the outputs of the networks of all trained tasks,
+    evaluated with its metadata.
 
     References
     ----------

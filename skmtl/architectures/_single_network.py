@@ -9,14 +9,14 @@ from skmtl.nn import SingleTaskNetwork
 class SingleNetwork(Architecture):
     """One network for the rows of all tasks.
 
-    The baseline that every multi-task method must beat. The network tells tasks apart by an
-    indicator for each (`one_hot`), by their metadata, or not at all.
+    This is the baseline that every multi-task method must beat. The network distinguishes tasks by
+    an indicator for each (`one_hot`), by their metadata, or not at all.
 
     Parameters
     ----------
     one_hot : bool or "auto", default="auto"
-        Whether an indicator of the task is an input; "auto" is yes unless there are metadata.
-        False without metadata is one function for all tasks.
+        Whether indicators of the tasks are inputs; "auto" means unless there are metadata. False
+        without metadata is one function for all tasks.
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
         Hidden layers.
     activation : {"relu", "silu", "tanh", "logistic", "identity"}, default="relu"
@@ -24,12 +24,12 @@ class SingleNetwork(Architecture):
 
     Notes
     -----
-    What [1]_ calls STL is this, with metadata if there are any, else with indicators: ``f([x;
+    This is called STL in [1]_, with metadata if there are any, and indicators otherwise: ``f([x;
     onehot(t)])`` or ``f([x; m_t])``. STL-naive is ``one_hot=False`` without metadata, ``f(x)``: the
     same function for all tasks.
 
-    A task that was never seen is predicted by the mean of the outputs that the networks of all
-    trained tasks have for its row, with its own metadata.
+    An unseen task is predicted by the mean of the outputs of the networks of all trained tasks,
+    evaluated with its metadata.
 
     References
     ----------

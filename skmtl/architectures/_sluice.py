@@ -11,41 +11,41 @@ from skmtl.nn import StitchedNetwork
 class Sluice(Architecture):
     """One network per task; parts of the hidden layers are stitched together.
 
-    As cross-stitch networks, but every hidden layer is divided into subspaces that are stitched
-    separately, so that a task can share one part of a layer and keep another to itself; and the
-    output reads a learned mixture of all hidden layers.
+    Sluice networks are cross-stitch networks in which every hidden layer is divided into subspaces
+    that are stitched separately, so that a task can share one part of a layer but not another. The
+    outputs are computed from a learned mixture of all hidden layers.
 
     Parameters
     ----------
     self_weight : float, default=0.9
-        Weight of a task's own activations at the start; the other tasks share the rest.
+        Initial weight of a task's own activations; the rest is divided among the other tasks.
     n_subspaces : int, default=2
-        Parts of each hidden layer that are stitched separately.
+        Number of parts of each hidden layer that are stitched separately.
     orthogonality_alpha : float, default=0.1
-        Strength of the penalty that makes the subspaces of a layer differ, added to the sum of the
-        losses (of y in standard deviations). May differ between members.
+        Strength of the penalty that makes the subspaces of a layer differ, which is added to the
+        sum of the losses (of y in standard deviations). May differ between members.
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
-        Hidden layers of each network, all of one width, a multiple of `n_subspaces`.
+        Hidden layers of each network, all of the same width, a multiple of `n_subspaces`.
     activation : {"relu", "silu", "tanh", "logistic", "identity"}, default="relu"
         Activation after every hidden layer.
 
     Notes
     -----
     With subspaces ``h_ts`` of layer k, ``h_ts <- sum_ru a[t, s, r, u] h_ru``; the output of task t
-    is linear in ``sum_k b[t, k] h_t,k``. To the sum of the losses is added ``orthogonality_alpha *
-    sum ||G_1^T G_2||^2`` over tasks, layers and pairs of subspaces, where G_s are the weights into
-    subspace s, see [1]_. Here the penalty is added to a sum over rows, as everywhere in this
-    package; in the original it is added to the loss of one batch.
+    is linear in ``sum_k b[t, k] h_t,k``. The penalty ``orthogonality_alpha * sum ||G_1^T G_2||^2``
+    over tasks, layers and pairs of subspaces is added to the sum of the losses, where G_s are the
+    weights into subspace s, see [1]_. As everywhere in this package, this is a sum over rows; in
+    the original, the penalty is added to the loss of one batch.
 
     Mixtures are sums without a softmax and each task has its own b, as in [1]_. The code of [2]_
-    differs: it forces both to be convex, has one b for all tasks, and its penalty is ``mean((G_1 -
-    G_2)^2)``, which pulls the subspaces together instead of apart. At the start 0.9 of the mixture
-    is the last layer. As the mixture adds up layers, all must have the same width. All networks
-    start from the same random weights, as in that code; those of the original start apart. Every
-    row passes through the networks of all T tasks, and a stitch costs T^2.
+    differs: it makes both convex, has one b for all tasks, and its penalty is ``mean((G_1 -
+    G_2)^2)``, which pulls the subspaces together instead of apart. At the start, 0.9 of the mixture
+    is the last layer. As layers are added, all must have the same width. All networks start from
+    the same random weights, as in that code; those of the original start from different ones. Every
+    row passes through the networks of all T tasks, and the cost of a stitch is proportional to T^2.
 
-    A task that was never seen is predicted by the mean of the outputs that the networks of all
-    trained tasks have for its row, with its own metadata.
+    An unseen task is predicted by the mean of the outputs of the networks of all trained tasks,
+    evaluated with its metadata.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""One network per task, all factorised together (DMTRL)."""
+"""One network per task, whose weights are jointly factorised (DMTRL)."""
 
 from numbers import Integral
 
@@ -9,19 +9,19 @@ from skmtl.nn import FactorisedNetwork
 
 
 class TensorFactorization(Architecture):
-    """One network per task, all factorised together (DMTRL).
+    """One network per task, whose weights are jointly factorised (DMTRL).
 
-    The weights of a layer, of all tasks, form one tensor of low rank: every layer of every task is
-    a combination of a few patterns that all tasks learn together. Only the coefficients and the
-    biases belong to one task.
+    The weights of all tasks in a layer form one tensor of low rank: every layer of every task is a
+    combination of a few patterns that all tasks share. Only the coefficients and the biases are
+    specific to a task.
 
     Parameters
     ----------
     factorization : {"tucker", "tt", "laf"}, default="tucker"
-        Form of the tensor of weights: Tucker's, a tensor train, or one matrix factorisation.
+        Form of the factorisation: Tucker's, a tensor train, or that of one matrix.
     rank : int, default=8
-        Ranks of the tensor: patterns that a layer of any task combines. Those of the inputs and
-        of the outputs are at most as many as these.
+        Ranks of the tensor, the number of patterns in a layer. The ranks of inputs and of outputs
+        are at most their number.
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
         Hidden layers of each network.
     activation : {"relu", "silu", "tanh", "logistic", "identity"}, default="relu"
@@ -32,17 +32,17 @@ class TensorFactorization(Architecture):
     With axes input i, output o and task t, the weights of a layer are ``W[i, o, t] = sum_abc G[b,
     a, c] U[i, a] V[c, o] Z[t, b]`` ("tucker"), ``sum_ab U[i, a] G[b, a, o] Z[t, b]`` ("tt", a
     tensor train) or ``sum_b G[b, i, o] Z[t, b]`` ("laf", which flattens all axes but the last), see
-    [1]_. The factors are trained; the tensor never is.
+    [1]_. The factors are trained, not the tensor.
 
-    In [1]_ the factors start as those of networks trained for each task, which also gives the
-    ranks. Here they start at random, with the ranks of `rank`: small tasks do not allow a separate
-    fit for each. All tasks start with the same network, as in the code of [2]_: networks that start
-    apart have to unlearn it, for which small tasks have too few rows. That code bounds all ranks of
-    a layer by its number of outputs, which leaves only one pattern to a layer of one output; here,
-    as in [1]_, each rank is bounded by its own axis.
+    In [1]_ the factors are initialised by those of networks trained for each task, which also
+    determines the ranks. Here they are drawn at random, with ranks of `rank`: small tasks do not
+    allow a separate fit for each. All tasks start with the same network, as in the code of [2]_:
+    small tasks have too few rows to unlearn initial differences. That code bounds all ranks of a
+    layer by its number of outputs, which leaves only one pattern in a layer of one output; here, as
+    in [1]_, each rank is bounded by the size of its axis.
 
-    A task that was never seen is predicted by the mean of the outputs that the networks of all
-    trained tasks have for its row, with its own metadata.
+    An unseen task is predicted by the mean of the outputs of the networks of all trained tasks,
+    evaluated with its metadata.
 
     References
     ----------
