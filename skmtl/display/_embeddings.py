@@ -79,7 +79,7 @@ class TaskEmbeddingDisplay(Display, draws_with="``scatter``"):
             table = table[member_of(estimator, member)]
         values = table.to_numpy(dtype=float)
         if values.shape[1] == 0:
-            raise ValueError("there are no embeddings to show: embedding_dim is 0.")
+            raise ValueError("embedding_dim=0: there are no embeddings to show.")
         n_axes = min(2, *values.shape)
         reduced = PCA(n_axes).fit(values)
         coordinates, explained = np.zeros((len(values), 2)), np.zeros(2)
