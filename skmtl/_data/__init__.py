@@ -1,1 +1,1 @@
-"""X and y in, checked arrays out, predictions back: the one place that reads tables."""
+"""X and y in, checked arrays out, predictions back: the only package that reads tables."""

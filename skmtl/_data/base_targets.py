@@ -1,4 +1,4 @@
-"""The contract of targets in long and wide form: labels in, numbers to train on out."""
+"""The contract of targets in long and wide form: labels in, numbers for training out."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -17,10 +17,11 @@ from skmtl._persistence import saveable
 @dataclass(frozen=True)
 @saveable
 class TargetSettings:
-    """Parameters of an estimator that say what y holds.
+    """Parameters of an estimator that describe y.
 
-    Columns hold what `task_types` says; otherwise what `inferred` says, a dict by column if y is a
-    part of a larger table; otherwise what suits `kind`, "regression" or "classification".
+    The type of a column is that in `task_types`; otherwise that in `inferred`, a dict by column if
+    y is a part of a larger table; otherwise the default for `kind`, "regression" or
+    "classification".
     """
 
     kind: str
@@ -34,11 +35,11 @@ class TargetSettings:
 
 @saveable
 class Targets(ABC):
-    """Encodes the labels of all rows, and scales those of training rows.
+    """Encode the labels of all rows, and scale those of training rows.
 
-    `fit_transform` learns from all of y which labels there are; `fit_rows` learns scales and the
-    classes of each task from training rows, after validation rows are set aside. Methods that need
-    a step raise an error before it. In wide form (`wide`) every column of y is a task, with a name
+    `fit_transform` learns the labels that occur in y; `fit_rows` learns scales and the classes of
+    each task from training rows, after validation rows have been held out. Methods that need one of
+    these raise an error before it. In wide form (`wide`) every column of y is a task, with a name
     in `tasks` and a target in `parts`; in long form there is one part for all of y. Predictions are
     a DataFrame if `from_frame`.
     """
@@ -55,12 +56,12 @@ class Targets(ABC):
     # the first step: all of y
 
     def fit(self, y: Any, sample_weight: Any = None) -> Self:
-        """Learn which labels there are, see `fit_transform`."""
+        """Learn the labels, see `fit_transform`."""
         self.fit_transform(y, sample_weight)
         return self
 
     def fit_transform(self, y: Any, sample_weight: Any = None) -> tuple[np.ndarray, np.ndarray]:
-        """Learn which labels there are in y of shape (n,), (n, o) or (n, T), and encode them.
+        """Learn the labels in y of shape (n,), (n, o) or (n, T), and encode them.
 
         Returns values of shape (n, o) or (n, T), NaN where one is missing (in wide form only), and
         sample times class weights of shape (n,) or (n, T), zero where a label is missing.
@@ -81,18 +82,18 @@ class Targets(ABC):
 
     @abstractmethod
     def _learn(self, labels: Any, weights: np.ndarray) -> None:
-        """Set `parts` and what else describes y."""
+        """Set `parts` and the other attributes that describe y."""
 
     @abstractmethod
     def _encode(self, labels: Any, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Encode labels that were read."""
+        """Encode labels that `_read` has checked."""
 
     # the second step: training rows
 
     def fit_rows(self, rows: TrainingRows, n_tasks: int) -> Self:
         """Learn scales and the classes of each task.
 
-        `rows` are without validation rows, but with those that `rows_to_keep` marks.
+        `rows` exclude validation rows, but include those that `rows_to_keep` marks.
         """
         self._check_fitted()
         self._learn_rows(rows, n_tasks)
@@ -122,16 +123,16 @@ class Targets(ABC):
         """Return the training loss."""
 
     def check_rows(self, rows: TrainingRows, tasks: pd.Index) -> None:
-        """Refuse validation rows with labels that are impossible for their task.
+        """Raise an error for validation rows with labels that are impossible for their task.
 
         The error names the task by its label in `tasks`.
         """
         self._check_rows_fitted()
 
     def resumed(self, new: Self) -> Self:
-        """Return new targets for a fit that continues the one of these, with its scales.
+        """Return new targets for a fit that continues the fit of these, with the same scales.
 
-        Other classes, or another kind or number of labels, are an error.
+        Different classes, or a different kind or number of labels, raise an error.
         """
         same = type(self) is type(new) and len(self.parts) == len(new.parts)
         if same:
@@ -145,10 +146,10 @@ class Targets(ABC):
             )
         return new
 
-    # what others ask
+    # queries
 
     def rows_to_keep(self, rows: TrainingRows) -> np.ndarray | None:
-        """Mark one row of every class of every task: such rows never validate.
+        """Mark one row of every class of every task, which are never used for validation.
 
         Returns bools of shape (n,), or None without classes.
         """
@@ -168,7 +169,7 @@ class Targets(ABC):
         """Number the pairs of task and class that `parts[k]` has in the rows."""
 
     def allowed_classes(self, tasks: np.ndarray) -> np.ndarray | None:
-        """Return the possible classes of tasks by number; all are for an unseen task, -1.
+        """Return the possible classes of tasks, given by index; all for an unseen task, -1.
 
         Returns bools of shape (k, C), or None if all classes are possible for all tasks.
         """

@@ -16,8 +16,8 @@ from skmtl.training import BinaryLoss
 class ClassTarget(ColumnTarget):
     """One of two or more classes, sorted in `classes` of shape (C,).
 
-    If it is `binary` there are two, even if labels have only one of them, 0 or 1: the other one is
-    its complement, and `seen` is the number of the one that labels have.
+    If it is `binary` there are two, even if only one of them, 0 or 1, occurs in the labels: `seen`
+    is then the index of the one that occurs, and the other one is its complement.
     """
 
     loss_unit = 1.0
@@ -38,8 +38,7 @@ class ClassTarget(ColumnTarget):
     def fit_classes(self, labels, where):
         """Learn the classes of labels of shape (n,), none missing; errors name the column `where`.
 
-        Labels that cannot be sorted are an error, and so are more than two if they are to be
-        binary.
+        Labels that cannot be sorted raise an error, and so do more than two classes if `binary`.
         """
         try:
             self.classes = np.unique(labels)
@@ -116,7 +115,7 @@ class ClassTarget(ColumnTarget):
             logit = outputs[..., 0]
             logs = np.stack([log_expit(-logit), log_expit(logit)], axis=-1)
             if self.seen is not None:
-                # nothing is known of the other class
+                # nothing is known about the other class
                 logs[..., self.seen], logs[..., 1 - self.seen] = 0, -np.inf
             return logs
         logits = outputs[..., : self.n_outputs]
@@ -154,5 +153,5 @@ class ClassTarget(ColumnTarget):
 
 
 def is_zero_one(labels):
-    """Return whether labels are only 0 and 1, or only one of them; booleans are."""
+    """Return whether labels are only 0 and 1, or only one of these; True for booleans."""
     return all(not isinstance(label, str) and label in (0, 1) for label in labels.tolist())

@@ -12,9 +12,9 @@ from skmtl._persistence import saveable
 
 @saveable
 class ColumnTarget(ABC):
-    """Converts the labels of one column to what a network learns, and its outputs back.
+    """Convert the labels of one column to a network's targets, and its outputs back.
 
-    In long form one such target stands for all of y, which may then have several numbers a row.
+    In long form one such target represents all of y, which may then have several numbers per row.
     `kind` is "regression", "binary" or "multiclass", and `classes` of shape (C,) are sorted, None
     for numbers. A network needs `n_outputs`; `loss_unit` is a training loss of 1 in the caller's
     units.

@@ -58,7 +58,7 @@ def as_table(X):
 
 
 def check_unique_columns(table, what):
-    """Refuse a DataFrame in which a name stands for several columns."""
+    """Raise an error for a DataFrame with several columns of the same name."""
     repeated = table.columns[table.columns.duplicated()].unique().tolist()
     if repeated:
         raise ValueError(
@@ -125,7 +125,7 @@ def _find_column(table, item, parameter):
 
 
 def _encoded_hint(table, item):
-    """Say that a column seems to have been replaced by indicators of its values."""
+    """Return a hint that a column seems to have been replaced by indicators of its values."""
     pattern = re.compile(rf"(.*__)?{re.escape(str(item))}_.+")
     indicators = [name for name in table.columns if pattern.fullmatch(str(name))]
     if len(indicators) < 2:
@@ -148,10 +148,10 @@ def series_of(table, position):
 
 
 def learn_columns(table, positions, what, categorical=()):
-    """Learn what columns hold; the caller says that those at `categorical` hold categories."""
+    """Learn the kinds of columns; the caller declares those at `categorical` as categories."""
     names = column_names(table)
     if _all_numbers(table):
-        # an array, or a frame of one numeric type, which is most of what there is
+        # the most common case: an array, or a frame of one numeric type
         return [
             learn_column(series_of(table, p), names[p], what, True)
             if p in categorical
@@ -190,7 +190,7 @@ def _block(table, positions):
 
 
 def _checked(block, columns, what, estimator):
-    """Convert a block of numbers at once, and refuse infinity in it."""
+    """Convert a block of numbers at once; infinity raises an error."""
     values = check_array(
         block, dtype=np.float64, ensure_all_finite=False, estimator=estimator, ensure_min_features=0
     )
@@ -204,7 +204,7 @@ def _checked(block, columns, what, estimator):
 
 
 def is_numeric(column):
-    """Whether a Series holds real numbers; booleans are, categories are not."""
+    """Return whether a Series holds real numbers, or booleans, but not categories."""
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return False

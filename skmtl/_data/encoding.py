@@ -1,7 +1,7 @@
-"""Encoding and scaling of columns: what was read becomes inputs of a network.
+"""Encoding and scaling of columns as inputs of a network.
 
-Learned from training rows only, by scikit-learn's transformers, of which only the numbers are kept:
-they mean the same in every version of scikit-learn.
+They are learned from training rows only, by scikit-learn's transformers, of which only the learned
+numbers are kept: these have the same meaning in every version of scikit-learn.
 """
 
 import numpy as np
@@ -11,30 +11,30 @@ from skmtl._data.scales import refuse_extremes, refuse_extremes_to_predict
 from skmtl._persistence import saveable
 
 # Chosen on validation rows of 13 tables, see benchmarks/raw_tables/LOG.md.
-# Categories of a column that have an indicator of their own; others share one. Fewer lose 1 to 28%
-# on three of four tables; target statistics on top pay on one.
+# Largest number of categories of a column with separate indicators; others share one. Fewer
+# indicators lose 1 to 28% on three of four tables; adding target statistics helps on one.
 MOST_CATEGORIES = 128
-# Phases of dates are so many times smaller than numbers: at full size they lose 4 to 12% where
-# there are no seasons; where there are, none at all lose 30%.
+# Divisor of the phases of dates: at full scale they lose 4 to 12% where there are no seasons; where
+# there are seasons, omitting them loses 30%.
 _PHASE_UNIT = 10.0
 _DAY, _WEEK, _YEAR = 86_400.0, 7 * 86_400.0, 365.2425 * 86_400.0
 
 
 @saveable
 class ColumnEncoder:
-    """Encodes and scales the columns of a table as those of the training rows.
+    """Encode and scale the columns of a table as those of the training rows.
 
     Numbers, dates and durations are standardised; missing ones become the mean, with an indicator
-    where training rows have gaps. Categories become indicators; one that training rows do not have
-    is coded as their average. Dates also become the phase of the year, the week and the day, as far
-    as training rows differ in them, unless `calendar` is False.
+    if values are missing in training rows. Categories become indicators; one that does not occur in
+    training rows is encoded as their average. Dates also become phases of the year, the week and
+    the day, if training rows differ in them, unless `calendar` is False.
     """
 
     def __init__(self, columns, calendar=True):
         self.columns, self.calendar = columns, calendar
 
     def fit(self, values, sample_weight=None):
-        """Learn scales, indicators and categories from what the columns read, (n, n_columns)."""
+        """Learn scales, indicators and categories from the values (n, n_columns) of columns."""
         kinds = np.array([column.kind for column in self.columns])
         self.numeric_ = np.flatnonzero(kinds != "category")
         self.categorical_ = np.flatnonzero(kinds == "category")
@@ -43,12 +43,12 @@ class ColumnEncoder:
         self.gaps_ = np.flatnonzero(np.isnan(numbers).any(axis=0))
         self.indicators_ = [Indicators(values[:, k]) for k in self.categorical_]
         with np.errstate(all="ignore"):
-            # a column may be all missing; extremes are refused by name in `transform`
+            # a column may be all missing; `transform` raises errors for extremes by name
             scaler = StandardScaler().fit(self._inputs(values), sample_weight=sample_weight)
         self.center_, self.scale_ = scaler.mean_, scaler.scale_
         n_numbers, n_phases = len(self.numeric_), 2 * len(self.phases_)
         self.scale_[n_numbers : n_numbers + n_phases] *= _PHASE_UNIT
-        # rare categories and gaps would be far from zero in units of their deviation
+        # rare categories and missing values would be far from zero in units of their deviation
         self.scale_[n_numbers + n_phases :] = 1.0
         self.n_outputs = len(self.scale_)
         self._may_be_missing = bool(len(self.gaps_) or len(self.categorical_) or self.phases_)
@@ -92,8 +92,8 @@ class ColumnEncoder:
     def transform(self, values, what, training=False):
         """Return inputs of a network, (n, n_outputs); a missing value is the mean, which is zero.
 
-        Extreme values are an error, which names the role `what`; those of training rows spoil the
-        scale of all others.
+        Extreme values raise an error that names the role `what`; in training rows, they would spoil
+        the scale of all others.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = (self._inputs(values) - self.center_) / self.scale_
@@ -114,7 +114,7 @@ class Indicators:
     """Indicators of the categories of one column, as scikit-learn's OneHotEncoder chooses them.
 
     Those of `categories` (C,), sorted with NaN at the end, are at `positions` (C,) of `n_outputs`;
-    at -1 is one of two categories that has none.
+    the position of the one of two categories that has no indicator is -1.
     """
 
     def __init__(self, codes):
@@ -129,7 +129,7 @@ class Indicators:
         self.positions = np.where(indicators.any(axis=1), indicators.argmax(axis=1), -1)
 
     def of(self, codes):
-        """Return indicators (n, n_outputs) of codes (n,), NaN for one that training rows lack."""
+        """Return indicators (n, n_outputs) of codes (n,), NaN for codes not in training rows."""
         at = np.searchsorted(self.categories, codes)
         at[at == len(self.categories)] = 0
         same = self.categories[at]

@@ -1,4 +1,4 @@
-"""Tables of polars, pyarrow and other libraries as pandas frames: the one place that converts."""
+"""Conversion of tables of polars, pyarrow and other libraries to pandas frames."""
 
 import narwhals.stable.v2 as nw
 import pandas as pd
@@ -9,8 +9,8 @@ from skmtl._persistence import saved_as
 def as_pandas(table):
     """Convert a frame or a column of another library to pandas; return anything else unchanged.
 
-    Missing values stay missing, words stay words and categories stay categories, so that a table
-    means the same whichever library made it. A lazy frame, not computed yet, is a TypeError.
+    Missing values, strings and categories are preserved, so that a table has the same meaning in
+    every library. A lazy frame, which has not been computed yet, raises a TypeError.
     """
     if isinstance(table, (pd.DataFrame, pd.Series)):
         return table
@@ -40,7 +40,7 @@ def _column(column):
         return pd.Series(column.to_numpy())
     if dtype in (nw.Date, nw.Datetime):
         return pd.to_datetime(pd.Series(column.to_list(), dtype=object))
-    # strings, and whatever is refused later by the name of its column
+    # strings, and types that raise an error with the column's name later
     return pd.Series(column.to_list(), dtype=object)
 
 

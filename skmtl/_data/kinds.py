@@ -1,6 +1,6 @@
-"""What a column holds: numbers, categories, dates or durations, read as float64 with NaN for gaps.
+"""Kinds of columns: numbers, categories, dates or durations, read as float64, NaN where missing.
 
-Learned from the table of ``fit`` and applied to every other table; encoding comes later.
+They are learned from the table of ``fit`` and applied to every other table; encoding comes later.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from skmtl._persistence import saveable
 
 NUMERIC_OBJECTS = {"floating", "integer", "mixed-integer-float", "boolean", "decimal", "empty"}
 _WORDS = {"string", "mixed-integer", "mixed", "boolean", "bytes"}
-# words that each row has on average, from which on a column of mostly different strings is text
+# mean number of words from which on a column of mostly distinct strings counts as text
 _WORDS_OF_TEXT = 3
 _PER_SECOND = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[ T].*)?"
@@ -64,7 +64,7 @@ class Column:
         return pd.api.types.is_numeric_dtype(self.categories.dtype)
 
     def show(self, number):
-        """Return what a number of `read` stands for, as text."""
+        """Return the value that a number of `read` represents, as text."""
         if np.isnan(number):
             return "missing"
         if self.kind == "category":
@@ -92,7 +92,7 @@ _PLURAL = {
 
 
 def learn_column(values, name, what, categorical):
-    """Learn what a column holds; `categorical` if the caller says that it holds categories."""
+    """Learn the kind of a column; `categorical` if the caller declares it as such."""
     if values.isna().all():
         return Column(name, "empty")
     kind = "category" if categorical else kind_of(values, name, what)
@@ -115,7 +115,7 @@ def _sort_key(label):
 
 
 def plain_labels(values):
-    """Return categories as the labels they stand for, whichever type stores them."""
+    """Return categories as the labels that they represent, whatever the type of the column."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         # objects first: a type of whole numbers has no missing values
         values = values.astype(object).infer_objects()
@@ -126,9 +126,9 @@ def plain_labels(values):
 
 
 def kind_of(values, name, what):
-    """Tell what a Series holds, by its type and, for objects, by its values.
+    """Return the kind of a Series, by its type and, for objects, by its values.
 
-    What cannot be used is a TypeError.
+    A Series that cannot be used raises a TypeError.
     """
     dtype = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):
@@ -178,10 +178,10 @@ def _unusable(name, what, content):
 
 
 def _are_iso_dates(values):
-    """Whether strings are dates such as 2024-01-31, with or without a time."""
+    """Return whether strings are dates such as 2024-01-31, with or without a time."""
     known = values.dropna()
-    some = known.iloc[: min(len(known), 100)]
-    if not len(some) or not some.astype(str).str.fullmatch(_ISO_DATE).all():
+    first = known.iloc[:100]
+    if not len(first) or not first.astype(str).str.fullmatch(_ISO_DATE).all():
         return False
     try:
         pd.to_datetime(known, format="ISO8601", utc=True)
@@ -191,7 +191,7 @@ def _are_iso_dates(values):
 
 
 def _refuse_text(labels, categories, name, what):
-    """Refuse sentences, of which nearly every row has another."""
+    """Raise an error for sentences that differ in nearly every row."""
     if len(labels) < 20 or len(categories) <= len(labels) / 2:
         return
     words = pd.Series(categories[:200].astype(str)).str.split().str.len().mean()

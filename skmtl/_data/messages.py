@@ -1,4 +1,4 @@
-"""Labels and names as they read in messages."""
+"""Text of labels and names in messages."""
 
 from difflib import get_close_matches
 

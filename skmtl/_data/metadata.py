@@ -49,7 +49,7 @@ def check_metadata(metadata):
 
 
 def check_without_id(metadata, wide):
-    """Refuse metadata that cannot be assigned to tasks without a column of task ids."""
+    """Raise an error for metadata that cannot be assigned to tasks without task ids."""
     if not wide:
         raise ValueError(
             "metadata describes tasks, but task_id=None means that there is only one "
@@ -77,10 +77,10 @@ def constant_columns(table, positions, labels):
 
 
 def metadata_of_rows(codes, values, columns, tasks):
-    """Return (T, d_m) metadata of tasks from those of rows, (n, d_m), constant within each task."""
+    """Return metadata of tasks (T, d_m) from those of rows (n, d_m), constant within each task."""
     by_task = values[first_rows(codes)]
     if np.isnan(by_task).any():
-        # a value that some rows of a task lack is that of its other rows
+        # a value that is missing in some rows of a task is that of its other rows
         for column in np.flatnonzero(np.isnan(by_task).any(axis=0)):
             known = np.flatnonzero(~np.isnan(values[:, column]))
             by_task[codes[known[::-1]], column] = values[known[::-1], column]
@@ -100,8 +100,8 @@ def metadata_of_rows(codes, values, columns, tasks):
 def table_by_task(table, task_id, tasks):
     """Return a table of metadata with one row per task, indexed by task id.
 
-    The id may be a column of the table. Equal rows of a task count once; different ones are an
-    error.
+    The id may be a column of the table. Identical rows of a task count once; different ones raise
+    an error.
     """
     names = [task_id] if isinstance(task_id, str) else task_id
     by_column = isinstance(names, list) and all(
@@ -113,7 +113,7 @@ def table_by_task(table, task_id, tasks):
         # as objects they may overlap
         table = table.set_axis(table.index.astype(object))
     if not table.index.is_unique:
-        # rows that say the same of a task are one
+        # identical rows of a task count once
         table = table[~table.reset_index().duplicated().to_numpy()]
     if not table.index.is_unique:
         repeated = table.index[table.index.duplicated()].unique()
@@ -125,14 +125,14 @@ def table_by_task(table, task_id, tasks):
 
 
 def _is_unnamed_range(index):
-    """Whether pandas numbered the rows, so that the index says nothing."""
+    """Return whether the index is only pandas' numbering of rows."""
     return index.name is None and index.equals(pd.RangeIndex(len(index)))
 
 
 def rows_of_tasks(table, tasks):
-    """Return the rows of some tasks in a table of metadata.
+    """Return the rows of given tasks in a table of metadata.
 
-    If a task has none, the error says which line of pandas mends that.
+    If a task has none, the error suggests the pandas code to add it.
     """
     rows = table.index.get_indexer(tasks)
     if (rows < 0).any():

@@ -8,14 +8,14 @@ from skmtl._data.column_target import ColumnTarget
 from skmtl._data.columns import LARGEST, is_numeric
 from skmtl.training import NumberLoss
 
-# distance of the quartiles of the standard normal distribution
+# interquartile range of the standard normal distribution
 _INTERQUARTILE = 1.3489795003921634
-# of the mean, as a prediction whose logarithm is taken
+# smallest prediction of a count, relative to the mean, before its logarithm is computed
 _SMALLEST_COUNT = 1e-9
 
 
 class NumericTarget(ColumnTarget):
-    """One or several numbers a row, and their loss.
+    """One or several numbers per row, and their loss.
 
     A number y is scaled to ``(y - shift) / size``, both of shape (n_outputs,). `quantile` is that
     of the pinball loss.
@@ -38,7 +38,7 @@ class NumericTarget(ColumnTarget):
         return values
 
     def check_counts(self, values, rows, where):
-        """Refuse negative numbers under a Poisson loss; the error names the column and the row."""
+        """Raise an error for negative labels under a Poisson loss that names column and row."""
         bad = np.flatnonzero(values < 0)
         if self.loss == "poisson" and len(bad):
             raise ValueError(
@@ -99,7 +99,7 @@ class NumericTarget(ColumnTarget):
 
     @property
     def loss_unit(self):
-        """A training loss of 1 in the caller's units; 1 for several numbers a row."""
+        """A training loss of 1 in the caller's units; 1 for several numbers per row."""
         if len(self.size) > 1:
             return 1.0
         squared = self.loss in ("squared_error", "huber")
@@ -123,7 +123,7 @@ class NumericTarget(ColumnTarget):
 
 
 def _weighted_quantiles(values, weights, quantiles):
-    """Compute weighted quantiles of every column: a weight of 2 is the row twice."""
+    """Compute weighted quantiles of every column: a weight of 2 is equivalent to the row twice."""
     result = np.empty((len(quantiles), values.shape[1]))
     for k, column in enumerate(values.T):
         order = np.argsort(column, kind="stable")

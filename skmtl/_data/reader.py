@@ -1,4 +1,4 @@
-"""Which columns of a table are features, task ids and metadata, and what they hold."""
+"""Roles of the columns of a table (features, task ids, metadata) and their kinds."""
 
 import copy
 
@@ -23,7 +23,7 @@ from skmtl._persistence import saveable
 
 @saveable
 class TableReader:
-    """Learns the columns of X and of the table of metadata in ``fit``, and reads other tables.
+    """Learn the columns of X and of the table of metadata in ``fit``, and read other tables.
 
     `metadata` are columns of X, "auto" for all that are constant within tasks, or a table indexed
     by task id (`from_table`). `categorical_features` hold categories, besides columns of such a
@@ -77,7 +77,7 @@ class TableReader:
         self.categorical = find_columns(table, named, "categorical_features")
 
     def _learn_roles(self, table, labels):
-        """Learn which columns are features and which metadata, and what they hold."""
+        """Learn the roles and kinds of the columns."""
         names = column_names(table)
         self.metadata_positions = []
         if isinstance(self.source, list):
@@ -93,7 +93,7 @@ class TableReader:
             )
         taken = {*self.task_positions, *self.metadata_positions}
         if self.from_table:
-            # what the table says of a task is no feature of its rows, too
+            # a column of the table of metadata is not also a feature of rows
             again = [p for p, name in enumerate(names) if name in self.source.columns]
             taken.update(constant_columns(table, [p for p in again if p not in taken], labels))
         self.feature_positions = [p for p in range(table.shape[1]) if p not in taken]
@@ -106,7 +106,7 @@ class TableReader:
         self.metadata = learn_columns(table, self.metadata_positions, "metadata", self.categorical)
 
     def same_columns(self, other):
-        """Whether columns have the same names and roles in another reader."""
+        """Return whether columns have the same names and roles in another reader."""
         return (
             self.columns == other.columns
             and self.feature_positions == other.feature_positions

@@ -1,4 +1,4 @@
-"""Rows as checked and encoded arrays, for training and for prediction."""
+"""Rows as checked and encoded arrays, for training and prediction."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-# largest mean of whole sample weights that count as numbers of rows
+# largest mean at which integer sample weights count as numbers of rows
 _LARGEST_COUNT = 20
 
 
@@ -57,11 +57,11 @@ class TrainingRows:
     def split(self, fraction, generator, kept=None):
         """Draw floor(fraction * its rows) rows of every task for validation; return both parts.
 
-        Tasks too small to give a row, but with several rows, give their share together: some of
-        them, drawn at random, give one row. Where tasks share rows, floor(fraction * its labels)
-        bounds the labels of every task in the rows drawn. A row that represents several may be in
-        both parts, with a share of the weight; one copy of each that `kept` (n,) marks stays in
-        training.
+        Tasks with several rows, but too few to contribute one, contribute their share together:
+        random ones among them contribute one row each. Where tasks share rows, at most
+        floor(fraction * its labels) labels of every task are in the rows drawn. A row that
+        represents several may be in both parts, with a share of the weight; one copy of each row
+        that `kept` (n,) marks stays in training.
         """
         rows = np.repeat(np.arange(len(self)), self.copies)
         draw = torch.rand(len(rows), generator=generator, dtype=torch.float64).numpy()
@@ -73,7 +73,7 @@ class TrainingRows:
         return self._part(self.copies - n_aside), self._part(n_aside)
 
     def split_tasks(self, fraction, generator):
-        """Draw a share of the tasks, 2 at least, for validation; return the rows of both parts."""
+        """Draw a share of the tasks, at least 2, for validation; return the rows of both parts."""
         tasks = np.unique(self.tasks)
         draw = torch.rand(len(tasks), generator=generator, dtype=torch.float64).numpy()
         n_aside = max(2, int(_share(fraction, len(tasks))))
@@ -105,7 +105,7 @@ class TrainingRows:
         return rank < share[tasks]
 
     def _choose_shared(self, rows, draw, fraction):
-        """Choose rows in order of their draws, without those of tasks that have enough."""
+        """Choose rows in order of their draws, except those of tasks that have enough."""
         labelled = (self.weights > 0)[rows]
         left = _share(fraction, labelled.sum(axis=0))
         aside = np.zeros(len(draw), dtype=bool)
@@ -131,8 +131,8 @@ class TrainingRows:
     def canonical(self):
         """Sort the rows, merge repeated ones and drop those of weight 0.
 
-        A row of weight 2 then equals the same row twice, and the result of ``fit`` does not depend
-        on the order of the caller's rows. The number of merged rows is added up in `copies`.
+        A row of weight 2 is then equivalent to the same row twice, and the result of ``fit`` does
+        not depend on the order of the caller's rows. `copies` counts the merged rows.
         """
         labelled = self.weights > 0
         kept = self.take(np.flatnonzero(labelled if labelled.ndim == 1 else labelled.any(axis=1)))
@@ -154,14 +154,14 @@ class TrainingRows:
 
 
 def row_counts(sample_weight, n_rows):
-    """Count the rows that each row represents: whole weights are counts, unless they are large."""
+    """Count the rows that each row represents: integer weights are counts unless they are large."""
     ones = np.ones(n_rows, dtype=np.int64)
     if sample_weight is None:
         return ones
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.shape != (n_rows,) or not np.array_equal(weights, np.floor(weights)):
         return ones
-    # weights of a survey, for example, are no counts: a person is not thousands of rows
+    # weights of a survey, for example, are not counts: a person is not thousands of rows
     counted = weights[weights > 0]
     return weights.astype(np.int64) if counted.mean() <= _LARGEST_COUNT else ones
 
@@ -176,8 +176,9 @@ class PredictionRows:
     """Rows to predict, each by one of a few distinct networks, or by all of them.
 
     `features` (n, d) are scaled, and so is the `metadata` (n_networks, d_m), or None, of each
-    network's task. `networks` (n,) says which network predicts a row; None, if all tasks share the
-    rows: every one does. `tasks` (n_networks,) numbers the task of each network; -1 is unseen.
+    network's task. `networks` (n,) is the index of the network that predicts a row, or None if all
+    tasks share the rows, so that every network does. `tasks` (n_networks,) is the index of each
+    network's task; -1 is unseen.
     """
 
     features: np.ndarray

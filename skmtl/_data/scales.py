@@ -9,10 +9,11 @@ _LARGEST_WEIGHT = 1e100
 
 
 def refuse_extremes(values, scaled, scales, names, what):
-    """Refuse values of training rows, (n, d) before and after scaling, too far from the others.
+    """Raise an error for values of training rows that are too far from the others.
 
-    Such a value's square overflows, or the others cannot be distinguished after scaling. The error
-    names the column and `what` it is: "feature" or "metadata column".
+    `values` (n, d) and `scaled` are those before and after scaling. The square of such a value
+    overflows, or the others cannot be distinguished after scaling. The error names the column and
+    `what` it is: "feature" or "metadata column".
     """
     with np.errstate(over="ignore", invalid="ignore"):
         broken = ~np.isfinite(scales) & (np.abs(values) > LARGEST)
@@ -20,7 +21,7 @@ def refuse_extremes(values, scaled, scales, names, what):
     if not len(bad):
         bad = _single_outliers(values, np.nan_to_num(scaled))
     if len(bad):
-        # one value can make the scale useless for all
+        # a single value can make the scale useless for all others
         column, name = values[:, bad[0][1]], names[bad[0][1]]
         column = column[~np.isnan(column)]
         furthest = column[np.abs(column - np.median(column)).argmax()]
@@ -32,7 +33,7 @@ def refuse_extremes(values, scaled, scales, names, what):
 
 
 def refuse_extremes_to_predict(scaled, names, what):
-    """Refuse scaled values of shape (n, d) whose squares overflow.
+    """Raise an error for scaled values (n, d) whose squares overflow.
 
     Columns beyond those that have `names` have no extremes.
     """
@@ -53,7 +54,7 @@ def refuse_extremes_to_predict(scaled, names, what):
 
 
 def refuse_extreme_weights(weights):
-    """Refuse weights, some positive, next to which others vanish, or whose sum overflows."""
+    """Raise an error for weights next to which others vanish, or whose sum overflows."""
     largest = weights.max()
     if largest > min(LARGEST * np.median(weights[weights > 0]), _LARGEST_WEIGHT):
         rows = np.flatnonzero(weights == largest)

@@ -26,10 +26,10 @@ from skmtl.exceptions import UnknownTasksWarning
 
 @saveable
 class TaskTables:
-    """Learns the columns, tasks and scales of X in ``fit``, and applies them to other tables.
+    """Learn the columns, tasks and scales of X in ``fit``, and apply them to other tables.
 
-    `tasks` are sorted where they can be; their `metadata_values`, (T, d_m) or None, are as read,
-    with categories as numbers.
+    `tasks` are sorted if possible; their `metadata_values`, (T, d_m) or None, are as read, with
+    categories as numbers.
     """
 
     def __init__(self, task_id, metadata, categorical_features="from_dtype"):
@@ -142,23 +142,23 @@ class TaskTables:
         return features, codes, self._task_metadata(numbers, new, metadata, estimator)
 
     def fit_rows(self, rows):
-        """Learn the scales of features and metadata from rows that do not validate."""
+        """Learn the scales of features and metadata from rows that are not held out."""
         self.feature_encoder = ColumnEncoder(self.reader.features)
         self.feature_encoder.fit(rows.features, rows.row_weights)
         self.metadata_encoder = None
         if self.metadata_values is not None:
-            # tasks are few: the season of a date that describes one says nothing of another
+            # tasks are too few to learn seasons from the dates that describe them
             self.metadata_encoder = ColumnEncoder(self.reader.metadata, calendar=False)
             self.metadata_encoder.fit(self.metadata_values)
 
     @property
     def n_features(self):
-        """Inputs of a network that features become."""
+        """Number of a network's inputs from features."""
         return self.feature_encoder.n_outputs
 
     @property
     def n_metadata(self):
-        """Inputs of a network that the metadata of a task become."""
+        """Number of a network's inputs from the metadata of a task."""
         return 0 if self.metadata_encoder is None else self.metadata_encoder.n_outputs
 
     def scale(self, features):
@@ -180,7 +180,7 @@ class TaskTables:
     def prediction_rows(self, X, unseen_tasks, estimator):
         """Read and scale rows to predict.
 
-        Unseen tasks without metadata are an error or the average, as `unseen_tasks` says.
+        Depending on `unseen_tasks`, unseen tasks without metadata raise an error or are averages.
         """
         features, labels, metadata = self.reader.read(X, estimator)
         features = self.feature_encoder.transform(features, "feature")
@@ -215,13 +215,13 @@ class TaskTables:
         return PredictionRows(features, codes, tasks, self._encoded_metadata(metadata))
 
     def has_new_tasks(self, X):
-        """Whether a table has tasks that `fit` did not see."""
+        """Return whether a table has tasks that `fit` has not seen."""
         table = self.ordered(as_table(X))
         labels = labels_of(table, self.reader.task_positions)
         return bool((self.tasks.get_indexer(labels) < 0).any())
 
     def _check_new(self, new, n_ids):
-        """Refuse ids that are known in another spelling, and warn if all are new."""
+        """Raise an error for ids that are known in another spelling, and warn if all are new."""
         if not len(new):
             return
         if self._spellings is None:
@@ -239,9 +239,9 @@ class TaskTables:
             )
 
     def resumed(self, new):
-        """Return new tables for a fit that continues the one of these, with its scales.
+        """Return new tables for a fit that continues the fit of these, with the same scales.
 
-        Other tasks, features or metadata are an error.
+        Different tasks, features or metadata raise an error.
         """
         names = self.metadata_names
         if not self.reader.same_columns(new.reader) or names != new.metadata_names:

@@ -14,8 +14,8 @@ def make_targets(y, task_id, whole=None, **settings) -> Targets:
     """Return targets, not yet fitted, for the form that y has, with some `TargetSettings`.
 
     y is in wide form if `task_id` is None and y has several columns or is a DataFrame. If y is a
-    part of a table, such as a fold, its `whole` labels decide what columns hold, so that all parts
-    agree.
+    part of a table, such as a fold, the types of columns are inferred from the `whole` labels, so
+    that all parts agree.
     """
     y = as_labels(y)
     several = y.ndim == 2 and (isinstance(y, pd.DataFrame) or y.shape[1] > 1)

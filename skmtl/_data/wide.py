@@ -52,7 +52,7 @@ def labels_frame(y, tasks, from_frame):
 
 
 def check_finite(frame):
-    """Refuse infinite labels."""
+    """Raise an error for infinite labels."""
     for task in frame.columns:
         column = frame[task]
         if not is_numeric(column):
@@ -66,7 +66,7 @@ def check_finite(frame):
 
 
 def check_weight_columns(class_weight, tasks):
-    """Refuse a dict of class weights whose keys are not columns of y."""
+    """Raise an error for a dict of class weights whose keys are not columns of y."""
     unknown = [name for name in class_weight or () if name not in tasks]
     if isinstance(class_weight, dict) and unknown:
         raise ValueError(
