@@ -16,7 +16,7 @@ def check_groups(groups, n_tasks=None):
     if n_tasks is not None and groups.shape[1] != n_tasks:
         raise ValueError(f"groups has {groups.shape[1]} tasks, but fit saw {n_tasks}.")
     if not groups.any(axis=1).all():
-        raise ValueError("every group must have at least one task.")
+        raise ValueError("a group has no task at all.")
     return groups
 
 
