@@ -3,6 +3,7 @@
 from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
+    "CheckpointWarning",
     "DivergenceError",
     "ForgottenTaskIdWarning",
     "ModelFileError",
@@ -31,6 +32,10 @@ class DivergenceError(FloatingPointError, ValueError):
 
 class ModelFileError(ValueError):
     """A model cannot be saved to a file, or a file cannot be loaded as a model."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint or a file of a cache cannot be read or written; the work goes on without it."""
 
 
 class ValidationWarning(ConvergenceWarning):

@@ -27,6 +27,12 @@ from skmtl._estimators.predictor import Predictor, predict_parts
 from skmtl._estimators.record import TrainingRecord, recorded
 from skmtl._estimators.reports import history_table
 from skmtl._estimators.run import bound_weighting, train_plan, unchanged_on_failure
+from skmtl._estimators.shared import (
+    SHARED_CONSTRAINTS,
+    SHARED_PARAMETERS,
+    fit_checkpoints,
+    with_parameters,
+)
 from skmtl._persistence import ModelFileMixin
 from skmtl._sklearn_compat import (
     HasMethods,
@@ -44,9 +50,13 @@ COLUMNS = ("n_features_in_", "feature_names_in_")
 
 
 class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
-    """What all estimators share; a subclass has its parameters and an architecture."""
+    """What all estimators share; a subclass has its parameters and an architecture.
+
+    Its constructor gets those of `SHARED_PARAMETERS` as well.
+    """
 
     _parameter_constraints = {
+        **SHARED_CONSTRAINTS,
         "task_id": [str, Integral, "array-like", None],
         "metadata": [str, Integral, "array-like", HasMethods(["to_pandas"]), dict, None],
         "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
@@ -89,6 +99,11 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
     _validates_new_tasks = True
     # the architecture whose parameters the constructor takes over, flat
     _architecture_class = None
+
+    def __init_subclass__(cls, **settings):
+        super().__init_subclass__(**settings)
+        if "__init__" in vars(cls):
+            cls.__init__ = with_parameters(cls.__init__, **SHARED_PARAMETERS)
 
     def _store(self, parameters):
         """Keep the constructor's arguments, its local variables, unmodified."""
@@ -151,7 +166,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
             If rows have no label of any task.
         """
         # a model that was fitted before still is if this fails
-        with unchanged_on_failure(self), own_state():
+        with unchanged_on_failure(self), own_state(), fit_checkpoints(self):
             plan = self._plan(X, y, sample_weight, X_val, y_val)
             self._finish(plan, *train_plan(plan))
         return self

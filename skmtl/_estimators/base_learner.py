@@ -18,7 +18,7 @@ from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
 from skmtl._estimators.trees import TaskMeans, Trees
-from skmtl._persistence import saveable
+from skmtl._persistence import remembered, saveable
 
 # small and large trees, of which the better is taken, see benchmarks/recipe/LOG.md
 _LEAVES = (8, 31)
@@ -115,6 +115,22 @@ class PartBase:
 
     def fit(self, rows, valid=None):
         """Learn from `BaseRows`, and return a `FittedBase`; rows that validate choose settings."""
+        if isinstance(self.learner, _Cloned):
+            # it may be anything
+            return self._fit(rows, valid)
+        identity = [
+            vars(self.learner) | {"model": self.learner.model.__name__},
+            vars(rows),
+            None if valid is None else vars(valid),
+        ]
+
+        def fit():
+            return self._fit(rows, valid), self.learner.chosen
+
+        fitted, self.learner.chosen = remembered("base", identity, fit)
+        return fitted
+
+    def _fit(self, rows, valid):
         models, encoders = [], []
         for k in range(rows.labels.shape[1]):
             y = rows.labels[:, k]

@@ -138,6 +138,11 @@ device : str, default="auto"
 callbacks : list of skorch callbacks, default=None
     Copies of them observe the training; those that steer it (early stopping, learning rate
     schedules) are refused if `n_members` is above 1, those that score (``EpochScoring``) always.
+checkpoint_dir : path-like, default=None
+    Folder in which ``fit`` keeps its state about every 30 seconds: after a crash the same call, on
+    the same data, goes on from there and ends bitwise identical. Files are deleted when ``fit``
+    ends. Several fits may share a folder. It needs a `random_state` and no `callbacks`; see
+    :doc:`/saving`.
 random_state : int, RandomState instance or None, default=None
     Determines initial weights, the order of rows and the validation rows. The same int gives
     bitwise identical results on the same machine's CPU, whatever the order of the rows of X.

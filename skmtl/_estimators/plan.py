@@ -182,7 +182,7 @@ def split_rows(estimator, rows, valid, targets, seeds):
 def common_settings(estimator):
     """Return what members of one run have in common: two classes and their parameters."""
     architecture = estimator._architecture()
-    varying = {*MEMBER_PARAMETERS, *estimator._member_parameters, "random_state"}
+    varying = {*MEMBER_PARAMETERS, *estimator._member_parameters, "random_state", "checkpoint_dir"}
     varying.update(estimator._architecture_parameters())
     return (
         type(estimator),

@@ -5,9 +5,20 @@ the codecs of `_values`, `_arrays`, `_tables`, `_torch` and `_objects`, and `_fi
 the file. Nothing here knows an estimator.
 """
 
+from skmtl._persistence._checkpoints import checkpointing, current, remembered
 from skmtl._persistence._mixin import ModelFileMixin
 from skmtl._persistence._model import load, save_model
 from skmtl._persistence._registry import saveable, saved_as
 from skmtl._persistence._versions import VersionedState
 
-__all__ = ["ModelFileMixin", "VersionedState", "load", "save_model", "saveable", "saved_as"]
+__all__ = [
+    "ModelFileMixin",
+    "VersionedState",
+    "checkpointing",
+    "current",
+    "load",
+    "remembered",
+    "save_model",
+    "saveable",
+    "saved_as",
+]

@@ -16,12 +16,12 @@ from skmtl.exceptions import ModelFileError
 FORMAT = 1
 _MIGRATIONS = {}
 _NAME = "skmtl model"
-_CODECS = [*_values.CODECS, *_arrays.CODECS, *_tables.CODECS, *_torch.CODECS, *_objects.CODECS]
+CODECS = [*_values.CODECS, *_arrays.CODECS, *_tables.CODECS, *_torch.CODECS, *_objects.CODECS]
 
 
 def save_model(model, path):
     """Write a model to a file, see `ModelFileMixin.save`."""
-    writer = Writer(_CODECS)
+    writer = Writer(CODECS)
     document = writer.write(model)
     metadata = {
         "format": _NAME,
@@ -97,7 +97,7 @@ def load(path, *, trusted=()):
         document = json.loads(metadata["model"])
         for number in range(version, FORMAT):
             document = _MIGRATIONS[number](document)
-        reader = Reader(_CODECS, arrays, {full_name(item): item for item in trusted})
+        reader = Reader(CODECS, arrays, {full_name(item): item for item in trusted})
         model = reader.read(document)
     except (ModelFileError, MemoryError):
         raise

@@ -87,6 +87,18 @@ def _read_tensor(node, reader):
     return value
 
 
+def _write_generator(value, writer):
+    if value.device.type != "cpu":
+        writer.refuse(f"a generator of torch on {value.device}")
+    return {"state": writer.write(value.get_state())}
+
+
+def _read_generator(node, reader):
+    value = torch.Generator()
+    value.set_state(reader.read(node["state"]))
+    return value
+
+
 def is_layer(cls):
     """Whether a class is a layer of torch that may be in a file."""
     return _LAYERS.get(cls.__name__) is cls
@@ -119,6 +131,7 @@ def read_module(cls, node, reader):
 
 CODECS = [
     Codec("tensor", (torch.Tensor, nn.Parameter), _write_tensor, _read_tensor, shared=True),
+    Codec("torch_generator", (torch.Generator,), _write_generator, _read_generator),
     Codec(
         "size",
         (torch.Size,),

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path, PurePath
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -111,6 +112,19 @@ def _read_random_state(node, reader):
     return value
 
 
+def _write_generator(value, writer):
+    state = value.bit_generator.state
+    if state["bit_generator"] != "PCG64":
+        writer.refuse(f"a generator of numpy by {state['bit_generator']}, not by PCG64")
+    return {"state": writer.write(state)}
+
+
+def _read_generator(node, reader):
+    value = np.random.Generator(np.random.PCG64(0))
+    value.bit_generator.state = reader.read(node["state"])
+    return value
+
+
 def _text(kind, cls, write, read):
     """Return a codec of values that have a text."""
     return Codec(
@@ -182,4 +196,12 @@ CODECS = [
     Codec("NA", (type(pd.NA),), lambda v, writer: {}, lambda n, reader: pd.NA),
     Codec("NaT", (type(pd.NaT),), lambda v, writer: {}, lambda n, reader: pd.NaT),
     Codec("random_state", (np.random.RandomState,), _write_random_state, _read_random_state),
+    Codec("generator", (np.random.Generator,), _write_generator, _read_generator),
+    Codec(
+        "path",
+        (),
+        lambda v, writer: {"value": str(v)},
+        lambda n, reader: Path(n["value"]),
+        matches=lambda value: isinstance(value, PurePath),
+    ),
 ]

@@ -1,6 +1,5 @@
 """Parameters and documentation of `BatchedGridSearchCV` and `BatchedRandomizedSearchCV`."""
 
-import inspect
 from numbers import Integral
 
 from sklearn.model_selection import (
@@ -11,11 +10,15 @@ from sklearn.model_selection import (
 )
 
 from skmtl._docstrings import shared
+from skmtl._estimators.shared import SHARED_CONSTRAINTS, SHARED_PARAMETERS, with_parameters
 from skmtl._sklearn_compat import Interval, StrOptions
 from skmtl.model_selection._memory import MEMBERS_PER_CORE, MEMBERS_PER_GPU
 from skmtl.model_selection._search import BatchedSearch
 
-_MAX_MEMBERS = {"max_members": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})]}
+_CONSTRAINTS = {
+    "max_members": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+    **SHARED_CONSTRAINTS,
+}
 
 _document = shared(
     estimator="""
@@ -54,6 +57,11 @@ max_members : int or "auto", default="auto"
     Maximum number of members that train together. "auto" is {MEMBERS_PER_CORE} for each thread
     or process on a CPU and {MEMBERS_PER_GPU:,} on a GPU, or fewer if half of the free memory does
     not hold them.
+checkpoint_dir : path-like, default=None
+    Folder in which ``fit`` keeps blocks that are finished, and the state of others about every 30
+    seconds: after a crash the same call, on the same data, goes on from there and ends bitwise
+    identical. Files are deleted when ``fit`` ends. Everything that is drawn needs a random state;
+    see :doc:`/saving`. By default that of the estimator.
 """,
     attributes="""
 Attributes
@@ -89,27 +97,16 @@ multimetric_ : bool
 )
 
 
-def _takes_max_members(cls):
-    """Give a search the constructor of the search of scikit-learn, and `max_members`."""
+def _extended(cls):
+    """Give a search the constructor of the search of scikit-learn, and further parameters."""
     search = cls.__bases__[-1]
-
-    def __init__(self, *args, max_members="auto", **kwargs):
-        search.__init__(self, *args, **kwargs)
-        self.max_members = max_members
-
-    # scikit-learn reads the names of parameters from the signature
-    added = inspect.signature(__init__).parameters["max_members"]
-    signature = inspect.signature(search.__init__)
-    parameters = [*signature.parameters.values(), added]
-    parameters.sort(key=lambda parameter: parameter.name == "random_state")
-    __init__.__signature__ = signature.replace(parameters=parameters)
-    __init__.__qualname__ = f"{cls.__qualname__}.__init__"
-    cls.__init__ = __init__
-    cls._parameter_constraints = {**search._parameter_constraints, **_MAX_MEMBERS}
+    added = {"max_members": "auto", **SHARED_PARAMETERS}
+    cls.__init__ = with_parameters(search.__init__, ("random_state",), **added)
+    cls._parameter_constraints = {**search._parameter_constraints, **_CONSTRAINTS}
     return cls
 
 
-@_takes_max_members
+@_extended
 @_document
 class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     """Grid search that trains all candidates and folds in batches.
@@ -150,7 +147,7 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
         return ParameterGrid(self.param_grid)
 
 
-@_takes_max_members
+@_extended
 @_document
 class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
     """Randomized search that trains all candidates and folds in batches.

@@ -3,6 +3,8 @@
 from numbers import Integral
 
 from skmtl._estimators.base import COLUMNS, BaseMultiTaskEstimator
+from skmtl._estimators.shared import check_resumable
+from skmtl._persistence import checkpointing
 from skmtl.model_selection._fits import Fit, seed_key, share_rows, structure, train_fits
 from skmtl.model_selection._memory import fits_in_block, members_in_memory
 from skmtl.model_selection._pipelines import digest
@@ -11,7 +13,15 @@ from skmtl.training._device import in_own_state
 
 @in_own_state
 def fit_many(
-    estimators, X, y=None, sample_weight=None, X_val=None, y_val=None, *, max_members="auto"
+    estimators,
+    X,
+    y=None,
+    sample_weight=None,
+    X_val=None,
+    y_val=None,
+    *,
+    max_members="auto",
+    checkpoint_dir=None,
 ):
     """Fit several estimators, as many as possible in one training run.
 
@@ -41,6 +51,10 @@ def fit_many(
         Rows for early stopping, as in ``fit``.
     max_members : int or "auto", default="auto"
         Largest number of networks in one run; "auto" derives it from cores and free memory.
+    checkpoint_dir : path-like, default=None
+        Folder in which runs that are finished are kept, and the state of others about every 30
+        seconds, until all estimators are fitted: after a crash the same call, on the same data,
+        goes on from there. By default that of the first estimator. See :doc:`/saving`.
 
     Returns
     -------
@@ -83,6 +97,18 @@ def fit_many(
     estimators = list(estimators)
     tables = _tables(estimators, X, y, sample_weight, X_val, y_val)
     _check(estimators, max_members)
+    if checkpoint_dir is None and estimators:
+        checkpoint_dir = estimators[0].checkpoint_dir
+    if checkpoint_dir is not None:
+        for model in estimators:
+            check_resumable(model)
+    with checkpointing(checkpoint_dir, in_blocks=True):
+        _fit_together(estimators, tables, max_members)
+    return estimators
+
+
+def _fit_together(estimators, tables, max_members):
+    """Fit estimators on their tables; those that fail stay as they were."""
     columns = [
         {name: vars(model)[name] for name in COLUMNS if name in vars(model)} for model in estimators
     ]
@@ -106,7 +132,6 @@ def fit_many(
     for fit in fits:
         if fit.error is not None:
             raise fit.error
-    return estimators
 
 
 def _tables(estimators, X, y, sample_weight, X_val, y_val):

@@ -40,6 +40,7 @@ class Settings:
     return_train_score: bool = False
     error_score: object = np.nan
     n_workers: int = 1  # blocks that share the memory
+    checkpoints: object = None  # where training is kept, if it may be interrupted
 
 
 @dataclass

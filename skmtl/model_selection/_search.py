@@ -4,6 +4,7 @@ This file divides fits into blocks; `_fits` trains them.
 """
 
 import time
+from contextlib import ExitStack, suppress
 from itertools import pairwise, product
 from numbers import Integral
 
@@ -20,7 +21,8 @@ from tqdm.auto import tqdm
 from skmtl._data.columns import as_table, find_columns
 from skmtl._data.task_ids import labels_of
 from skmtl._estimators.run import unchanged_on_failure
-from skmtl._persistence import VersionedState
+from skmtl._estimators.shared import check_resumable
+from skmtl._persistence import VersionedState, checkpointing, current
 from skmtl._sklearn_compat import (
     _check_method_params,
     _insert_error_scores,
@@ -55,11 +57,26 @@ class BatchedSearch(VersionedState):
             The fitted search.
         """
         with unchanged_on_failure(self):
-            return self._fit(X, y, params)
+            self._validate_params()
+            check_model(self.estimator)
+            with checkpointing(self._checkpoint_folder(), in_blocks=True):
+                return self._fit(X, y, params)
+
+    def _checkpoint_folder(self):
+        """Return the folder of the search, or that of its estimator; refuse fits that differ."""
+        estimator, folder = last_step(self.estimator), self.checkpoint_dir
+        if folder is None:
+            folder = estimator.checkpoint_dir
+        if folder is not None:
+            check_resumable(estimator)
+            if getattr(self, "random_state", 0) is None:
+                raise ValueError(
+                    "checkpoint_dir needs a random_state of the search, too: with None, another "
+                    "call draws other candidates."
+                )
+        return folder
 
     def _fit(self, X, y, params):
-        self._validate_params()
-        check_model(self.estimator)
         scorers, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
@@ -72,6 +89,7 @@ class BatchedSearch(VersionedState):
             routed.scorer.score,
             self.return_train_score,
             self.error_score,
+            checkpoints=current(),
         )
         splits = list(cv.split(X, y, **routed.splitter.split))
         if len(splits) != self.n_splits_:
@@ -156,7 +174,9 @@ class BatchedSearch(VersionedState):
             )
             bar = tqdm(total=len(fits), desc=type(self).__name__, unit="fit", disable=disable)
             with bar:
-                for numbers, results in finished:
+                for numbers, results, names in finished:
+                    if settings.checkpoints is not None:
+                        settings.checkpoints.names |= names
                     for number, result in zip(numbers, results, strict=True):
                         out[number] = result
                     bar.update(len(numbers))
@@ -199,16 +219,18 @@ class BatchedSearch(VersionedState):
 
 
 def _numbered(model, X, y, block, settings, threads=None):
-    """Run a block, and return the numbers of its fits and their results.
+    """Run a block; return the numbers of its fits, their results, and names of checkpoints.
 
     In a thread, another one may end it through `threads`, an `Interruption`.
     """
     numbers, fits = zip(*block, strict=True)
-    if threads is None:
-        return numbers, run_block(model, X, y, fits, settings)
-    try:
-        with threads.watched():
-            return numbers, run_block(model, X, y, fits, settings)
-    except Interrupted:
-        # nobody asks for it any more
-        return numbers, None
+    checkpoints, results = settings.checkpoints, None
+    with ExitStack() as contexts:
+        if checkpoints is not None:
+            contexts.enter_context(checkpoints.active())
+        # if it is interrupted, nobody asks for the results any more
+        contexts.enter_context(suppress(Interrupted))
+        if threads is not None:
+            contexts.enter_context(threads.watched())
+        results = run_block(model, X, y, fits, settings)
+    return numbers, results, set() if checkpoints is None else set(checkpoints.names)

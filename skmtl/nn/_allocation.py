@@ -40,6 +40,8 @@ class Allocation(MemberModule):
     paper. Temperature and noise depend on the numbers of `steps` and of task `updates` (M,) so far.
     """
 
+    changing_attributes = ("trace", "_epoch", "_stride")
+
     def __init__(
         self,
         n_tasks,

@@ -122,6 +122,8 @@ class MemberModule(nn.Module):
 
     # buffers that a fit which goes on from another takes over with the parameters
     resumed_buffers = ()
+    # attributes, besides parameters and buffers, that training changes: checkpoints hold them
+    changing_attributes = ()
     # how many networks a row passes through: what is kept for the backward pass grows with it
     networks_per_row = 1
     # how gradients of tasks are computed cheaply, see `task_gradients`; None: pass by pass

@@ -145,6 +145,14 @@ class AffinityRecorder(StepObserver):
         self._epochs.append(values)
         self._sums = self._counts = 0
 
+    def snapshot(self):
+        epochs = np.stack(self._epochs) if self._epochs else None
+        return {"epochs": epochs, "sums": [self._step, self._sums, self._counts]}
+
+    def resume(self, state):
+        self._epochs = [] if state["epochs"] is None else list(state["epochs"])
+        self._step, self._sums, self._counts = state["sums"]
+
     def finish(self, clock):
         """Return affinities of shape (n_epochs, M, T, T); the row is the task that steps.
 

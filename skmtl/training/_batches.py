@@ -65,6 +65,9 @@ class MemberBatches:
         self._members = list(range(len(rows)))
         self._fixed = None
         self._ahead = []
+        # before the rows of an epoch, or of several, were dealt last: generators and members; and
+        # which have stayed since
+        self._before, self._stayed = None, []
         self.task_counts = torch.stack([self._count(r) for r in rows])
         self._draws = self._factors = self._batches_by_task = None
         if shares is not None:
@@ -128,6 +131,7 @@ class MemberBatches:
             if getattr(self, name) is not None:
                 setattr(self, name, getattr(self, name)[members])
         self._fixed = None
+        self._stayed.append(members)
         self._ahead = [
             tuple([v if v is None else v[members] for v in values] for values in epoch)
             for epoch in self._ahead
@@ -237,13 +241,44 @@ class MemberBatches:
         members = torch.tensor([0] if len(metadata) == 1 else self._members, device=tasks.device)
         return metadata[members.unsqueeze(1), tasks].unbind()
 
+    def snapshot(self):
+        """Return how the rows of the epoch that is being iterated over were dealt."""
+        members, states = self._before
+        generators = [torch.Generator().set_state(state) for state in states]
+        # of epochs dealt at once, those that are over
+        n_over = max(0, self.epochs_ahead - len(self._ahead) - 1)
+        return {
+            "members": members,
+            "generators": generators,
+            "over": n_over,
+            "stayed": self._stayed,
+        }
+
+    def resume(self, state):
+        """Return to the beginning of the epoch of a snapshot."""
+        self.select(state["members"])
+        self.generators = state["generators"]
+        if self.epochs_ahead > 1:
+            self._note_generators()
+            self._ahead = self._deal_ahead()
+            del self._ahead[len(self._ahead) - state["over"] :]
+        for members in state["stayed"]:
+            self.select(members)
+
+    def _note_generators(self):
+        states = [generator.get_state() for generator in self.generators]
+        self._before, self._stayed = (self._members, states), []
+
     def __iter__(self):
         if self.generators is None:
             self._fixed = chunks = self._fixed or list(self._chunks())
         elif self.epochs_ahead > 1:
-            self._ahead = self._ahead or self._deal_ahead()
+            if not self._ahead:
+                self._note_generators()
+                self._ahead = self._deal_ahead()
             chunks = [self._ahead.pop()]
         else:
+            self._note_generators()
             chunks = self._chunks()
         shortest = min(self.n_batches_per_member)
         number = 0

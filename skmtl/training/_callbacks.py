@@ -101,7 +101,13 @@ class ProgressBar(Callback):
         self.description = description
 
     def on_train_begin(self, net, **kwargs):
-        self.bar_ = tqdm(total=net.max_epochs, desc=self.description, unit="epoch", disable=None)
+        self.bar_ = tqdm(
+            total=net.max_epochs,
+            initial=len(net.history),
+            desc=self.description,
+            unit="epoch",
+            disable=None,
+        )
 
     def on_epoch_end(self, net, **kwargs):
         last = net.history[-1]

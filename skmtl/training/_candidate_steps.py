@@ -15,6 +15,9 @@ from skmtl.training._weighted_steps import WeightedSteps
 from skmtl.weighting import get_weighting
 from skmtl.weighting._it_mtl import taken
 
+# attributes with what was chosen in earlier epochs and in this one
+_CHOICES = "_epochs", "_steps", "_n_steps"
+
 
 class CandidateSteps(WeightedSteps):
     """Weighted steps whose gradient method, an `ITMTL`, chooses between candidates."""
@@ -96,6 +99,14 @@ class CandidateSteps(WeightedSteps):
         else:
             self._epochs.append(None)
         self._steps, self._n_steps = [], 0
+
+    def snapshot(self):
+        chosen = {name: getattr(self, name) for name in _CHOICES}
+        return super().snapshot() | {"choices": chosen}
+
+    def resume(self, state):
+        super().resume(state)
+        vars(self).update(state["choices"])
 
     def finish(self, clock):
         """Return the records of weighted steps, and the choices, by member, then step.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from skmtl.exceptions import DivergenceError
+from skmtl.training._checkpoint import packed, unpacked
 
 # about the largest default of the estimators; larger ones are the likely cause
 _USUAL_RATE = 1e-2
@@ -174,6 +175,20 @@ class MemberClock:
                 setattr(self, name, values[stay])
         return stay
 
+    def snapshot(self, buffer):
+        """Return the state, to `resume` from; `buffer` is that of the latest `tick`."""
+        state = {**vars(self), "_history": packed(self._history)}
+        if self._best is buffer:
+            # it changes with every step until the next tick
+            state["_best"] = None
+        return state
+
+    def resume(self, state, buffer):
+        """Return to a state; `buffer` is the one that ticks will bring."""
+        vars(self).update(state, _history=unpacked(state["_history"]))
+        if self._best is None:
+            self._best = buffer
+
     def _store(self):
         for name, values in self._left.items():
             values[self.members] = getattr(self, name)
@@ -225,6 +240,10 @@ class DivergenceCheck:
         for member in bad:
             self.errors.setdefault(member, self._error([member], epoch))
         return ~finite
+
+    def restore(self, errors):
+        """Return to errors by member: pairs of a message and the members."""
+        self.errors = {member: DivergenceError(*error) for member, error in errors.items()}
 
     def _error(self, members, epoch):
         rates = self.learning_rate

@@ -15,6 +15,7 @@ from skorch import NeuralNet
 from skmtl.nn import member_generators
 from skmtl.training._batches import MemberBatches, task_totals
 from skmtl.training._callbacks import ProgressBar, epoch_record, raised_by
+from skmtl.training._checkpoint import RunCheckpoint
 from skmtl.training._clock import DivergenceCheck, MemberClock, StoppingSettings
 from skmtl.training._interruption import check_interruption
 from skmtl.training._losses import NumberLoss
@@ -73,6 +74,7 @@ class MemberNet(NeuralNet):
         self.validated = validated
         self.drop_diverged = drop_diverged
         self.deadlines = deadlines
+        self.checkpoint_ = RunCheckpoint()
         super().__init__(
             module,
             criterion=NumberLoss() if criterion is None else criterion,
@@ -102,6 +104,7 @@ class MemberNet(NeuralNet):
         Validation rows decide when each member stops and which weights are kept. `n_labels` (M,),
         of its rows by default, divide a member's penalties. Raises `DivergenceError`.
         """
+        self.checkpoint_.begin(self, table, train_rows, valid_rows, n_labels)
         generators = member_generators(self.seeds, "rows")
         shares = task_shares(self.task_sampling, totals := task_totals(table, train_rows))
         train = MemberBatches(
@@ -136,6 +139,12 @@ class MemberNet(NeuralNet):
         if not self.schedule_.patient:
             stopping = replace(stopping, patience=None)
         self.clock_ = MemberClock(self.optimizer_.buffer, stopping, train.n_batches_per_member)
+        self.buffers_ = [
+            (module, name, buffer)
+            for module in self.module_.modules()
+            for name, buffer in module.named_buffers(recurse=False)
+        ]
+        self.checkpoint_.resume(self, train, valid)
         self.partial_fit((train, valid))
         return self.result_
 
@@ -149,14 +158,10 @@ class MemberNet(NeuralNet):
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
         """Run epochs over training and validation batches (or None), the items of X."""
         train, valid = X
-        clock, self.n_halved_ = self.clock_, 0
-        buffers = [
-            (module, name, buffer)
-            for module in self.module_.modules()
-            for name, buffer in module.named_buffers(recurse=False)
-        ]
+        clock, checkpoint = self.clock_, self.checkpoint_
+        self.n_halved_ = 0
         n_epochs = self.schedule_.most_epochs(self.max_epochs if epochs is None else epochs)
-        for epoch in range(n_epochs):
+        for epoch in range(checkpoint.first_epoch, 0 if checkpoint.finished else n_epochs):
             factors = self.schedule_.factors(clock.epochs)
             if factors is not None:
                 self.optimizer_.set_factors(factors)
@@ -194,7 +199,8 @@ class MemberNet(NeuralNet):
             stay = clock.leave(self.fewest_members_)
             if stay is not None:
                 self._keep(stay, train, valid)
-        self.result_ = self._finish(train.table, buffers)
+        checkpoint.end()
+        self.result_ = self._finish(train.table)
         return self
 
     def _is_over(self):
@@ -209,14 +215,14 @@ class MemberNet(NeuralNet):
             self.n_halved_ += 1
             self.clock_.halve()
 
-    def _finish(self, table, buffers):
+    def _finish(self, table):
         """Give the module the best weights of all members, and return the result."""
         clock, best = self.clock_, self.clock_.best
         affinity, records = self.observer_.finish(clock), self.steps_.finish(clock)
         epoch = len(self.history)
         self.divergence_.check(best.sum(1), range(len(best)), epoch)
         # the buffers of all members, those that have left included
-        for module, name, buffer in buffers:
+        for module, name, buffer in self.buffers_:
             module.register_buffer(name, buffer)
         self.optimizer_.load(best)
         self.optimizer_.release()
@@ -242,17 +248,24 @@ class MemberNet(NeuralNet):
         if self.module_.training != training:
             self._set_training(training)
         sums, weights = [], []
+        made, self.checkpoint_.losses = self.checkpoint_.losses if training else (), ()
         for batch in iterator:
             check_interruption()
+            weights.append(batch.weights)
+            if len(sums) < len(made):
+                # a step of the run that this one goes on with
+                sums.append(made[len(sums)])
+                continue
             if self.callbacks_:
                 self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)
             sums.append(step["loss"])
-            weights.append(batch.weights)
             if self.callbacks_:
                 self.notify("on_batch_end", batch=batch, training=training, **step)
-            if training and self._is_over():
-                break
+            if training:
+                self.checkpoint_.after_batch(sums)
+                if self._is_over():
+                    break
         # along the last axes: a sum over the first would round differently for one member
         return torch.stack(sums, 1).sum(1) / torch.stack(weights, 1).sum((1, 2, 3))
 

@@ -51,12 +51,14 @@ class MemberAdam(torch.optim.Optimizer):
         self._decays = first.new_tensor([name in decayed for name in self._names])
         self._decays = self._decays.repeat_interleave(sizes)
         flat = torch.cat([p.detach().flatten(1) for p in self._parameters], dim=1)
-        n_members = len(first)
+        n_members, rates = len(first), self._per_member(lr, first)
+        if n_members == 1:
+            # a number in double precision, as schedules of torch and skorch expect
+            rates = float(torch.as_tensor(lr, dtype=torch.float64).reshape(-1)[0])
         super().__init__(
             self._parameters,
             {
-                # a number for one member, as schedules of torch and skorch expect
-                "lr": self._per_member(lr, first) if n_members > 1 else self._number(lr),
+                "lr": rates,
                 "weight_decay": self._per_member(weight_decay, first),
                 "betas": betas,
                 "eps": eps,
@@ -82,11 +84,6 @@ class MemberAdam(torch.optim.Optimizer):
         self.buffer = flat
 
     @staticmethod
-    def _number(value):
-        # in double precision, whatever the network has
-        return float(torch.as_tensor(value, dtype=torch.float64).reshape(-1)[0])
-
-    @staticmethod
     def _per_member(value, like):
         value = torch.as_tensor(value, dtype=like.dtype, device=like.device)
         return value.reshape(-1, 1).expand(len(like), 1).clone()
@@ -105,16 +102,27 @@ class MemberAdam(torch.optim.Optimizer):
 
     def save(self):
         """Remember the weights and the state of the optimiser."""
-        self._saved = {name: getattr(self, name).clone() for name in self._state_names()}
+        self._saved = {name: v.clone() for name, v in self._state().items()}
 
     def restore(self):
         """Return to what was saved."""
-        for name in self._state_names():
-            getattr(self, name).copy_(self._saved[name])
+        for name, value in self._state().items():
+            value.copy_(self._saved[name])
 
-    def _state_names(self):
-        averaged = ("averaged",) if self._averaging else ()
-        return "buffer", "mean", "mean_square", "steps", *averaged
+    def snapshot(self):
+        """Return what steps and `save` have changed, for a checkpoint."""
+        return {"state": self._state(), "saved": self._saved}
+
+    def resume(self, snapshot):
+        """Return to a snapshot of the same members."""
+        for name, value in self._state().items():
+            value.copy_(snapshot["state"][name])
+        saved, device = snapshot["saved"], self.buffer.device
+        self._saved = {name: value.to(device, copy=True) for name, value in saved.items()}
+
+    def _state(self):
+        names = "buffer", "mean", "mean_square", "steps", *["averaged"] * self._averaging
+        return {name: getattr(self, name) for name in names}
 
     # as torch's, without a wrapper that imports a compiler, which takes seconds
     add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)

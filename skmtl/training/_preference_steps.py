@@ -232,6 +232,13 @@ class PreferenceSteps(Steps):
             if getattr(self, name) is not None:
                 setattr(self, name, getattr(self, name)[stay])
 
+    def snapshot(self):
+        return {"generators": self.generators, "records": self.records.snapshot()}
+
+    def resume(self, state):
+        self.generators = state["generators"]
+        self.records.resume(state["records"])
+
     def end_epoch(self, clock):
         self.records.end_epoch(clock)
 

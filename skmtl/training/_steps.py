@@ -63,10 +63,10 @@ class Steps:
     """How the losses of a batch become one step of every member.
 
     An object has settings only; `bind` returns a copy with a state, for one run. A subclass
-    implements `step`, and `start` if it has a state. `plain_backward` says whether a step makes one
-    pass, of the sum of all losses, and tells the observer; `one_prediction` whether callbacks can
-    compute a loss of every label; `validates_by_shares` whether `task_sampling` weighs validation
-    rows.
+    implements `step`, and `start`, `snapshot` and `resume` if it has a state. `plain_backward` says
+    whether a step makes one pass, of the sum of all losses, and tells the observer;
+    `one_prediction` whether callbacks can compute a loss of every label; `validates_by_shares`
+    whether `task_sampling` weighs validation rows.
     """
 
     plain_backward: bool = False
@@ -115,6 +115,13 @@ class Steps:
     def select(self, stay: Tensor) -> None:
         """Continue with the members at the given positions in the training tensors only."""
 
+    def snapshot(self) -> dict:
+        """Return what the steps have changed, for a checkpoint: plain data, tensors, generators."""
+        return {}
+
+    def resume(self, state: dict) -> None:
+        """Return to a snapshot, with the members that were in the training tensors then."""
+
     def finish(self, clock: MemberClock) -> StepRecords:
         """Return what was recorded, of all members."""
         return StepRecords()
@@ -149,6 +156,13 @@ class StepObserver:
 
     def end_epoch(self, clock: MemberClock) -> None:
         """Note that an epoch is over, before the clocks tick."""
+
+    def snapshot(self) -> dict:
+        """Return what the observer has changed, for a checkpoint: plain data, arrays, tensors."""
+        return {}
+
+    def resume(self, state: dict) -> None:
+        """Return to a snapshot."""
 
     def finish(self, clock: MemberClock) -> np.ndarray | None:
         """Return what was seen, with epochs and members as the first axes."""

@@ -7,6 +7,7 @@ import torch
 
 from skmtl.nn import member_generators, task_gradients
 from skmtl.nn._slots import matrix_by, sum_by
+from skmtl.training._checkpoint import packed, unpacked
 from skmtl.training._steps import (
     StepRecords,
     Steps,
@@ -176,6 +177,17 @@ class WeightedSteps(Steps):
         self.state = select(self.state, members)
         self.generators = [self.generators[m] for m in members]
 
+    def snapshot(self):
+        return {
+            "state": self.state,
+            "generators": self.generators,
+            "records": self.records.snapshot(),
+        }
+
+    def resume(self, state):
+        self.state, self.generators = state["state"], state["generators"]
+        self.records.resume(state["records"])
+
     def _record(self, weights, tasks, means):
         self.records.add(weights, ~torch.isnan(means), tasks if self._by_slot else None)
 
@@ -236,6 +248,14 @@ class WeightRecords:
         self._add_up()
         self._epochs.append((clock.active, self._sums, self._counts))
         self._sums = self._counts = 0
+
+    def snapshot(self):
+        """Return what was recorded, to `resume` from."""
+        return {**vars(self), "_epochs": packed(self._epochs)}
+
+    def resume(self, state):
+        """Return to a snapshot."""
+        vars(self).update(state, _epochs=unpacked(state["_epochs"]))
 
     def table(self):
         """Return mean weights, a row for every row of the clock's records, a column per task."""

@@ -8,6 +8,7 @@ from abc import ABCMeta, abstractmethod
 import numpy as np
 from scipy.optimize import linprog
 
+from skmtl._persistence import saveable
 from skmtl.weighting._mgda import root, shortest_of
 
 # lower bound of a weight, relative to the largest one, before its reciprocal is computed
@@ -40,6 +41,7 @@ def reciprocal(preferences):
     return normalised(1 / np.maximum(preferences / largest, SMALLEST_SHARE))
 
 
+@saveable
 class PreferenceSolver(metaclass=ABCMeta):
     """Base class of preference solvers; `_solve` of a subclass may assume finite losses."""
 
