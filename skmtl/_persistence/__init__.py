@@ -5,7 +5,8 @@ the codecs of `_values`, `_arrays`, `_tables`, `_torch` and `_objects`, and `_fi
 the file. Nothing here knows an estimator.
 """
 
-from skmtl._persistence._checkpoints import checkpointing, current, remembered
+from skmtl._persistence._checkpoints import checkpointing, current, remembered, set_aside
+from skmtl._persistence._file import write_atomically
 from skmtl._persistence._mixin import ModelFileMixin
 from skmtl._persistence._model import load, save_model
 from skmtl._persistence._registry import saveable, saved_as
@@ -21,4 +22,6 @@ __all__ = [
     "save_model",
     "saveable",
     "saved_as",
+    "set_aside",
+    "write_atomically",
 ]

@@ -130,9 +130,9 @@ class Checkpoints:
                 stacklevel=2,
             )
 
-    def remove(self):
-        """Delete the files of this call, and what killed processes have left of them."""
-        for name in self.names:
+    def remove(self, names=None):
+        """Delete the files of this call, or some, and what killed processes have left of them."""
+        for name in self.names if names is None else names:
             path = self._path(name)
             for file in [path, *self.folder.glob(f".{path.name}.*.tmp")]:
                 with suppress(OSError):
@@ -153,10 +153,10 @@ def current():
     return getattr(_active, "checkpoints", None)
 
 
-def remembered(kind, identity, compute):
+def remembered(kind, identity, compute, worth=_WORTH):
     """Return `compute()`, or what it has returned before in an interrupted call.
 
-    `identity` is everything that it depends on; what takes less than half a second is not stored.
+    `identity` is everything that it depends on. What takes fewer seconds than `worth` is not kept.
     """
     checkpoints = current()
     if checkpoints is None:
@@ -166,7 +166,7 @@ def remembered(kind, identity, compute):
     if value is None:
         began = monotonic()
         value = compute()
-        if monotonic() - began > _WORTH:
+        if monotonic() - began >= worth:
             checkpoints.write(name, value)
     return value
 

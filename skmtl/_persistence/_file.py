@@ -12,24 +12,27 @@ from skmtl.exceptions import ModelFileError
 _NO_DIGEST = "0" * 64
 
 
-def write_atomically(path, content):
+def write_atomically(path, content, durable=True):
     """Write bytes to a file under another name in its folder, and rename it.
 
-    Whoever reads the file finds the old content or the new one, also after a crash.
+    Whoever reads the file finds the old content or the new one: after a crash of the process, and
+    if `durable` also after one of the machine.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
-    _sync_folder(path.parent)
+    if durable:
+        _sync_folder(path.parent)
 
 
 def _sync_folder(folder):

@@ -1,31 +1,40 @@
-"""Scores of trained groups on disk, so that an interrupted fit continues where it stopped."""
+"""Scores of trained groups on disk, so that an interrupted fit continues where it stopped.
+
+Files are named by what the scores depend on, so that fits on other data can share the folder.
+"""
 
 import json
-import os
-import tempfile
+import warnings
 from pathlib import Path
 
 import joblib
 import numpy as np
+import sklearn
+import torch
 
+from skmtl._persistence import set_aside, write_atomically
+from skmtl._version import __version__
+from skmtl.exceptions import CheckpointWarning
 from skmtl.model_selection._pipelines import digest
 
-_DESCRIPTIONS = {
-    "data": "other data",
-    "estimator": "another estimator, or other settings of it",
-    "splits": "other validation rows (cv or random_state)",
-    "settings": "other settings (n_repeats, scoring, random_state)",
-}
+_VERSIONS = [__version__, sklearn.__version__, str(torch.__version__), np.__version__]
 
 
 def cache_identity(data, estimator, splits, settings):
-    """Return digests of everything that the scores of groups depend on."""
-    return {
-        "data": joblib.hash((data.X, data.y, data.weights)),
-        "estimator": _digest((type(estimator), estimator.get_params())),
-        "splits": joblib.hash(splits),
-        "settings": _digest(settings),
+    """Return a digest of everything that the scores of groups depend on."""
+    parameters = {
+        name: value
+        for name, value in estimator.get_params().items()
+        if name.rpartition("__")[2] not in ("checkpoint_dir", "verbose")
     }
+    parts = [
+        joblib.hash((data.X, data.y, data.weights)),
+        _digest((type(estimator), parameters)),
+        joblib.hash(splits),
+        _digest(settings),
+        _VERSIONS,
+    ]
+    return joblib.hash(parts)
 
 
 def _digest(content):
@@ -35,46 +44,78 @@ def _digest(content):
 
 
 class GroupCache:
-    """Store the scores of each group in a file; refuse a folder of another `cache_identity`."""
+    """Store the scores of each fit of a group in a file of that group and an identity."""
 
     def __init__(self, folder, identity):
-        self.folder = Path(folder)
+        self.folder, self.identity = Path(folder), identity
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "identity.json"
-        if not path.exists():
-            if any(self.folder.glob("group_*.json")):
-                name = repr(str(folder))
-                raise ValueError(f"cache_dir={name} does not say what its results belong to.")
-            self._write(path, identity)
-            return
-        stored = json.loads(path.read_text())
-        differ = [text for key, text in _DESCRIPTIONS.items() if stored.get(key) != identity[key]]
-        if differ:
-            raise ValueError(
-                f"cache_dir={str(folder)!r} holds results of {', and of '.join(differ)}. Use "
-                "another folder, or delete this one."
-            )
+        self._warned = False
 
     def _path(self, group):
         # packed, so that the name is short enough for the file system with many tasks
         bits = np.packbits(np.concatenate([group, [True]])).tobytes().hex()
-        return self.folder / f"group_{bits}.json"
+        return self.folder / f"group_{self.identity[:16]}_{bits}.json"
 
     def get(self, group):
-        """Return the scores of a group, or None if it has not been trained."""
+        """Return the scores (T,) of the fits of a group that are known, by their number."""
+        path = self._path(group)
         try:
-            scores = json.loads(self._path(group).read_text())
+            content = path.read_bytes()
         except FileNotFoundError:
-            return None
-        return np.array(scores, dtype=np.float64)
+            return {}
+        except OSError as error:
+            self._warn(f"{path} cannot be read: {error}")
+            return {}
+        try:
+            scores = self._scores(json.loads(content), group)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            set_aside(path, error)
+            return {}
+        for values in scores.values():
+            if not np.array_equal(np.isfinite(values), group):
+                # not what a crash leaves: somebody else writes here
+                raise ValueError(
+                    f"{path} is complete, but without the score of a task of its group, which no "
+                    "fit writes. Delete it, or use another cache_dir."
+                )
+        return scores
+
+    def _scores(self, stored, group):
+        """Return the scores in a file, which must be of this group."""
+        if isinstance(stored, list):
+            # of one fit, as in earlier versions
+            stored = {"identity": self.identity, "scores": {0: stored}}
+        if stored["identity"] != self.identity:
+            raise ValueError("it belongs to something else")
+        scores = {int(n): np.array(values, dtype=float) for n, values in stored["scores"].items()}
+        if any(values.shape != group.shape for values in scores.values()):
+            raise ValueError("it does not hold one number for each task")
+        return scores
 
     def put(self, group, scores):
-        """Store the scores of a group."""
-        self._write(self._path(group), [None if np.isnan(s) else float(s) for s in scores])
+        """Add scores of fits of a group, by number; where that fails, a warning says so, once."""
+        scores = {**self.get(group), **scores}
+        content = {
+            "identity": self.identity,
+            "scores": {
+                str(n): [None if np.isnan(s) else float(s) for s in scores[n]]
+                for n in sorted(scores)
+            },
+        }
+        try:
+            self._write(self._path(group), content)
+        except OSError as error:
+            self._warn(f"no scores can be written to {self.folder}: {error}")
+
+    def _warn(self, message):
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{message}. The fit goes on, and what it does now is lost if it is interrupted.",
+                CheckpointWarning,
+                stacklevel=2,
+            )
 
     def _write(self, path, content):
-        # atomic: a process that is killed leaves no half-written result
-        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
-        with os.fdopen(handle, "w") as file:
-            json.dump(content, file)
-        os.replace(name, path)
+        # not waiting for the disk: after a power failure, a file that is cut is made again
+        write_atomically(path, json.dumps(content).encode(), durable=False)

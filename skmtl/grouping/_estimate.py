@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from skmtl._persistence import remembered
 from skmtl.grouping._gain_tables import (
     check_every_task,
     check_gains,
@@ -182,7 +183,8 @@ def estimate_with_trainer(
 def _choose(trainer, candidates, time_budget):
     """Choose to train all candidates if that fits into the time budget, else MTG-Net.
 
-    The time is extrapolated from each task alone and all tasks together.
+    The time is extrapolated from each task alone and all tasks together. A fit that goes on after
+    a crash keeps its choice.
     """
     n_tasks = candidates.shape[1]
     if len(candidates) > _MAX_EXHAUSTIVE:
@@ -192,12 +194,19 @@ def _choose(trainer, candidates, time_budget):
     alone = time.perf_counter()
     trainer.scores(np.ones((1, n_tasks), dtype=bool))
     together = time.perf_counter()
-    if trainer.n_trained == before:
-        # everything was in the cache: an interrupted fit goes on as it began
-        return "exhaustive"
-    each = max((alone - started) / n_tasks, (together - alone) / 2)
-    cost = each * get_gain_estimator("exhaustive").n_procedures(candidates)
-    return "exhaustive" if cost <= time_budget else "mtgnet"
+
+    def choose():
+        if trainer.n_trained == before:
+            # everything was in the cache
+            return "exhaustive"
+        each = max((alone - started) / n_tasks, (together - alone) / 2)
+        cost = each * get_gain_estimator("exhaustive").n_procedures(candidates)
+        return "exhaustive" if cost <= time_budget else "mtgnet"
+
+    if trainer.cache is None:
+        return choose()
+    identity = trainer.cache.identity, candidates, time_budget
+    return remembered("method", identity, choose, worth=0)
 
 
 def _metadata_values(metadata, tasks):

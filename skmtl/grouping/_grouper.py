@@ -13,6 +13,7 @@ from skmtl._data.messages import label_text
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.multi_task import MultiTaskRegressor
 from skmtl._estimators.run import unchanged_on_failure
+from skmtl._persistence import checkpointing
 from skmtl._sklearn_compat import HasMethods, Interval, StrOptions
 from skmtl.architectures import SharedBottom
 from skmtl.grouping._base import BaseGrouper
@@ -80,7 +81,10 @@ class TaskGrouper(BaseGrouper):
     compare : bool, default=True
         Whether to train each task alone and all together as well, for `report`.
     cache_dir : path-like, default=None
-        Folder with the scores of trained groups, so that an interrupted ``fit`` continues.
+        Folder with the scores of every fit of a group, and the state of a block in training about
+        every 30 seconds: after a crash the same call, on the same data, goes on from there. Fits
+        on other data, or with other settings, may share it, and it may be deleted. It takes the
+        place of `checkpoint_dir` of the estimator; see :doc:`/saving`.
     n_jobs : int, default=None
         Processes that train groups in parallel.
     max_members : int or "auto", default="auto"
@@ -270,10 +274,11 @@ class TaskGrouper(BaseGrouper):
             If there is only one task, or if the data, a parameter or `cache_dir` cannot be used.
         """
         with unchanged_on_failure(self):
-            return self._fit(X, y, sample_weight)
+            self._validate_params()
+            with checkpointing(self.cache_dir, in_blocks=True):
+                return self._fit(X, y, sample_weight)
 
     def _fit(self, X, y, sample_weight):
-        self._validate_params()
         if y is None:
             raise ValueError("TaskGrouper requires y to be passed, but the target y is None.")
         data = self._data(X, y, sample_weight)

@@ -17,6 +17,7 @@ from skmtl._data.columns import is_numeric
 from skmtl._data.messages import labels_text
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.run import train_together
+from skmtl._persistence import current
 from skmtl._sklearn_compat import _set_random_states
 from skmtl.exceptions import UnlabelledRowsWarning
 from skmtl.grouping._adapters import adapt
@@ -30,12 +31,16 @@ from skmtl.training._device import in_own_state
 
 
 class Fit(NamedTuple):
-    """One training of a group, on all rows by default; a seed of None keeps the random state."""
+    """One training of a group, on all rows by default; a seed of None keeps the random state.
+
+    `number` counts the trainings of the group: those on one split are next to each other.
+    """
 
     group: np.ndarray
     seed: int | None
     train: np.ndarray | None = None
     valid: np.ndarray | None = None
+    number: int = 0
 
 
 def make_trainer(
@@ -80,16 +85,8 @@ class GroupTrainer:
 
     def scores(self, groups):
         """Return the mean validation score of every task in groups, NaN outside them."""
-        missing = []
-        for group in np.unique(groups, axis=0):
-            key = group.tobytes()
-            if key not in self._scores and self.cache is not None:
-                stored = self.cache.get(group)
-                if stored is not None:
-                    self._scores[key] = stored
-            if key not in self._scores:
-                missing.append(group)
-        self._train_missing(missing)
+        distinct = np.unique(groups, axis=0)
+        self._train_missing([group for group in distinct if group.tobytes() not in self._scores])
         return np.array([self._scores[group.tobytes()] for group in groups])
 
     @property
@@ -99,35 +96,56 @@ class GroupTrainer:
 
     def _train_missing(self, groups):
         """Train groups on all splits with all seeds, and store their scores."""
+        ways = [(train, valid, seed) for train, valid in self.splits for seed in self.seeds]
         fits = [
-            Fit(group, seed, train, valid)
+            Fit(group, seed, train, valid, number)
             for group in groups
-            for train, valid in self.splits
-            for seed in self.seeds
+            for number, (train, valid, seed) in enumerate(ways)
         ]
-        n_repeats, by_group = len(self.splits) * len(self.seeds), {}
-        for fit, scores in self._run(fits, keep=False):
-            key = fit.group.tobytes()
-            by_group.setdefault(key, []).append(scores)
-            if len(by_group[key]) == n_repeats:
-                mean = np.mean(by_group.pop(key), axis=0)
-                bad = fit.group & ~np.isfinite(mean)
-                if bad.any():
-                    tasks = label_group(bad, self.data.tasks)
-                    raise ValueError(
-                        f"the validation score of {list(tasks)} is not finite in the group "
-                        f"{label_group(fit.group, self.data.tasks)!r}; the tasks may have too few "
-                        "labels for cv, or scoring does not suit them."
-                    )
-                self._scores[key] = mean
-                self.n_trained += 1
-                if self.cache is not None:
-                    self.cache.put(fit.group, mean)
+        by_group = {group.tobytes(): {} for group in groups}
+        stored = {} if self.cache is None else {g.tobytes(): self.cache.get(g) for g in groups}
+        missing = []
+        # the blocks that there are without a cache: company may change how scores are rounded
+        for block in self._blocks(fits):
+            scores = [stored.get(fit.group.tobytes(), {}).get(fit.number) for fit in block]
+            if any(of_fit is None for of_fit in scores):
+                missing.append(block)
+                continue
+            for fit, of_fit in zip(block, scores, strict=True):
+                by_group[fit.group.tobytes()][fit.number] = of_fit
+        for block, scores, checkpoints in self._run(missing, keep=False):
+            new = {}
+            for fit, of_fit in zip(block, scores, strict=True):
+                self._check(of_fit, fit.group)
+                by_group[fit.group.tobytes()][fit.number] = of_fit
+                new.setdefault(fit.group.tobytes(), (fit.group, {}))[1][fit.number] = of_fit
+            if self.cache is not None:
+                for group, of_group in new.values():
+                    self.cache.put(group, of_group)
+            if current() is not None:
+                current().remove(checkpoints)
+        for group in groups:
+            scores = by_group[group.tobytes()]
+            # in one order, whatever the blocks
+            self._scores[group.tobytes()] = np.mean([scores[k] for k in range(len(ways))], axis=0)
+        self.n_trained += len({fit.group.tobytes() for block in missing for fit in block})
+
+    def _check(self, scores, group):
+        bad = group & ~np.isfinite(scores)
+        if bad.any():
+            tasks = label_group(bad, self.data.tasks)
+            raise ValueError(
+                f"the validation score of {list(tasks)} is not finite in the group "
+                f"{label_group(group, self.data.tasks)!r}; the tasks may have too few labels for "
+                "cv, or scoring does not suit them."
+            )
 
     def models(self, groups):
         """Return estimators trained on all rows of groups."""
         fits = [Fit(group, self.seeds[0]) for group in groups]
-        models = {id(fit): model for fit, model in self._run(fits, keep=True)}
+        models = {}
+        for block, trained, _ in self._run(self._blocks(fits), keep=True):
+            models |= {id(fit): model for fit, model in zip(block, trained, strict=True)}
         return [models[id(fit)] for fit in fits]
 
     def affinity(self):
@@ -146,23 +164,31 @@ class GroupTrainer:
         X, y, weights = self.data.part(all_tasks, self.splits[0][0])
         return estimator.fit(X, y, weights).affinity_
 
-    def _run(self, fits, keep):
-        """Yield pairs of a fit and its result: the model, or scores on its validation rows."""
-        blocks = self._blocks(fits)
+    def _run(self, blocks, keep):
+        """Yield blocks of fits, their results, and names of checkpoints that they have used.
+
+        Results are models, or scores on validation rows.
+        """
         run = _run_together if self.ours else _run_apart
-        settings = self.data, self.scoring, keep
+        settings, n_fits = (self.data, self.scoring, keep), sum(map(len, blocks))
         disable = None if self.show else True
-        n_workers = joblib.effective_n_jobs(self.n_jobs)
-        with tqdm(total=len(fits), desc="TaskGrouper", unit="fit", disable=disable) as bar:
+        n_workers, checkpoints = joblib.effective_n_jobs(self.n_jobs), current()
+        with tqdm(total=n_fits, desc="TaskGrouper", unit="fit", disable=disable) as bar:
             if n_workers > 1 and len(blocks) > 1:
                 parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
                 results = parallel(
-                    delayed(run)(self.estimator, block, settings, n_workers) for block in blocks
+                    delayed(_run_kept)(checkpoints, run, self.estimator, block, settings, n_workers)
+                    for block in blocks
                 )
             else:
-                results = (run(self.estimator, block, settings, 1) for block in blocks)
-            for block, values in zip(blocks, results, strict=True):
-                yield from zip(block, values, strict=True)
+                results = (
+                    _run_kept(checkpoints, run, self.estimator, block, settings, 1)
+                    for block in blocks
+                )
+            for block, (values, names) in zip(blocks, results, strict=True):
+                if checkpoints is not None:
+                    checkpoints.names |= names
+                yield block, values, names
                 bar.update(len(block))
 
     def _blocks(self, fits):
@@ -176,10 +202,19 @@ class GroupTrainer:
         blocks = []
         for bucket in buckets.values():
             # fits of the same rows are adjacent
-            bucket.sort(key=lambda fit: id(fit.train))
+            bucket.sort(key=lambda fit: fit.number // len(self.seeds))
             cuts = np.linspace(0, len(bucket), -(-len(bucket) // most) + 1).astype(int)
             blocks += [bucket[a:b] for a, b in pairwise(cuts.tolist())]
         return blocks
+
+
+def _run_kept(checkpoints, run, *arguments):
+    """Run a block, perhaps with checkpoints; return its results, and their names."""
+    if checkpoints is None:
+        return run(*arguments), set()
+    before = set(checkpoints.names)
+    with checkpoints.active():
+        return run(*arguments), checkpoints.names - before
 
 
 def _run_apart(estimator, fits, settings, n_workers):
@@ -254,7 +289,7 @@ def _run_together(estimator, fits, settings, n_workers):
 
 def for_group(estimator, tasks, group):
     """Return an estimator of skmtl whose settings by column of y are restricted to a group."""
-    model = clone(estimator).set_params(verbose=0, warm_start=False)
+    model = clone(estimator).set_params(verbose=0, warm_start=False, checkpoint_dir=None)
     if isinstance(model.base, str) and model.base == "auto":
         # gains are of networks; every group would fit the same base
         model.base = None
