@@ -136,7 +136,8 @@ class RunCheckpoint:
             self.name,
             {
                 "running": running,
-                "clock": net.clock_.snapshot(net.optimizer_.averaged),
+                # of a run that is over, weights that the optimiser has are in the clock as well
+                "clock": net.clock_.snapshot(running and net.optimizer_.averaged),
                 "steps": net.steps_.snapshot(),
                 "observer": net.observer_.snapshot(),
                 "attributes": [

@@ -176,7 +176,7 @@ class MemberClock:
         return stay
 
     def snapshot(self, buffer):
-        """Return the state, to `resume` from; `buffer` is that of the latest `tick`."""
+        """Return the state; the best weights are left out if they are the `buffer` of ticks."""
         state = {**vars(self), "_history": packed(self._history)}
         if self._best is buffer:
             # it changes with every step until the next tick

@@ -10,7 +10,7 @@ from tests._kills import assert_resumes
 
 CUBIC = make_cubic(n_tasks=4, n_rows=12, random_state=0)
 MODEL = MultiTaskHypernetRegressor(
-    task_id=CUBIC.task_id, hidden_layer_sizes=(4,), max_iter=4, base="boosting", random_state=0
+    task_id=CUBIC.task_id, hidden_layer_sizes=(4,), max_iter=3, base="boosting", random_state=0
 )
 GRID = {"alpha": [0, 0.1], "hidden_layer_sizes": [(4,), (5,)]}
 
@@ -21,13 +21,16 @@ def one_thread(monkeypatch):
     monkeypatch.setattr("torch.get_num_threads", lambda: 1)
 
 
-def test_a_killed_search_goes_on(tmp_path, monkeypatch, one_thread):
+@pytest.mark.parametrize("settings", [{}, {"early_stopping": False, "base": None}])
+def test_a_killed_search_goes_on(settings, tmp_path, monkeypatch, one_thread):
+    model = clone(MODEL).set_params(**settings)
+
     def call(folder):
-        search = BatchedGridSearchCV(MODEL, GRID, cv=2, max_members=2, checkpoint_dir=folder)
+        search = BatchedGridSearchCV(model, GRID, cv=2, max_members=2, checkpoint_dir=folder)
         search.fit(CUBIC.data, CUBIC.target)
         return search.cv_results_["mean_test_score"], search.predict(CUBIC.data)
 
-    assert_resumes(monkeypatch, tmp_path, call, shares=[0.1, 0.6, 1.0])
+    assert_resumes(monkeypatch, tmp_path, call, shares=[0.1, 0.8])
 
 
 def test_killed_fits_in_one_run_go_on(tmp_path, monkeypatch):
