@@ -5,7 +5,6 @@ It knows no architecture: a subclass builds its module and says what its paramet
 
 import copy
 from abc import ABCMeta, abstractmethod
-from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
@@ -28,21 +27,18 @@ from skmtl._estimators.record import TrainingRecord, recorded
 from skmtl._estimators.reports import history_table
 from skmtl._estimators.run import bound_weighting, train_plan, unchanged_on_failure
 from skmtl._estimators.shared import (
-    SHARED_CONSTRAINTS,
+    CONSTRAINTS,
     SHARED_PARAMETERS,
     fit_checkpoints,
     with_parameters,
 )
 from skmtl._persistence import ModelFileMixin
 from skmtl._sklearn_compat import (
-    HasMethods,
-    Interval,
-    StrOptions,
     _safe_indexing,
 )
 from skmtl.training import steps_for
 from skmtl.training._device import own_state
-from skmtl.weighting import Affinity, TaskWeighting, get_weighting
+from skmtl.weighting import get_weighting
 from skmtl.weighting._affinity import get_affinity
 
 # what scikit-learn remembers of the columns of X
@@ -55,35 +51,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
     Its constructor gets those of `SHARED_PARAMETERS` as well.
     """
 
-    _parameter_constraints = {
-        **SHARED_CONSTRAINTS,
-        "task_id": [str, Integral, "array-like", None],
-        "metadata": [str, Integral, "array-like", HasMethods(["to_pandas"]), dict, None],
-        "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
-        "task_types": [StrOptions({"infer"}), dict],
-        "task_sampling": [StrOptions({"rows", "tasks", "sqrt"})],
-        # a Weighting of TorchJD is a callable; `get_weighting` looks closer
-        "task_weighting": [str, tuple, list, TaskWeighting, callable],
-        "record_affinity": ["boolean", Interval(Integral, 1, None, closed="left"), Affinity],
-        "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "hold_out_tasks": ["boolean", StrOptions({"auto"})],
-        "learning_rate": [StrOptions({"constant", "annealed"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "weight_averaging": [Interval(Real, 0, 1, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean", StrOptions({"refit"})],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "n_iter_no_change": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "unseen_tasks": [StrOptions({"error", "average"})],
-        "n_members": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "device": [str],
-        "callbacks": [list, tuple, None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints = CONSTRAINTS
 
     # what may differ between members that train in one run, besides those of the architecture
     _member_parameters = ()

@@ -4,13 +4,46 @@ their checkpoints.
 
 import inspect
 from functools import wraps
+from numbers import Integral, Real
 
 from skmtl._persistence import checkpointing
-from skmtl._sklearn_compat import HasMethods
+from skmtl._sklearn_compat import HasMethods, Interval, StrOptions
+from skmtl.weighting import Affinity, TaskWeighting
 
 # of all estimators and of searches: defaults, and what is allowed
 SHARED_PARAMETERS = {"checkpoint_dir": None}
 SHARED_CONSTRAINTS = {"checkpoint_dir": [str, HasMethods(["__fspath__"]), None]}
+
+# of all estimators
+CONSTRAINTS = {
+    **SHARED_CONSTRAINTS,
+    "task_id": [str, Integral, "array-like", None],
+    "metadata": [str, Integral, "array-like", HasMethods(["to_pandas"]), dict, None],
+    "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
+    "task_types": [StrOptions({"infer"}), dict],
+    "task_sampling": [StrOptions({"rows", "tasks", "sqrt"})],
+    # a Weighting of TorchJD is a callable; `get_weighting` looks closer
+    "task_weighting": [str, tuple, list, TaskWeighting, callable],
+    "record_affinity": ["boolean", Interval(Integral, 1, None, closed="left"), Affinity],
+    "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "hold_out_tasks": ["boolean", StrOptions({"auto"})],
+    "learning_rate": [StrOptions({"constant", "annealed"})],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "weight_averaging": [Interval(Real, 0, 1, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "early_stopping": ["boolean", StrOptions({"refit"})],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "n_iter_no_change": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "unseen_tasks": [StrOptions({"error", "average"})],
+    "n_members": [Interval(Integral, 1, None, closed="left")],
+    "warm_start": ["boolean"],
+    "device": [str],
+    "callbacks": [list, tuple, None],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
 
 
 def with_parameters(constructor, last=("random_state", "verbose"), **defaults):
