@@ -13,9 +13,9 @@ from sklearn.utils import check_random_state
 # it hardly matters and takes long. Otherwise the first ones hold, see benchmarks/recipe/LOG.md
 _AUTOMATIC = {"alpha": (1e-4, 0.3), "activation": ("silu", "tanh")}
 _FEWEST_LABELS, _MOST_LABELS = 100, 3000
-# preset="best": alternatives, members that are kept unless n_members is larger, and their largest
-# loss, relative to the best; further values of "auto", and factors of values of other parameters
-_N_TRIED, _N_KEPT, _WORST = 16, 4, 1.25
+# preset="best": alternatives, members that are kept unless n_members is larger, and how much larger
+# than the smallest their losses may be; further values of "auto", and factors of other parameters
+_N_TRIED, _N_KEPT, _WORST = 16, 4, 0.25
 _MORE = {"alpha": (1e-4, 0.01, 0.1, 0.3, 1.0), "activation": ("silu", "tanh", "relu")}
 _FACTORS = {
     "embedding_alpha": (0.1, 1.0, 10.0),
@@ -26,9 +26,8 @@ _FACTORS = {
 
 def n_kept(estimator):
     """Return how many members a fit keeps, at most."""
-    return (
-        _N_KEPT if estimator.preset == "best" and estimator.n_members == 1 else estimator.n_members
-    )
+    several = estimator.preset == "best" and estimator.n_members == 1
+    return _N_KEPT if several else estimator.n_members
 
 
 def first_choice(plan):
@@ -44,8 +43,8 @@ def alternatives(plan):
     if plan.valid is None or plan.estimator.preset == "fast":
         return [_with(plan, automatic)]
     if plan.estimator.preset == "best":
-        seeds = plan.estimator._member_seeds(_N_TRIED)
         tried = _best_settings(plan, automatic)
+        seeds = plan.estimator._member_seeds(len(tried))
         # the same validation rows for all, so that their losses can be compared
         return [
             _with(plan, settings, seeds=seed, splits=plan.splits[:1])
@@ -81,7 +80,8 @@ def _best_settings(plan, automatic):
     settings = [given | usual for usual in _grid({name: _AUTOMATIC[name] for name in automatic})]
     others = [choice for choice in _grid(values) if choice not in settings]
     order = check_random_state(0).permutation(len(others))
-    return (settings + [others[n] for n in order])[:_N_TRIED]
+    n_tried = max(_N_TRIED, plan.estimator.n_members)
+    return (settings + [others[n] for n in order])[:n_tried]
 
 
 def rival_numbers(groups):
@@ -110,9 +110,11 @@ def choose(plans, groups, losses):
         means = of_group.mean(axis=1)
         if len(group) > 1 and plan.estimator.preset == "best":
             kept = np.argsort(means, kind="stable")[: n_kept(plan.estimator)]
-            if plan.estimator.n_members == 1:
-                kept = kept[(means[kept] <= _WORST * means[kept[0]]) | (kept == kept[0])]
-            kept = np.sort(kept)
+            best = means[kept[0]]
+            # with n_members as many as that, if they have not diverged
+            worst = best + _WORST * abs(best) if plan.estimator.n_members == 1 else np.inf
+            good = (means[kept] <= worst) & np.isfinite(means[kept])
+            kept = np.sort(kept[good | (kept == kept[0])])
             names = group[0].chosen
             plan.chosen = {name: [group[k].chosen[name] for k in kept] for name in names}
             plan.seeds = np.concatenate([group[k].seeds for k in kept])
