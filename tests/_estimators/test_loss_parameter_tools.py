@@ -264,7 +264,8 @@ def test_one_task_and_wide_form(loss):
     Y = (Y + 20).clip(0)
     model = fast_model(task_id=None, metadata=None, loss=loss, quantile=0.5, **LEARNS)
     assert model.fit(X, Y).score(X, Y) > 0.7
-    one = fast_model(task_id=None, metadata=None, loss=loss, **LEARNS)
+    settings = {**LEARNS, "early_stopping": "refit"}
+    one = fast_model(task_id=None, metadata=None, loss=loss, **settings)
     rows = Y["t0"].notna()
     assert one.fit(X[rows], Y["t0"][rows]).score(X[rows], Y["t0"][rows]) > 0.7
 
