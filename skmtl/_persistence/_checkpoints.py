@@ -73,12 +73,13 @@ def set_aside(path, error):
 class Checkpoints:
     """The files of one call in a folder, which other calls may use at the same time.
 
-    With `in_blocks`, parts that are finished stay until the call ends. `names` are those that the
-    call has used, in this process.
+    With `in_blocks`, parts that are finished stay until the call ends. If they are `optional`, what
+    cannot be told from other work goes on without. `names` are those that the call has used, in
+    this process.
     """
 
-    def __init__(self, folder, in_blocks=False):
-        self.folder, self.in_blocks = Path(folder), in_blocks
+    def __init__(self, folder, in_blocks=False, optional=False):
+        self.folder, self.in_blocks, self.optional = Path(folder), in_blocks, optional
         self.names = set()
         self._warned = False
         try:
@@ -172,7 +173,7 @@ def remembered(kind, identity, compute, worth=_WORTH):
 
 
 @contextmanager
-def checkpointing(folder, in_blocks=False):
+def checkpointing(folder, in_blocks=False, optional=False):
     """Keep checkpoints in a folder until what runs inside ends well; None changes nothing.
 
     Interrupted work keeps them, whatever interrupts it.
@@ -180,7 +181,7 @@ def checkpointing(folder, in_blocks=False):
     if folder is None:
         yield current()
         return
-    checkpoints = Checkpoints(folder, in_blocks)
+    checkpoints = Checkpoints(folder, in_blocks, optional)
     with checkpoints.active():
         yield checkpoints
     checkpoints.remove()

@@ -275,7 +275,7 @@ class TaskGrouper(BaseGrouper):
         """
         with unchanged_on_failure(self):
             self._validate_params()
-            with checkpointing(self.cache_dir, in_blocks=True):
+            with checkpointing(self.cache_dir, in_blocks=True, optional=True):
                 return self._fit(X, y, sample_weight)
 
     def _fit(self, X, y, sample_weight):

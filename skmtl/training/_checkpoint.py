@@ -76,18 +76,24 @@ class RunCheckpoint:
     """
 
     def __init__(self):
-        self.checkpoints = None
+        self.checkpoints, self.name = None, ""
         self.first_epoch, self.losses, self.finished = 0, (), False
 
-    def begin(self, net, *rows):
-        """Note what a run depends on, before anything is changed by it."""
-        self.__init__()
-        if any(not isinstance(callback, ProgressBar) for callback in net.callbacks):
-            # only they know their state
-            return
-        self.checkpoints = current()
-        if self.checkpoints is not None:
-            self.name = f"run_{digest(_identity(net, *rows))}"
+    @classmethod
+    def of(cls, net, *rows):
+        """Return the checkpoint of a run, which `rows` and the untrained net decide."""
+        checkpoint, checkpoints = cls(), current()
+        if checkpoints is None or any(not isinstance(c, ProgressBar) for c in net.callbacks):
+            # the state of callbacks is known to them alone
+            return checkpoint
+        try:
+            checkpoint.name = f"run_{digest(_identity(net, *rows))}"
+        except ValueError:
+            if checkpoints.optional:
+                return checkpoint
+            raise
+        checkpoint.checkpoints = checkpoints
+        return checkpoint
 
     def resume(self, net, train, valid):
         """Bring a net that is ready to train to where a run of the same kind was interrupted."""

@@ -104,7 +104,7 @@ class MemberNet(NeuralNet):
         Validation rows decide when each member stops and which weights are kept. `n_labels` (M,),
         of its rows by default, divide a member's penalties. Raises `DivergenceError`.
         """
-        self.checkpoint_.begin(self, table, train_rows, valid_rows, n_labels)
+        self.checkpoint_ = RunCheckpoint.of(self, table, train_rows, valid_rows, n_labels)
         generators = member_generators(self.seeds, "rows")
         shares = task_shares(self.task_sampling, totals := task_totals(table, train_rows))
         train = MemberBatches(

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.linear_model import Lasso, Ridge
 
-from skmtl import TaskGrouper
+from skmtl import GumbelMatrixRegressor, TaskGrouper
 from skmtl.exceptions import CheckpointWarning
 from skmtl.grouping import _trainer as trainer_module
 from tests._architectures import shared_bottom
@@ -186,6 +187,21 @@ def test_a_full_disk_is_one_warning(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
     fresh = TaskGrouper(Ridge(), **settings).fit(*table())
     pd.testing.assert_frame_equal(model.gains_, fresh.gains_)
+
+
+def test_networks_that_cannot_be_identified_do_without_checkpoints(tmp_path):
+    class Nameless(torch.nn.Linear):
+        """A class that no other process can import."""
+
+    def layer(n_inputs):
+        return Nameless(n_inputs, 3)
+
+    X, y = table()
+    model = GumbelMatrixRegressor(components=[[layer, layer]], max_iter=1, random_state=0)
+    settings = {"gains": "random", "compare": False, "random_state": 0}
+    TaskGrouper(model, 2, cache_dir=tmp_path, **settings).fit(X, y)
+    with pytest.raises(ValueError, match="cannot: .*Nameless"):
+        model.set_params(checkpoint_dir=tmp_path).fit(X, y)
 
 
 class Killed(BaseException):
