@@ -21,6 +21,8 @@ TASKS = pd.Index(list("abcd"))
 class Trainer:
     """Stand-in whose scores give the gains of `truth`."""
 
+    cache = None
+
     def __init__(self):
         self.data, self.trained = SimpleNamespace(tasks=TASKS), set()
         self.n_calls = 0
