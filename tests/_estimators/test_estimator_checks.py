@@ -60,6 +60,10 @@ def no_expected_failures(estimator):
     xfail_strict=True,
 )
 def test_scikit_learn_check(estimator, check):
+    # classifiers share the code of class weights, and one stops early
+    long = check.func.__name__ == "check_class_weight_classifiers"
+    if long and not isinstance(estimator, skmtl.MultiTaskHypernetClassifier):
+        pytest.skip("sets max_iter=1000, which takes half a minute; the slow test below runs it")
     check(estimator)
 
 
