@@ -100,11 +100,12 @@ class MultiTaskRegressor(BaseRegressor):
     Architectures, and their parameters, are searched like all others:
 
     >>> from sklearn.model_selection import GridSearchCV
+    >>> from skmtl.model_selection import TaskKFold
     >>> grid = [
     ...     {"architecture": [SharedBottom(), CrossStitch()]},
     ...     {"architecture__hidden_layer_sizes": [(8,), (16,)]},
     ... ]
-    >>> search = GridSearchCV(model.set_params(max_iter=2), grid, cv=2)
+    >>> search = GridSearchCV(model.set_params(max_iter=2), grid, cv=TaskKFold("task", 2))
     >>> len(search.fit(cubic.data, cubic.target).cv_results_["params"])
     4
     """
