@@ -192,6 +192,8 @@ def search():
 def training_speed():
     """Yield the verdicts of the study."""
     yield from spreads("training_speed", "ratios", lambda row: f"{row.setting}: {row.ratio}")
+    what = "{0.case}: {0.what}".format
+    yield from spreads("training_speed", "versions", lambda row: what(row).replace("_", " "))
 
 
 def prediction_speed():

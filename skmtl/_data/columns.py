@@ -59,8 +59,8 @@ def as_table(X):
 
 def check_unique_columns(table, what):
     """Raise an error for a DataFrame with several columns of the same name."""
-    repeated = table.columns[table.columns.duplicated()].unique().tolist()
-    if repeated:
+    if not table.columns.is_unique:
+        repeated = table.columns[table.columns.duplicated()].unique().tolist()
         raise ValueError(
             f"{what} has several columns of the same name: {repeated}; rename or drop them."
         )
@@ -173,12 +173,20 @@ def read_columns(table, positions, columns, what, estimator):
     """
     if all(column.kind == "numeric" for column in columns):
         if _all_numbers(table):
-            return _checked(_block(table, positions), columns, what, estimator)
+            block = check_array(
+                _block(table, positions),
+                dtype=np.float64,
+                ensure_all_finite=False,
+                estimator=estimator,
+                ensure_min_features=0,
+            )
+            return _checked(block, columns, what)
         if isinstance(table, pd.DataFrame):
-            block = table.iloc[:, positions]
+            # `iloc` takes twice as long for one row
+            block = table.take(positions, axis=1)
             if all(dtype.kind in "biuf" for dtype in block.dtypes):
                 values = block.to_numpy(dtype=np.float64, na_value=np.nan)
-                return _checked(values, columns, what, estimator)
+                return _checked(values, columns, what)
     values = np.empty((len(table), len(positions)))
     for k, (position, column) in enumerate(zip(positions, columns, strict=True)):
         values[:, k] = column.read(series_of(table, position), what)
@@ -189,11 +197,8 @@ def _block(table, positions):
     return table[:, positions] if len(positions) < table.shape[1] else table
 
 
-def _checked(block, columns, what, estimator):
-    """Convert a block of numbers at once; infinity raises an error."""
-    values = check_array(
-        block, dtype=np.float64, ensure_all_finite=False, estimator=estimator, ensure_min_features=0
-    )
+def _checked(values, columns, what):
+    """Return a block of numbers; infinity raises an error."""
     # a cheap test first: the sum is finite only if every value is
     with np.errstate(over="ignore", invalid="ignore"):
         looks_finite = np.isfinite(values.sum())

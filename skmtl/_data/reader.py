@@ -46,7 +46,8 @@ class TableReader:
         (n, d_m) or None without columns of metadata.
         """
         table = as_table(X) if learn else self.ordered(as_table(X))
-        validate_data(estimator, table, reset=learn, skip_check_array=True)
+        if learn or not self._are_in_order(table):
+            validate_data(estimator, table, reset=learn, skip_check_array=True)
         if learn:
             self._find(table)
         labels = None if self.task_id is None else labels_of(table, self.task_positions)
@@ -64,7 +65,15 @@ class TableReader:
         """Return a DataFrame with its columns in the order of ``fit``."""
         if self.columns is None or not isinstance(table, pd.DataFrame):
             return table
+        if self._are_in_order(table):
+            return table
         return table[self.columns] if set(table.columns) == set(self.columns) else table
+
+    def _are_in_order(self, table):
+        """Return whether a table has the names of the columns of ``fit``, in the same order."""
+        if self.columns is None or not isinstance(table, pd.DataFrame):
+            return False
+        return list(table.columns) == self.columns
 
     def _find(self, table):
         """Learn the positions of task ids and of categories."""

@@ -5,6 +5,8 @@ module stays unchanged. Features, metadata and outputs are scaled.
 """
 
 import copy
+import operator
+import weakref
 
 import torch
 
@@ -14,6 +16,26 @@ from skmtl.training._blocks import block_shape, pack_blocks
 # maxima of a chunk, over all members and tasks
 _ROWS = 2**15
 _NETWORKS = 2**10
+# copies of modules in double precision, each with the state of the module that it was made of
+_copies = weakref.WeakKeyDictionary()
+
+
+def _in_double(module):
+    """Return a copy of a module in double precision, the same one until the module changes.
+
+    Making one takes as long as predicting a hundred rows.
+    """
+    tensors = [*module.parameters(), *module.buffers()]
+    # torch counts the changes of a tensor in place
+    versions = [(tensor.data_ptr(), tensor._version) for tensor in tensors]
+    known = _copies.get(module)
+    if known is not None:
+        of_tensors, of_versions, copied = known
+        if of_versions == versions and all(map(operator.is_, of_tensors, tensors)):
+            return copied
+    copied = copy.deepcopy(module).double().eval()
+    _copies[module] = tensors, versions, copied
+    return copied
 
 
 @torch.no_grad()
@@ -22,7 +44,7 @@ def predict_rows(module, networks, features, tasks, metadata=None):
 
     `networks` (n,) are positions in `tasks`, -1 if unseen, and `metadata` (n_networks, d_m).
     """
-    module = copy.deepcopy(module).double().eval()
+    module = _in_double(module)
     device = next(module.parameters()).device
     n_members = module.n_members
     networks = torch.from_numpy(networks)
@@ -50,7 +72,7 @@ def predict_rows(module, networks, features, tasks, metadata=None):
 @torch.no_grad()
 def predict_every_task(module, features, tasks, metadata=None):
     """Yield slices of rows and outputs (M, T, k, o) of all networks, for wide form."""
-    module = copy.deepcopy(module).double().eval()
+    module = _in_double(module)
     device = next(module.parameters()).device
     n_members, n_tasks = module.n_members, len(tasks)
     tasks = torch.from_numpy(tasks).to(device).expand(n_members, -1)
