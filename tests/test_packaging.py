@@ -144,6 +144,18 @@ print(json.dumps([clock("torch"), clock("pandas", "sklearn", "scipy.optimize"), 
     pytest.fail(f"import skmtl took {ratios} times as long as import torch")
 
 
+@pytest.mark.usefixtures("installed_version")
+def test_public_names_are_imported_when_they_are_used(tmp_path):
+    code = """
+import json, sys
+import skmtl
+alone = "torch" in sys.modules
+found = [hasattr(skmtl, name) for name in dir(skmtl) if not name.startswith("__")]
+print(json.dumps([alone, all(found), set(skmtl.__all__) <= set(dir(skmtl)), hasattr(skmtl, "x")]))
+"""
+    assert run_python(code, tmp_path) == [False, True, True, False]
+
+
 def test_lowest_constraints_are_the_lower_bounds(project):
     pins = read_pins("constraints-lowest.txt")
     tested = read_pins("constraints.txt")

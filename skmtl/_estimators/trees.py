@@ -9,6 +9,9 @@ from scipy.special import log_expit, log_softmax
 from skmtl._persistence import saveable
 from skmtl._sklearn_compat import boosted_nodes, predict_trees
 
+# Most pairs of a row and a tree that are evaluated all at once, level by level: one row takes a
+# fifth of the time then, and from 6,000 pairs on scikit-learn's loop is faster.
+_FEW_PAIRS = 4000
 # of a node, all that predicting needs
 _FIELDS = (
     "value",
@@ -40,12 +43,32 @@ class Trees:
 
     def predict(self, X):
         """Predict numbers (n,), or log probabilities of `classes_`, (n, C)."""
-        raw = predict_trees(self.nodes, self.starts, self.baseline, X)
+        few = len(X) * (len(self.starts) - 1) <= _FEW_PAIRS
+        raw = self._sums(X) if few else predict_trees(self.nodes, self.starts, self.baseline, X)
         if self.link == "classes":
             if raw.shape[1] == 1:
                 return np.column_stack([log_expit(-raw), log_expit(raw)])
             return log_softmax(raw, axis=1)
         return np.exp(raw[:, 0]) if self.link == "log" else raw[:, 0]
+
+    def _sums(self, X):
+        """Sum the leaves of few rows, bitwise equal to `predict_trees`; shape (n, K)."""
+        nodes, rows, first = self.nodes, np.arange(len(X))[:, None], self.starts[:-1]
+        at = np.repeat(first[None], len(X), axis=0)
+        while not (ended := nodes["is_leaf"][at].astype(bool)).all():
+            values = X[rows, nodes["feature_idx"][at]]
+            goes_left = np.where(
+                np.isnan(values),
+                nodes["missing_go_to_left"][at],
+                values <= nodes["num_threshold"][at],
+            )
+            children = np.where(goes_left, nodes["left"][at], nodes["right"][at])
+            at = np.where(ended, at, first + children)
+        n_outputs = self.baseline.shape[1]
+        leaves = nodes["value"][at].reshape(len(X), -1, n_outputs)
+        baseline = np.broadcast_to(self.baseline, (len(X), 1, n_outputs))
+        # not `sum`, which adds in another order and rounds differently
+        return np.cumsum(np.concatenate([baseline, leaves], axis=1), axis=1)[:, -1]
 
 
 @saveable

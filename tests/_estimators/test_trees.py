@@ -38,6 +38,20 @@ def test_classes(rows, n_classes):
     assert_allclose(np.exp(trees.predict(X)), model.predict_proba(X), rtol=1e-12)
 
 
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_few_rows_are_predicted_as_among_many(rows, n_outputs):
+    X, y = rows
+    X = np.where(np.random.default_rng(1).random(X.shape) < 0.2, np.nan, X)
+    if n_outputs == 1:
+        trees = Trees(HistGradientBoostingRegressor(max_iter=30).fit(X, y), "identity")
+    else:
+        model = HistGradientBoostingClassifier(max_iter=10).fit(X, np.digitize(y, [-0.5, 1]))
+        trees = Trees(model, "classes")
+    many = trees.predict(X)
+    for few in ([0], [7, 3], range(20)):
+        assert_array_equal(trees.predict(X[few]), many[few])
+
+
 @pytest.mark.parametrize("kind", ["continuous", "binary", "multiclass"])
 def test_means_of_tasks(rows, kind):
     _, y = rows
