@@ -20,34 +20,34 @@ class Allocations:
         return allocation_probabilities(self.module) >= 0.5
 
     def _component_columns(self):
-        """Layer and component of every column."""
+        """Return the layer and component of every column."""
         pairs = [(n, c) for n, size in enumerate(self.module.sizes) for c in range(size)]
         return pd.MultiIndex.from_tuples(pairs, names=["layer", "component"])
 
     def _by_layer(self, values):
-        """Values (M, T, C) as a list of tables, one a layer."""
+        """Return values (M, T, C) as a list of tables, one a layer."""
         columns, tables = self._component_columns(), []
         for layer in range(len(self.module.sizes)):
-            own = columns.get_level_values("layer") == layer
-            names = columns[own].get_level_values("component")
+            in_layer = columns.get_level_values("layer") == layer
+            names = columns[in_layer].get_level_values("component")
             if len(values) > 1:
                 names = pd.MultiIndex.from_product(
                     [range(len(values)), names], names=["member", "component"]
                 )
-            table = np.concatenate(values[:, :, own], axis=1)
+            table = np.concatenate(values[:, :, in_layer], axis=1)
             tables.append(pd.DataFrame(table, index=self.tasks, columns=names))
         return tables
 
     def allocations(self):
-        """Which components tasks use, a table of 0 and 1 for each layer."""
+        """Return which components tasks use, a table of 0 and 1 for each layer."""
         return self._by_layer(self._on().astype(int))
 
     def probabilities(self):
-        """Probabilities that tasks use components, a table for each layer."""
+        """Return the probabilities that tasks use components, a table for each layer."""
         return self._by_layer(allocation_probabilities(self.module))
 
     def embeddings(self):
-        """The allocations of all layers next to each other, one row per task."""
+        """Return the allocations of all layers next to each other, one row per task."""
         on = self._on().astype(int)
         columns = self._component_columns()
         if len(on) > 1:
@@ -58,7 +58,7 @@ class Allocations:
         return pd.DataFrame(np.concatenate(on, axis=1), index=self.tasks, columns=columns)
 
     def similarity(self):
-        """Cosine similarity of the embeddings of tasks, mean over members."""
+        """Return the cosine similarity of the embeddings of tasks, averaged over members."""
         return similarity_table(self._on().astype(float), self.tasks)
 
     def active_fraction(self):
@@ -72,7 +72,7 @@ class Allocations:
 
     @in_own_state
     def history(self):
-        """Probabilities that tasks use components in the course of training.
+        """Return the probabilities that tasks use components, by epoch.
 
         Returns
         -------
@@ -84,9 +84,9 @@ class Allocations:
         numbers = module.allocation.numbers.tolist()
         tables, keys = [], []
         for epoch, members, values in module.allocation.trace:
-            for member, own in zip(members.tolist(), values, strict=True):
+            for member, of_tasks in zip(members.tolist(), values, strict=True):
                 if member in numbers:
-                    full = module.full(torch.from_numpy(own[:n_tasks])).numpy()
+                    full = module.full(torch.from_numpy(of_tasks[:n_tasks])).numpy()
                     tables.append(pd.DataFrame(full, self.tasks, self._component_columns()))
                     keys.append((numbers.index(member), epoch))
         names = ["member", "epoch", self.tasks.name or "task"]

@@ -265,13 +265,13 @@ unseen_tasks : {"error", "average"}, default="error"
 
 def _pieces(text):
     """Split documentation into a dict of name to lines."""
-    pieces = {}
+    entries = {}
     for line in text.strip().splitlines():
         if not line.startswith(" "):
             name = line.split(" : ")[0]
-            pieces[name] = []
-        pieces[name].append(line)
-    return pieces
+            entries[name] = []
+        entries[name].append(line)
+    return entries
 
 
 def parameters_of(cls):
@@ -282,9 +282,9 @@ def parameters_of(cls):
 
 def _with_default(lines, default):
     """Return the lines of a parameter with the default that the constructor has."""
-    head, told, text = lines[0].partition("default=")
-    if told and ast.literal_eval(text) != default:
-        head += told + (f'"{default}"' if isinstance(default, str) else repr(default))
+    head, equals, text = lines[0].partition("default=")
+    if equals and ast.literal_eval(text) != default:
+        head += equals + (f'"{default}"' if isinstance(default, str) else repr(default))
         return [head, *lines[1:]]
     return lines
 

@@ -36,7 +36,7 @@ class PreferencePredictor(BaseRegressor):
         return pd.Series(self._loss_scales * units, index=self.tasks_, name="loss_scale")
 
     def __getstate__(self):
-        # networks that were written are written again when they are asked for
+        # networks that were written are written again when they are needed
         return {name: v for name, v in super().__getstate__().items() if name != "_written"}
 
     def __setstate__(self, state):
@@ -46,7 +46,7 @@ class PreferencePredictor(BaseRegressor):
     # predictions
 
     def _preferences(self, preference=None):
-        """Preferences of shape (P, T), and whether one was asked for."""
+        """Return preferences of shape (P, T), and whether there was only one."""
         check_is_fitted(self, "module_")
         if preference is None:
             preference = self.preference
@@ -55,7 +55,7 @@ class PreferencePredictor(BaseRegressor):
         return as_preferences(preference, self.tasks_)
 
     def _view(self, preferences):
-        """This estimator with the networks of some preferences, shape (P, T)."""
+        """Return this estimator with the networks of given preferences, shape (P, T)."""
         view = object.__new__(type(self))
         vars(view).update(vars(self))
         one = len(preferences) == 1
@@ -63,13 +63,13 @@ class PreferencePredictor(BaseRegressor):
         return view
 
     def _module_at(self, preferences):
-        """The networks of some preferences, of every member."""
+        """Return the networks of given preferences, of every member."""
         # numbers must not depend on how many threads torch uses elsewhere
         with own_state():
             return self.module_.at(torch.as_tensor(get_solver(self.solver).rays(preferences)))
 
     def _predict(self, X, each_member=False, module=None):
-        """As of all estimators; the rows of several preferences stand behind each other."""
+        """Predict as all estimators do; the rows of several preferences follow one another."""
         check_is_fitted(self, "module_")
         if module is not None:
             return super()._predict(X, each_member, module)
@@ -81,8 +81,8 @@ class PreferencePredictor(BaseRegressor):
         n_members, results = self.module_.n_members, []
         at_once = max(1, _NETWORKS_AT_ONCE // n_members)
         for start in range(0, len(preferences), at_once):
-            some = self._module_at(preferences[start : start + at_once])
-            members = super()._predict(X, True, some)
+            module = self._module_at(preferences[start : start + at_once])
+            members = super()._predict(X, True, module)
             results.append([v.reshape(n_members, -1, *v.shape[2:]) for v in members])
         results = [np.concatenate(parts, axis=1) for parts in zip(*results, strict=True)]
         if each_member:
@@ -95,7 +95,7 @@ class PreferencePredictor(BaseRegressor):
         return super()._table_of(X if one else None, answers, of_part)
 
     def _ask(self, method, X, preference, *arguments, axis=0):
-        """What a method of all estimators answers for one or for several preferences."""
+        """Return the result of a method of all estimators, for one or for several preferences."""
         if preference is None and self._keeps_written():
             return getattr(super(), method)(X, *arguments)
         preferences, one = self._preferences(preference)

@@ -51,7 +51,7 @@ def as_preferences(value, tasks):
 
 
 def _by_task(value, tasks):
-    """Weights in the order of the tasks, if they have names."""
+    """Return weights in the order of the tasks, if they have names."""
     if isinstance(value, dict):
         value = pd.Series(value, dtype=object)
     if not isinstance(value, (pd.Series, pd.DataFrame)):
@@ -94,7 +94,7 @@ def check_training_preferences(value, tasks, n_members):
 
 
 def separated(answer, n_preferences, axis):
-    """Return an answer with the preferences along an axis of their own."""
+    """Return a result with the preferences along an axis of their own."""
     if isinstance(answer, tuple):
         return tuple(separated(part, n_preferences, axis) for part in answer)
     if isinstance(answer, dict):
@@ -133,8 +133,8 @@ def preference_grid(n_preferences, n_tasks):
 def dominated(losses):
     """Mark which of P rows of losses another row beats: no worse anywhere, and better somewhere."""
     result = np.zeros(len(losses), dtype=bool)
-    for row, own in enumerate(losses):
-        result[row] = ((losses <= own).all(axis=1) & (losses < own).any(axis=1)).any()
+    for row, row_losses in enumerate(losses):
+        result[row] = ((losses <= row_losses).all(axis=1) & (losses < row_losses).any(axis=1)).any()
     return result
 
 

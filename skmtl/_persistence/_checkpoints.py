@@ -50,11 +50,11 @@ def digest(value):
         raise ValueError(
             f"checkpoint_dir needs to tell this fit from others, which it cannot: {error}"
         ) from error
-    found = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
     for name, array in writer.arrays.items():
-        found.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        found.update(np.ascontiguousarray(array).view(np.uint8))
-    return found.hexdigest()[:40]
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).view(np.uint8))
+    return digest.hexdigest()[:40]
 
 
 def set_aside(path, error):

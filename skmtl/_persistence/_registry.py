@@ -43,10 +43,10 @@ def is_own(cls):
 
 def known_classes():
     """Return the classes of this package that may be in a file, by their name in files."""
-    classes, found = {}, list(_SAVEABLE)
-    while found:
-        cls = found.pop()
-        found += cls.__subclasses__()
+    classes, pending = {}, list(_SAVEABLE)
+    while pending:
+        cls = pending.pop()
+        pending += cls.__subclasses__()
         if is_own(cls):
             other = classes.setdefault(own_name(cls), cls)
             if other is not cls:

@@ -84,8 +84,8 @@ def estimate_gains(
     >>> family = np.array([0, 0, 1, 1])
     >>> def procedure(groups):
     ...     partners = groups[:, None] & ~np.eye(4, dtype=bool)
-    ...     alike = (partners & (family == family[:, None])).sum(2)
-    ...     return np.where(groups, 0.2 * alike - 0.1 * (partners.sum(2) - alike), np.nan)
+    ...     same = (partners & (family == family[:, None])).sum(2)
+    ...     return np.where(groups, 0.2 * same - 0.1 * (partners.sum(2) - same), np.nan)
     >>> gains = estimate_gains(procedure, 4, "hoa")
     >>> select_groups(gains, 2)
     [(0, 1), (2, 3)]

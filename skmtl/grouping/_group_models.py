@@ -134,9 +134,9 @@ class WideGroupModels(_GroupModels):
         for model, served in self._served():
             predicted = model.predict_proba(table)
             for task in self.tasks[served].intersection(list(predicted), sort=False):
-                own = np.asarray(predicted[task])
+                ones = np.asarray(predicted[task])
                 # multi-label: probabilities of 1
-                results[task] = np.column_stack([1 - own, own]) if own.ndim == 1 else own
+                results[task] = np.column_stack([1 - ones, ones]) if ones.ndim == 1 else ones
         return {task: results[task] for task in self.tasks if task in results}
 
     @property

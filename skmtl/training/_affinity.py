@@ -74,33 +74,33 @@ class AffinityRecorder(StepObserver):
             gradients.attach()
             before = sum_by(slots, n_slots, loop.evaluate(batch)[1].sum(2)) / safe
             gradients.differentiate(before, slots)
-            own = gradients.unshared_gradients
+            unshared = gradients.unshared_gradients
             # some operations set gradients of parameters that were not requested
             loop.optimizer_.zero_grad(set_to_none=True)
         else:
             before = sum_by(slots, n_slots, by_label.detach().sum(2)) / safe
             scales = batch.counts.unsqueeze(1) / safe
             gradients.collect(scales, slots)
-            own = self._own_gradients(loop, sum_by(tasks, self.n_tasks, scales * present))
+            unshared = self._unshared_gradients(loop, sum_by(tasks, self.n_tasks, scales * present))
         with torch.no_grad():
             by_task = gradients.each()
             gradients.detach()
-            affinity = self._affinity(loop, batch, before.detach(), safe, by_task, own)
+            affinity = self._affinity(loop, batch, before.detach(), safe, by_task, unshared)
         self._add(affinity, present, tasks)
 
     def _moves_heads(self):
         return self.settings.heads_first and self.settings.approximate is None
 
-    def _own_gradients(self, loop, scales):
+    def _unshared_gradients(self, loop, scales):
         """Return gradients of mean losses for unshared parameters, from those of the step."""
-        own = self.gradients.unshared
-        if not self._moves_heads() or not own:
+        unshared = self.gradients.unshared
+        if not self._moves_heads() or not unshared:
             return {}
-        values = {name: p.grad for name, p in own.items() if p.grad is not None}
+        values = {name: p.grad for name, p in unshared.items() if p.grad is not None}
         penalties = loop.penalties()
         if penalties is not None and penalties.requires_grad:
             # the loss of a task does not include them
-            for name, more in self.gradients.pull_back(penalties.sum(), own).items():
+            for name, more in self.gradients.pull_back(penalties.sum(), unshared).items():
                 if name in values and more is not None:
                     values[name] = values[name] - more
         return {
@@ -108,14 +108,14 @@ class AffinityRecorder(StepObserver):
             for name, value in values.items()
         }
 
-    def _affinity(self, loop, batch, before, totals, by_task, own):
+    def _affinity(self, loop, batch, before, totals, by_task, unshared):
         """Return affinities of shape (M, S, S); the row is the task that steps."""
         optimizer, settings = loop.optimizer_, self.settings
         shared, here = self.columns, optimizer.buffer
         slopes = optimizer.flat(by_task)
         gradients = slopes
-        if self._moves_heads() and own:
-            gradients = slopes + optimizer.flat(own)
+        if self._moves_heads() and unshared:
+            gradients = slopes + optimizer.flat(unshared)
         after = optimizer.after(gradients, batch.active)
         if not self._moves_heads():
             after = torch.where(shared, after, here)

@@ -60,9 +60,10 @@ class CandidateSteps(WeightedSteps):
         The parameters have the gradients of the penalties, if there are any.
         """
         optimizer, gradients, order = loop.optimizer_, self.gradients, self.chooser.approximate
-        own = {name: p.grad for name, p in loop.module_.named_parameters() if p.grad is not None}
+        parameters = dict(loop.module_.named_parameters())
+        of_module = {name: p.grad for name, p in parameters.items() if p.grad is not None}
         full = optimizer.flat(candidates)
-        for more in (own, gradients.unshared_gradients):
+        for more in (of_module, gradients.unshared_gradients):
             if any(value is not None for value in more.values()):
                 full = full + optimizer.flat(more)
         after = optimizer.after(full, batch.active)

@@ -125,11 +125,13 @@ class JointLoss(nn.Module):
 def constant_losses(criterion, table, rows):
     """Return the loss (M, T) of the best constant for a member's rows of tasks, 1 if that is 0."""
     known, result = {}, []
-    for own in rows:
-        if id(own) not in known:
-            losses = [_constant_loss(criterion, table, own, t) for t in range(table.n_tasks)]
-            known[id(own)] = table.weights.new_tensor(losses)
-        result.append(known[id(own)])
+    for member_rows in rows:
+        if id(member_rows) not in known:
+            losses = [
+                _constant_loss(criterion, table, member_rows, t) for t in range(table.n_tasks)
+            ]
+            known[id(member_rows)] = table.weights.new_tensor(losses)
+        result.append(known[id(member_rows)])
     return torch.stack(result)
 
 

@@ -158,8 +158,8 @@ class MemberAdam(torch.optim.Optimizer):
         """Make the module's parameters views of `buffer`."""
         which = buffer is self.averaged
         if self._views.get(which, (None,))[0] is not buffer:
-            pieces = buffer.split(self._sizes, dim=1)
-            views = [p.view(len(buffer), *s) for p, s in zip(pieces, self._shapes, strict=True)]
+            parts = buffer.split(self._sizes, dim=1)
+            views = [p.view(len(buffer), *s) for p, s in zip(parts, self._shapes, strict=True)]
             self._views[which] = buffer, views
         for p, view in zip(self._parameters, self._views[which][1], strict=True):
             p.grad = None
@@ -257,10 +257,10 @@ class MemberAdam(torch.optim.Optimizer):
 
     def views(self, buffer):
         """Return parameters by name, as views of a tensor like the buffer with any members."""
-        pieces = buffer.split(self._sizes, dim=1)
+        parts = buffer.split(self._sizes, dim=1)
         return {
-            name: piece.view(len(buffer), *shape)
-            for name, piece, shape in zip(self._names, pieces, self._shapes, strict=True)
+            name: part.view(len(buffer), *shape)
+            for name, part, shape in zip(self._names, parts, self._shapes, strict=True)
         }
 
     @torch.no_grad()

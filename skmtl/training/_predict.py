@@ -26,6 +26,9 @@ def _in_double(module):
     Making one takes as long as predicting a hundred rows.
     """
     tensors = [*module.parameters(), *module.buffers()]
+    if any(tensor.is_inference() for tensor in tensors):
+        # of a model that was unpickled in inference mode: torch does not count their changes
+        return copy.deepcopy(module).double().eval()
     # torch counts the changes of a tensor in place
     versions = [(tensor.data_ptr(), tensor._version) for tensor in tensors]
     known = _copies.get(module)

@@ -100,9 +100,9 @@ class PreferenceSteps(Steps):
     def _shares(self, totals):
         """Return factors of the weights that turn the mean over rows into one over tasks."""
         present = totals > 0
-        own = torch.where(present, totals, 1.0) * self.scales
+        divisors = torch.where(present, totals, 1.0) * self.scales
         # the loop sums, and divides by the rows of all tasks
-        return torch.where(present, totals.sum(1, keepdim=True) / own, 0.0)
+        return torch.where(present, totals.sum(1, keepdim=True) / divisors, 0.0)
 
     def draw(self):
         """Draw rays of every member, shape (M, P, T)."""
@@ -180,8 +180,8 @@ class PreferenceSteps(Steps):
         by_label = self.label_losses(y_pred, batch)
         sums = self._by_task((by_label * batch.weights.unsqueeze(1)).sum(3), batch)
         totals = self._by_task(batch.weights.sum(2).unsqueeze(1), batch)
-        own = torch.where(totals > 0, totals, 1.0) * self.scales.unsqueeze(1)
-        return sums / own, totals.squeeze(1)
+        divisors = torch.where(totals > 0, totals, 1.0) * self.scales.unsqueeze(1)
+        return sums / divisors, totals.squeeze(1)
 
     def label_losses(self, y_pred, batch):
         """Return the loss of every label, shape (M, P, K, b)."""

@@ -134,10 +134,10 @@ class WeightedSteps(Steps):
         self._record(weights if by_loss is None else by_loss * weights, tasks, means)
         if part.method.own_parameters:
             # the loss of a task is weighted, and so are the gradients of the task's own parameters
-            own = gradients.pull_back((losses * by_slot).sum(), gradients.unshared)
+            unshared = gradients.pull_back((losses * by_slot).sum(), gradients.unshared)
         else:
-            own = gradients.unshared_gradients
-        add_gradients(loop, {**shared, **own})
+            unshared = gradients.unshared_gradients
+        add_gradients(loop, {**shared, **unshared})
         gradients.release()
 
     def _combine(self, part, losses, sums, means, loop, batch):
