@@ -139,7 +139,7 @@ def cubic_job(X, y, method, settings, seed, experiment):
 
     Parameters
     ----------
-    experiment : {"20 tasks", "20 of 100 tasks left out"}
+    experiment : {"20 tasks", "20 of 100 tasks held out"}
         The rows of a seed are the same for every method.
     """
     generator = np.random.default_rng([2024, seed])
@@ -233,7 +233,7 @@ def cubic(data_home, seeds, n_jobs):
         here = rows[(rows["method"] == method) & untouched].set_index("seed")
         name = f"{method}, defaults"
         summary.append(describe("20 tasks", name, {}, here["test_mse"]))
-    experiment = "20 of 100 tasks left out"
+    experiment = "20 of 100 tasks held out"
     jobs = [
         (bunch.data, bunch.target, method, kept[method][0], seed, experiment)
         for method in ("with metadata", "without metadata")
@@ -276,6 +276,6 @@ def cubic_targets(seen, unseen):
     ratio = seen["shuffled metadata"].mean() / ours.mean()
     rows.append(target("Cubic, MSE with shuffled / true metadata", ratio, "at least", 1.4))
     ratio = unseen["with metadata"].mean() / unseen["without metadata"].mean()
-    name = "Cubic, tasks left out whole: MSE with / without metadata"
+    name = "Cubic, tasks held out: MSE with / without metadata"
     rows.append(target(name, ratio, "at most", 0.5))
     return rows

@@ -44,7 +44,7 @@ def run(data_home, n_seeds, n_splits, n_jobs, resume=False):
     notes = {
         "protocol": f"Cubic: {N_TRAIN} + {N_VALID} rows a task, the rest is test, mean squared "
         f"error of unscaled labels, {n_seeds} paired seeds, settings of least mean "
-        "validation loss over the seeds (for tasks left out: those of the 20 tasks); "
+        "validation loss over the seeds (for tasks held out: those of the 20 tasks); "
         f"HSB: defaults, {n_splits} paired splits, a fifth is test",
     }
     save(cubic_rows, "cubic", **notes)
