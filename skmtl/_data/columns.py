@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import sparse
 from sklearn.utils import check_array
 
-from skmtl._data.frames import as_pandas
+from skmtl._data.frames import as_pandas, native
 from skmtl._data.kinds import NUMERIC_OBJECTS, Column, check_not_infinite, learn_column
 from skmtl._data.messages import did_you_mean
 
@@ -47,7 +47,7 @@ def as_table(X):
                     "from them; pass a DataFrame instead."
                 )
         # raises for what is not a table; mixed columns may hold strings and stay as they are
-        table = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_features=0)
+        table = native(check_array(X, dtype=None, ensure_all_finite=False, ensure_min_features=0))
     if len(table) == 0:
         raise ValueError(
             f"X has 0 sample(s) (shape={table.shape}) while a minimum of 1 is required."

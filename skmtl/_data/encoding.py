@@ -7,7 +7,7 @@ numbers are kept: these have the same meaning in every version of scikit-learn.
 import numpy as np
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skmtl._data.scales import refuse_extremes, refuse_extremes_to_predict
+from skmtl._data.scales import moderate, refuse_extremes, refuse_extremes_to_predict
 from skmtl._persistence import saveable
 
 # Chosen on validation rows of 13 tables, see benchmarks/raw_tables/LOG.md.
@@ -42,6 +42,8 @@ class ColumnEncoder:
         self.phases_ = self._learn_phases(values) if self.calendar else []
         self.gaps_ = np.flatnonzero(np.isnan(numbers).any(axis=0))
         self.indicators_ = [Indicators(values[:, k]) for k in self.categorical_]
+        if sample_weight is not None:
+            sample_weight = moderate(sample_weight)
         with np.errstate(all="ignore"):
             # a column may be all missing; `transform` raises errors for extremes by name
             scaler = StandardScaler().fit(self._inputs(values), sample_weight=sample_weight)

@@ -1,6 +1,7 @@
 """Conversion of tables of polars, pyarrow and other libraries to pandas frames."""
 
 import narwhals.stable.v2 as nw
+import numpy as np
 import pandas as pd
 
 from skmtl._persistence import saved_as
@@ -9,11 +10,13 @@ from skmtl._persistence import saved_as
 def as_pandas(table):
     """Convert a frame or a column of another library to pandas; return anything else unchanged.
 
+    Numbers of pandas are in the byte order of this machine then.
+
     Missing values, strings and categories are preserved, so that a table has the same meaning in
     every library. A lazy frame, which has not been computed yet, raises a TypeError.
     """
     if isinstance(table, (pd.DataFrame, pd.Series)):
-        return table
+        return _native_frame(table)
     wrapped = nw.from_native(table, pass_through=True, allow_series=True)
     if isinstance(wrapped, nw.LazyFrame):
         raise TypeError(f"{type(table).__name__} is lazy; pass the computed table, .collect().")
@@ -23,6 +26,35 @@ def as_pandas(table):
         columns = {k: _column(wrapped.get_column(name)) for k, name in enumerate(wrapped.columns)}
         frame = pd.DataFrame(columns, index=pd.RangeIndex(len(wrapped)))
         return frame.set_axis(pd.Index(wrapped.columns), axis=1)
+    return table
+
+
+def native(values):
+    """Return an array, an index or a Series with numbers in the byte order of this machine.
+
+    pandas and torch compute with no other, which files of other machines may have.
+    """
+    return values.astype(values.dtype.newbyteorder("=")) if _is_foreign(values.dtype) else values
+
+
+def _is_foreign(dtype):
+    # those of pandas have this attribute, too, with another meaning
+    return isinstance(dtype, np.dtype) and not dtype.isnative and dtype.kind != "V"
+
+
+def _native_frame(table):
+    """Return a DataFrame or a Series whose columns and labels are `native`."""
+    for axis, labels in enumerate(table.axes):
+        if native(labels) is not labels:
+            labels = pd.Index(native(labels.to_numpy()), name=labels.name)
+            table = table.set_axis(labels, axis=axis)
+    if isinstance(table, pd.Series):
+        return native(table)
+    foreign = [k for k, dtype in enumerate(table.dtypes) if _is_foreign(dtype)]
+    if foreign:
+        table = table.copy()
+        for k in foreign:
+            table.isetitem(k, native(table.iloc[:, k].array.to_numpy()))
     return table
 
 

@@ -6,6 +6,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skmtl._data.column_target import ColumnTarget
 from skmtl._data.columns import LARGEST, is_numeric
+from skmtl._data.scales import moderate
 from skmtl.training import NumberLoss
 
 # interquartile range of the standard normal distribution
@@ -49,7 +50,7 @@ class NumericTarget(ColumnTarget):
     def fit_scale(self, values, weights):
         if self.loss == "squared_error":
             with np.errstate(over="ignore", invalid="ignore"):
-                scaler = StandardScaler().fit(values, sample_weight=weights)
+                scaler = StandardScaler().fit(values, sample_weight=moderate(weights))
             self.shift, self.size = scaler.mean_, scaler.scale_
         elif self.loss == "poisson":
             means = np.average(values, axis=0, weights=weights)
@@ -58,7 +59,7 @@ class NumericTarget(ColumnTarget):
             # robust losses need a robust scale, which a few outliers do not determine
             quartiles = _weighted_quantiles(values, weights, (0.25, 0.5, 0.75))
             spread = (quartiles[2] - quartiles[0]) / _INTERQUARTILE
-            deviation = StandardScaler().fit(values, sample_weight=weights).scale_
+            deviation = StandardScaler().fit(values, sample_weight=moderate(weights)).scale_
             self.shift, self.size = quartiles[1], np.where(spread > 0, spread, deviation)
 
     def scale(self, values):

@@ -6,7 +6,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 
 from skmtl._data.columns import check_unique_columns, is_numeric
-from skmtl._data.frames import as_pandas
+from skmtl._data.frames import as_pandas, native
 from skmtl._data.messages import label_text
 from skmtl._data.scales import refuse_extreme_weights
 from skmtl._sklearn_compat import _check_sample_weight
@@ -21,7 +21,7 @@ def as_labels(y):
     y = as_pandas(y)
     if isinstance(y, (pd.DataFrame, pd.Series)):
         return y
-    array = np.asarray(y)
+    array = native(np.asarray(y))
     if array.ndim == 2 and array.dtype.kind in "US" and isinstance(y, (list, tuple)):
         # NumPy would convert lists of strings and numbers to strings
         return np.asarray(y, dtype=object)

@@ -1,6 +1,7 @@
 """The base of `TaskGrouper`: what a fitted grouper predicts and reports."""
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -29,6 +30,9 @@ class BaseGrouper(ModelFileMixin, MetaEstimatorMixin, BaseEstimator):
     def _table(self, X):
         check_is_fitted(self, "estimators_")
         table = as_table(X)
+        names = list(getattr(self, "feature_names_in_", ()))
+        if isinstance(table, pd.DataFrame) and set(names) == set(table.columns):
+            table = table[names]
         validate_data(self, table, reset=False, skip_check_array=True)
         return table
 

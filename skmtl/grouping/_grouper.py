@@ -322,6 +322,12 @@ class TaskGrouper(BaseGrouper):
                 f"task_id={task_id!r} here, but the estimator has task_id={estimator.task_id!r}; "
                 "give them the same."
             )
+        for name in ("callbacks", "warm_start"):
+            if isinstance(estimator, BaseMultiTaskEstimator) and getattr(estimator, name):
+                raise ValueError(
+                    f"{name} of the estimator cannot be used: TaskGrouper trains many groups, in "
+                    f"parallel and from the start. Pass an estimator without {name}."
+                )
         return group_data(X, y, sample_weight, task_id)
 
     def _check_tasks(self, tasks):

@@ -526,3 +526,14 @@ def test_parameters_that_do_not_fit_together():
     with pytest.raises(AttributeError, match="no task of this model has classes"):
         _ = model.classes_
     assert not hasattr(model, "predict_proba")
+
+
+@pytest.mark.parametrize("weight", [1e-30, 1e30])
+def test_weights_of_any_size(weight):
+    X, Y = np.random.default_rng(0).normal(size=(2, 40, 2))
+    model = ParetoHypernet(max_iter=3, random_state=0)
+    expected = model.fit(X, Y, sample_weight=np.ones(40)).predict(X)
+    scaled = model.fit(X, Y, sample_weight=np.full(40, weight)).predict(X)
+    np.testing.assert_allclose(scaled, expected, rtol=1e-4, atol=1e-4)
+    mixed = np.where(np.arange(40) < 20, weight, 1.0)
+    assert np.isfinite(model.fit(X, Y, sample_weight=mixed).predict(X)).all()

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
@@ -102,5 +103,6 @@ def test_the_base_needs_trained_groups_only():
     assert report["group"].tolist() == ASSIGNMENT.tolist()
     with pytest.raises(ValueError, match="'given' has no model"):
         model.predict_gains([("a", "c")])
+    assert_frame_equal(model.predict(X[X.columns[::-1]]), model.predict(X))
     with pytest.raises(ValueError, match="feature names"):
         model.predict(X.rename(columns={"w": "q"}))

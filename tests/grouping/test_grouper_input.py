@@ -6,6 +6,7 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.svm import SVR
 from sklearn.utils.estimator_checks import estimator_checks_generator
+from skorch.callbacks import EpochTimer
 
 from skmtl import TaskGrouper
 from tests._architectures import shared_bottom
@@ -33,6 +34,16 @@ X, Y = wide_table(40, 3)
         ({"candidates": [("a", "q")]}, Y, "are no columns"),
         ({"max_cost": 2.0}, Y, "group_cost and max_cost must be given together"),
         ({"gains": "best"}, Y, "gains"),
+        (
+            {"estimator": shared_bottom(max_iter=1, warm_start=True)},
+            Y,
+            "warm_start of the estimator cannot be used",
+        ),
+        (
+            {"estimator": shared_bottom(max_iter=1, callbacks=[EpochTimer()])},
+            Y,
+            "Pass an estimator without callbacks",
+        ),
         (
             {"cv": [(np.arange(20), np.arange(20, 40))]},
             Y.assign(c=Y["c"].where(Y.index < 20)),
