@@ -156,6 +156,53 @@ print(json.dumps([alone, all(found), set(skmtl.__all__) <= set(dir(skmtl)), hasa
     assert run_python(code, tmp_path) == [False, True, True, False]
 
 
+def test_licences_are_listed(project):
+    text = (ROOT / "docs" / "development.rst").read_text(encoding="utf-8")
+    table = text[text.index("Dependencies and their licences") :]
+    listed = re.findall(r"^([a-z][a-z-]+) .*\S$", table.split("licence\n", 1)[1], re.MULTILINE)
+    assert sorted(listed) == sorted({r.name for r in requirements(project, ["", *USER_EXTRAS])})
+
+
+@pytest.mark.usefixtures("installed_version")
+def test_nothing_reaches_outside(tmp_path):
+    """Importing, fitting and predicting open no socket, start no program and touch no file."""
+    code = """
+import json, os, sys, sysconfig
+here = [os.path.realpath(p) for p in (sys.prefix, sys.base_prefix, *sys.path) if p]
+here += ["/proc", "/sys", "/dev/null", "/dev/urandom", "/usr/share/zoneinfo", "/etc/localtime"]
+found, stage = [], "import"
+def hook(event, arguments):
+    if event == "subprocess.Popen" and arguments[0] == "lscpu":
+        return  # scikit-learn's boosting counts cores, once
+    if event.split(".")[0] in ("socket", "subprocess", "urllib", "ftplib", "http", "smtplib"):
+        found.append(f"{stage}: {event}")
+    elif event in ("os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "pty.spawn"):
+        found.append(f"{stage}: {event}")
+    elif event in ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "shutil.rmtree"):
+        found.append(f"{stage}: {event} {arguments[0]}")
+    elif event == "open" and isinstance(arguments[0], (str, bytes)):
+        path, mode, flags = arguments
+        path = os.path.realpath(os.fsdecode(path))
+        writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        if (writes and path != "/dev/null") or not path.startswith(tuple(here)):
+            found.append(f"{stage}: open {path} {mode}")
+sys.dont_write_bytecode = True
+sys.addaudithook(hook)
+import skmtl
+from skmtl import MultiTaskHypernetRegressor, MultiTaskRegressor
+from skmtl.datasets import make_clinic_visits
+stage = "fit"
+visits = make_clinic_visits(n_tasks=10, n_rows=12, random_state=0)
+model = MultiTaskHypernetRegressor(visits.task_id, visits.metadata, max_iter=2, base="boosting")
+model.fit(visits.data, visits.target)
+MultiTaskRegressor(max_iter=2).fit([[0.0], [1.0]] * 9, [0, 1] * 9)
+stage = "predict"
+model.predict(visits.data), model.summary(), repr(model)
+print(json.dumps(sorted(set(found))))
+"""
+    assert run_python(code, tmp_path) == []
+
+
 def test_lowest_constraints_are_the_lower_bounds(project):
     pins = read_pins("constraints-lowest.txt")
     tested = read_pins("constraints.txt")
