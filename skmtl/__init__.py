@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from skmtl._estimators.pareto import ParetoHypernet
     from skmtl._persistence import load
     from skmtl.grouping import TaskGrouper
+    from skmtl.model_selection._compare import compare
 
 __all__ = [
     "GumbelMatrixClassifier",
@@ -26,6 +27,7 @@ __all__ = [
     "MultiTaskRegressor",
     "ParetoHypernet",
     "TaskGrouper",
+    "compare",
     "load",
 ]
 
@@ -38,6 +40,7 @@ _MODULES = {
     "MultiTaskRegressor": "_estimators.multi_task",
     "ParetoHypernet": "_estimators.pareto",
     "TaskGrouper": "grouping",
+    "compare": "model_selection._compare",
     "load": "_persistence",
 }
 _PACKAGES = (

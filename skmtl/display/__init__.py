@@ -11,6 +11,7 @@ from skmtl.display._allocation import (
     TaskSimilarityDisplay,
 )
 from skmtl.display._candidates import CandidateChoicesDisplay
+from skmtl.display._comparison import ComparisonDisplay
 from skmtl.display._embeddings import TaskEmbeddingDisplay
 from skmtl.display._gains import GainPredictionDisplay, GroupEncodingDisplay
 from skmtl.display._groups import GroupBudgetDisplay, TaskGroupsDisplay
@@ -24,6 +25,7 @@ __all__ = [
     "AllocationDisplay",
     "AllocationHistoryDisplay",
     "CandidateChoicesDisplay",
+    "ComparisonDisplay",
     "ComponentUseDisplay",
     "GainPredictionDisplay",
     "GroupBudgetDisplay",
