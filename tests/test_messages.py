@@ -671,19 +671,14 @@ def validation_table_of_other_columns():
     regressor().fit(X, Y, X_val=X.drop(columns="age"), y_val=Y)
 
 
-@mistake("'clinic 0'", "new tasks only")
-def adapt_known_tasks():
-    regressor().fit(X, Y).adapt(X, Y)
+@mistake("'clinic 0 '", "another spelling of 'clinic 0'")
+def adapt_with_another_spelling():
+    regressor().fit(X, Y).adapt(X.assign(clinic=X["clinic"] + " "), Y)
 
 
 @mistake("not fitted yet", "'fit'")
 def adapt_before_fit():
     regressor().adapt(X, Y)
-
-
-@mistake("[0, 1, 2", "new tasks only")
-def adapt_with_numeric_ids():
-    cubic().fit(NUMBERS, CURVE).adapt(NUMBERS, CURVE)
 
 
 @mistake("metadata=None")
@@ -697,8 +692,8 @@ def score_of_another_length():
 
 
 @mistake("partial_fit")
-def partial_fit():
-    fitted().partial_fit(X, Y)
+def partial_fit_without_tasks():
+    MultiTaskHypernetRegressor().partial_fit(X, Y)
 
 
 @mistake("predict_proba")

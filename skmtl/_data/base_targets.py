@@ -122,10 +122,10 @@ class Targets(ABC):
     def _criterion(self) -> torch.nn.Module:
         """Return the training loss."""
 
-    def check_rows(self, rows: TrainingRows, tasks: pd.Index) -> None:
-        """Raise an error for validation rows with labels that are impossible for their task.
+    def check_rows(self, rows: TrainingRows, tasks: pd.Index, what: str = "y_val") -> None:
+        """Raise an error for rows that have labels that are impossible for their task.
 
-        The error names the task by its label in `tasks`.
+        The error names the task by its label in `tasks`, and the labels `what`.
         """
         self._check_rows_fitted()
 

@@ -123,6 +123,11 @@ class ClassTarget(ColumnTarget):
             logits = np.where(allowed, logits, -np.inf)
         return log_softmax(logits, axis=-1)
 
+    def outputs_for(self, predictions):
+        if self.kind == "binary":
+            return predictions[..., 1:] - predictions[..., :1]
+        return predictions
+
     @staticmethod
     def mean(members):
         """Average the members' probabilities, given and returned as logarithms."""

@@ -50,6 +50,10 @@ class ColumnTarget(ABC):
         each row.
         """
 
+    @abstractmethod
+    def outputs_for(self, predictions: np.ndarray) -> np.ndarray:
+        """Return outputs of a network (..., n_outputs) that `members` converts to predictions."""
+
     @staticmethod
     @abstractmethod
     def mean(members: np.ndarray) -> np.ndarray:

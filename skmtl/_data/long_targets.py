@@ -105,8 +105,8 @@ class LongTargets(Targets):
             return ClassLoss(torch.from_numpy(self.allowed))
         return self.parts[0].criterion()
 
-    def check_rows(self, rows, tasks):
-        super().check_rows(rows, tasks)
+    def check_rows(self, rows, tasks, what="y_val"):
+        super().check_rows(rows, tasks, what)
         if self.allowed is None:
             return
         # new tasks, numbered after the others, may have all classes
@@ -116,9 +116,9 @@ class LongTargets(Targets):
         if len(bad):
             (label,) = self.parts[0].classes[codes[bad[:1]]].tolist()
             raise ValueError(
-                f"y_val has the label {label!r} for the task "
-                f"{label_text(tasks[known.tasks[bad[0]]])}, which has no such label in y. Drop "
-                "those rows, or use task_classes='all'."
+                f"{what} has the label {label!r} for the task "
+                f"{label_text(tasks[known.tasks[bad[0]]])}, which had no such label in fit. "
+                "Drop those rows, or use task_classes='all'."
             )
 
     def resumed(self, new):

@@ -78,6 +78,11 @@ class NumericTarget(ColumnTarget):
         outputs = np.exp(outputs) if self.loss == "poisson" else outputs
         return outputs * self.size + self.shift
 
+    def outputs_for(self, predictions):
+        if self.loss != "poisson":
+            return (predictions - self.shift) / self.size
+        return np.log(np.maximum(predictions / self.size, _SMALLEST_COUNT))
+
     @staticmethod
     def mean(members):
         """Average predictions of members."""

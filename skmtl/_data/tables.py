@@ -89,6 +89,25 @@ class TaskTables:
         self.metadata_values = self._task_metadata(codes, self.tasks, metadata, estimator, learn)
         return features, codes.astype(np.int64)
 
+    def of_new_tasks(self, X):
+        """Return which rows of a table are of tasks that are not known, (n,) of bool."""
+        labels = labels_of(self.ordered(as_table(X)), self.reader.task_positions)
+        new = self.tasks.get_indexer(labels) < 0
+        if new.any():
+            self._check_new(labels[new].unique(), None)
+        return new
+
+    def known_rows(self, X, estimator):
+        """Read rows of known tasks: features, numbers of networks, and of those `tasks`.
+
+        Also the scaled metadata of the networks, or None; see `PredictionRows`.
+        """
+        features, labels, metadata = self.reader.read(X, estimator)
+        codes, ids = encode(labels)
+        values = self._task_metadata(codes, ids, metadata, estimator)
+        metadata = None if values is None else self._encoded_metadata(values)
+        return features, codes.astype(np.int64), self.tasks.get_indexer(ids), metadata
+
     def for_new_tasks(self, X, estimator):
         """Return tables of the tasks in X, all of which must be new, with the same scales.
 
@@ -96,13 +115,6 @@ class TaskTables:
         """
         features, labels, metadata = self.reader.read(X, estimator)
         codes, new = encode(labels)
-        known = new[self.tasks.get_indexer(new) >= 0]
-        if len(known):
-            raise ValueError(
-                f"adapt learns new tasks and leaves the others alone, but {len(known)} are known "
-                f"already: {labels_text(known)}. Pass the rows of new tasks only, or call fit "
-                "again."
-            )
         tables = copy.copy(self)
         tables.tasks = new
         tables.metadata_values = self._task_metadata(codes, new, metadata, estimator)
@@ -216,8 +228,7 @@ class TaskTables:
 
     def has_new_tasks(self, X):
         """Return whether a table has tasks that `fit` has not seen."""
-        table = self.ordered(as_table(X))
-        labels = labels_of(table, self.reader.task_positions)
+        labels = labels_of(self.ordered(as_table(X)), self.reader.task_positions)
         return bool((self.tasks.get_indexer(labels) < 0).any())
 
     def _check_new(self, new, n_ids):

@@ -1,13 +1,19 @@
-"""Learning new tasks from a few rows: their embeddings are trained, everything else is frozen."""
+"""Learning from a few rows: embeddings of tasks are trained, everything else is frozen."""
 
+from dataclasses import replace
+
+import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from skmtl._data.rows import TrainingRows
+from skmtl._data.rows import PredictionRows, TrainingRows
+from skmtl._estimators.base_learner import BaseRows, base_inputs
 from skmtl._estimators.plan import FitPlan
 from skmtl._estimators.run import train
+from skmtl._sklearn_compat import _safe_indexing
 from skmtl.training import PlainSteps
 from skmtl.training._device import in_own_state
+from skmtl.training._embeddings import EmbeddingRows, curvatures, updated_embeddings
 
 # of Adam, at most: a handful of numbers per task is learned by then
 _MAX_STEPS = 2000
@@ -15,12 +21,12 @@ _MAX_STEPS = 2000
 
 @in_own_state
 def adapt(estimator, X, y, sample_weight=None):
-    """Add the tasks of X to a fitted estimator, which is changed, see its method `adapt`."""
+    """Learn from rows of known and of new tasks; the estimator changes, see its method `adapt`."""
     check_is_fitted(estimator, "module_")
     module = estimator.module_
     if estimator.task_id is None or not module.embeddings.shape[2]:
         raise ValueError(
-            "adapt learns embeddings of new tasks: it needs task_id and an embedding_dim above 0."
+            "adapt learns embeddings of tasks: it needs task_id and an embedding_dim above 0."
         )
     if not (module.trained.sum(1) > 1).all():
         raise ValueError(
@@ -28,9 +34,30 @@ def adapt(estimator, X, y, sample_weight=None):
             "only; call fit with the rows of several tasks."
         )
     X, *labels = estimator._check_rows(X, y, sample_weight, estimator._targets.transform)
+    new = estimator._tables.of_new_tasks(X)
+    groups = [np.flatnonzero(~new), np.flatnonzero(new)]
+    known, unknown = (
+        (_safe_indexing(X, rows), *(values[rows] for values in labels)) if len(rows) else None
+        for rows in groups
+    )
+    # both are learned before anything changes
+    updated = None if known is None else _updated(estimator, *known)
+    learned = None if unknown is None else _learned(estimator, *unknown)
+    if updated is not None:
+        numbers, vectors, curvature = updated
+        module.set_embeddings(numbers, vectors, curvature)
+    if learned is not None:
+        estimator._tables, estimator._targets, added = learned
+        module.add_tasks(added)
+    return estimator
+
+
+def _learned(estimator, X, *labels):
+    """Return tables and targets with the tasks in X, all of them new, and a module of those."""
     new, features, tasks = estimator._tables.for_new_tasks(X, estimator)
     rows = TrainingRows(features, tasks, *labels).canonical()
     targets = estimator._targets.for_new_tasks(rows, len(new.tasks))
+    module = estimator.module_
     seeds = estimator._member_seeds(module.n_members)
     extended = module.for_new_tasks(len(new.tasks), _noise(estimator))
     plan = FitPlan(estimator, new, targets, [(rows, None)], seeds)
@@ -43,10 +70,99 @@ def adapt(estimator, X, y, sample_weight=None):
         with_callbacks=False,
         record_affinity=False,
     )
+    keep_curvature(result.module, plan, [rows] * module.n_members)
     tables, targets = estimator._tables.joined(new), estimator._targets.joined(targets)
-    module.add_tasks(result.module)
-    estimator._tables, estimator._targets = tables, targets
-    return estimator
+    return tables, targets, result.module
+
+
+def _updated(estimator, X, *labels):
+    """Return what `updated_embeddings` makes of rows of known tasks."""
+    module, targets = estimator.module_, estimator._targets
+    if module.curvatures() is None:
+        raise ValueError(
+            "this model was fitted by an earlier version, which did not keep how firmly tasks are "
+            "known: call fit again to update known tasks with adapt. New tasks can be learned."
+        )
+    features, numbers, tasks, metadata = estimator._tables.known_rows(X, estimator)
+    rows = TrainingRows(features, numbers, *labels).canonical()
+    of_tasks = replace(rows, tasks=tasks[rows.tasks])
+    targets.check_rows(of_tasks, estimator._tables.tasks, "y")
+    query = PredictionRows(estimator._tables.scale(rows.features), rows.tasks, tasks, metadata)
+    offset, share = _base_outputs(estimator, query)
+    # the sum of the losses is over labels, whatever the unit of weights is
+    weights = rows.weights * (rows.n_labels / rows.weights.sum())
+    embedding_rows = _embedding_rows(targets, query, rows.targets, weights, module)
+    embedding_rows.offset, embedding_rows.share = offset, share
+    pulls = module.pulls(_noise(estimator))
+    return updated_embeddings(module, embedding_rows, _criterion(targets, module), pulls)
+
+
+def _base_outputs(estimator, query):
+    """Return what the base adds to the outputs of the networks, or None, and their share."""
+    blend, part = estimator._blend, estimator._targets.parts[0]
+    if blend is None or blend.bases[0] is None:
+        return None, 1.0
+    weight = float(blend.weights[0])
+    if weight == 1:
+        raise ValueError(
+            "the base learner alone predicts (base_weights_ is 1), and adapt changes networks "
+            "only: call fit with base=None to learn from new rows of known tasks."
+        )
+    features = base_inputs(query.features, query.metadata, query.networks)
+    (predicted,) = blend.predict(BaseRows(features, query.tasks[query.networks]))
+    offset = torch.as_tensor(weight * part.outputs_for(predicted))
+    return offset.to(estimator.module_.embeddings.device), 1 - weight
+
+
+def _criterion(targets, module):
+    return targets.criterion().to(module.embeddings.device)
+
+
+def _embedding_rows(targets, query, labels, weights, module):
+    def tensor(values):
+        return torch.as_tensor(values, device=module.embeddings.device)
+
+    metadata = None if query.metadata is None else tensor(query.metadata[query.networks])
+    return EmbeddingRows(
+        features=tensor(query.features),
+        numbers=tensor(query.tasks[query.networks].reshape(len(query.features), -1)),
+        targets=tensor(targets.scale(labels)),
+        weights=tensor(weights),
+        metadata=metadata,
+    )
+
+
+def can_adapt(plan, module):
+    """Return whether embeddings of tasks alone can be learned after the fit of a plan."""
+    if not plan.architecture.adapts or plan.targets.wide or plan.estimator.task_id is None:
+        return False
+    return bool(module.embeddings.shape[2])
+
+
+@in_own_state
+def remember_fit(module, plan):
+    """Keep in a trained module how firmly its embeddings are known from the rows of its fit."""
+    if can_adapt(plan, module):
+        splits = plan.member_splits
+        rows = [train if plan.refit is None else plan.refit for train, _ in splits]
+        keep_curvature(module, plan, rows)
+
+
+def keep_curvature(module, plan, rows):
+    """Keep in a module how firmly embeddings are known from rows, one set for each member."""
+    tables, targets = plan.tables, plan.targets
+    metadata, tasks = tables.scaled_metadata(), np.arange(len(tables.tasks))
+    if all(own is rows[0] for own in rows):
+        pairs = [(module, rows[0])]
+    else:
+        pairs = [(module.part([m]), own) for m, own in enumerate(rows)]
+    by_member = []
+    for part, own in pairs:
+        query = PredictionRows(tables.scale(own.features), own.tasks, tasks, metadata)
+        weights = own.weights * (own.n_labels / own.weights.sum())
+        of_rows = _embedding_rows(targets, query, own.targets, weights, module)
+        by_member.append(curvatures(part, of_rows, _criterion(targets, module)))
+    module.keep_curvatures([torch.cat(parts) for parts in zip(*by_member, strict=True)])
 
 
 def _noise(estimator):

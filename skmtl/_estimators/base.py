@@ -17,6 +17,7 @@ from skmtl._data.columns import as_table
 from skmtl._data.rows import TrainingRows, row_counts
 from skmtl._data.tables import TaskTables
 from skmtl._data.targets import make_targets
+from skmtl._estimators.adapt import remember_fit
 from skmtl._estimators.base_learner import check_base
 from skmtl._estimators.blend import fit_blend
 from skmtl._estimators.new_tasks import plan_new_tasks
@@ -202,6 +203,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
 
         `new` is the result of the plan for new tasks, if there is one.
         """
+        remember_fit(result.module, plan)
         blend, new_tasks = fit_blend(plan, result.held_out), None
         if new is not None:
             history = history_table(new.records, new.observed)

@@ -122,6 +122,8 @@ class TaskHypernetwork(MemberModule):
             self.embeddings = nn.Parameter(draws.detach())
         self.register_buffer("trained", torch.ones(n_members, n_tasks, dtype=torch.bool))
         self.register_buffer("centre", None)
+        # (M, T, d, d) of the loss on the rows that embeddings were learned from, see `curvatures`
+        self.register_buffer("curvature", None)
         self.register_buffer("embedding_alpha", _per_member(embedding_alpha, draw, 2))
         self.pulled = bool((self.embedding_alpha > 0).any())
         self.register_buffer("interaction_alpha", _per_member(interaction_alpha, draw, 3))
@@ -144,7 +146,7 @@ class TaskHypernetwork(MemberModule):
         weight[:, :embedding_dim, -1] = 0.3 * direction / direction.norm(dim=1, keepdim=True)
 
     def keep_tasks(self, n_tasks):
-        keep_first(self, n_tasks, "embeddings", "trained")
+        keep_first(self, n_tasks, "embeddings", "trained", "curvature")
 
     def mark_trained(self, trained):
         self.trained = trained
@@ -173,7 +175,7 @@ class TaskHypernetwork(MemberModule):
 
     def interactions(self):
         """Return slopes of the linear path by metadata: (M, n_metadata, n_features, n_outputs)."""
-        weights = self.skip.weight[:, self.embeddings.shape[2] :]
+        weights = self.skip.weight[:, self.origin.shape[2] :]
         # the last ones are intercepts, which may depend on metadata freely
         return weights.unflatten(2, (-1, self.n_outputs))[:, :, :-1]
 
@@ -195,13 +197,11 @@ class TaskHypernetwork(MemberModule):
         normal.
         """
         module = copy.deepcopy(self).requires_grad_(False)
-        module.centre = self.mean_embedding().clone()
+        module.curvature, module.centre = None, self.mean_embedding().clone().to(self.embeddings)
         module.embeddings = nn.Parameter(module.centre.repeat(1, n_tasks, 1))
         module.trained = self.trained.new_ones(self.n_members, n_tasks)
-        square = (self.embeddings - module.centre).square() * self.trained.unsqueeze(2)
-        variance = square.sum(1, keepdim=True) / self.trained.sum(1).clamp(min=1).view(-1, 1, 1)
         module.pulled, module.shrunk = True, False
-        module.embedding_alpha = noise.to(variance).view(-1, 1, 1) / variance.clamp(min=1e-6)
+        module.embedding_alpha = self.pulls(noise)[0].to(self.embeddings)
         return module
 
     def add_tasks(self, module):
@@ -209,6 +209,57 @@ class TaskHypernetwork(MemberModule):
         embeddings = [self.embeddings.data, module.embeddings.data]
         self.embeddings = nn.Parameter(torch.cat(embeddings, dim=1))
         self.trained = torch.cat([self.trained, torch.zeros_like(module.trained)], dim=1)
+        if self.curvatures() is not None:
+            self.curvature = torch.cat([self.curvature, module.curvature], dim=1)
+
+    # what `skmtl.training._embeddings` uses: lists have an entry for each table of embeddings
+
+    def tables(self):
+        """Return the tables of embeddings, (M, T, d)."""
+        return [self.embeddings]
+
+    def curvatures(self):
+        """Return the curvature of the loss in each embedding (M, T, d, d), or None if unknown."""
+        # models of earlier versions have no such buffer
+        curvature = self._buffers.get("curvature")
+        return None if curvature is None else [curvature]
+
+    def means(self):
+        """Return the embedding (M, 1, d) of an unseen task, by table."""
+        return [self.mean_embedding()]
+
+    def pulls(self, noise):
+        """Return the pull (M, 1, d) on an embedding of which nothing is known, by table.
+
+        It is the `noise` (M,) over the variance of the trained embeddings in each dimension.
+        """
+        square = (self.embeddings - self.mean_embedding()).square() * self.trained.unsqueeze(2)
+        variance = square.sum(1, keepdim=True) / self.trained.sum(1).clamp(min=1).view(-1, 1, 1)
+        return [noise.to(variance).view(-1, 1, 1) / variance.clamp(min=1e-6)]
+
+    @torch.no_grad()
+    def set_embeddings(self, numbers, vectors, curvatures):
+        """Replace embeddings at `numbers` (U,) and their curvatures, by table.
+
+        The embedding of unseen tasks stays what it is.
+        """
+        if self.centre is None:
+            # as exact as predictions
+            self.centre = trained_shares(self.trained, vectors[0]).unsqueeze(1) @ (
+                self.embeddings.double()
+            )
+        (at,) = numbers
+        self.embeddings[:, at] = vectors[0].to(self.embeddings)
+        self.curvature[:, at] = curvatures[0].to(self.curvature)
+
+    def keep_curvatures(self, values):
+        """Keep what `curvatures` returns, by table."""
+        self.curvature = values[0].to(self.embeddings)
+
+    def evaluate(self, x, vectors, metadata=None):
+        """Evaluate rows (M, n, d), each with its embedding of every table, (M, n, d_e)."""
+        z = torch.cat(vectors if metadata is None else [*vectors, metadata], dim=2)
+        return self._evaluate_rows(x, self._extracted(z), self._moved(z))
 
     def representations(self, tasks, metadata=None):
         """Join embeddings, the mean one of unseen tasks, and metadata (M, S, n_metadata)."""
@@ -220,19 +271,25 @@ class TaskHypernetwork(MemberModule):
     def forward(self, x, tasks, slots, metadata=None, shared_rows=False):
         """Evaluate every block of rows with the network of its task."""
         z = self.representations(tasks, metadata)
-        h = z
-        for layer in self.extractor:
-            h = F.relu(layer(h))
-        n_learned = self.embeddings.shape[2]
-        moved = None
-        if self.skip is not None:
-            moved = torch.cat([z[..., :n_learned] - self.origin, z[..., n_learned:]], dim=2)
+        h, moved = self._extracted(z), self._moved(z)
         n_blocks, length = x.shape[1:3]
         if self.reads_by_row(n_blocks * length, tasks.shape[1]):
             slots = slots.repeat_interleave(length, dim=1) if length > 1 else slots
             y = self._by_row(x.flatten(1, 2), h, moved, slots)
             return y.unflatten(1, (n_blocks, length))
         return self._by_block(x.flatten(0, 1), h, moved, slots).unflatten(0, x.shape[:2])
+
+    def _extracted(self, z):
+        for layer in self.extractor:
+            z = F.relu(layer(z))
+        return z
+
+    def _moved(self, z):
+        """Return what the linear path reads: how far embeddings have moved, and metadata."""
+        if self.skip is None:
+            return None
+        n_learned = self.origin.shape[2]
+        return torch.cat([z[..., :n_learned] - self.origin, z[..., n_learned:]], dim=2)
 
     def _by_block(self, x, h, moved, slots):
         """Write networks from h (M, S, width) and `moved`, and multiply blocks (M * K, b, d)."""
@@ -252,7 +309,10 @@ class TaskHypernetwork(MemberModule):
 
     def _by_row(self, x, h, moved, slots):
         """Evaluate rows (M, n, d), each as the only one of its task, if tasks have few."""
-        h = take_members(h, slots)
+        moved = None if moved is None else take_members(moved, slots)
+        return self._evaluate_rows(x, take_members(h, slots), moved)
+
+    def _evaluate_rows(self, x, h, moved):
         y = x
         last = len(self.shapes) - 1
         for n, layer in enumerate(self.layers):
@@ -263,7 +323,7 @@ class TaskHypernetwork(MemberModule):
                 y = self.activation(y)
         if moved is not None:
             weight, bias = (w.unflatten(2, (-1, self.n_outputs)) for w in self.skip.parameters())
-            y = y + NarrowLayer.apply(take_members(moved, slots), x, bias.squeeze(1), weight)
+            y = y + NarrowLayer.apply(moved, x, bias.squeeze(1), weight)
         return y
 
 

@@ -12,6 +12,8 @@ from torch.nn import functional as F
 HUBER_THRESHOLD = 1.35
 # logarithm of the largest rate of Poisson's loss, in multiples of the mean of y
 LARGEST_LOG_RATE = 30.0
+# absolute error below which its parabola does not become narrower, in standard deviations of y
+_SMALLEST_ERROR = 0.1
 # logit of a class that a task does not have: finite, so that it is zero after weighting by zero
 _IMPOSSIBLE = -1e30
 
@@ -120,6 +122,24 @@ class JointLoss(nn.Module):
                 selected = selected[..., :1]
             parts.append(loss(selected, targets[:, block], tasks, slots[:, block]))
         return torch.cat(parts, dim=1)[:, self.order.to(outputs.device)]
+
+
+def second_derivatives(criterion, losses, outputs, targets):
+    """Return the slopes (M, K, b, o) and the curvature (M, K, b, o, o) of losses of outputs.
+
+    Absolute errors have no curvature: theirs is that of the parabola with the same slope, as in
+    iteratively reweighted least squares.
+    """
+    slopes = torch.autograd.grad(losses.sum(), outputs, create_graph=True)[0]
+    if getattr(criterion, "name", None) in ("absolute_error", "pinball"):
+        slopes = slopes.detach()
+        distance = (targets - outputs).detach().abs().clamp(min=_SMALLEST_ERROR)
+        return slopes, torch.diag_embed(slopes.abs() / distance)
+    rows = [
+        torch.autograd.grad(slopes[..., k].sum(), outputs, retain_graph=True)[0]
+        for k in range(slopes.shape[-1])
+    ]
+    return slopes.detach(), torch.stack(rows, dim=-1)
 
 
 def constant_losses(criterion, table, rows):

@@ -773,13 +773,18 @@ def test_a_model_that_is_not_fitted(schools, call):
         call(quick_model(), *schools)
 
 
-def test_adapt_to_tasks_that_are_known(schools):
+def test_adapt_that_fails_changes_nothing(schools):
     X, y = schools
     known = X["school"] < "school 10"
     model = quick_model().fit(X[known], y[known])
     before = model.predict(X)
-    with says(ValueError, "10 are known already", "'school 00'", "new tasks only", "fit again"):
-        model.adapt(X, y)
+    with says(ValueError, "another spelling of 'school"):
+        model.fit(X, y).adapt(X.assign(school=X["school"] + " "), y)
+    model = quick_model().fit(X[known], y[known])
+    # rows of known tasks come first, and are fine
+    bad = X.assign(size=np.where(known, X["size"], np.arange(len(X))))
+    with says(ValueError, "metadata must be constant within a task"):
+        model.adapt(bad, y)
     assert len(model.tasks_) == 10
     assert_array_equal(model.predict(X), before)
 
