@@ -90,8 +90,8 @@ class Targets(ABC):
 
     # the second step: training rows
 
-    def fit_rows(self, rows: TrainingRows, n_tasks: int) -> Self:
-        """Learn scales and the classes of each task.
+    def fit_rows(self, rows: TrainingRows, n_tasks: int | None) -> Self:
+        """Learn scales and the classes of each task; with None all tasks may have all classes.
 
         `rows` exclude validation rows, but include those that `rows_to_keep` marks.
         """
@@ -101,7 +101,7 @@ class Targets(ABC):
         return self
 
     @abstractmethod
-    def _learn_rows(self, rows: TrainingRows, n_tasks: int) -> None:
+    def _learn_rows(self, rows: TrainingRows, n_tasks: int | None) -> None:
         """Fit the scales of `parts`, and learn the classes of each task."""
 
     def scale(self, values: np.ndarray) -> np.ndarray:

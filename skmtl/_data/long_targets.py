@@ -86,6 +86,9 @@ class LongTargets(Targets):
         classes = self.parts[0].classes
         if classes is None:
             return
+        if n_tasks is None:
+            self.allowed = np.ones((1, len(classes)), dtype=bool)
+            return
         seen = np.zeros((n_tasks, len(classes)), dtype=bool)
         seen[rows.tasks, rows.targets[:, 0].astype(np.int64)] = True
         # nothing can be learned from one class only: such a task may have all classes, so that it
@@ -107,7 +110,7 @@ class LongTargets(Targets):
 
     def check_rows(self, rows, tasks, what="y_val"):
         super().check_rows(rows, tasks, what)
-        if self.allowed is None:
+        if self.allowed is None or self.allowed.all():
             return
         # new tasks, numbered after the others, may have all classes
         known = rows.take(np.flatnonzero(rows.tasks < len(tasks)))

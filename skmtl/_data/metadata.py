@@ -155,12 +155,12 @@ def rows_of_tasks(table, tasks):
     return table.iloc[rows]
 
 
-def current_table(estimator, names):
-    """Return the estimator's table of metadata, which may have grown since ``fit``.
+def current_table(estimator, names, table=None):
+    """Return a table of metadata, by default the estimator's, which may have grown since ``fit``.
 
     It must still have the columns of ``fit``, `names`.
     """
-    table = as_pandas(estimator.metadata)
+    table = as_pandas(estimator.metadata if table is None else table)
     if not isinstance(table, pd.DataFrame):
         raise ValueError(
             "metadata was a DataFrame in fit and must be one now, with one row per task; it is "

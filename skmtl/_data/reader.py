@@ -50,7 +50,7 @@ class TableReader:
             validate_data(estimator, table, reset=learn, skip_check_array=True)
         if learn:
             self._find(table)
-        labels = None if self.task_id is None else labels_of(table, self.task_positions)
+        labels = None if self.task_id is None else self._labels(table)
         if learn:
             self._learn_roles(table, labels)
         features = read_columns(table, self.feature_positions, self.features, "features", estimator)
@@ -60,6 +60,9 @@ class TableReader:
                 table, self.metadata_positions, self.metadata, "metadata", estimator
             )
         return features, labels, metadata
+
+    def _labels(self, table):
+        return labels_of(table, self.task_positions)
 
     def ordered(self, table):
         """Return a DataFrame with its columns in the order of ``fit``."""
@@ -133,12 +136,12 @@ class TableReader:
         """Names of the columns of metadata."""
         return [column.name for column in self.metadata]
 
-    def read_metadata(self, tasks, known, estimator, learn=False):
-        """Read metadata of shape (len(tasks), d_m) from the estimator's table of metadata.
+    def read_metadata(self, tasks, known, estimator, learn=False, table=None):
+        """Read metadata of shape (len(tasks), d_m) from a table, by default that of the estimator.
 
         `known` are the tasks of ``fit``, whose table it is if `learn`.
         """
-        table = self.source if learn else current_table(estimator, self.metadata_names)
+        table = self.source if learn else current_table(estimator, self.metadata_names, table)
         table = table_by_task(table, self.task_id, known)
         names = self.metadata_names
         if learn:

@@ -54,21 +54,25 @@ class TrainingRows:
         """Select rows by number."""
         return TrainingRows(*(None if v is None else v[rows] for v in vars(self).values()))
 
-    def split(self, fraction, generator, kept=None):
+    def split(self, fraction, generator, kept=None, by_task=True):
         """Draw floor(fraction * its rows) rows of every task for validation; return both parts.
 
         Tasks with several rows, but too few to contribute one, contribute their share together:
         random ones among them contribute one row each. Where tasks share rows, at most
         floor(fraction * its labels) labels of every task are in the rows drawn. A row that
         represents several may be in both parts, with a share of the weight; one copy of each row
-        that `kept` (n,) marks stays in training.
+        that `kept` (n,) marks stays in training. Without `by_task` all rows are as if of one task.
         """
         rows = np.repeat(np.arange(len(self)), self.copies)
         draw = torch.rand(len(rows), generator=generator, dtype=torch.float64).numpy()
         if kept is not None:
             draw[(np.cumsum(self.copies) - self.copies)[kept]] = np.inf
-        choose = self._choose_shared if self.shared_rows else self._choose_by_task
-        aside = choose(rows, draw, fraction) & np.isfinite(draw)
+        if self.shared_rows:
+            aside = self._choose_shared(rows, draw, fraction)
+        else:
+            tasks = self.tasks[rows] if by_task else np.zeros_like(rows)
+            aside = self._choose_by_task(tasks, draw, fraction)
+        aside &= np.isfinite(draw)
         n_aside = np.bincount(rows[aside], minlength=len(self))
         return self._part(self.copies - n_aside), self._part(n_aside)
 
@@ -89,9 +93,9 @@ class TrainingRows:
         part.copies = copies[rows]
         return part
 
-    def _choose_by_task(self, rows, draw, fraction):
+    @staticmethod
+    def _choose_by_task(tasks, draw, fraction):
         """Choose the rows with the smallest draws of every task."""
-        tasks = self.tasks[rows]
         order = np.lexsort((draw, tasks))
         counts = np.bincount(tasks)
         starts = np.cumsum(counts) - counts

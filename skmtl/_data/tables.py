@@ -32,6 +32,9 @@ class TaskTables:
     categories as numbers.
     """
 
+    # number of ids by level, where there are several
+    level_sizes = ()
+
     def __init__(self, task_id, metadata, categorical_features="from_dtype"):
         self.reader = TableReader(task_id, metadata, categorical_features)
         self._spellings = self._warned_of = None
@@ -40,6 +43,19 @@ class TaskTables:
     def metadata_names(self):
         """Names of the columns of metadata."""
         return self.reader.metadata_names
+
+    @property
+    def n_tasks(self):
+        """Number of tasks."""
+        return len(self.tasks)
+
+    def without_rows(self):
+        """Return tables that keep nothing of the rows of ``fit``: these."""
+        return self
+
+    def ids_of(self, tasks):
+        """Return what a module and a base learner know tasks by, their numbers (k,)."""
+        return tasks
 
     def ordered(self, X):
         """Return a DataFrame with its columns in the order of ``fit``."""

@@ -18,34 +18,41 @@ from skmtl.exceptions import ForgottenTaskIdWarning
 def labels_of(table, positions):
     """Return task ids, none missing, as an Index, those of several columns as a MultiIndex."""
     names = column_names(table)
+    columns = id_columns(table, positions)
+    if len(columns) == 1:
+        return pd.Index(columns[0])
+    return pd.MultiIndex.from_arrays(
+        [pd.Index(c) for c in columns], names=[names[p] for p in positions]
+    )
+
+
+def id_columns(table, positions, missing_id="error"):
+    """Return columns of ids as Series; a missing id is an error unless it is an "average" one."""
+    names = column_names(table)
     columns = []
     for position in positions:
         column = series_of(table, position)
         if column.dtype == np.float16:
             # pandas has no index of these
             column = column.astype(np.float32)
-        missing = np.flatnonzero(column.isna().to_numpy())
-        if len(missing):
+        present = column.notna().to_numpy()
+        if not present.all() and missing_id == "error":
             raise ValueError(
-                f"the task id column {label_text(names[position])} has {len(missing)} missing "
-                f"(NaN) id(s), the first in row {missing[0]}. Drop those rows, or give them an id "
-                "of their own, such as 'unknown'."
+                f"the task id column {label_text(names[position])} has {(~present).sum()} missing "
+                f"(NaN) id(s), the first in row {np.argmin(present)}. Drop those rows, or give "
+                "them an id of their own, such as 'unknown'."
             )
-        if column.dtype == object and _is_date(column.iloc[0]):
+        if column.dtype == object and present.any() and _is_date(column.iloc[np.argmax(present)]):
             # the same ids as timestamps of these days
             column = pd.to_datetime(column)
         if isinstance(column.dtype, pd.CategoricalDtype):
             # unused categories must not matter
-            column = column.astype(column.cat.categories.dtype)
+            column = column.astype(column.cat.categories.dtype if present.all() else object)
         if isinstance(column.dtype, pd.IntervalDtype):
             # an index of these looks numbers up in them, and refuses overlaps
             column = column.astype(object)
         columns.append(column)
-    if len(columns) == 1:
-        return pd.Index(columns[0])
-    return pd.MultiIndex.from_arrays(
-        [pd.Index(c) for c in columns], names=[names[p] for p in positions]
-    )
+    return columns
 
 
 def _is_date(label):
@@ -155,6 +162,19 @@ def first_rows(codes):
     first = np.empty(codes.max() + 1, dtype=np.int64)
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     return first
+
+
+def combined(codes):
+    """Number the distinct rows of codes (n, L), each at least -1.
+
+    Returns the number of the combination of every row, (n,), and the first row of each.
+    """
+    numbers = codes[:, 0]
+    for column in codes.T[1:]:
+        # pair by pair: the product of all sizes may not fit into an integer
+        numbers = pd.factorize((numbers + 1) * (column.max() + 2) + column + 1)[0]
+    numbers = pd.factorize(numbers)[0].astype(np.int64)
+    return numbers, first_rows(numbers)
 
 
 def distinct(codes, metadata):

@@ -115,12 +115,12 @@ def _base_outputs(estimator, query):
 
 
 def _criterion(targets, module):
-    return targets.criterion().to(module.embeddings.device)
+    return targets.criterion().to(module.origin.device)
 
 
 def _embedding_rows(targets, query, labels, weights, module):
     def tensor(values):
-        return torch.as_tensor(values, device=module.embeddings.device)
+        return torch.as_tensor(values, device=module.origin.device)
 
     metadata = None if query.metadata is None else tensor(query.metadata[query.networks])
     return EmbeddingRows(
@@ -136,12 +136,15 @@ def can_adapt(plan, module):
     """Return whether embeddings of tasks alone can be learned after the fit of a plan."""
     if not plan.architecture.adapts or plan.targets.wide or plan.estimator.task_id is None:
         return False
-    return bool(module.embeddings.shape[2])
+    return all(table.shape[2] for table in module.tables())
 
 
 @in_own_state
 def remember_fit(module, plan):
-    """Keep in a trained module how firmly its embeddings are known from the rows of its fit."""
+    """Settle the embeddings of a trained module, and keep how firmly the fit knows them."""
+    if plan.estimator.task_levels == "nested":
+        parents = [torch.as_tensor(numbers) for numbers in plan.tables.parents()]
+        module.settle([numbers.to(module.origin.device) for numbers in parents])
     if can_adapt(plan, module):
         splits = plan.member_splits
         rows = [train if plan.refit is None else plan.refit for train, _ in splits]
@@ -151,7 +154,7 @@ def remember_fit(module, plan):
 def keep_curvature(module, plan, rows):
     """Keep in a module how firmly embeddings are known from rows, one set for each member."""
     tables, targets = plan.tables, plan.targets
-    metadata, tasks = tables.scaled_metadata(), np.arange(len(tables.tasks))
+    metadata, tasks = tables.scaled_metadata(), tables.ids_of(np.arange(tables.n_tasks))
     if all(own is rows[0] for own in rows):
         pairs = [(module, rows[0])]
     else:

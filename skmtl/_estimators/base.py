@@ -15,11 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.columns import as_table
 from skmtl._data.rows import TrainingRows, row_counts
-from skmtl._data.tables import TaskTables
 from skmtl._data.targets import make_targets
 from skmtl._estimators.adapt import remember_fit
 from skmtl._estimators.base_learner import check_base
 from skmtl._estimators.blend import fit_blend
+from skmtl._estimators.levels import make_tables
 from skmtl._estimators.new_tasks import plan_new_tasks
 from skmtl._estimators.notebook import fitted_html, summary
 from skmtl._estimators.plan import FitPlan, check_validation, split_rows
@@ -29,7 +29,7 @@ from skmtl._estimators.reports import history_table
 from skmtl._estimators.run import bound_weighting, train_plan, unchanged_on_failure
 from skmtl._estimators.shared import (
     CONSTRAINTS,
-    SHARED_PARAMETERS,
+    ESTIMATOR_PARAMETERS,
     fit_checkpoints,
     with_parameters,
 )
@@ -49,7 +49,7 @@ COLUMNS = ("n_features_in_", "feature_names_in_")
 class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
     """What all estimators share; a subclass has its parameters and an architecture.
 
-    Its constructor gets those of `SHARED_PARAMETERS` as well.
+    Its constructor gets those of `ESTIMATOR_PARAMETERS` as well.
     """
 
     _parameter_constraints = CONSTRAINTS
@@ -72,7 +72,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
     def __init_subclass__(cls, **settings):
         super().__init_subclass__(**settings)
         if "__init__" in vars(cls):
-            cls.__init__ = with_parameters(cls.__init__, **SHARED_PARAMETERS)
+            cls.__init__ = with_parameters(cls.__init__, **ESTIMATOR_PARAMETERS)
 
     def _store(self, parameters):
         """Keep the constructor's arguments, its local variables, unmodified."""
@@ -148,7 +148,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         self._validate_params()
         get_weighting(self.task_weighting)
         get_affinity(self.record_affinity)
-        tables = TaskTables(self.task_id, self.metadata, self.categorical_features)
+        tables = make_tables(self)
         targets = make_targets(y, self.task_id, whole_y, **self._target_settings())
         warm = self.warm_start and hasattr(self, "module_")
         X, *labels = self._check_rows(X, y, sample_weight, targets.fit_transform)
@@ -159,12 +159,12 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         rows = TrainingRows(features, tasks, *labels).canonical()
         valid, new_metadata = check_validation(self, tables, targets, X_val, y_val)
         seeds = self._member_seeds(self.n_members)
-        splits = split_rows(self, rows, valid, targets, seeds)
+        splits = split_rows(self, rows, valid, tables, targets, seeds)
         held_out = X_val is None and splits[0][1] is not None
         again = self.early_stopping == "refit" and self.preset != "fast"
         refit = rows if held_out and again else None
         train_rows = splits[0][0] if refit is None else refit
-        targets.fit_rows(train_rows, len(tables.tasks))
+        targets.fit_rows(train_rows, None if tables.level_sizes else tables.n_tasks)
         if valid is not None:
             targets.check_rows(valid, tables.tasks)
         if warm:
@@ -209,7 +209,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
             history = history_table(new.records, new.observed)
             new_tasks = Predictor(new.module, fit_blend(plan.new_tasks, new.held_out), history)
         self._blend, self._new_tasks = blend, new_tasks
-        self._tables, self._targets = plan.tables, plan.targets
+        self._tables, self._targets = plan.tables.without_rows(), plan.targets
         self.device_, self.module_ = result.device, result.module
         self._chosen = plan.chosen
         self._record = TrainingRecord(result, plan.tables.tasks, get_weighting(self.task_weighting))
@@ -249,7 +249,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
 
     @property
     def tasks_(self):
-        """Task labels, in the order of the embeddings."""
+        """Task labels, in the order of the embeddings; with several levels ids, a dict by level."""
         check_is_fitted(self, "module_")
         return self._tables.tasks
 

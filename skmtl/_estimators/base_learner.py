@@ -17,7 +17,7 @@ from sklearn.preprocessing import TargetEncoder
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
-from skmtl._estimators.trees import TaskMeans, Trees
+from skmtl._estimators.trees import LevelMeans, TaskMeans, Trees
 from skmtl._persistence import remembered, saveable
 
 # small and large trees, of which the better is taken, see benchmarks/recipe/LOG.md
@@ -43,8 +43,8 @@ _OF_QUANTILES = ("absolute_error", "quantile")
 class BaseRows:
     """What a base learner sees of rows.
 
-    `inputs` (n, d) are encoded features and metadata, `tasks` (n,) numbers or None; `labels` (n, o)
-    are encoded, and `weights` (n,) zero where one is missing.
+    `inputs` (n, d) are encoded features and metadata, `tasks` (n,) numbers, (n, L) ids of several
+    levels or None; `labels` (n, o) are encoded, and `weights` (n,) zero where one is missing.
     """
 
     inputs: np.ndarray
@@ -182,11 +182,25 @@ class FittedBase:
 
 
 def _learn_tasks(rows, y, classes):
-    """Append the mean label of each row's task, taken over other rows of the task."""
-    n_labels = len(np.unique(y))
-    if rows.tasks is None or len(np.unique(rows.tasks)) < 2 or n_labels < 2:
+    """Append the mean label of each row's task, or of its ids, taken over their other rows."""
+    if rows.tasks is None or rows.tasks.ndim == 1:
+        means, encoder = _learn_means(rows.tasks, y, classes)
+    else:
+        pairs = [_learn_means(ids, y, classes) for ids in rows.tasks.T]
+        known = [means for means, _ in pairs if means is not None]
+        means = np.hstack(known) if known else None
+        encoder = LevelMeans([encoder for _, encoder in pairs])
+    if means is None:
         return rows.inputs, None
-    kind, codes, tasks = "continuous", y, rows.tasks[:, None]
+    return np.column_stack([rows.inputs, means]), encoder
+
+
+def _learn_means(numbers, y, classes):
+    """Return the mean labels of others with the same number, and a `TaskMeans`; None without."""
+    n_labels = len(np.unique(y))
+    if numbers is None or len(np.unique(numbers)) < 2 or n_labels < 2:
+        return None, None
+    kind, codes, tasks = "continuous", y, numbers[:, None]
     if classes:
         kind = "binary" if n_labels == 2 else "multiclass"
     if kind == "binary":
@@ -196,10 +210,10 @@ def _learn_tasks(rows, y, classes):
     of_rows = np.empty((len(y), len(means.unseen)))
     for learn, apply in KFold(min(5, len(y)), shuffle=True, random_state=0).split(tasks):
         if classes and len(np.unique(codes[learn])) < n_labels:
-            return rows.inputs, None
+            return None, None
         others = TaskMeans(encoder.fit(tasks[learn], codes[learn]))
-        of_rows[apply] = others.transform(rows.tasks[apply])
-    return np.column_stack([rows.inputs, of_rows]), means
+        of_rows[apply] = others.transform(numbers[apply])
+    return of_rows, means
 
 
 def _with_tasks(rows, encoder):

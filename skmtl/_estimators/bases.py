@@ -104,6 +104,8 @@ class BaseClassifier(ClassifierMixin, MultiTaskPredictor):
     def classes_per_task_(self):
         """Classes of each task, a dict by task."""
         check_is_fitted(self, "module_")
+        if self.task_levels != "joint":
+            raise AttributeError("with several levels of ids all of them may have all classes.")
         return {
             task: classes
             for task, classes in zip(self.tasks_, self._targets.classes_by_task(), strict=True)

@@ -21,7 +21,7 @@ def _rows_of(plan, rows):
     inputs = base_inputs(plan.tables.scale(rows.features), metadata, rows.tasks)
     if not rows.shared_rows:
         sees_task = plan.estimator.base_sees_task and not plan.holds_out_tasks
-        tasks = rows.tasks if sees_task else None
+        tasks = plan.tables.ids_of(rows.tasks) if sees_task else None
         return [BaseRows(inputs, tasks, rows.targets, rows.weights)]
     columns = zip(rows.targets.T, rows.weights.T, strict=True)
     return [BaseRows(inputs, None, y[:, None], weights) for y, weights in columns]
@@ -47,7 +47,7 @@ def fit_blend(plan, held_out):
 def held_out_predictions(plan, module):
     """Return what each member of a module predicts for its validation rows, by part."""
     metadata = plan.tables.scaled_metadata(plan.new_metadata)
-    tasks = np.arange(len(plan.tables.tasks))
+    tasks = plan.tables.ids_of(np.arange(plan.tables.n_tasks))
     if plan.holds_out_tasks:
         tasks[:] = -1
     elif plan.new_metadata is not None:

@@ -14,10 +14,22 @@ task_id : str, int, list of these, or None, default=None
     position, negative from the end. With a list the task is the combination of the columns.
     With None all rows belong to one task, or, if y has several columns, every column is a task
     of its own (wide form).
-metadata : list of str or int, DataFrame, "auto" or None, default=None
+task_levels : {"joint", "crossed", "nested"}, default="joint"
+    What several columns of `task_id` mean. joint: each combination of ids is a task. crossed: each
+    column is a level with embeddings of its own, read together, as students and lecturers, so that
+    a new combination of known ids is known. nested: each id belongs to one of the column before it,
+    from the outermost, as schools in districts; its embedding is that of the outer id and a
+    deviation that is pulled to zero. Ids of inner levels need to be unique within an outer one
+    only. For hypernetworks; see :doc:`/levels`.
+missing_id : {"error", "average"}, default="error"
+    What a missing (NaN) id means: an error, or an id that is not known, which has the mean
+    embedding (in nested levels that of its outer id). With ``task_levels="joint"`` it may be
+    missing in ``predict`` only.
+metadata : list of str or int, DataFrame, dict, "auto" or None, default=None
     Features of tasks: columns of X that are constant within each task, or a table with one row per
     task, indexed by task id; in wide form by column of y. "auto" takes all columns of X that are
-    constant within tasks; ``metadata_names_`` lists them.
+    constant within tasks; ``metadata_names_`` lists them. With several levels a dict by level, of
+    lists or tables.
 categorical_features : "from_dtype" or list of str or int, default="from_dtype"
     Columns that hold categories, besides those of categories or words ("from_dtype"), by label or
     position: numbers that are codes, say. Categories may be missing, and new ones are legal when
@@ -107,9 +119,10 @@ base : "auto", "boosting", estimator of scikit-learn or None, default=None
 base_sees_task : bool, default=True
     Whether the base sees the task, encoded as the mean of its labels in other rows. Either way,
     tasks that were never seen are the mean of all.
-unseen_tasks : {"error", "average"}, default="error"
+unseen_tasks : {"error", "average"} or dict, default="error"
     What to do in ``predict`` with a task that was never seen, without metadata: raise an
-    error that lists it, or use the mean embedding. With metadata it is always predicted.
+    error that lists it, or use the mean embedding. With metadata it is always predicted. With
+    several levels also a dict by level; levels that it does not name raise errors.
 hold_out_tasks : bool or "auto", default=False
     Whether tasks that were never seen are predicted by members of their own: as many as
     `n_members`, trained in the same run, each of which holds out `validation_fraction` of the tasks

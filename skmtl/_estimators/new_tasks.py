@@ -22,9 +22,12 @@ def plan_new_tasks(plan, rows, X_val=None):
     is often much earlier than for known ones.
     """
     estimator, wanted = plan.estimator, plan.estimator.hold_out_tasks
+    if plan.tables.level_sizes:
+        # each id that is new may come with known ones of other levels; see `check_levels`
+        return None
     if not wanted or (wanted == "auto" and estimator.preset == "fast"):
         return None
-    n_tasks = 0 if rows.shared_rows or estimator.task_id is None else len(plan.tables.tasks)
+    n_tasks = 0 if rows.shared_rows or estimator.task_id is None else plan.tables.n_tasks
     predictable = plan.tables.n_metadata > 0 or estimator.unseen_tasks == "average"
     possible = predictable and n_tasks >= _FEWEST_TASKS and bool(estimator.early_stopping)
     if wanted is True and not possible:

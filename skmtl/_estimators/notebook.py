@@ -34,12 +34,11 @@ def _rows(history, n_parameters):
 
 def fitted_html(estimator):
     """Return a table of the fit, shown below scikit-learn's diagram of parameters."""
-    tasks = [escape(str(task)) for task in estimator.tasks_[:8]]
-    if len(estimator.tasks_) > len(tasks):
-        tasks.append("&hellip;")
+    tasks = estimator.tasks_
+    levels = tasks if isinstance(tasks, dict) else {"tasks": tasks}
     table = summary(estimator)
     entries = {
-        "tasks": f"{len(estimator.tasks_)} ({', '.join(tasks)})",
+        **{escape(str(name)): _labels_html(labels) for name, labels in levels.items()},
         "members": estimator.module_.n_members,
         "parameters of a member": f"{table['parameters'].iloc[0]:,}",
         "epochs": f"{table['epochs'].min()} to {table['epochs'].max()}"
@@ -55,6 +54,14 @@ def fitted_html(estimator):
         "<details open><summary>Fitted</summary><table class='skmtl-fitted'>"
         f"{rows}</table>{_curves_html(estimator)}</details>"
     )
+
+
+def _labels_html(labels):
+    """Return the number of labels, and the first ones."""
+    shown = [escape(str(label)) for label in labels[:8]]
+    if len(labels) > len(shown):
+        shown.append("&hellip;")
+    return f"{len(labels)} ({', '.join(shown)})"
 
 
 def _curves_html(estimator):

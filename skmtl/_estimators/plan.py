@@ -6,7 +6,7 @@ A plain ``fit`` is one plan; a search has one for every candidate and fold.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import joblib
@@ -78,7 +78,7 @@ class FitPlan:
         settings = common_settings(self.estimator)
         parts = [(part.kind, part.n_outputs) for part in self.targets.parts]
         by_task = self.targets.wide or self.architecture.fixed_tasks
-        n_tasks = by_task and len(self.tables.tasks)
+        n_tasks = by_task and self.tables.n_tasks
         shapes = self.tables.n_features, self.tables.n_metadata, parts, n_tasks
         return joblib.hash((settings, shapes, self.valid is None, self.refit is None))
 
@@ -126,15 +126,20 @@ class FitPlan:
         metadata = self.tables.scaled_metadata(self.new_metadata)
         if metadata is not None:
             metadata = torch.as_tensor(metadata, dtype=dtype).unsqueeze(0)
+        levels = None
+        if self.tables.level_sizes:
+            levels = torch.as_tensor(self.tables.combinations).unsqueeze(0)
         return TaskRows(
             features=torch.as_tensor(self.tables.scale(rows.features), dtype=dtype),
             tasks=None if rows.shared_rows else torch.as_tensor(rows.tasks),
             targets=torch.as_tensor(self.targets.scale(rows.targets), dtype=dtype),
             # of mean 1, so that the loss of a batch does not depend on their unit
             weights=torch.as_tensor(rows.weights / train.mean_weight, dtype=dtype),
-            n_tasks=len(self.tables.tasks),
+            n_tasks=self.tables.n_tasks,
             n_new=0 if self.new_metadata is None else len(self.new_metadata),
             metadata=metadata,
+            levels=levels,
+            level_sizes=self.tables.level_sizes,
         )
 
 
@@ -157,14 +162,20 @@ def check_validation(estimator, tables, targets, X_val, y_val):
     return TrainingRows(features, tasks, *labels), new_metadata
 
 
-def split_rows(estimator, rows, valid, targets, seeds):
+def split_rows(estimator, rows, valid, tables, targets, seeds):
     """Return pairs of training and validation rows (or None): one, or one for each member."""
     if valid is not None or not estimator.early_stopping:
         return [(rows, valid)]
     # members set different rows aside, so that together they train on all rows
-    kept = targets.rows_to_keep(rows)
+    by_task = not tables.level_sizes
+    if by_task:
+        kept = targets.rows_to_keep(rows)
+    else:
+        kept = targets.rows_to_keep(replace(rows, tasks=np.zeros_like(rows.tasks)))
+        of_ids = tables.rows_to_keep(rows)
+        kept = of_ids if kept is None else kept | of_ids
     splits = [
-        rows.split(estimator.validation_fraction, generator, kept=kept)
+        rows.split(estimator.validation_fraction, generator, kept=kept, by_task=by_task)
         for generator in member_generators(seeds, "validation")
     ]
     if all(len(held_out) for _, held_out in splits):
@@ -198,13 +209,16 @@ def _without(parameters, names):
 
 def build_module(plans):
     """Build an untrained module with the members of all plans, which have the same key."""
-    first = plans[0]
+    first, sizes = plans[0], [plan.tables.level_sizes for plan in plans]
     shape = NetworkShape(
-        n_tasks=max(len(plan.tables.tasks) for plan in plans),
+        n_tasks=max(plan.tables.n_tasks for plan in plans),
         n_features=first.tables.n_features,
         n_metadata=first.tables.n_metadata,
         n_outputs=first.targets.n_outputs,
         wide=first.targets.wide,
+        levels=tuple(first.tables.names) if first.tables.level_sizes else (),
+        level_sizes=tuple(map(max, zip(*sizes, strict=True))),
+        nested=first.estimator.task_levels == "nested",
     )
     seeds = np.concatenate([plan.seeds for plan in plans])
     return first.architecture.build(shape, seeds, member_settings(plans))
@@ -264,6 +278,9 @@ def stacked_rows(plans):
     tasks = None
     if not tables[0].shared_rows:
         tasks = torch.cat([table.renumbered(n_tasks) for table in tables])
+    levels = None
+    if tables[0].levels is not None:
+        levels = torch.cat([table.padded_levels(n_tasks) for table in members])
     together = TaskRows(
         features=torch.cat([table.features for table in tables]),
         tasks=tasks,
@@ -272,6 +289,8 @@ def stacked_rows(plans):
         n_tasks=n_tasks,
         n_new=n_new,
         metadata=metadata,
+        levels=levels,
+        level_sizes=tuple(map(max, zip(*(table.level_sizes for table in tables), strict=True))),
     )
     return together, train_rows, valid_rows
 

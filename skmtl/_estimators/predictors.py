@@ -231,6 +231,9 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
             raise AttributeError(
                 f"{type(architecture).__name__} learns no embeddings of the tasks."
             )
+        if isinstance(values, list):
+            levels = zip(self.tasks_.items(), values, strict=True)
+            return {name: embeddings_table(v, labels) for (name, labels), v in levels}
         return embeddings_table(values, self.tasks_)
 
     @available_if(_adapts)

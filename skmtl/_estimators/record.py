@@ -28,6 +28,9 @@ class TrainingRecord:
         self._weighting = repr(weighting)
         self._weighting_state = result.weighting_state
         self._task_weights = self._affinity = self._choices = None
+        if isinstance(tasks, dict):
+            # of combinations of ids nothing is kept
+            self.tasks = None
         if weights is not None:
             self._task_weights = weights_table(records, weights, tasks)
         if result.affinity is not None:
@@ -38,12 +41,18 @@ class TrainingRecord:
 
     def state_for(self, weighting: TaskWeighting, n_tasks: int) -> dict | None:
         """Return the state of task weighting for a fit that continues this one, if it can."""
-        same = self._weighting == repr(weighting) and len(self.tasks) == n_tasks
+        same = self._weighting == repr(weighting)
+        if self.tasks is not None and len(self.tasks) != n_tasks:
+            same = False
         return self._weighting_state if same else None
 
     @property
     def task_weights(self) -> pd.DataFrame:
         """Mean weight of every task in each epoch of each member."""
+        if self.tasks is None:
+            raise AttributeError(
+                "task_weights_ are by task, but this model has several levels of ids."
+            )
         if self._task_weights is None:
             return weights_table(self.history, 1.0, self.tasks)
         return self._task_weights.copy()

@@ -140,7 +140,7 @@ def train_plan(plan):
         resume(module, estimator.module_)
         # tasks that `adapt` has learned since are not in it: then all start afresh
         method = get_weighting(estimator.task_weighting)
-        steps = estimator._steps(plans, estimator._record.state_for(method, len(plan.tables.tasks)))
+        steps = estimator._steps(plans, estimator._record.state_for(method, plan.tables.n_tasks))
     elif estimator.callbacks and len(alternatives(plan)) > 1:
         trial = replace(plan, refit=None)
         train([trial], with_callbacks=False)
@@ -166,6 +166,11 @@ def error_as_alone(error, n_trained, first, n_members):
     return type(error)(str(error).replace(together, f"member {own[0]} of {n_members}"), own)
 
 
+def _sizes(plan):
+    """Return the number of tasks of a plan, and that of ids by level."""
+    return plan.tables.n_tasks, plan.tables.level_sizes
+
+
 def _held_out(plans, result):
     """Return what members of plans with a base learner predict for their validation rows."""
     predicted, first = [], 0
@@ -175,7 +180,7 @@ def _held_out(plans, result):
             predicted.extend([None] * len(members))
         else:
             with own_state():
-                module = result.part(members, len(plan.tables.tasks)).module
+                module = result.part(members, *_sizes(plan)).module
                 predicted.extend(held_out_predictions(plan, module))
         first = members.stop
     return predicted
@@ -199,7 +204,7 @@ def parts_of(plans, result):
         own = []
         for part in plan.parts:
             members = range(first, first + len(part.seeds))
-            own.append(result.part(members, len(part.tables.tasks)))
+            own.append(result.part(members, *_sizes(part)))
             first = members.stop
         parts.append(tuple(own))
     return parts
@@ -287,6 +292,9 @@ def _schedule(plans, max_steps=None):
 def bound_weighting(plans):
     """Return the method of task weighting, bound to the tasks of every member."""
     first = plans[0]
+    if first.tables.level_sizes:
+        # combinations of ids have no weights
+        return get_weighting(first.estimator.task_weighting)
     tasks = [plan.tables.tasks for plan in plans for _ in plan.seeds]
     types = [REGRESSION if part.kind == "regression" else CLASSES for part in first.targets.parts]
     if not first.targets.wide:

@@ -15,8 +15,11 @@ SHARED_PARAMETERS = {"checkpoint_dir": None}
 SHARED_CONSTRAINTS = {"checkpoint_dir": [str, HasMethods(["__fspath__"]), None]}
 
 # of all estimators
+ESTIMATOR_PARAMETERS = {**SHARED_PARAMETERS, "task_levels": "joint", "missing_id": "error"}
 CONSTRAINTS = {
     **SHARED_CONSTRAINTS,
+    "task_levels": [StrOptions({"joint", "crossed", "nested"})],
+    "missing_id": [StrOptions({"error", "average"})],
     "task_id": [str, Integral, "array-like", None],
     "metadata": [str, Integral, "array-like", HasMethods(["to_pandas"]), dict, None],
     "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
@@ -36,7 +39,7 @@ CONSTRAINTS = {
     "validation_fraction": [Interval(Real, 0, 1, closed="left")],
     "n_iter_no_change": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "tol": [Interval(Real, 0, None, closed="left")],
-    "unseen_tasks": [StrOptions({"error", "average"})],
+    "unseen_tasks": [StrOptions({"error", "average"}), dict],
     "n_members": [Interval(Integral, 1, None, closed="left")],
     "warm_start": ["boolean"],
     "device": [str],

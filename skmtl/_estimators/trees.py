@@ -85,3 +85,16 @@ class TaskMeans:
         at = np.searchsorted(self.tasks, tasks).clip(max=len(self.tasks) - 1)
         known = (self.tasks[at] == tasks)[:, None]
         return np.where(known, self.means[at], self.unseen)
+
+
+@saveable
+class LevelMeans:
+    """Means of labels by the ids of several levels: a `TaskMeans` for each, or None."""
+
+    def __init__(self, levels):
+        self.levels = levels
+
+    def transform(self, ids):
+        """Return the means (n, C) of the ids (n, L), level by level."""
+        pairs = zip(self.levels, ids.T, strict=True)
+        return np.hstack([level.transform(numbers) for level, numbers in pairs if level])

@@ -35,6 +35,12 @@ class NetworkShape:
         Number of outputs of every task.
     wide : bool, default=False
         Whether all tasks share the rows (wide form).
+    levels : tuple, default=()
+        Names of the levels of ids, where a task is a combination of several.
+    level_sizes : tuple of int, default=()
+        Largest number of ids of each level of any member.
+    nested : bool, default=False
+        Whether the levels are nested, from the outermost.
 
     Examples
     --------
@@ -48,6 +54,9 @@ class NetworkShape:
     n_metadata: int
     n_outputs: int
     wide: bool = False
+    levels: tuple[Any, ...] = ()
+    level_sizes: tuple[int, ...] = ()
+    nested: bool = False
 
     @property
     def n_inputs(self) -> int:
@@ -74,6 +83,7 @@ class Architecture(VersionedState, BaseEstimator, metaclass=ABCMeta):
     the number of tasks, so that only members with the same number of tasks train together.
     ``adapts`` means that new tasks can be learned as embeddings alone; the module then has
     ``embeddings``, ``for_new_tasks`` and ``add_tasks`` as :class:`skmtl.nn.TaskHypernetwork` does.
+    ``several_levels`` means that `build` returns a module for `levels` of ids if there are any.
 
     Examples
     --------
@@ -100,6 +110,7 @@ class Architecture(VersionedState, BaseEstimator, metaclass=ABCMeta):
     member_parameters: ClassVar[tuple[str, ...]] = ()
     fixed_tasks: ClassVar[bool] = False
     adapts: ClassVar[bool] = False
+    several_levels: ClassVar[bool] = False
 
     @abstractmethod
     def build(
@@ -153,7 +164,7 @@ class Architecture(VersionedState, BaseEstimator, metaclass=ABCMeta):
         """
         return {}
 
-    def task_embeddings(self, module: MemberModule) -> np.ndarray | None:
+    def task_embeddings(self, module: MemberModule) -> np.ndarray | list[np.ndarray] | None:
         """Return a vector that represents each task; None if the module has none.
 
         Parameters
@@ -163,8 +174,8 @@ class Architecture(VersionedState, BaseEstimator, metaclass=ABCMeta):
 
         Returns
         -------
-        ndarray of shape (M, n_tasks, d) or None
-            One vector for every task.
+        ndarray of shape (M, n_tasks, d), list of these, or None
+            One vector for every task; with several levels, an array for each.
         """
         return None
 

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 from skmtl._sklearn_compat import Interval, StrOptions
 from skmtl.architectures._base import Architecture
 from skmtl.architectures._layers import LAYERS
-from skmtl.nn import ACTIVATIONS, TaskHypernetwork
+from skmtl.nn import ACTIVATIONS, LevelHypernetwork, TaskHypernetwork
 
 
 class Hypernetwork(Architecture):
@@ -17,18 +17,20 @@ class Hypernetwork(Architecture):
 
     Parameters
     ----------
-    embedding_dim : int, default=10
-        Length of the embedding of a task; 0 to distinguish tasks by their metadata only.
-    embedding_init : {"auto", "common", "apart"}, default="auto"
+    embedding_dim : int or dict, default=10
+        Length of the embedding of a task; 0 to distinguish tasks by their metadata only. With
+        several levels of ids also a dict by level.
+    embedding_init : {"auto", "common", "apart"} or dict, default="auto"
         Initial embeddings: the same random draw for all tasks, as in the paper, so that tasks
         differ only as far as their rows require, or a separate draw for each, so that tasks differ
         from the start. "auto" is "apart" in wide form, where tasks are few and have many rows, and
-        "common" otherwise.
-    embedding_alpha : float, default=0.3
+        "common" otherwise. With several levels also a dict by level.
+    embedding_alpha : float or dict, default=0.3
         Strength of the shrinkage of embeddings towards their mean, as partial pooling in a mixed
         model: ``embedding_alpha`` times the squared distance is added to the sum of the losses (of
-        y in standard deviations), so that it matters less the more rows a task has. May differ
-        between members.
+        y in standard deviations), so that it matters less the more rows a task has. With several
+        levels also a dict by level; in nested ones an inner embedding is pulled to its outer one.
+        May differ between members.
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
         Hidden layers of a task's network.
     hypernet_layers : int, default=0
@@ -90,9 +92,9 @@ class Hypernetwork(Architecture):
     _parameter_constraints = {
         **LAYERS,
         "activation": [StrOptions({"auto", *ACTIVATIONS})],
-        "embedding_dim": [Interval(Integral, 0, None, closed="left")],
-        "embedding_init": [StrOptions({"auto", "common", "apart"})],
-        "embedding_alpha": [Interval(Real, 0, None, closed="left")],
+        "embedding_dim": [Interval(Integral, 0, None, closed="left"), dict],
+        "embedding_init": [StrOptions({"auto", "common", "apart"}), dict],
+        "embedding_alpha": [Interval(Real, 0, None, closed="left"), dict],
         "hypernet_layers": [Interval(Integral, 0, None, closed="left")],
         "hypernet_width": [Interval(Integral, 1, None, closed="left")],
         "compression": ["boolean"],
@@ -103,7 +105,7 @@ class Hypernetwork(Architecture):
     }
     member_parameters = ("activation", "embedding_alpha", "interaction_alpha")
     _parameters_before = {"embedding_init": "common", "interaction_alpha": 0.0}
-    adapts = True
+    adapts = several_levels = True
 
     def __init__(
         self,
@@ -135,6 +137,8 @@ class Hypernetwork(Architecture):
         self.interaction_alpha = interaction_alpha
 
     def build(self, shape, seeds, members):
+        if shape.levels:
+            return self._build_levels(shape, seeds, members)
         if self.embedding_dim + shape.n_metadata == 0:
             raise ValueError(
                 "embedding_dim=0 leaves nothing that tells tasks apart: pass metadata=, or an "
@@ -143,11 +147,7 @@ class Hypernetwork(Architecture):
         apart = self.embedding_init == "apart"
         if self.embedding_init == "auto":
             apart = shape.wide and shape.n_tasks > 1
-        settings = self.get_params(deep=False)
-        del settings["embedding_init"]
-        members = {"activation": [self.activation] * len(seeds), **members}
-        # no validation has chosen for these members
-        activation = ["silu" if name == "auto" else name for name in members["activation"]]
+        settings = self._settings(seeds, members)
         return TaskHypernetwork(
             shape.n_tasks,
             shape.n_features,
@@ -155,10 +155,48 @@ class Hypernetwork(Architecture):
             shape.n_outputs,
             seeds=seeds,
             embeddings_apart=apart,
-            **settings
-            | members
-            | {"activation": activation, "hidden_layer_sizes": self._widths("hidden_layer_sizes")},
+            **settings,
+        )
+
+    def _settings(self, seeds, members):
+        """Return the arguments that modules have in common."""
+        settings = self.get_params(deep=False)
+        del settings["embedding_init"]
+        members = {"activation": [self.activation] * len(seeds), **members}
+        # no validation has chosen for these members
+        activation = ["silu" if name == "auto" else name for name in members["activation"]]
+        widths = self._widths("hidden_layer_sizes")
+        return settings | members | {"activation": activation, "hidden_layer_sizes": widths}
+
+    def _build_levels(self, shape, seeds, members):
+        """Return a module with a table of embeddings for each level."""
+        settings = self._settings(seeds, members)
+        alphas, dims = settings.pop("embedding_alpha"), settings.pop("embedding_dim")
+
+        def of(value, name):
+            return value[name] if isinstance(value, dict) else value
+
+        dims = [of(dims, name) for name in shape.levels]
+        if sum(dims) + shape.n_metadata == 0:
+            raise ValueError(
+                "embedding_dim=0 leaves nothing that tells ids apart: pass metadata=, or an "
+                "embedding_dim of at least 1 for some level."
+            )
+        alphas = alphas if isinstance(alphas, list) else [alphas] * len(seeds)
+        return LevelHypernetwork(
+            shape.level_sizes,
+            shape.n_features,
+            shape.n_metadata,
+            shape.n_outputs,
+            seeds=seeds,
+            embedding_dims=dims,
+            embedding_alphas=[[of(alpha, name) for alpha in alphas] for name in shape.levels],
+            apart=[of(self.embedding_init, name) == "apart" for name in shape.levels],
+            nested=shape.nested,
+            **settings,
         )
 
     def task_embeddings(self, module):
+        if len(module.tables()) > 1:
+            return [table.detach().cpu().numpy() for table in module.tables()]
         return module.embeddings.detach().cpu().numpy()

@@ -49,7 +49,7 @@ def bytes_per_member(plan):
     """Estimate the memory of a member in training, in bytes."""
     module = build_module(alternatives(plan)[:1])
     sizes = [parameter[0].numel() for parameter in module.parameters()]
-    n_tasks, n_rows = len(plan.tables.tasks), plan.batch_rows()
+    n_tasks, n_rows = plan.tables.n_tasks, plan.batch_rows()
     n_examples = n_rows * (n_tasks if plan.targets.wide else 1)
     # each task of a batch has its own weights
     n_networks = min(n_tasks, n_examples)

@@ -7,6 +7,7 @@ from skmtl.nn._experts import ExtractionNetwork, MixtureNetwork
 from skmtl.nn._gumbel import GumbelNetwork
 from skmtl.nn._hypernet import TaskHypernetwork
 from skmtl.nn._inputs import ModuleInputs
+from skmtl.nn._levels import LevelHypernetwork
 from skmtl.nn._members import ACTIVATIONS, MemberModule, member_generators
 from skmtl.nn._pareto import ParetoNetwork
 from skmtl.nn._relations import RelationNetwork
@@ -22,6 +23,7 @@ __all__ = [
     "ExtractionNetwork",
     "FactorisedNetwork",
     "GumbelNetwork",
+    "LevelHypernetwork",
     "MemberModule",
     "MixtureNetwork",
     "ModuleInputs",

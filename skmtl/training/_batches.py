@@ -228,18 +228,34 @@ class MemberBatches:
         return self._unbound(features, tasks, tasks, targets, weights, counts)
 
     def _unbound(self, features, tasks, slots, *values):
-        metadata = self._metadata_of(tasks)
+        metadata = self._by_task(self.table.metadata, tasks)
+        if self.table.levels is not None:
+            tasks = torch.stack(self._by_task(self.table.levels, tasks))
         if self.n_new:
             tasks = torch.where(tasks < self.table.n_tasks, tasks, -1)
         inputs = features.unbind(), tasks.unbind(), slots.unbind(), metadata
         return *inputs, *(v.unbind() for v in values)
 
-    def _metadata_of(self, tasks):
-        metadata = self.table.metadata
-        if metadata is None:
+    def _by_task(self, values, tasks):
+        """Return values (M or 1, T, k) of the tasks of batches, or None for each batch."""
+        if values is None:
             return [None] * len(tasks)
-        members = torch.tensor([0] if len(metadata) == 1 else self._members, device=tasks.device)
-        return metadata[members.unsqueeze(1), tasks].unbind()
+        members = torch.tensor([0] if len(values) == 1 else self._members, device=tasks.device)
+        return values[members.unsqueeze(1), tasks].unbind()
+
+    def trained_tasks(self):
+        """Return which tasks each member has rows of, (M, T); with several levels, by level."""
+        trained = self.task_counts > 0
+        levels = self.table.levels
+        if levels is None:
+            return trained
+        masks = [trained.new_zeros(len(trained), n + 1) for n in self.table.level_sizes]
+        for m, combinations in enumerate(trained):
+            ids = levels[0 if len(levels) == 1 else m][combinations]
+            for level, mask in enumerate(masks):
+                # a missing id, -1, is the last position
+                mask[m, ids[:, level]] = True
+        return [mask[:, :-1] for mask in masks]
 
     def snapshot(self):
         """Return how the rows of the epoch that is being iterated over were dealt."""

@@ -18,7 +18,8 @@ class TaskRows:
     `features` (n, d) have `tasks` (n,), or None if all share the rows. `targets` are (n, o),
     `weights` (n,); both are (n, n_tasks) for shared rows, where weight zero marks a missing label.
     `n_new` tasks, after the `n_tasks` that train, are of validation rows only. `metadata` of every
-    task is (M or 1, n_tasks + n_new, d_m).
+    task is (M or 1, n_tasks + n_new, d_m). Where tasks are combinations of ids of several levels,
+    with `level_sizes`, `levels` (M or 1, n_tasks, L) are those ids, -1 for a missing one.
     """
 
     features: torch.Tensor
@@ -28,6 +29,8 @@ class TaskRows:
     n_tasks: int
     metadata: torch.Tensor | None = None
     n_new: int = 0
+    levels: torch.Tensor | None = None
+    level_sizes: tuple[int, ...] = ()
 
     def __len__(self):
         return len(self.features)
@@ -54,6 +57,11 @@ class TaskRows:
         pad = torch.nn.functional.pad
         known = pad(known, (0, 0, 0, n_tasks - self.n_tasks))
         return torch.cat([known, pad(new, (0, 0, 0, n_new - self.n_new))], dim=1)
+
+    def padded_levels(self, n_tasks):
+        """Return the ids of combinations for a table with more of them."""
+        pad = n_tasks - self.levels.shape[1]
+        return torch.nn.functional.pad(self.levels, (0, 0, 0, pad))
 
     def to(self, device):
         values = vars(self).items()

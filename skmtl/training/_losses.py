@@ -91,6 +91,9 @@ class ClassLoss(nn.Module):
 
     def forward(self, outputs, targets, tasks, slots):
         members = torch.arange(len(self.allowed), device=tasks.device).unsqueeze(1)
+        if tasks.ndim == 3:
+            # combinations of ids, of which nothing is known: one row of `allowed` is for all
+            tasks = torch.zeros_like(tasks[..., 0])
         tasks = tasks.gather(1, slots)
         # new tasks, -1, can have all classes
         allowed = (self.allowed[members, tasks] | (tasks < 0).unsqueeze(2)).unsqueeze(2)

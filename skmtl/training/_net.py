@@ -120,7 +120,7 @@ class MemberNet(NeuralNet):
                 valid_shares = task_shares(self.task_sampling, torch.cat([totals, new], dim=1))
             valid = MemberBatches(table, valid_rows, n_rows, shares=valid_shares)
         # before the optimiser takes the parameters over: some of them depend on the tasks at first
-        self.module.mark_trained(train.task_counts > 0)
+        self.module.mark_trained(train.trained_tasks())
         n_steps = self.max_epochs * torch.tensor(train.n_batches_per_member, device=self.device)
         self.module.prepare(n_steps, table.trained_metadata)
         self.initialize()

@@ -45,7 +45,8 @@ def _in_double(module):
 def predict_rows(module, networks, features, tasks, metadata=None):
     """Yield row numbers (k,) and outputs (M, k, o) of chunks of rows, one network per row.
 
-    `networks` (n,) are positions in `tasks`, -1 if unseen, and `metadata` (n_networks, d_m).
+    `networks` (n,) are positions in `tasks`, -1 if unseen, and `metadata` (n_networks, d_m). Tasks
+    with ids of several levels are (n_networks, L).
     """
     module = _in_double(module)
     device = next(module.parameters()).device
@@ -64,7 +65,7 @@ def predict_rows(module, networks, features, tasks, metadata=None):
         x = torch.from_numpy(features[block.clamp(min=0).numpy()]).to(device)
         inputs = ModuleInputs(
             x.expand(n_members, -1, -1, -1),
-            torch.from_numpy(tasks[chunk]).to(device).expand(n_members, -1),
+            _for_members(tasks[chunk], n_members, device),
             (slot - slot[0]).to(device).expand(n_members, -1),
             None if metadata is None else _for_members(metadata[chunk], n_members, device),
         )
@@ -91,5 +92,5 @@ def predict_every_task(module, features, tasks, metadata=None):
         yield rows, outputs.cpu().numpy()
 
 
-def _for_members(metadata, n_members, device):
-    return torch.from_numpy(metadata).to(device).expand(n_members, -1, -1)
+def _for_members(values, n_members, device):
+    return torch.from_numpy(values).to(device).expand(n_members, *values.shape)

@@ -44,11 +44,16 @@ class TrainingResult(StepRecords):
         """The history, if it is that of one member; otherwise empty."""
         return self.history if self.n_members == 1 else []
 
-    def part(self, members: Sequence[int], n_tasks: int) -> TrainingResult:
-        """Return the result, with a copy of the module, of members (ascending) and their tasks."""
+    def part(
+        self, members: Sequence[int], n_tasks: int, level_sizes: tuple[int, ...] = ()
+    ) -> TrainingResult:
+        """Return the result, with a copy of the module, of members (ascending) and their tasks.
+
+        With several levels of ids, the module keeps the first `level_sizes` of each.
+        """
         chosen = list(members)
         module = self.module.part(chosen)
-        module.keep_tasks(n_tasks)
+        module.keep_tasks(level_sizes or n_tasks)
         weights, scales, affinity = self.task_weights, self.loss_scales, self.affinity
         if weights is not None:
             weights = weights[_rows_of(self.records, chosen)][:, :n_tasks]
