@@ -28,6 +28,7 @@ class Level:
         if source is not None:
             task_id = names if len(names) > 1 else names[0]
             self.reader = TableReader(task_id, source, categorical_features)
+            self.reader.metadata = []
         self.kinds = []
         self.ids = self.values = self.encoder = self._spellings = None
 

@@ -7,11 +7,12 @@ is kept of them: what is learned belongs to the ids of each level.
 import copy
 
 import numpy as np
+import pandas as pd
 
 from skmtl._data.columns import as_table
 from skmtl._data.encoding import ColumnEncoder
 from skmtl._data.level import Level
-from skmtl._data.messages import label_text
+from skmtl._data.messages import did_you_mean, label_text
 from skmtl._data.metadata import check_metadata
 from skmtl._data.reader import TableReader
 from skmtl._data.rows import PredictionRows
@@ -146,7 +147,7 @@ class LevelTables(TaskTables):
         codes, first = combined(numbers)
         if (numbers < 0).any():
             # rows without an id may differ in their metadata
-            codes, first = distinct(codes, np.hstack(values))
+            codes, first = distinct(codes, np.hstack(values), sort=True)
         self.combinations, self._values = numbers[first], [v[first] for v in values]
         return features, codes
 
@@ -248,6 +249,21 @@ class LevelTables(TaskTables):
         codes, first = distinct(combined(numbers)[0], np.hstack(values))
         metadata = self._encoded([of_level[first] for of_level in values])
         return tables, features, codes, numbers[first], metadata, [len(ids) for ids in new]
+
+    def metadata_column(self, name, column):
+        """Return one column of the metadata of the ids of a level, as a Series."""
+        level = next(level for level in self.levels if level.name == name)
+        if column not in level.metadata_names:
+            known = level.metadata_names
+            raise ValueError(
+                f"{column!r} is not among the metadata of the level {label_text(name)}, "
+                f"{known[:20]}.{did_you_mean(column, known)}"
+            )
+        k = level.metadata_names.index(column)
+        values = level.values[:, k]
+        if level.kinds[k].kind == "category":
+            values = [level.kinds[k].show(number).strip("'") for number in values]
+        return pd.Series(values, index=level.ids)
 
     def has_new_tasks(self, X):
         table = self.ordered(as_table(X))

@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import validate_data
 
-from skmtl._data.columns import as_table, column_names, find_columns, learn_columns, read_columns
+from skmtl._data.columns import (
+    as_table,
+    column_names,
+    find_columns,
+    learn_columns,
+    read_columns,
+    series_of,
+)
 from skmtl._data.frames import as_pandas
 from skmtl._data.metadata import (
     check_metadata,
@@ -63,6 +70,23 @@ class TableReader:
 
     def _labels(self, table):
         return labels_of(table, self.task_positions)
+
+    def filled_ids(self, X, label):
+        """Fill a label in for missing ids; return a table and the rows that had one, (n,)."""
+        table = self.ordered(as_table(X))
+        columns = [series_of(table, position) for position in self.task_positions]
+        absent = np.logical_or.reduce([column.isna().to_numpy() for column in columns])
+        if not absent.any():
+            return X, absent
+        table = table.copy()
+        parts = label if len(columns) > 1 else (label,)
+        for position, column, part in zip(self.task_positions, columns, parts, strict=True):
+            filled = column.astype(object).where(~absent, part)
+            if isinstance(table, pd.DataFrame):
+                table.isetitem(position, filled.infer_objects())
+            else:
+                table[:, position] = filled.to_numpy()
+        return table, absent
 
     def ordered(self, table):
         """Return a DataFrame with its columns in the order of ``fit``."""

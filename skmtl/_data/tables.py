@@ -210,6 +210,9 @@ class TaskTables:
 
         Depending on `unseen_tasks`, unseen tasks without metadata raise an error or are averages.
         """
+        absent = np.zeros(0, dtype=bool)
+        if estimator.missing_id == "average" and self.reader.task_id is not None:
+            X, absent = self.reader.filled_ids(X, self.tasks[0])
         features, labels, metadata = self.reader.read(X, estimator)
         features = self.feature_encoder.transform(features, "feature")
         if self.shared_rows:
@@ -222,12 +225,19 @@ class TaskTables:
         codes, ids = encode(labels)
         tasks = self.tasks.get_indexer(ids)
         self._check_new(ids[tasks < 0], len(ids))
+        n_ids = len(ids)
+        if absent.any():
+            # one more task, which is not known; an id that was only filled in is not used
+            used, codes = np.unique(np.where(absent, n_ids, codes), return_inverse=True)
+            ids, tasks = ids[used[:-1]], np.append(tasks[used[:-1]], -1)
+            n_ids = len(ids)
         if self.metadata_encoder is None:
-            if unseen_tasks == "error" and (tasks < 0).any():
+            if unseen_tasks == "error" and (tasks[:n_ids] < 0).any():
                 adapt = ", or adapt() to learn them from a few rows" * hasattr(estimator, "adapt")
+                unseen = ids[tasks[:n_ids] < 0]
                 raise ValueError(
-                    f"{(tasks < 0).sum()} task(s) were not seen in fit: "
-                    f"{labels_text(ids[tasks < 0])}. Use unseen_tasks='average' to predict them "
+                    f"{len(unseen)} task(s) were not seen in fit: "
+                    f"{labels_text(unseen)}. Use unseen_tasks='average' to predict them "
                     "by the average of the others, metadata= to predict them from their "
                     f"metadata{adapt}. In cross-validation, cv=TaskKFold(...) of "
                     "skmtl.model_selection keeps every task in every fold; scikit-learn's folds of "
@@ -236,6 +246,8 @@ class TaskTables:
             return PredictionRows(features, codes, tasks, None)
         if self.reader.from_table:
             metadata = self._table_values(ids, estimator)
+            if n_ids < len(tasks):
+                metadata = np.vstack([metadata, np.full(metadata.shape[1], np.nan)])
         else:
             # metadata may vary within a task here: what-if questions, permutation importance
             networks, first = distinct(codes, metadata)

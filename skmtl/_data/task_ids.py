@@ -165,20 +165,20 @@ def first_rows(codes):
 
 
 def combined(codes):
-    """Number the distinct rows of codes (n, L), each at least -1.
+    """Number the distinct rows of codes (n, L), each at least -1, in sorted order.
 
     Returns the number of the combination of every row, (n,), and the first row of each.
     """
     numbers = codes[:, 0]
     for column in codes.T[1:]:
         # pair by pair: the product of all sizes may not fit into an integer
-        numbers = pd.factorize((numbers + 1) * (column.max() + 2) + column + 1)[0]
-    numbers = pd.factorize(numbers)[0].astype(np.int64)
+        pairs = (numbers + 1) * (column.max() + 2) + column + 1
+        numbers = np.unique(pairs, return_inverse=True)[1]
     return numbers, first_rows(numbers)
 
 
-def distinct(codes, metadata):
-    """Number the distinct pairs of a code and a row of metadata.
+def distinct(codes, metadata, sort=False):
+    """Number the distinct pairs of a code and a row of metadata, perhaps in sorted order.
 
     Returns the number of the pair of every row, (n,), and the number of a row of every pair.
     """
@@ -186,9 +186,7 @@ def distinct(codes, metadata):
     if not np.array_equal(metadata, metadata[first[codes]], equal_nan=True):
         frame = pd.DataFrame(metadata).assign(code=codes)
         codes = (
-            frame.groupby(list(frame.columns), sort=False, dropna=False)
-            .ngroup()
-            .to_numpy(copy=True)
+            frame.groupby(list(frame.columns), sort=sort, dropna=False).ngroup().to_numpy(copy=True)
         )
         first = first_rows(codes)
     return codes, first

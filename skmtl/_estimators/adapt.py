@@ -24,16 +24,19 @@ def adapt(estimator, X, y, sample_weight=None):
     """Learn from rows of known and of new tasks; the estimator changes, see its method `adapt`."""
     check_is_fitted(estimator, "module_")
     module = estimator.module_
-    if estimator.task_id is None or not module.embeddings.shape[2]:
+    if estimator.task_id is None or not any(table.shape[2] for table in module.tables()):
         raise ValueError(
             "adapt learns embeddings of tasks: it needs task_id and an embedding_dim above 0."
         )
-    if not (module.trained.sum(1) > 1).all():
+    if not module.has_several_tasks():
         raise ValueError(
             "adapt learns how new tasks differ from how those of fit do, but fit saw one task "
             "only; call fit with the rows of several tasks."
         )
     X, *labels = estimator._check_rows(X, y, sample_weight, estimator._targets.transform)
+    if estimator._tables.level_sizes:
+        estimator._tables, estimator.module_ = _updated_levels(estimator, X, *labels)
+        return estimator
     new = estimator._tables.of_new_tasks(X)
     groups = [np.flatnonzero(~new), np.flatnonzero(new)]
     known, unknown = (
@@ -88,6 +91,22 @@ def _updated(estimator, X, *labels):
     of_tasks = replace(rows, tasks=tasks[rows.tasks])
     targets.check_rows(of_tasks, estimator._tables.tasks, "y")
     query = PredictionRows(estimator._tables.scale(rows.features), rows.tasks, tasks, metadata)
+    return _update(estimator, module, rows, query)
+
+
+def _updated_levels(estimator, X, *labels):
+    """Return tables and a module of several levels that know the ids of X, and learned from it."""
+    tables, features, numbers, ids, metadata, n_new = estimator._tables.for_update(X, estimator)
+    rows = TrainingRows(features, numbers, *labels).canonical()
+    query = PredictionRows(tables.scale(rows.features), rows.tasks, ids, metadata)
+    module = estimator.module_.with_new_ids(n_new)
+    module.set_embeddings(*_update(estimator, module, rows, query))
+    return tables, module
+
+
+def _update(estimator, module, rows, query):
+    """Return what `updated_embeddings` makes of rows, of which the query has what is predicted."""
+    targets = estimator._targets
     offset, share = _base_outputs(estimator, query)
     # the sum of the losses is over labels, whatever the unit of weights is
     weights = rows.weights * (rows.n_labels / rows.weights.sum())
@@ -111,7 +130,7 @@ def _base_outputs(estimator, query):
     features = base_inputs(query.features, query.metadata, query.networks)
     (predicted,) = blend.predict(BaseRows(features, query.tasks[query.networks]))
     offset = torch.as_tensor(weight * part.outputs_for(predicted))
-    return offset.to(estimator.module_.embeddings.device), 1 - weight
+    return offset.to(estimator.module_.origin.device), 1 - weight
 
 
 def _criterion(targets, module):

@@ -86,7 +86,14 @@ def similarity_table(values, tasks):
 
 
 def importance_table(decreases, names):
-    """Return (mean, std) decreases of the score by metadata column, in decreasing order."""
+    """Return (mean, std) decreases of the score by metadata column, in decreasing order.
+
+    With several levels of ids a name is a pair of a level and a column.
+    """
     columns = ["importance_mean", "importance_std"]
-    table = pd.DataFrame(decreases, index=pd.Index(names, name="metadata"), columns=columns)
+    if isinstance(names[0], tuple) and len(names[0]) == 2:
+        index = pd.MultiIndex.from_tuples(names, names=["level", "metadata"])
+    else:
+        index = pd.Index(names, name="metadata", tupleize_cols=False)
+    table = pd.DataFrame(decreases, index=index, columns=columns)
     return table.sort_values(columns[0], ascending=False)

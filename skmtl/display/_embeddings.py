@@ -51,7 +51,7 @@ class TaskEmbeddingDisplay(Display, draws_with="``scatter``"):
         self.color, self.color_name = color, color_name
 
     @classmethod
-    def from_estimator(cls, estimator, *, color=None, member=0, ax=None, **kwargs):
+    def from_estimator(cls, estimator, *, color=None, level=None, member=0, ax=None, **kwargs):
         """Draw the embeddings of an estimator.
 
         Parameters
@@ -61,6 +61,8 @@ class TaskEmbeddingDisplay(Display, draws_with="``scatter``"):
         color : Series or str, optional
             A value for each task, indexed by task id, or the name of a metadata
             column.
+        level : str or int, optional
+            The level to draw, of a model with several levels of ids.
         {member}
         {drawing}
 
@@ -74,7 +76,7 @@ class TaskEmbeddingDisplay(Display, draws_with="``scatter``"):
             "task_embeddings_",
             "fit a MultiTaskHypernetRegressor or a GumbelMatrixRegressor",
         )
-        table = estimator.task_embeddings_
+        table = _of_level(estimator.task_embeddings_, level)
         if estimator.module_.n_members > 1 and table.columns.nlevels > 1:
             table = table[member_of(estimator, member)]
         values = table.to_numpy(dtype=float)
@@ -88,7 +90,7 @@ class TaskEmbeddingDisplay(Display, draws_with="``scatter``"):
         positions = pd.DataFrame(coordinates, index=table.index, columns=["first", "second"])
         name = ""
         if isinstance(color, str):
-            name, color = color, _metadata_column(estimator, color)
+            name, color = color, _metadata_column(estimator, color, level)
         if color is not None:
             name = name or str(getattr(color, "name", "") or "")
             color = _by_task(color, table.index)
@@ -121,9 +123,25 @@ class TaskEmbeddingDisplay(Display, draws_with="``scatter``"):
         )
 
 
-def _metadata_column(estimator, name):
+def _of_level(tables, level):
+    """Return the table of a level, or the only one."""
+    if isinstance(tables, dict):
+        if level not in tables:
+            raise ValueError(
+                f"this model has several levels of ids: choose one of {list(tables)} with level=, "
+                f"got {level!r}."
+            )
+        return tables[level]
+    if level is not None:
+        raise ValueError(f"level={level!r}, but this model has one table of embeddings only.")
+    return tables
+
+
+def _metadata_column(estimator, name, level=None):
     """Return a metadata column that the estimator was fitted with."""
     tables = estimator._tables
+    if level is not None:
+        return tables.metadata_column(level, name)
     if name not in tables.metadata_names:
         hint = did_you_mean(name, tables.metadata_names)
         raise ValueError(f"{name!r} is not among the metadata, {tables.metadata_names[:20]}.{hint}")

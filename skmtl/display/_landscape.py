@@ -28,6 +28,11 @@ class Landscape:
     def __init__(self, estimator, X, y, member=0, solver="adam", learning_rate=None):
         if solver not in SOLVERS:
             raise ValueError(f"solver must be one of {SOLVERS}, got {solver!r}.")
+        if estimator.task_levels != "joint":
+            raise ValueError(
+                "losses of tasks are drawn, but this model has several levels of ids, of which "
+                "combinations are no tasks; use per_task_score(..., level=...) of skmtl.metrics."
+            )
         features, *labels = estimator._check_rows(X, y, None, estimator._targets.transform)
         features, tasks, _ = estimator._tables.validation_rows(features, estimator, False)
         rows = TrainingRows(features, tasks, *labels)

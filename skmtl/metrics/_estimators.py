@@ -13,12 +13,18 @@ from skmtl.metrics._inputs import by_task, columns_of
 _WRAPPED = ("best_estimator_", "estimator_", "regressor_", "estimator", "regressor")
 
 
-def _task_labels(estimator, X):
-    """Return the task of each row by the `task_id` of the innermost estimator, or None."""
+def _task_labels(estimator, X, level=None):
+    """Return the task of each row by the `task_id` of the innermost estimator, or None.
+
+    Of several levels of ids one is chosen by its name; the id of a nested one is its path.
+    """
     chain = _chain(estimator)
     task_id = getattr(chain[-1], "task_id", None)
     if task_id is None:
+        if level is not None:
+            raise ValueError(f"level={level!r} names a column of ids, but task_id is None.")
         return None
+    task_id = _level_columns(task_id, level, getattr(chain[-1], "task_levels", "joint"))
     for outer in chain[:-1]:
         if isinstance(outer, Pipeline) and len(outer.steps) > 1:
             X = outer[:-1].transform(X)
@@ -28,6 +34,22 @@ def _task_labels(estimator, X):
         # positions refer to the columns in fit
         table = table[list(names)]
     return labels_of(table, find_columns(table, task_id, "task_id"))
+
+
+def _level_columns(task_id, level, kind):
+    """Return the columns of the ids of a level, or of all columns without levels."""
+    several = np.ndim(task_id) == 1
+    if level is None:
+        if kind != "joint":
+            raise ValueError(
+                f"this model has {kind} levels of ids, and combinations of ids have too few rows "
+                f"to be scored: choose a level, one of {list(task_id)}, with level=."
+            )
+        return task_id
+    if not several or level not in task_id:
+        raise ValueError(f"level={level!r} is not among the columns of task_id, {task_id!r}.")
+    names = list(task_id)
+    return names[: names.index(level) + 1] if kind == "nested" else level
 
 
 def _chain(estimator):

@@ -15,7 +15,7 @@ from skmtl.metrics._public import ACCURACY, R2_SCORE
 from skmtl.metrics._scorers import MultiTaskScorer, mt_accuracy_scorer, mt_r2_scorer
 
 
-def per_task_score(estimator, X, y, *, scoring=None, sample_weight=None):
+def per_task_score(estimator, X, y, *, scoring=None, sample_weight=None, level=None):
     """Score a fitted estimator on each task.
 
     In long form the scorer is applied to the rows of each task, in wide form to each column of y
@@ -35,6 +35,8 @@ def per_task_score(estimator, X, y, *, scoring=None, sample_weight=None):
         ``scoring(estimator, X, y)``. By default R2 for regression and accuracy for classification.
     sample_weight : array-like of shape (n,) or (n, T), optional
         Weights of the rows, or of each label in wide form.
+    level : str or int, optional
+        For models with several levels of ids: the column of `task_id` by whose ids to score.
 
     Returns
     -------
@@ -65,10 +67,12 @@ def per_task_score(estimator, X, y, *, scoring=None, sample_weight=None):
     dtype: float64
     """
     if isinstance(scoring, MultiTaskScorer):
+        if level is not None:
+            scoring = scoring.at_level(level)
         return scoring._by_task(estimator, X, y, sample_weight)
-    labels = _task_labels(estimator, X)
+    labels = _task_labels(estimator, X, level)
     if scoring is None:
-        return _default_scores(estimator, X, y, sample_weight, labels)
+        return _default_scores(estimator, X, y, sample_weight, labels, level)
     if not (isinstance(scoring, str) or callable(scoring)):
         raise TypeError(
             f"scoring={scoring!r} is not a single scorer; pass the name of a scorer of "
@@ -89,11 +93,11 @@ def per_task_score(estimator, X, y, *, scoring=None, sample_weight=None):
     return _score_rows(scorer, estimator, X, truth, weights, labels)
 
 
-def _default_scores(estimator, X, y, sample_weight, labels):
+def _default_scores(estimator, X, y, sample_weight, labels, level):
     """Return R2 or accuracy of each task."""
     if labels is not None:
         scorer = mt_accuracy_scorer if is_classifier(estimator) else mt_r2_scorer
-        return scorer._by_task(estimator, X, y, sample_weight)
+        return scorer.at_level(level)._by_task(estimator, X, y, sample_weight)
     y_pred = estimator.predict(X)
     _, kinds = classes_by_task(estimator, y, y_pred)
     return _scores_by_kind(y, y_pred, kinds, sample_weight)

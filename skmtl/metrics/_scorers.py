@@ -1,5 +1,6 @@
 """Scorers over tasks, for ``scoring=`` in scikit-learn's tools."""
 
+import copy
 import inspect
 
 import numpy as np
@@ -65,8 +66,9 @@ class MultiTaskScorer:
     -1.0
     """
 
-    def __init__(self, function, metric, average):
+    def __init__(self, function, metric, average, level=None):
         self._function = function
+        self._level = level
         self._metric = metric
         self._average = average
         self._weight_request = None
@@ -74,6 +76,23 @@ class MultiTaskScorer:
     def __call__(self, estimator, X, y, sample_weight=None):
         tasks, parts = self._parts(estimator, X, y, sample_weight)
         return self._sign * evaluate(self._metric, tasks, parts, self._average)
+
+    def at_level(self, level):
+        """Return this scorer for one of several levels of ids.
+
+        Parameters
+        ----------
+        level : str or int
+            A column of the `task_id` of the model.
+
+        Returns
+        -------
+        MultiTaskScorer
+            A copy.
+        """
+        scorer = copy.copy(self)
+        scorer._level = level
+        return scorer
 
     def _by_task(self, estimator, X, y, sample_weight):
         """Return one score for each task; greater is better."""
@@ -100,7 +119,7 @@ class MultiTaskScorer:
                 f"{self._metric.title} needs {response}, which {type(estimator).__name__} does not "
                 "have; use another scorer or estimator."
             )
-        labels = _task_labels(estimator, X)
+        labels = _task_labels(estimator, X, self._level)
         y_pred = predict(X)
         if labels is not None:
             classes = getattr(estimator, "classes_", None)
@@ -144,6 +163,8 @@ class MultiTaskScorer:
     def __repr__(self):
         name = getattr(self._function, "__name__", repr(self._function))
         options = {"average": self._average}
+        if self._level is not None:
+            options["level"] = self._level
         if self._function not in METRICS:
             if not self._metric.greater_is_better:
                 options["greater_is_better"] = False
@@ -155,7 +176,13 @@ class MultiTaskScorer:
 
 
 def make_mt_scorer(
-    metric, *, average="macro", greater_is_better=None, response_method=None, **settings
+    metric,
+    *,
+    average="macro",
+    level=None,
+    greater_is_better=None,
+    response_method=None,
+    **settings,
 ):
     """Make a scorer of a metric over tasks.
 
@@ -168,6 +195,8 @@ def make_mt_scorer(
         and predictions of one task, such as those of `sklearn.metrics`.
     average : {"macro", "micro"}, default="macro"
         "macro" is the mean over tasks, "micro" takes all labels together.
+    level : str or int, optional
+        For models with several levels of ids: the column of `task_id` by whose ids to score.
     greater_is_better : bool, optional
         Whether larger values of the function are better; if not, the score is negated. True by
         default. Known for the functions of this module.
@@ -210,9 +239,10 @@ def make_mt_scorer(
     if metric in METRICS:
         if settings or greater_is_better is not None or response_method is not None:
             raise ValueError(
-                f"a scorer of {metric.__name__} only takes average; leave the other arguments out."
+                f"a scorer of {metric.__name__} only takes average and level; leave the other "
+                "arguments out."
             )
-        return MultiTaskScorer(metric, METRICS[metric], average)
+        return MultiTaskScorer(metric, METRICS[metric], average, level)
     contents = {None: "labels", "predict": "labels", "predict_proba": "probabilities"}
     if response_method not in contents:
         raise ValueError(
@@ -220,7 +250,7 @@ def make_mt_scorer(
         )
     better = True if greater_is_better is None else greater_is_better
     custom = Function(metric, better, contents[response_method], settings)
-    return MultiTaskScorer(metric, custom, average)
+    return MultiTaskScorer(metric, custom, average, level)
 
 
 mt_r2_scorer = make_mt_scorer(mt_r2_score)

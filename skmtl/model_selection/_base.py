@@ -97,9 +97,13 @@ class BaseTaskSplitter(BaseCrossValidator):
             warnings.warn(f"The groups parameter is ignored by {name}", UserWarning, stacklevel=2)
         table = as_table(X)
         check_consistent_length(table, y)
-        codes, _ = encode(labels_of(table, find_columns(table, self.task_id, "task_id")))
+        codes, _ = encode(labels_of(table, find_columns(table, self._columns(), "task_id")))
         for train, test in self._masks(table, codes):
             yield np.flatnonzero(train), np.flatnonzero(test)
+
+    def _columns(self):
+        """Return the columns whose ids make a task."""
+        return self.task_id
 
     @abstractmethod
     def _masks(self, table, codes):

@@ -178,6 +178,9 @@ class LeaveTasksOut(BaseTaskSplitter):
     {task_id}
     n_splits : int, default=5
         Number of folds; with as many folds as tasks, each task is tested alone.
+    level : str or int, default=None
+        Of several columns in `task_id`, the one whose ids are held out, whatever their ids in the
+        other columns; None holds out combinations.
     shuffle : bool, default=True
         Whether tasks are assigned at random, with about the same number for each fold. Otherwise
         folds have about the same number of rows: tasks are assigned from the largest to the
@@ -204,14 +207,31 @@ class LeaveTasksOut(BaseTaskSplitter):
     ...     print(train, test)
     [4 5 6] [0 1 2 3]
     [0 1 2 3] [4 5 6]
+
+    New products of known stores:
+
+    >>> X = X.assign(product=["p", "q", "p", "q", "p", "q", "r"])
+    >>> cv = LeaveTasksOut(["school", "product"], 2, level="product", shuffle=False)
+    >>> [X["product"].iloc[test].unique().tolist() for _, test in cv.split(X)]
+    [['p'], ['q', 'r']]
     """
 
-    def __init__(self, task_id, n_splits=5, *, shuffle=True, random_state=None):
+    def __init__(self, task_id, n_splits=5, *, level=None, shuffle=True, random_state=None):
         self.task_id = task_id
         self.n_splits = n_splits
+        self.level = level
         self.shuffle = shuffle
         self.random_state = random_state
         self._check_parameters()
+
+    def _columns(self):
+        if self.level is None:
+            return self.task_id
+        if np.ndim(self.task_id) != 1 or self.level not in self.task_id:
+            raise ValueError(
+                f"level={self.level!r} is not among the columns of task_id, {self.task_id!r}."
+            )
+        return self.level
 
     def _masks(self, table, codes):
         n_tasks = codes.max() + 1

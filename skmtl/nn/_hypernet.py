@@ -224,6 +224,10 @@ class TaskHypernetwork(MemberModule):
         curvature = self._buffers.get("curvature")
         return None if curvature is None else [curvature]
 
+    def has_several_tasks(self):
+        """Return whether every member was trained on several tasks."""
+        return bool((self.trained.sum(1) > 1).all())
+
     def means(self):
         """Return the embedding (M, 1, d) of an unseen task, by table."""
         return [self.mean_embedding()]

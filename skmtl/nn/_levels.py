@@ -179,6 +179,10 @@ class LevelHypernetwork(TaskHypernetwork):
         values = [self._of("curvature", level) for level in self._numbers]
         return None if values[0] is None else values
 
+    def has_several_tasks(self):
+        counts = torch.stack([self._of("trained", level).sum(1) for level in self._numbers])
+        return bool((counts > 1).any(0).all())
+
     def means(self):
         means = []
         for level, table in enumerate(self.levels):

@@ -235,7 +235,7 @@ class _Part:
 
     def step(self, module, rows, criterion, parts):
         """Make one step of all embeddings; return the largest change relative to their size."""
-        if not len(self.numbers):
+        if not self.vectors.numel():
             return 0.0
         others = [part.by_row() for part in parts]
         losses, gradient, squares = [], [], []
