@@ -8,12 +8,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.rows import PredictionRows, TrainingRows
 from skmtl._estimators.base_learner import BaseRows, base_inputs
+from skmtl._estimators.embedding_rows import embedding_rows, embedding_rows_of, loss_of
 from skmtl._estimators.plan import FitPlan
 from skmtl._estimators.run import train
 from skmtl._sklearn_compat import _safe_indexing
 from skmtl.training import PlainSteps
 from skmtl.training._device import in_own_state
-from skmtl.training._embeddings import EmbeddingRows, curvatures, updated_embeddings
+from skmtl.training._embeddings import curvatures, updated_embeddings
 
 # of Adam, at most: a handful of numbers per task is learned by then
 _MAX_STEPS = 2000
@@ -72,6 +73,7 @@ def _learned(estimator, X, *labels):
         max_steps=_MAX_STEPS,
         with_callbacks=False,
         record_affinity=False,
+        finish=False,
     )
     keep_curvature(result.module, plan, [rows] * module.n_members)
     tables, targets = estimator._tables.joined(new), estimator._targets.joined(targets)
@@ -110,10 +112,10 @@ def _update(estimator, module, rows, query):
     offset, share = _base_outputs(estimator, query)
     # the sum of the losses is over labels, whatever the unit of weights is
     weights = rows.weights * (rows.n_labels / rows.weights.sum())
-    embedding_rows = _embedding_rows(targets, query, rows.targets, weights, module)
-    embedding_rows.offset, embedding_rows.share = offset, share
+    of_rows = embedding_rows(targets, query, rows.targets, weights, module)
+    of_rows.offset, of_rows.share = offset, share
     pulls = module.pulls(_noise(estimator))
-    return updated_embeddings(module, embedding_rows, _criterion(targets, module), pulls)
+    return updated_embeddings(module, of_rows, loss_of(targets, module), pulls)
 
 
 def _base_outputs(estimator, query):
@@ -133,24 +135,6 @@ def _base_outputs(estimator, query):
     return offset.to(estimator.module_.origin.device), 1 - weight
 
 
-def _criterion(targets, module):
-    return targets.criterion().to(module.origin.device)
-
-
-def _embedding_rows(targets, query, labels, weights, module):
-    def tensor(values):
-        return torch.as_tensor(values, device=module.origin.device)
-
-    metadata = None if query.metadata is None else tensor(query.metadata[query.networks])
-    return EmbeddingRows(
-        features=tensor(query.features),
-        numbers=tensor(query.tasks[query.networks].reshape(len(query.features), -1)),
-        targets=tensor(targets.scale(labels)),
-        weights=tensor(weights),
-        metadata=metadata,
-    )
-
-
 def can_adapt(plan, module):
     """Return whether embeddings of tasks alone can be learned after the fit of a plan."""
     if not plan.architecture.adapts or plan.targets.wide or plan.estimator.task_id is None:
@@ -160,10 +144,7 @@ def can_adapt(plan, module):
 
 @in_own_state
 def remember_fit(module, plan):
-    """Settle the embeddings of a trained module, and keep how firmly the fit knows them."""
-    if plan.estimator.task_levels == "nested":
-        parents = [torch.as_tensor(numbers) for numbers in plan.tables.parents()]
-        module.settle([numbers.to(module.origin.device) for numbers in parents])
+    """Keep in a trained module how firmly its embeddings are known from the rows of its fit."""
     if can_adapt(plan, module):
         splits = plan.member_splits
         rows = [train if plan.refit is None else plan.refit for train, _ in splits]
@@ -172,18 +153,14 @@ def remember_fit(module, plan):
 
 def keep_curvature(module, plan, rows):
     """Keep in a module how firmly embeddings are known from rows, one set for each member."""
-    tables, targets = plan.tables, plan.targets
-    metadata, tasks = tables.scaled_metadata(), tables.ids_of(np.arange(tables.n_tasks))
     if all(own is rows[0] for own in rows):
         pairs = [(module, rows[0])]
     else:
         pairs = [(module.part([m]), own) for m, own in enumerate(rows)]
     by_member = []
     for part, own in pairs:
-        query = PredictionRows(tables.scale(own.features), own.tasks, tasks, metadata)
-        weights = own.weights * (own.n_labels / own.weights.sum())
-        of_rows = _embedding_rows(targets, query, own.targets, weights, module)
-        by_member.append(curvatures(part, of_rows, _criterion(targets, module)))
+        of_rows = embedding_rows_of(part, plan, own)
+        by_member.append(curvatures(part, of_rows, loss_of(plan.targets, part)))
     module.keep_curvatures([torch.cat(parts) for parts in zip(*by_member, strict=True)])
 
 

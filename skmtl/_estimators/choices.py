@@ -71,11 +71,13 @@ def _grid(values):
 def _best_settings(plan, automatic):
     """Return the settings of `preset="best"`: those of the default, then some drawn at random."""
     given = {name: plan.setting(name) for name in _FACTORS}
+    # values by level, and those that are estimated, stay as they are
+    given = {name: v for name, v in given.items() if not isinstance(v, (str, dict))}
     values = {name: _MORE[name] for name in automatic}
     values |= {
         name: tuple(factor * given[name] for factor in factors)
         for name, factors in _FACTORS.items()
-        if given[name] is not None
+        if given.get(name) is not None
     }
     settings = [given | usual for usual in _grid({name: _AUTOMATIC[name] for name in automatic})]
     others = [choice for choice in _grid(values) if choice not in settings]

@@ -32,4 +32,5 @@ def metadata_importance(estimator, X, y, *, scoring, n_repeats, sample_weight, r
             changed, shuffled.metadata = estimator._tables.permuted(X, estimator, column, generator)
             scores.append(before - scorer(shuffled, changed, y, **weights))
         decreases.append((np.mean(scores), np.std(scores)))
-    return importance_table(decreases, estimator._tables.metadata_names)
+    by_level = bool(estimator._tables.level_sizes)
+    return importance_table(decreases, estimator._tables.metadata_names, by_level)

@@ -85,15 +85,15 @@ def similarity_table(values, tasks):
     return pd.DataFrame(cosines.mean(axis=0), index=tasks, columns=tasks)
 
 
-def importance_table(decreases, names):
+def importance_table(decreases, names, by_level=False):
     """Return (mean, std) decreases of the score by metadata column, in decreasing order.
 
-    With several levels of ids a name is a pair of a level and a column.
+    With `by_level` a name is a pair of a level of ids and a column.
     """
     columns = ["importance_mean", "importance_std"]
-    if isinstance(names[0], tuple) and len(names[0]) == 2:
+    if by_level:
         index = pd.MultiIndex.from_tuples(names, names=["level", "metadata"])
     else:
-        index = pd.Index(names, name="metadata", tupleize_cols=False)
+        index = pd.Index(names, name="metadata")
     table = pd.DataFrame(decreases, index=index, columns=columns)
     return table.sort_values(columns[0], ascending=False)

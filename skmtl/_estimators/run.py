@@ -16,6 +16,7 @@ from skmtl._estimators.plan import (
     stacked_criterion,
     stacked_rows,
 )
+from skmtl._estimators.pooling import finish_embeddings
 from skmtl.exceptions import DivergenceError
 from skmtl.training import (
     AffinityRecorder,
@@ -43,6 +44,7 @@ def train(
     with_callbacks=True,
     record_affinity=True,
     drop_diverged=False,
+    finish=True,
 ):
     """Train the members of all plans, and once more on all rows for plans with `refit`.
 
@@ -52,7 +54,8 @@ def train(
     say how a step is made (by default, that of the estimators), and `max_steps` bounds the steps of
     the first plan, besides `max_iter` epochs. Callbacks and `record_affinity` are the estimator's,
     unless they are switched off. With `drop_diverged` training continues without a member that
-    diverges, instead of raising an error. Returns records of the validated run; module and state of
+    diverges, instead of raising an error. Embeddings are finished (see `finish_embeddings`) unless
+    `finish` is False. Returns records of the validated run; module and state of
     the last run.
     """
     estimator = plans[0].estimator
@@ -79,6 +82,8 @@ def train(
             raise next(iter(result.diverged.values()))
         start, steps = start and start.part(members), None
     n_epochs = int(result.records["epoch"].max())
+    if finish:
+        finish_embeddings(plans, result)
     result = replace(result, held_out=_held_out(plans, result))
     if start is None or not limit.allows(int(result.best_epoch.max()) / n_epochs):
         return result
@@ -97,6 +102,8 @@ def train(
         drop_diverged=drop_diverged,
         **options,
     )
+    if finish:
+        finish_embeddings(again, whole)
     return replace(
         result,
         module=whole.module,

@@ -7,6 +7,9 @@ from skmtl.architectures._base import Architecture
 from skmtl.architectures._layers import LAYERS
 from skmtl.nn import ACTIVATIONS, LevelHypernetwork, TaskHypernetwork
 
+# pull in training on embeddings that are estimated afterwards
+_PULL = 10.0
+
 
 class Hypernetwork(Architecture):
     """A hypernetwork, which generates one small network per task.
@@ -25,12 +28,14 @@ class Hypernetwork(Architecture):
         differ only as far as their rows require, or a separate draw for each, so that tasks differ
         from the start. "auto" is "apart" in wide form, where tasks are few and have many rows, and
         "common" otherwise. With several levels also a dict by level.
-    embedding_alpha : float or dict, default=0.3
+    embedding_alpha : float, "estimated" or dict, default=0.3
         Strength of the shrinkage of embeddings towards their mean, as partial pooling in a mixed
         model: ``embedding_alpha`` times the squared distance is added to the sum of the losses (of
         y in standard deviations), so that it matters less the more rows a task has. With several
         levels also a dict by level; in nested ones an inner embedding is pulled to its outer one.
-        May differ between members.
+        "estimated": 10 in training, after which embeddings are estimated again with all else
+        frozen, by level, as random effects whose covariance matrix is estimated, too. For many
+        tasks with few rows. May differ between members.
     hidden_layer_sizes : tuple of int, default=(32, 32, 32)
         Hidden layers of a task's network.
     hypernet_layers : int, default=0
@@ -94,7 +99,11 @@ class Hypernetwork(Architecture):
         "activation": [StrOptions({"auto", *ACTIVATIONS})],
         "embedding_dim": [Interval(Integral, 0, None, closed="left"), dict],
         "embedding_init": [StrOptions({"auto", "common", "apart"}), dict],
-        "embedding_alpha": [Interval(Real, 0, None, closed="left"), dict],
+        "embedding_alpha": [
+            Interval(Real, 0, None, closed="left"),
+            StrOptions({"estimated"}),
+            dict,
+        ],
         "hypernet_layers": [Interval(Integral, 0, None, closed="left")],
         "hypernet_width": [Interval(Integral, 1, None, closed="left")],
         "compression": ["boolean"],
@@ -144,6 +153,11 @@ class Hypernetwork(Architecture):
                 "embedding_dim=0 leaves nothing that tells tasks apart: pass metadata=, or an "
                 "embedding_dim of at least 1."
             )
+        if shape.wide and self.embedding_alpha == "estimated":
+            raise ValueError(
+                "embedding_alpha='estimated' is for tasks with rows of their own; in wide form "
+                "give a number."
+            )
         apart = self.embedding_init == "apart"
         if self.embedding_init == "auto":
             apart = shape.wide and shape.n_tasks > 1
@@ -166,7 +180,13 @@ class Hypernetwork(Architecture):
         # no validation has chosen for these members
         activation = ["silu" if name == "auto" else name for name in members["activation"]]
         widths = self._widths("hidden_layer_sizes")
-        return settings | members | {"activation": activation, "hidden_layer_sizes": widths}
+        settings |= members
+        alphas = settings["embedding_alpha"]
+        alphas = alphas if isinstance(alphas, list) else [alphas] * len(seeds)
+        # dicts are by level
+        numbers = [_PULL if isinstance(a, str) else a for a in alphas]
+        settings["embedding_alpha"] = numbers
+        return settings | {"activation": activation, "hidden_layer_sizes": widths}
 
     def _build_levels(self, shape, seeds, members):
         """Return a module with a table of embeddings for each level."""
@@ -182,7 +202,6 @@ class Hypernetwork(Architecture):
                 "embedding_dim=0 leaves nothing that tells ids apart: pass metadata=, or an "
                 "embedding_dim of at least 1 for some level."
             )
-        alphas = alphas if isinstance(alphas, list) else [alphas] * len(seeds)
         return LevelHypernetwork(
             shape.level_sizes,
             shape.n_features,
