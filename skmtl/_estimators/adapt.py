@@ -14,7 +14,8 @@ from skmtl._estimators.run import train
 from skmtl._sklearn_compat import _safe_indexing
 from skmtl.training import PlainSteps
 from skmtl.training._device import in_own_state
-from skmtl.training._embeddings import curvatures, updated_embeddings
+from skmtl.training._embeddings import curvatures
+from skmtl.training._updates import updated_embeddings
 
 # of Adam, at most: a handful of numbers per task is learned by then
 _MAX_STEPS = 2000

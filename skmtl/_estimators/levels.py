@@ -1,5 +1,7 @@
 """Several levels of ids: the tables of an estimator, and what cannot be combined with levels."""
 
+from numbers import Real
+
 import numpy as np
 
 from skmtl._data.level_tables import LevelTables, by_level
@@ -82,6 +84,12 @@ def _check_levels(estimator):
             raise ValueError(
                 "nested levels share an embedding_dim, because an inner embedding is its outer one "
                 f"and a deviation; got {estimator.get_params()[name]!r}. Use one number."
+            )
+        by_name = name == "embedding_alpha" and isinstance(_value(estimator, name), dict)
+        if by_name and not all(isinstance(value, Real) or value is None for value in values):
+            raise ValueError(
+                "embedding_alpha is 'estimated' for all levels or a number for each, got "
+                f"{_value(estimator, name)!r}."
             )
         missing = [n for n, v in zip(names, values, strict=True) if v is None]
         if missing and name != "unseen_tasks":

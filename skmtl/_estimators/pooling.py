@@ -7,7 +7,7 @@ tasks, as in a mixed model.
 import torch
 
 from skmtl._estimators.embedding_rows import embedding_rows_of, loss_of
-from skmtl.training._embeddings import estimated_embeddings
+from skmtl.training._updates import estimated_embeddings
 
 
 def is_estimated(plan):

@@ -129,7 +129,7 @@ class BatchedSearch(VersionedState):
         numbered = self.cv is None or isinstance(self.cv, Integral)
         if not numbered or estimator.task_id is None or estimator.metadata is not None:
             return cv
-        if estimator.unseen_tasks != "error":
+        if estimator.unseen_tasks != "error" or estimator.task_levels != "joint":
             return cv
         table = as_table(X)
         try:

@@ -481,3 +481,65 @@ def test_metadata_of_new_ids_must_be_in_the_table(sales):
         model.predict(X.head(1).assign(store=99))
     grown = pd.concat([table, pd.DataFrame({"size": 0.0}, index=[99])])
     model.set_params(metadata={"store": grown}).predict(X.head(1).assign(store=99))
+
+
+# embeddings as random effects
+
+
+def test_estimated_embeddings_of_many_small_tasks():
+    generator = np.random.default_rng(0)
+    task = np.repeat(np.arange(150), 6)
+    X = pd.DataFrame({"x": generator.normal(size=900), "task": task})
+    truth = generator.normal(size=150)[task] + X["x"]
+    y = truth + generator.normal(size=900)
+    settings = {**LEARNS, "max_iter": 30, "embedding_dim": 5}
+    models = {
+        alpha: MultiTaskHypernetRegressor("task", **settings, embedding_alpha=alpha).fit(X, y)
+        for alpha in (0.0, 0.3, "estimated")
+    }
+    errors = {alpha: mse(model.predict(X), truth) for alpha, model in models.items()}
+    # the mixed model that knows the variances has 1 / 7
+    assert errors["estimated"] < 0.17
+    assert errors["estimated"] < 0.95 * min(errors[0.0], errors[0.3])
+
+
+@pytest.mark.parametrize("kind", ["crossed", "nested"])
+def test_estimated_embeddings_of_levels(kind):
+    X, _, truth = make_crossed(400) if kind == "crossed" else make_nested(20, 8, 6)
+    X = X.drop(columns="size", errors="ignore")
+    y = truth + np.random.default_rng(1).normal(size=len(X))
+    settings = {"unseen_tasks": "average", "max_iter": 20, "n_members": 2}
+    plain = learns(kind, **settings).fit(X, y)
+    model = learns(kind, **settings, embedding_alpha="estimated").fit(X, y)
+    assert mse(model.predict(X), truth) < min(0.2, 1.2 * mse(plain.predict(X), truth))
+    part = {CROSSED[0]: "estimated", CROSSED[1]: 1.0}
+    with pytest.raises(ValueError, match="'estimated' for all levels or a number for each"):
+        quick(embedding_alpha=part).fit(*make_crossed(100)[:2])
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "poisson", "classes"])
+def test_estimated_embeddings_of_other_losses(sales, loss):
+    X, y, _ = sales
+    X = X.drop(columns="size")
+    settings = {"embedding_alpha": "estimated", "max_iter": 5}
+    if loss == "classes":
+        labels = pd.qcut(y, 3, labels=list("abc")).astype(str)
+        model = quick(cls=MultiTaskHypernetClassifier, **settings).fit(X, labels)
+        assert model.score(X, labels) > 0.4
+    else:
+        counts = (y - y.min()).round()
+        model = quick(loss=loss, **settings).fit(X, counts)
+        assert model.score(X, counts) > 0
+
+
+def test_estimated_embeddings_in_a_search_and_in_wide_form(sales):
+    X, y, _ = sales
+    grid = {"embedding_alpha": [0.3, "estimated"]}
+    batched = BatchedGridSearchCV(quick(), grid, cv=2).fit(X, y)
+    plain = GridSearchCV(quick(), grid, cv=2).fit(X, y)
+    assert_allclose(
+        batched.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"], atol=1e-4
+    )
+    both = np.column_stack([y, -y])
+    with pytest.raises(ValueError, match="in wide form give a number"):
+        MultiTaskHypernetRegressor(embedding_alpha="estimated").fit(X[["price"]], both)

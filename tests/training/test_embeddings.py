@@ -7,9 +7,10 @@ import torch
 from torch.func import functional_call
 from torch.testing import assert_close
 
-from skmtl.nn import TaskHypernetwork
+from skmtl.nn import LevelHypernetwork, TaskHypernetwork
 from skmtl.training import BinaryLoss, ClassLoss, NumberLoss
-from skmtl.training._embeddings import EmbeddingRows, curvatures, updated_embeddings
+from skmtl.training._embeddings import EmbeddingRows, curvatures
+from skmtl.training._updates import estimated_embeddings, updated_embeddings
 
 N_TASKS, N_ROWS, WIDTH = 4, 60, 3
 SEEDS = (0, 1)
@@ -187,3 +188,107 @@ def test_rows_do_not_depend_on_their_chunk(kind, monkeypatch):
     whole = curvatures(module, rows, criterion)
     monkeypatch.setattr("skmtl.training._embeddings._ROWS", 16)
     assert_close(curvatures(module, rows, criterion), whole)
+
+
+def random_intercepts(n_tasks=300, n_rows=4, between=1.5, within=0.8):
+    """A module whose outputs are its embeddings, of length 1, and rows of a random intercept."""
+    module = TaskHypernetwork(
+        n_tasks, 1, 0, 1, seeds=SEEDS, embedding_dim=1, hidden_layer_sizes=(), hypernet_layers=0
+    )
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.zero_()
+        module.origin.zero_()
+        # the last column is the intercept
+        module.skip.weight[:, 0, -1] = 1.0
+    generator = torch.Generator().manual_seed(1)
+    tasks = torch.arange(n_tasks).repeat_interleave(n_rows)
+    levels = between * torch.randn(n_tasks, generator=generator)
+    y = levels[tasks] + within * torch.randn(len(tasks), generator=generator)
+    rows = EmbeddingRows(
+        torch.randn(len(y), 1, generator=generator), tasks[:, None], y[:, None], torch.ones(len(y))
+    )
+    return module, rows, y.view(n_tasks, n_rows)
+
+
+def test_estimates_are_those_of_the_mixed_model(monkeypatch):
+    module, rows, y = random_intercepts()
+    monkeypatch.setattr("skmtl.training._updates._EXPECTATIONS", 300)
+    start = y.mean(1)
+    module.embeddings.data[:, :, 0] = 0.3 * (start - start.mean())
+    (actual,) = estimated_embeddings(module, rows, NumberLoss(), lambda loss: loss)
+    # maximum likelihood of a balanced table, whose mean is known to be zero, and its predictions
+    means = y.mean(1)
+    within = (y - means[:, None]).square().sum() / (y.numel() - len(y))
+    between = means.square().mean() - within / y.shape[1]
+    expected = means * between / (between + within / y.shape[1])
+    assert_close(actual[0, :, 0], expected, rtol=1e-3, atol=1e-3)
+    assert_close(actual[1], actual[0])
+
+
+def test_two_rounds_are_close_to_the_mixed_model():
+    module, rows, y = random_intercepts()
+    start = y.mean(1)
+    module.embeddings.data[:, :, 0] = 0.3 * (start - start.mean())
+    (actual,) = estimated_embeddings(module, rows, NumberLoss(), lambda loss: loss)
+    means = y.mean(1)
+    within, between = 0.8**2, 1.5**2
+    expected = means * between / (between + within / y.shape[1])
+    assert (actual[0, :, 0] - expected).square().mean() < 0.02 * expected.square().mean()
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_levels_are_estimated_and_updated_together(nested):
+    generator = torch.Generator().manual_seed(0)
+    module = LevelHypernetwork(
+        (5, 7),
+        2,
+        seeds=SEEDS,
+        embedding_dims=(2, 2),
+        embedding_alphas=(0.3, 0.3),
+        apart=(True, True),
+        nested=nested,
+        hidden_layer_sizes=(4,),
+        activation="tanh",
+    )
+    numbers = torch.stack([torch.arange(70) % 5, torch.arange(70) % 7], dim=1)
+    numbers[:3, 1] = -1
+    features = torch.randn(70, 2, generator=generator)
+    targets = torch.randn(70, 1, generator=generator)
+    rows = EmbeddingRows(features, numbers, targets, torch.ones(70))
+    criterion = NumberLoss()
+    module.keep_curvatures(curvatures(module, rows, criterion))
+    few = rows.take(slice(0, 20))
+    pulls = [torch.full((2, 1, 2), 0.5)] * 2
+    numbers, vectors, learned = updated_embeddings(module, few, criterion, pulls)
+    tables = [table.detach().clone() for table in module.tables()]
+    x = features[None, :20, None].expand(2, -1, -1, -1)
+    tasks = few.numbers.expand(2, -1, -1)
+    slots = torch.arange(20).expand(2, -1)
+    smooth = copy.deepcopy(module).double().eval()
+    smooth.use_smooth_operations()
+    # -1 is the mean embedding, which an update leaves alone
+    smooth.set_embeddings(numbers, [t[:, n] for t, n in zip(tables, numbers, strict=True)], learned)
+
+    def objective(*after):
+        values = {f"levels.{level}": table for level, table in enumerate(after)}
+        outputs = functional_call(smooth, values, (x, tasks, slots))
+        total = (outputs[:, :, 0, 0] - targets[:20, 0]).square().sum()
+        for table, before, G in zip(after, tables, module.curvatures(), strict=True):
+            distance = table - before
+            total = total + torch.einsum("mtd,mtde,mte->", distance, G, distance)
+            total = total + 0.5 * distance.square().sum()
+        return total
+
+    after = [table.clone() for table in tables]
+    for table, at, values in zip(after, numbers, vectors, strict=True):
+        table[:, at] = values
+    after = [table.requires_grad_() for table in after]
+    before = [table.clone().requires_grad_() for table in tables]
+    assert objective(*after) < objective(*before)
+    slopes = torch.autograd.grad(objective(*after), after)
+    first = torch.autograd.grad(objective(*before), before)
+    for slope, start in zip(slopes, first, strict=True):
+        assert slope.abs().max() < 1e-3 * start.abs().max()
+    values = estimated_embeddings(module, rows, criterion, lambda loss: loss)
+    assert [v.shape for v in values] == [t.shape for t in tables]
