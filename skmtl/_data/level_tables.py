@@ -198,6 +198,7 @@ class LevelTables(TaskTables):
 
     def _numbered(self, X, estimator):
         """Read rows: features, numbers of ids (n, L), metadata by level and new ids by level."""
+        self.reader.missing_id = estimator.missing_id
         features, ids, metadata = self.reader.read(X, estimator)
         numbers, values, new = [], [], []
         for level in self.levels:

@@ -107,7 +107,8 @@ def table_by_task(table, task_id, tasks):
     by_column = isinstance(names, list) and all(
         isinstance(name, str) and name in table.columns for name in names
     )
-    if by_column and (_is_unnamed_range(table.index) or not tasks.isin(table.index).any()):
+    indexed = tasks.nlevels == table.index.nlevels and tasks.isin(table.index).any()
+    if by_column and (_is_unnamed_range(table.index) or not indexed):
         table = table.set_index(names if len(names) > 1 else names[0])
     if isinstance(table.index, pd.IntervalIndex):
         # as objects they may overlap

@@ -31,6 +31,12 @@ def _value(estimator, name):
 
 def _refuse_dicts(estimator):
     """Refuse parameters by level where there is one level."""
+    metadata, names = estimator.metadata, np.atleast_1d(np.array(estimator.task_id, dtype=object))
+    if isinstance(metadata, dict) and metadata and all(key in list(names) for key in metadata):
+        raise ValueError(
+            "metadata is a dict by level, but task_levels='joint' makes one task of all columns of "
+            "task_id; use task_levels='crossed' or 'nested', or one list or table."
+        )
     for name in _BY_LEVEL:
         if isinstance(_value(estimator, name), dict):
             raise ValueError(

@@ -232,6 +232,7 @@ class TaskHypernetwork(MemberModule):
         """Return the embedding (M, 1, d) of an unseen task, by table."""
         return [self.mean_embedding()]
 
+    @torch.no_grad()
     def pulls(self, noise):
         """Return the pull (M, 1, d) on an embedding of which nothing is known, by table.
 

@@ -194,6 +194,7 @@ class LevelHypernetwork(TaskHypernetwork):
             means.append(centre)
         return means
 
+    @torch.no_grad()
     def pulls(self, noise):
         pulls = []
         for level, mean in enumerate(self.means()):
