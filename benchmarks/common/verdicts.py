@@ -261,6 +261,29 @@ def small_classification():
         yield f"{name}: {column}", target, f"{values['hypernetwork']:.4g}", verdict, date
 
 
+def levels():
+    """Yield the verdicts of the study."""
+    table, date = read("levels", "published_summary")
+    for row in table.itertuples():
+        members = "one member" if row.members == "1" else f"{row.members} members"
+        for bound, verdict, what in (
+            (row.must, row.result, "best mixed model"),
+            (row.aim, row.best, "best of all"),
+        ):
+            what = f"{row.data}, {members}: squared error ({what})"
+            got = with_note(short(row.mse), "" if row.folds == "5" else f"{row.folds} of 5 folds")
+            yield what, f"<= {short(bound)}", got, verdict or "not yet measured", date
+    table, date = read("levels", "planted_summary")
+    for row in table[table["result"] != ""].itertuples():
+        what = f"planted, {row.structure}, {row.ids} ids: error over that of the truth"
+        yield what, "<= 1.1", short(row.ratio), row.result, date
+    table, date = read("levels", "panel_summary")
+    for row in table.itertuples():
+        got = f"{short(row.ratio)}, {short(row.time_ratio)}"
+        what = f"panel, drift {row.drift}: error and time of adapt over those of a refit"
+        yield what, "<= 1.02, <= 0.01", got, row.result, date
+
+
 STUDIES = {
     function.__name__: function
     for function in (
@@ -279,6 +302,7 @@ STUDIES = {
         ensembles,
         missing_labels,
         small_classification,
+        levels,
     )
 }
 

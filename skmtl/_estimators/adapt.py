@@ -140,7 +140,7 @@ def can_adapt(plan, module):
     """Return whether embeddings of tasks alone can be learned after the fit of a plan."""
     if not plan.architecture.adapts or plan.targets.wide or plan.estimator.task_id is None:
         return False
-    return all(table.shape[2] for table in module.tables())
+    return any(table.shape[2] for table in module.tables())
 
 
 @in_own_state

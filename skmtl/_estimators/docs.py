@@ -164,8 +164,9 @@ verbose : int, default=0
 """
 
 SHARED_ATTRIBUTES = """
-tasks_ : Index
-    Task labels, sorted if they can be; in wide form the columns of y.
+tasks_ : Index or dict
+    Task labels, sorted if they can be; in wide form the columns of y. With several levels of ids a
+    dict of Index by level; an id of an inner nested level is the tuple of labels up to its own.
 task_types_ : dict
     In wide form what each task is: "regression", "binary" or "multiclass".
 chosen_parameters_ : dict
@@ -193,7 +194,7 @@ device_ : str
 callbacks_ : list
     The callbacks after training.
 metadata_names_ : list
-    Columns of metadata that are used.
+    Columns of metadata that are used; with several levels of ids, pairs of a level and a column.
 base_weights_ : Series
     With `base`, its share in predictions: by task in wide form, otherwise one number.
 n_features_in_ : int
@@ -206,8 +207,10 @@ feature_names_in_ : ndarray
 ATTRIBUTES = (
     SHARED_ATTRIBUTES
     + """
-task_embeddings_ : DataFrame
-    One row per task; with several members the columns have two levels, member and dimension.
+task_embeddings_ : DataFrame or dict
+    One row per task; with several members the columns have two levels, member and dimension. With
+    several levels of ids a dict of these by level; of inner nested levels they are deviations from
+    the outer id.
 """
 )
 

@@ -76,6 +76,16 @@ class MultiTaskHypernetRegressor(BaseRegressor):
     >>> new = cubic.data.head(2).assign(task=99, a=0.5, b=0.0, c=0.0, d=0.0)
     >>> model.predict(new).shape
     (2,)
+
+    Two crossed ids, each with embeddings of its own:
+
+    >>> twice = cubic.data[["task", "x"]].assign(day=cubic.data.index % 7)
+    >>> crossed = MultiTaskHypernetRegressor(
+    ...     ["task", "day"], task_levels="crossed", max_iter=5, random_state=0
+    ... )
+    >>> crossed = crossed.fit(twice, cubic.target)
+    >>> {name: table.shape for name, table in crossed.task_embeddings_.items()}
+    {'task': (20, 10), 'day': (7, 10)}
     """
 
     _parameter_constraints = {

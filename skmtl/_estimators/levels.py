@@ -9,6 +9,12 @@ from skmtl._data.messages import label_text
 from skmtl._data.tables import TaskTables
 from skmtl.weighting import get_weighting
 
+# parameters that are about tasks: values that say nothing, and what others do
+_OF_TASKS = {
+    "task_sampling": (("rows",), "draws tasks"),
+    "record_affinity": ((False,), "records steps of tasks"),
+    "hold_out_tasks": (("auto", False), "holds out tasks"),
+}
 # parameters of hypernetworks that may be a dict by level
 _BY_LEVEL = ("unseen_tasks", "embedding_dim", "embedding_alpha", "embedding_init")
 
@@ -60,18 +66,12 @@ def _check_levels(estimator):
             "be used: take MultiTaskHypernetRegressor or MultiTaskHypernetClassifier, or "
             "task_levels='joint', with which every combination of ids is a task."
         )
-    reasons = {
-        "task_sampling": ("rows", "draws tasks"),
-        "record_affinity": (False, "records steps of tasks"),
-        "hold_out_tasks": ((False, "auto"), "holds out tasks"),
-    }
-    for name, (allowed, what) in reasons.items():
+    for name, (allowed, what) in _OF_TASKS.items():
         value = getattr(estimator, name)
-        allowed = allowed if isinstance(allowed, tuple) else (allowed,)
-        if not any(value is one or value == one for one in allowed):
+        if value not in allowed:
             raise ValueError(
                 f"{name}={value!r} {what}, but with task_levels={levels!r} rows belong to ids of "
-                f"several levels; leave it at {allowed[-1]!r}."
+                f"several levels; leave it at {allowed[0]!r}."
             )
     if not _is_equal(estimator.task_weighting):
         raise ValueError(
@@ -79,27 +79,34 @@ def _check_levels(estimator):
             f"task_levels={levels!r} rows belong to ids of several levels; leave it at 'equal', "
             "and use sample_weight to weigh rows."
         )
-    names = list(task_id)
-    for name in _BY_LEVEL:
-        values = by_level(_value(estimator, name), names, name)
-        allowed = {"unseen_tasks": ("error", "average")}.get(name)
-        wrong = [v for v in values if allowed and v is not None and v not in allowed]
+    given = {name: _value(estimator, name) for name in _BY_LEVEL}
+    for name, value in given.items():
+        # another architecture need not have all of them
+        if value is not None:
+            _check_by_level(name, value, list(task_id), levels)
+
+
+def _check_by_level(name, value, names, levels):
+    """Check a parameter that may be a dict by level."""
+    values = by_level(value, names, name)
+    if name == "unseen_tasks":
+        wrong = [how for how in values if how not in ("error", "average", None)]
         if wrong:
             raise ValueError(f"{name} must be 'error' or 'average' by level, got {wrong[0]!r}.")
-        if name == "embedding_dim" and levels == "nested" and len(set(values)) > 1:
-            raise ValueError(
-                "nested levels share an embedding_dim, because an inner embedding is its outer one "
-                f"and a deviation; got {estimator.get_params()[name]!r}. Use one number."
-            )
-        by_name = name == "embedding_alpha" and isinstance(_value(estimator, name), dict)
-        if by_name and not all(isinstance(value, Real) or value is None for value in values):
-            raise ValueError(
-                "embedding_alpha is 'estimated' for all levels or a number for each, got "
-                f"{_value(estimator, name)!r}."
-            )
-        missing = [n for n, v in zip(names, values, strict=True) if v is None]
-        if missing and name != "unseen_tasks":
-            raise ValueError(f"{name} has no value for the level {label_text(missing[0])}.")
+        return
+    if None in values:
+        lacking = label_text(names[values.index(None)])
+        raise ValueError(f"{name} has no value for the level {lacking}.")
+    if name == "embedding_dim" and levels == "nested" and len(set(values)) > 1:
+        raise ValueError(
+            "nested levels share an embedding_dim, because an inner embedding is its outer one "
+            f"and a deviation; got {value!r}. Use one number."
+        )
+    by_name = name == "embedding_alpha" and isinstance(value, dict)
+    if by_name and not all(isinstance(alpha, Real) for alpha in values):
+        raise ValueError(
+            f"embedding_alpha is 'estimated' for all levels or a number for each, got {value!r}."
+        )
 
 
 def _is_equal(weighting):

@@ -251,7 +251,8 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
         in addition to the pull on new tasks. One row more hardly moves a task with 50 rows. The
         optimum is found by Newton's method, and the base learner, if there is one, stays as it is.
         Predictions for all other tasks stay bitwise identical; ``copy.deepcopy`` before the call
-        keeps the model as it was.
+        keeps the model as it was. With several levels of ids, those in X, known or new, move
+        together by Newton's method, and predictions stay where no id of a row is in X.
 
         Parameters
         ----------

@@ -52,7 +52,9 @@ class PerTaskScoreDisplay(Display, draws_with="``scatter``"):
         self.names, self.score_name = names, score_name
 
     @classmethod
-    def from_estimators(cls, first, second, X, y, *, scoring=None, names=None, ax=None, **kwargs):
+    def from_estimators(
+        cls, first, second, X, y, *, scoring=None, level=None, names=None, ax=None, **kwargs
+    ):
         """Score two estimators, and draw the scores.
 
         Parameters
@@ -65,11 +67,15 @@ class PerTaskScoreDisplay(Display, draws_with="``scatter``"):
             Their labels.
         scoring : str or callable, optional
             As for :func:`skmtl.metrics.per_task_score`.
+        level : str or int, optional
+            As for :func:`skmtl.metrics.per_task_score`.
         names : tuple of two str, optional
             Names of the models; their classes by default.
         {drawing}
         """
-        scores = [per_task_score(model, X, y, scoring=scoring) for model in (first, second)]
+        scores = [
+            per_task_score(model, X, y, scoring=scoring, level=level) for model in (first, second)
+        ]
         if names is None:
             names = type(first).__name__, type(second).__name__
         score_name = scoring if isinstance(scoring, str) else "score"

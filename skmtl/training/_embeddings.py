@@ -16,7 +16,7 @@ from skmtl.nn import TaskHypernetwork
 from skmtl.training._losses import second_derivatives
 
 # rows that are evaluated at once, over all members
-_ROWS = 2**13
+_ROWS = 2**11
 
 
 @dataclass

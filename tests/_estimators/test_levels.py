@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 import skmtl
 from skmtl import MultiTaskHypernetClassifier, MultiTaskHypernetRegressor, MultiTaskRegressor
 from skmtl.architectures import Hypernetwork, SharedBottom
-from skmtl.display import TaskEmbeddingDisplay
+from skmtl.display import PerTaskScoreDisplay, TaskEmbeddingDisplay
 from skmtl.metrics import make_mt_scorer, mt_mean_squared_error, per_task_score
 from skmtl.model_selection import BatchedGridSearchCV, LeaveTasksOut
 from tests._tables import NETWORK, QUICK
@@ -354,6 +354,13 @@ def test_embeddings_of_a_level_are_drawn(sales, no_window):
     for level in (None, "city"):
         with pytest.raises(ValueError, match="several levels of ids: choose one of"):
             TaskEmbeddingDisplay.from_estimator(model, level=level)
+
+
+def test_scores_of_a_level_are_drawn(sales, no_window):
+    X, y, _ = sales
+    first, second = quick().fit(X, y), quick(random_state=1).fit(X, y)
+    display = PerTaskScoreDisplay.from_estimators(first, second, X, y, level="store")
+    assert display.first.index.equals(first.tasks_["store"])
 
 
 def test_validation_rows_of_the_caller(sales):
