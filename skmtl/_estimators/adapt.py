@@ -19,6 +19,7 @@ from skmtl.training._updates import updated_embeddings
 
 # of Adam, at most: a handful of numbers per task is learned by then
 _MAX_STEPS = 2000
+_SMALLEST_NOISE = 1e-6
 
 
 @in_own_state
@@ -115,7 +116,8 @@ def _update(estimator, module, rows, query):
     weights = rows.weights * (rows.n_labels / rows.weights.sum())
     of_rows = embedding_rows(targets, query, rows.targets, weights, module)
     of_rows.offset, of_rows.share = offset, share
-    pulls = module.pulls(_noise(estimator))
+    # above zero, so that what no row tells is determined
+    pulls = module.pulls(_noise(estimator).clamp(min=_SMALLEST_NOISE))
     return updated_embeddings(module, of_rows, loss_of(targets, module), pulls)
 
 

@@ -28,6 +28,8 @@ def finish_embeddings(plans, result):
         sizes = plan.tables.n_tasks, plan.tables.level_sizes
         groups = [members] if len(plan.splits) == 1 else [[member] for member in members]
         for group, (train, _) in zip(groups, plan.splits, strict=True):
+            if any(member in result.diverged for member in group):
+                continue
             module = result.part(group, *sizes).module
             if nested:
                 parents = [torch.as_tensor(numbers) for numbers in plan.tables.parents()]

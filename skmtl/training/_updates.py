@@ -99,7 +99,8 @@ def _variances(module, rows, criterion, noise, means):
     others fixed, so that expectation-maximisation looks at the rows only once.
     """
     loss, gradients, curved = moments(module, rows, criterion)
-    strength, results = noise(loss), []
+    # above zero, so that embeddings about which rows say nothing are determined
+    strength, results = noise(loss.clamp(min=_SMALLEST_VARIANCE)), []
     unknown = torch.zeros_like(loss)
     for table, mean, G, g in zip(module.tables(), means, curved, gradients, strict=True):
         # embeddings without rows say nothing
@@ -117,7 +118,8 @@ def _variances(module, rows, criterion, noise, means):
             move = best - distance
             change = (g * move).sum((1, 2)) + torch.einsum("mud,mude,mue->m", move, G, move)
             left = (G * remaining).sum((1, 2, 3))
-            own = noise(loss + (change + left) / rows.weights.sum())
+            expected = loss + (change + left) / rows.weights.sum()
+            own = noise(expected.clamp(min=_SMALLEST_VARIANCE))
         results.append(scatter)
         unknown = unknown + (change + left) / rows.weights.sum()
     return noise((loss + unknown).clamp(min=_SMALLEST_VARIANCE)), results

@@ -23,7 +23,8 @@ LEARNS = {
     "embedding_dim": 3,
     "hidden_layer_sizes": (8,),
     "learning_rate_init": 3e-2,
-    "max_iter": 40,
+    "max_iter": 30,
+    "early_stopping": True,
     "random_state": 0,
     **NETWORK,
 }
@@ -432,6 +433,14 @@ def test_adapt_learns_new_ids_of_any_level(sales):
     assert_array_equal(again.partial_fit(X[few], y[few]).predict(X).shape, (600,))
 
 
+def test_labels_without_noise():
+    X, _, _ = make_crossed(200)
+    y = pd.Series(np.zeros(200))
+    model = quick(embedding_alpha="estimated", unseen_tasks="average").fit(X, y)
+    model.adapt(X.head(20), y.head(20))
+    assert_allclose(model.predict(X), 0, atol=0.5)
+
+
 # what cannot be
 
 
@@ -499,7 +508,7 @@ def test_estimated_embeddings_of_many_small_tasks():
     X = pd.DataFrame({"x": generator.normal(size=900), "task": task})
     truth = generator.normal(size=150)[task] + X["x"]
     y = truth + generator.normal(size=900)
-    settings = {**LEARNS, "max_iter": 30, "embedding_dim": 5}
+    settings = {**LEARNS, "embedding_dim": 5, "early_stopping": "refit"}
     models = {
         alpha: MultiTaskHypernetRegressor("task", **settings, embedding_alpha=alpha).fit(X, y)
         for alpha in (0.0, 0.3, "estimated")
