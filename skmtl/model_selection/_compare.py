@@ -61,7 +61,7 @@ def compare(model, X, y, *, cv=5, rivals="auto", random_state=0):
     TypeError
         If `model` is no estimator of skmtl.
     ValueError
-        If y has several columns, or a parameter is invalid.
+        If y has several columns, `model` several levels of ids, or a parameter is invalid.
 
     See Also
     --------
@@ -95,6 +95,11 @@ def compare(model, X, y, *, cv=5, rivals="auto", random_state=0):
         raise TypeError(
             f"compare takes an estimator of skmtl, got {type(model).__name__}; of a Pipeline, pass "
             "the last step and the table that it gets."
+        )
+    if model.task_levels != "joint":
+        raise ValueError(
+            f"compare is for one level of ids, and task_levels={model.task_levels!r} has several; "
+            "use cross_val_score of scikit-learn, and LeaveTasksOut(..., level=...) for new ids."
         )
     if not isinstance(cv, Integral) or cv < 2:
         raise ValueError(f"cv must be an int of at least 2, got {cv!r}.")

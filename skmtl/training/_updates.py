@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from skmtl.nn import TaskHypernetwork
-from skmtl.training._embeddings import EmbeddingRows, curvatures, frozen, moments
+from skmtl.training._embeddings import EmbeddingRows, frozen, moments
 from skmtl.training._newton import EmbeddingPart, EmbeddingProblem
 
 # steps of an update, and the relative change of an embedding below which it has converged
-_MOST_STEPS, _TOLERANCE = 50, 1e-7
+_MOST_STEPS, _TOLERANCE = 50, 1e-6
 # of estimated embeddings: rounds, each of expectation-maximisation of the variances and of steps
 _ROUNDS, _EXPECTATIONS, _STEPS, _ROUGHLY = 2, 50, 3, 1e-3
 _SMALLEST_VARIANCE = 1e-6
@@ -43,7 +43,7 @@ def updated_embeddings(
         for level, (table, curvature, pull) in enumerate(priors)
     ]
     EmbeddingProblem(module, rows, criterion, parts).minimise(_MOST_STEPS, _TOLERANCE)
-    learned = curvatures(module, rows, criterion)
+    _, _, learned = moments(module, rows, criterion)
     numbers = [part.numbers for part in parts]
     triples = zip(earlier, learned, numbers, strict=True)
     return (

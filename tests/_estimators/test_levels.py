@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 import skmtl
 from skmtl import MultiTaskHypernetClassifier, MultiTaskHypernetRegressor, MultiTaskRegressor
 from skmtl.architectures import Hypernetwork, SharedBottom
-from skmtl.display import PerTaskScoreDisplay, TaskEmbeddingDisplay
+from skmtl.display import LossSurfaceDisplay, PerTaskScoreDisplay, TaskEmbeddingDisplay
 from skmtl.metrics import make_mt_scorer, mt_mean_squared_error, per_task_score
 from skmtl.model_selection import BatchedGridSearchCV, LeaveTasksOut
 from tests._tables import NETWORK, QUICK
@@ -486,6 +486,15 @@ def test_architectures_that_have_no_levels(sales):
         skmtl.GumbelMatrixRegressor(**settings).fit(X, y)
     model = MultiTaskRegressor(Hypernetwork(embedding_dim=3), **settings).fit(X, y)
     assert list(model.task_embeddings_) == CROSSED
+
+
+def test_displays_and_comparisons_of_tasks_refuse_levels(sales, no_window):
+    X, y, _ = sales
+    model = quick().fit(X, y)
+    with pytest.raises(ValueError, match="compare is for one level of ids"):
+        skmtl.compare(model, X, y)
+    with pytest.raises(ValueError, match="several levels of ids.*per_task_score"):
+        LossSurfaceDisplay.from_estimator(model, X, y)
 
 
 def test_metadata_of_new_ids_must_be_in_the_table(sales):
