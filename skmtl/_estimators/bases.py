@@ -7,6 +7,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._estimators.base import BaseMultiTaskEstimator
+from skmtl._estimators.plan import BASES
 from skmtl._estimators.predictors import MultiTaskPredictor
 from skmtl._sklearn_compat import HasMethods, Interval, StrOptions
 
@@ -23,7 +24,7 @@ class BaseRegressor(RegressorMixin, MultiTaskPredictor):
     _losses = ("squared_error", "absolute_error", "huber", "poisson", "pinball")
     _parameter_constraints = {
         **BaseMultiTaskEstimator._parameter_constraints,
-        "base": [StrOptions({"auto", "boosting"}), HasMethods(["fit", "predict"]), None],
+        "base": [StrOptions(BASES), HasMethods(["fit", "predict"]), None],
         "base_sees_task": ["boolean"],
         "loss": [StrOptions({*_losses}), dict],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
@@ -75,7 +76,7 @@ class BaseClassifier(ClassifierMixin, MultiTaskPredictor):
 
     _parameter_constraints = {
         **BaseMultiTaskEstimator._parameter_constraints,
-        "base": [StrOptions({"auto", "boosting"}), HasMethods(["fit", "predict_proba"]), None],
+        "base": [StrOptions(BASES), HasMethods(["fit", "predict_proba"]), None],
         "base_sees_task": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "task_classes": [StrOptions({"seen", "all"})],

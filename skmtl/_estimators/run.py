@@ -171,7 +171,7 @@ def _held_out(plans, result):
     predicted, first = [], 0
     for plan in plans:
         members = range(first, first + len(plan.seeds))
-        if plan.base is None or plan.valid is None:
+        if not plan.bases or plan.valid is None:
             predicted.extend([None] * len(members))
         else:
             with own_state():
