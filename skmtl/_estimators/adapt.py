@@ -4,6 +4,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.rows import TrainingRows
+from skmtl._estimators.fit_sums import sums_of_new_tasks
 from skmtl._estimators.plan import FitPlan
 from skmtl._estimators.run import train
 from skmtl.training import PlainSteps
@@ -43,6 +44,9 @@ def adapt(estimator, X, y, sample_weight=None):
         with_callbacks=False,
         record_affinity=False,
     )
+    if estimator._sums is not None:
+        sums = sums_of_new_tasks(estimator._sums, new, targets, rows, result.module)
+        estimator._sums = sums
     tables, targets = estimator._tables.joined(new), estimator._targets.joined(targets)
     module.add_tasks(result.module)
     estimator._tables, estimator._targets = tables, targets

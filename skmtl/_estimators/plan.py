@@ -53,6 +53,10 @@ class FitPlan:
     holds_out_tasks: bool = False
     # values of parameters that validation chooses, or lists of one for each member; None before
     chosen: dict | None = None
+    # whether the estimator keeps what its reports need; folds of a search do not
+    for_reports: bool = True
+    # what shuffling each column of X adds to the validation loss of each member (M, n_columns)
+    importances: np.ndarray | None = None
     # what candidates on the same rows share
     shared: dict = field(default_factory=dict, repr=False)
 

@@ -220,19 +220,34 @@ class TaskHypernetwork(MemberModule):
     def forward(self, x, tasks, slots, metadata=None, shared_rows=False):
         """Evaluate every block of rows with the network of its task."""
         z = self.representations(tasks, metadata)
-        h = z
-        for layer in self.extractor:
-            h = F.relu(layer(h))
-        n_learned = self.embeddings.shape[2]
-        moved = None
-        if self.skip is not None:
-            moved = torch.cat([z[..., :n_learned] - self.origin, z[..., n_learned:]], dim=2)
+        h, moved = self._read(z)
         n_blocks, length = x.shape[1:3]
         if self.reads_by_row(n_blocks * length, tasks.shape[1]):
             slots = slots.repeat_interleave(length, dim=1) if length > 1 else slots
             y = self._by_row(x.flatten(1, 2), h, moved, slots)
             return y.unflatten(1, (n_blocks, length))
         return self._by_block(x.flatten(0, 1), h, moved, slots).unflatten(0, x.shape[:2])
+
+    def _read(self, z):
+        """Return what the generators and the linear path read of representations."""
+        h, n_learned = z, self.embeddings.shape[2]
+        for layer in self.extractor:
+            h = F.relu(layer(h))
+        if self.skip is None:
+            return h, None
+        return h, torch.cat([z[..., :n_learned] - self.origin, z[..., n_learned:]], dim=2)
+
+    def evaluate(self, x, embeddings, metadata=None):
+        """Evaluate rows x (M, n, d), each by the network of an embedding (M, n, embedding_dim).
+
+        Returns the first output (M, n) and its derivatives by the embedding, as that.
+        """
+        z = embeddings.detach().requires_grad_()
+        h, moved = self._read(z if metadata is None else torch.cat([z, metadata], dim=2))
+        rows = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
+        y = self._by_row(x, h, moved, rows)[..., 0]
+        (slopes,) = torch.autograd.grad(y.sum(), z)
+        return y.detach(), slopes
 
     def _by_block(self, x, h, moved, slots):
         """Write networks from h (M, S, width) and `moved`, and multiply blocks (M * K, b, d)."""
