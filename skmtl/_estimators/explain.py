@@ -22,15 +22,16 @@ def explain_task(estimator, task, other=None):
         start = (
             np.average(effects.sums.means, axis=0, weights=weights),
             effects.mean_metadata,
-            np.zeros_like(to[2]),
+            [np.zeros_like(own) for own in to[2]],
         )
     else:
         start = _description(effects, task_number(estimator, other, "other"))
-    # the embedding at the start: what metadata say there, and the deviation
-    before = effects.mean_embeddings() + start[2]
+    # the state at the start: what metadata say there, and the deviation
+    before = [mean + own for mean, own in zip(effects.mean_states(), start[2], strict=True)]
     if effects.metadata is not None:
         away = start[1] - effects.mean_metadata
-        before += np.stack([away @ own.by_metadata for own in effects.members])
+        for m, own in enumerate(effects.members):
+            before[m] = before[m] + away @ own.by_metadata
     causes = [("features", name, 0, at) for name, at in _inputs_of(tables.feature_encoder)]
     if effects.metadata is not None:
         encoder = tables.metadata_encoder
@@ -41,18 +42,19 @@ def explain_task(estimator, task, other=None):
         """Predict (s,) for subsets (s, c) of causes that are as in the task; others as before."""
         features = np.repeat(start[0][None], len(subsets), axis=0)
         metadata = None if start[1] is None else np.repeat(start[1][None], len(subsets), axis=0)
-        embeddings = np.repeat(before[:, None], len(subsets), axis=1)
+        states = [np.repeat(own[None], len(subsets), axis=0) for own in before]
         for k, (_, _, part, at) in enumerate(causes):
             chosen = subsets[:, k]
             if part == 2:
-                embeddings[:, chosen] += (to[2] - start[2])[:, None]
+                for state, own, other in zip(states, to[2], start[2], strict=True):
+                    state[chosen] += own - other
                 continue
             change = to[part][at] - start[part][at]
             (features, metadata)[part][np.ix_(chosen, at)] += change
             if part == 1:
-                for m, own in enumerate(effects.members):
-                    embeddings[m, chosen] += change @ own.by_metadata[at]
-        return effects.evaluate(features, embeddings, metadata)[0].mean(axis=0)
+                for state, own in zip(states, effects.members, strict=True):
+                    state[chosen] += change @ own.by_metadata[at]
+        return effects.evaluate(features, states, metadata)[0].mean(axis=0)
 
     contributions = _shapley(predict, len(causes))
     index = pd.MultiIndex.from_tuples([cause[:2] for cause in causes], names=["kind", "name"])
@@ -67,9 +69,9 @@ def explain_task(estimator, task, other=None):
 
 
 def _description(effects, number):
-    """Return mean features (d,), metadata (d_m,) or None, and the deviation (M, d_e) of a task."""
+    """Return mean features (d,), metadata (d_m,) or None, and deviations of states, of a task."""
     metadata = None if effects.metadata is None else effects.metadata[number]
-    apart = np.stack([own.embeddings[number] - own.expected[number] for own in effects.members])
+    apart = [own.states[number] - own.expected[number] for own in effects.members]
     return effects.sums.means[number], metadata, apart
 
 

@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import qmc, rankdata
 
 from skmtl._data.rows import TrainingRows
-from skmtl._estimators.random_effects import EmbeddingSums, effective_directions
+from skmtl._estimators.random_effects import StateSums, effective_directions
 from skmtl._persistence import saveable
 from skmtl.training import evaluate_rows
 
@@ -30,12 +30,12 @@ _FEW_VALUES = 20
 class FitSums:
     """Sums over the rows of a fit.
 
-    `members` have the `EmbeddingSums` of each member, and `means` (T, d) are the mean encoded
+    `members` have the `StateSums` of each member, and `means` (T, d) are the mean encoded
     features of each task. The rows `made_up` (k, d) have the marginal distributions and rank
     correlations of the encoded features.
     """
 
-    members: list[EmbeddingSums]
+    members: list[StateSums]
     means: np.ndarray
     made_up: np.ndarray
 
@@ -86,24 +86,24 @@ def _sums(tables, targets, rows, module, made_up, earlier=None):
     embeddings = module.embeddings.detach().cpu().double().numpy()
     labels = targets.scale(rows.targets)[:, 0]
     weights = rows.weights / rows.weights.sum() * rows.n_labels
-    bases = None if earlier is None else [sums.basis for sums in earlier]
+    spaces = None if earlier is None else [(sums.basis, sums.terms) for sums in earlier]
     members = None
     for start in range(0, len(features), _AT_ONCE):
         chunk = slice(start, start + _AT_ONCE)
         tasks, w = rows.tasks[chunk], weights[chunk]
-        of_tasks = None if metadata is None else metadata[tasks]
-        outputs, slopes = evaluate_rows(module, features[chunk], embeddings[:, tasks], of_tasks)
+        x, of_tasks = features[chunk], None if metadata is None else metadata[tasks]
+        outputs, slopes = evaluate_rows(module, x, embeddings[:, tasks], of_tasks)
         errors = labels[chunk] - outputs
-        if bases is None:
+        if spaces is None:
             # rows are in random order: the first ones stand for all
             share = w * (weights.sum() / w.sum())
-            bases = [
-                effective_directions(*of_member, share, n_tasks)
-                for of_member in zip(embeddings, slopes, errors, strict=True)
+            spaces = [
+                effective_directions(own, x, tasks, *of_member, share, n_tasks)
+                for own, *of_member in zip(embeddings, slopes, errors, strict=True)
             ]
         sums = [
-            EmbeddingSums.of_rows(basis, tasks, *of_member, w, n_tasks)
-            for basis, *of_member in zip(bases, slopes, errors, strict=True)
+            StateSums.of_rows(*space, tasks, x, *of_member, w, n_tasks)
+            for space, *of_member in zip(spaces, slopes, errors, strict=True)
         ]
         members = sums if members is None else [a + b for a, b in zip(members, sums, strict=True)]
     by_task = csr_array((weights, (rows.tasks, np.arange(len(weights)))))

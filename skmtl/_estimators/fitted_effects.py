@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.messages import label_text
 from skmtl._estimators.fit_sums import can_report
-from skmtl._estimators.random_effects import RandomEffects
+from skmtl._estimators.random_effects import RandomEffects, values_of
 from skmtl.training import evaluate_rows
 from skmtl.training._device import in_own_state
 
@@ -39,43 +39,42 @@ class FittedEffects:
         """Mean scaled metadata (d_m,) of the tasks of fit, or None."""
         return None if self.metadata is None else self.metadata[self.trained].mean(axis=0)
 
-    def mean_embeddings(self):
-        """Return the mean embedding (M, d_e) of the tasks of fit."""
-        return np.stack([own.expected[self.trained].mean(axis=0) for own in self.members])
+    def mean_states(self):
+        """Return the mean state of the tasks of fit, for each member."""
+        return [own.expected[self.trained].mean(axis=0) for own in self.members]
 
     @in_own_state
-    def evaluate(self, features, embeddings, metadata=None):
+    def evaluate(self, features, states, metadata=None):
         """Return predictions (M, n) and derivatives along the basis of each member, (n, r).
 
-        Row i of `features` (n, d) has the embeddings (M, i, d_e) and `metadata` (i, d_m).
+        Row i of `features` (n, d) has row i of the states of each member and of `metadata` (n,
+        d_m). Networks are expanded to first order, as the estimates of states take them to be.
         """
-        outputs, slopes = evaluate_rows(self.module, features, embeddings, metadata)
-        along = [
-            self.size * own @ member.basis for own, member in zip(slopes, self.members, strict=True)
-        ]
+        d_e = self.module.embeddings.shape[2]
+        centres = np.stack([own[:, -d_e:] for own in states])
+        outputs, slopes = evaluate_rows(self.module, features, centres, metadata)
+        along = []
+        for m, own in enumerate(self.members):
+            gradient = np.hstack([slopes[m], values_of(self.sums.members[m].terms, features)])
+            away = states[m][:, :-d_e].copy()
+            away[:, :d_e] -= centres[m]
+            outputs[m] += (gradient * away).sum(axis=1)
+            along.append(self.size * gradient @ own.basis)
         return outputs * self.size + self.shift, along
 
-    def of_tasks(self, features, tasks, name="embeddings"):
+    def of_tasks(self, features, tasks, name="states"):
         """Evaluate each row of `features` (k, d) with the network of each task, by number (t,).
 
-        `name` is that of embeddings of `RandomEffects`. Returns predictions (M, t, k) and
-        derivatives of each member, (t, k, r).
+        `name` is that of states of `RandomEffects`. Returns predictions (M, t, k) and derivatives
+        of each member, (t, k, r).
         """
         n_rows = len(features)
         numbers = np.repeat(tasks, n_rows)
-        embeddings = np.stack([getattr(own, name)[numbers] for own in self.members])
+        states = [getattr(own, name)[numbers] for own in self.members]
         metadata = None if self.metadata is None else self.metadata[numbers]
-        outputs, along = self.evaluate(np.tile(features, (len(tasks), 1)), embeddings, metadata)
+        outputs, along = self.evaluate(np.tile(features, (len(tasks), 1)), states, metadata)
         shape = len(tasks), n_rows
         return outputs.reshape(-1, *shape), [own.reshape(*shape, -1) for own in along]
-
-    def average(self, features):
-        """Predict rows of features (n, d) for a task with the mean embedding and mean metadata."""
-        embeddings = np.repeat(self.mean_embeddings()[:, None], len(features), axis=1)
-        metadata = self.mean_metadata
-        if metadata is not None:
-            metadata = np.tile(metadata, (len(features), 1))
-        return self.evaluate(features, embeddings, metadata)[0]
 
 
 def _sums_of(estimator):

@@ -84,7 +84,9 @@ def _components(effects, m, actual, expected, along, tasks):
     own, unit = effects.members[m], effects.size**2
     n_tasks, n_rows = actual.shape
     average = actual.mean(axis=0)
-    of_metadata = expected - expected.mean(axis=0)
+    of_metadata = np.zeros_like(actual)
+    if effects.metadata is not None:
+        of_metadata = expected - expected.mean(axis=0)
     of_task = actual - average - of_metadata
     errors = own.errors[tasks]
     spread = np.einsum("tki,tij,tkj->tk", along, errors, along)
@@ -96,9 +98,7 @@ def _components(effects, m, actual, expected, along, tasks):
     slopes = total.mean() - level.mean()
     # the mean over tasks still has a share of what slopes vary
     features = max(average.var() - slopes / n_tasks, 0.0)
-    metadata = 0.0
-    if effects.metadata is not None:
-        metadata = max((of_metadata**2).mean() + both, 0.0)
+    metadata = max((of_metadata**2).mean() + both, 0.0)
     task = total.mean() + (both if metadata else 0.0)
     noise = own.noise * unit
     values = [features, metadata, task, noise, level.mean(), task - level.mean()]
