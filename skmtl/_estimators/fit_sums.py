@@ -25,7 +25,7 @@ _AT_ONCE = 2**15
 _FEW_VALUES = 20
 
 
-@dataclass
+@dataclass(eq=False)
 @saveable
 class FitSums:
     """Sums over the rows of a fit.

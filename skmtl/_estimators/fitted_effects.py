@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -10,6 +12,10 @@ from skmtl._estimators.fit_sums import can_report
 from skmtl._estimators.random_effects import RandomEffects, values_of
 from skmtl.training import evaluate_rows
 from skmtl.training._device import in_own_state
+
+
+# random effects by the sums that they are estimated from: all reports of a model have the same
+_ESTIMATES = WeakKeyDictionary()
 
 
 class FittedEffects:
@@ -29,10 +35,12 @@ class FittedEffects:
         self.metadata = tables.scaled_metadata()
         self.trained = module.trained.all(0).cpu().numpy()
         embeddings = module.embeddings.detach().cpu().double().numpy()
-        self.members = [
-            RandomEffects.of(sums, own, self.trained, self.metadata)
-            for sums, own in zip(self.sums.members, embeddings, strict=True)
-        ]
+        if self.sums not in _ESTIMATES:
+            _ESTIMATES[self.sums] = [
+                RandomEffects.of(sums, own, self.trained, self.metadata)
+                for sums, own in zip(self.sums.members, embeddings, strict=True)
+            ]
+        self.members = _ESTIMATES[self.sums]
 
     @property
     def mean_metadata(self):

@@ -16,7 +16,7 @@ from skmtl._persistence import saveable
 
 # a direction of embeddings counts if what it changes is more than this share of the noise
 _SMALLEST_SIGNAL = 1e-3
-_MAX_ITERATIONS, _TOLERANCE = 500, 1e-5
+_MAX_ITERATIONS, _TOLERANCE = 500, 3e-5
 # most terms of the linear models, which must not be explained better than this by embeddings
 _MOST_TERMS, _EXPLAINED = 8, 0.95
 # slopes of linear models are pooled as if so many tasks had their mean variance
@@ -217,8 +217,8 @@ class _Normal:
         self.noise = max(sums.squares[trained].sum() / n_rows, 1e-12)
         # coordinates of embeddings are in units of their deviations; coefficients start where they
         # change as much as a tenth of the noise
-        size = np.einsum("tii->i", sums.products[trained]) / n_rows
-        self.covariance = np.diag(0.1 * self.noise / np.maximum(size, 1e-12))
+        self.sizes = np.einsum("tii->i", sums.products[trained]) / n_rows
+        self.covariance = np.diag(0.1 * self.noise / np.maximum(self.sizes, 1e-12))
         own = start[trained].T @ start[trained] / max(self.n_tasks - 1, 1)
         known = np.diag(own) > 0
         self.covariance[np.ix_(known, known)] = own[np.ix_(known, known)]
@@ -226,11 +226,12 @@ class _Normal:
     def fit(self):
         """Alternate until the covariance and the noise hardly change; return the iterations."""
         for iteration in range(1, _MAX_ITERATIONS + 1):
-            before = np.append(np.diag(self.covariance), self.noise)
+            before, noise = self.covariance, self.noise
             self._expect()
             self._maximise()
-            after = np.append(np.diag(self.covariance), self.noise)
-            if np.all(np.abs(after - before) <= _TOLERANCE * np.maximum(after, 1e-3)):
+            # in terms of the variance of a row's output
+            change = np.abs(np.diag(self.covariance - before)) * self.sizes
+            if max(change.max(initial=0.0), abs(self.noise - noise)) <= _TOLERANCE * self.noise:
                 break
         self._expect()
         return iteration
