@@ -2,7 +2,7 @@
 
 from skmtl.datasets import load_exam, load_high_school, load_radon, load_sleepstudy
 
-# name: how to load it, columns of fixed effects besides metadata, columns of metadata, random slopes
+# name: how to load it, columns of fixed effects, those of metadata, and random slopes
 TABLES = {
     "sleepstudy": (load_sleepstudy, ["day"], [], "~day"),
     "radon": (load_radon, ["first_floor"], ["log_uranium"], None),

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from skmtl import MultiTaskHypernetRegressor
 
 WIDTH = norm.ppf(0.95)
+SOURCES = "features", "metadata", "task", "noise"
 EXPERIMENTS = ("planted", "real", "many_tasks")
 
 
@@ -63,28 +64,28 @@ def planted(kind, seed):
 def summarise(runs):
     """Return means over draws by kind, and a table of what must hold."""
     rows, targets = [], []
-    for kind, table in runs.groupby("kind", sort=False):
-        row = {"kind": kind, "draws": len(table)}
+    for kind, draws in runs.groupby("kind", sort=False):
+        row = {"kind": kind, "draws": len(draws)}
         away = {"ours": [], "mixedlm": []}
-        for name in ("features", "metadata", "task", "noise"):
-            if f"{name}_true" not in table or table[f"{name}_true"].isna().all():
+        for name in SOURCES:
+            if f"{name}_true" not in draws or draws[f"{name}_true"].isna().all():
                 continue
-            truth = table[f"{name}_true"].iloc[0]
+            truth = draws[f"{name}_true"].iloc[0]
             row[f"{name}_true"] = truth
             for method, errors in away.items():
-                values = table[f"{name}_{method}"]
+                values = draws[f"{name}_{method}"]
                 row[f"{name}_{method}"] = values.mean()
                 errors.append((values - truth).abs().mean())
                 row[f"{name}_{method}_error"] = errors[-1]
             if name == "task":
-                row["task_share_se"] = table["task_se"].mean()
-                row["task_deviation"] = table["task_ours"].std()
+                row["task_share_se"] = draws["task_se"].mean()
+                row["task_deviation"] = draws["task_ours"].std()
         for name in ("correlation", "with_mixedlm", "of_mixedlm", "coverage"):
-            row[name] = table[name].mean()
-        row["coverage_se"] = standard_error(table["coverage"])
-        row["report_to_fit"] = (table["report_seconds"] / table["fit_seconds"]).mean()
+            row[name] = draws[name].mean()
+        row["coverage_se"] = standard_error(draws["coverage"])
+        row["report_to_fit"] = (draws["report_seconds"] / draws["fit_seconds"]).mean()
         rows.append(row)
-        names = [name for name in ("features", "metadata", "task", "noise") if f"{name}_true" in row]
+        names = [name for name in SOURCES if f"{name}_true" in row]
         bias = max(abs(row[f"{name}_ours"] - row[f"{name}_true"]) for name in names)
         bound = 0.05 if kind == "nonlinear" else 0.03
         targets.append((kind, "largest error of a mean share", "<=", bound, bias))
@@ -95,7 +96,8 @@ def summarise(runs):
             targets.append((kind, "correlation with MixedLM's predictions", ">=", 0.97, value))
             targets.append((kind, "coverage of 90% intervals", ">=", 0.86, row["coverage"]))
             targets.append((kind, "coverage of 90% intervals", "<=", 0.94, row["coverage"]))
-        targets.append((kind, "seconds of reports to those of fit", "<=", 1.0, row["report_to_fit"]))
+        seconds = row["report_to_fit"]
+        targets.append((kind, "seconds of reports to those of fit", "<=", 1.0, seconds))
     return pd.DataFrame(rows), checked(targets)
 
 
@@ -121,7 +123,7 @@ def real(name):
     linear = mixed_model(whole, formula, random)
     other = mixed_shares(linear, whole, formula, metadata)
     other["icc"] = other["task"] / (other["task"] + other["noise"])
-    for source in ("features", "metadata", "task", "noise", "icc"):
+    for source in (*SOURCES, "icc"):
         yield {
             "data": name,
             "formula": formula + f" + ({(random or '~1')[1:]} | {task})",

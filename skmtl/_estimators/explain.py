@@ -32,10 +32,9 @@ def explain_task(estimator, task, other=None):
         away = start[1] - effects.mean_metadata
         for m, own in enumerate(effects.members):
             before[m] = before[m] + away @ own.by_metadata
-    causes = [("features", name, 0, at) for name, at in _inputs_of(tables.feature_encoder)]
+    causes = _causes("features", tables.feature_encoder, 0)
     if effects.metadata is not None:
-        encoder = tables.metadata_encoder
-        causes += [("metadata", name, 1, at) for name, at in _inputs_of(encoder)]
+        causes += _causes("metadata", tables.metadata_encoder, 1)
     causes.append(("task", "beyond metadata", 2, None))
 
     def predict(subsets):
@@ -75,8 +74,14 @@ def _description(effects, number):
     return effects.sums.means[number], metadata, apart
 
 
-def _inputs_of(encoder):
-    """List the names of columns and the positions of their inputs."""
+def _causes(kind, encoder, part):
+    return [
+        (kind, encoder.columns[column].name, part, at) for column, at in inputs_of(encoder).items()
+    ]
+
+
+def inputs_of(encoder):
+    """Return the positions of the inputs that encode each column, by its number."""
     positions = {int(k): [n] for n, k in enumerate(encoder.numeric_)}
     start = len(encoder.numeric_)
     for k, _ in encoder.phases_:
@@ -88,7 +93,7 @@ def _inputs_of(encoder):
     for k, indicators in zip(encoder.categorical_, encoder.indicators_, strict=True):
         positions[int(k)] = list(range(start, start + indicators.n_outputs))
         start += indicators.n_outputs
-    return [(encoder.columns[k].name, np.array(at, dtype=int)) for k, at in sorted(positions.items())]
+    return {k: np.array(at, dtype=int) for k, at in sorted(positions.items())}
 
 
 def _shown(tables, description, cause):

@@ -64,15 +64,17 @@ def can_report(estimator, targets):
 
 def sums_of_fit(plan, module):
     """Return the `FitSums` of a plan for its trained module; None if it has no report."""
-    n_tasks = len(plan.tables.tasks)
-    if not can_report(plan.estimator, plan.targets) or n_tasks < 2 or not module.embeddings.shape[2]:
+    if not can_report(plan.estimator, plan.targets) or len(plan.tables.tasks) < 2:
+        return None
+    if not module.embeddings.shape[2]:
         return None
     rows = plan.refit
     if rows is None:
         train, valid = plan.splits[0]
         # members with different rows have all of them together
         rows = train if len(plan.splits) == 1 else TrainingRows.concatenate(train, valid)
-    return _sums(plan.tables, plan.targets, rows, module, _made_up(plan.tables.scale(rows.features)))
+    made_up = _made_up(plan.tables.scale(rows.features))
+    return _sums(plan.tables, plan.targets, rows, module, made_up)
 
 
 def sums_of_new_tasks(sums, tables, targets, rows, module):

@@ -13,7 +13,6 @@ from skmtl._estimators.random_effects import RandomEffects, values_of
 from skmtl.training import evaluate_rows
 from skmtl.training._device import in_own_state
 
-
 # random effects by the sums that they are estimated from: all reports of a model have the same
 _ESTIMATES = WeakKeyDictionary()
 

@@ -55,7 +55,7 @@ class FitPlan:
     chosen: dict | None = None
     # whether the estimator keeps what its reports need; folds of a search do not
     for_reports: bool = True
-    # what shuffling each column of X adds to the validation loss of each member (M, n_columns)
+    # what shuffling each column of X adds to the validation loss (n_columns,)
     importances: np.ndarray | None = None
     # what candidates on the same rows share
     shared: dict = field(default_factory=dict, repr=False)

@@ -3,13 +3,9 @@
 An estimator derives from one of the two, and from what knows its architecture.
 """
 
-import copy
-from numbers import Integral
-
 import numpy as np
 import pandas as pd
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -17,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from skmtl._data.wide import labels_frame, wide_table
 from skmtl._estimators.adapt import adapt
 from skmtl._estimators.base import BaseMultiTaskEstimator
-from skmtl._estimators.reports import embeddings_table, importance_table
+from skmtl._estimators.importances import metadata_importance, relative_importances
+from skmtl._estimators.reports import embeddings_table
 from skmtl.metrics import _mean_task_score
 from skmtl.training._device import own_state
 
@@ -54,6 +51,8 @@ def _single(values):
 
 class MultiTaskPredictor(BaseMultiTaskEstimator):
     """Predictions in the caller's labels, in long and in wide form."""
+
+    _has_importances = True
 
     def predict(self, X, return_std=False):
         """Predict every row with the network of its task; in wide form with those of all tasks.
@@ -297,22 +296,26 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
             If the model was fitted without metadata.
         """
         check_is_fitted(self, "module_")
-        if not self._tables.metadata_names:
-            raise ValueError(
-                "there is no metadata to shuffle: this model was fitted with metadata=None."
+        return metadata_importance(
+            self, X, y, scoring, n_repeats, sample_weight, check_random_state(random_state)
+        )
+
+    @property
+    def feature_importances_(self):
+        """Importance of each column of X: what shuffling it adds to the loss of held-out rows.
+
+        Of shape (n_features_in_,), in the unit of the training loss, and 0 where shuffling lowers
+        it. Measured in ``fit`` on at most 2,000 validation rows, by the networks that had not been
+        trained on them (without a base learner): features are shuffled within tasks, columns of
+        metadata between tasks. The task id comes just before the most important column, if it is
+        not that itself, so that a selection never drops it. Absent if no rows were held out.
+        """
+        check_is_fitted(self, "module_")
+        if self._importances is None:
+            raise AttributeError(
+                "feature_importances_ are measured on rows that fit holds out, and there are none: "
+                "use early_stopping='refit', without X_val of new tasks; folds of a search and "
+                "models of earlier versions have none either. permutation_importance of "
+                "sklearn.inspection measures them on your rows."
             )
-        if not isinstance(n_repeats, Integral) or n_repeats < 1:
-            raise ValueError(f"n_repeats must be an int of at least 1, got {n_repeats!r}.")
-        generator = check_random_state(random_state)
-        scorer = check_scoring(self, scoring=scoring)
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        shuffled = copy.copy(self)
-        before = scorer(self, X, y, **weights)
-        decreases = []
-        for column in range(len(self._tables.metadata_names)):
-            scores = []
-            for _ in range(n_repeats):
-                changed, shuffled.metadata = self._tables.permuted(X, self, column, generator)
-                scores.append(before - scorer(shuffled, changed, y, **weights))
-            decreases.append((np.mean(scores), np.std(scores)))
-        return importance_table(decreases, self._tables.metadata_names)
+        return relative_importances(self._importances, self._tables.reader.task_positions)

@@ -158,7 +158,7 @@ class RandomEffects:
         together[: r - q, : r - q] = True
         slopes = np.append(np.zeros(r - q, dtype=bool), sums.terms >= 0)
         model = _Normal(sums, start, design, trained, together, slopes)
-        n_iter = model.fit()
+        model.fit()
         moved = model.expected + model.deviations
         # what metadata say of the trained embeddings, where the network is expanded
         fitted = np.linalg.lstsq(design[trained], embeddings[trained], rcond=None)[0]
@@ -179,7 +179,7 @@ class RandomEffects:
             total_errors=model.total_errors,
             noise=model.noise,
             free=model.free,
-            n_iter=n_iter,
+            n_iter=model.n_iter,
         )
 
 
@@ -209,9 +209,7 @@ class _Normal:
         # J'z, for the outputs z that the linear model has to explain
         self.moments = np.einsum("tij,tj->ti", sums.products, start) + sums.gradients
         # z'z
-        self.totals = sums.squares + np.einsum(
-            "ti,ti->t", start, sums.gradients + self.moments
-        )
+        self.totals = sums.squares + np.einsum("ti,ti->t", start, sums.gradients + self.moments)
         self.n_tasks, self.rank = int(trained.sum()), start.shape[1]
         n_rows = sums.counts[trained].sum()
         self.noise = max(sums.squares[trained].sum() / n_rows, 1e-12)
@@ -224,9 +222,9 @@ class _Normal:
         self.covariance[np.ix_(known, known)] = own[np.ix_(known, known)]
 
     def fit(self):
-        """Alternate until the covariance and the noise hardly change; return the iterations."""
+        """Alternate until the covariance and the noise hardly change."""
         for iteration in range(1, _MAX_ITERATIONS + 1):
-            before, noise = self.covariance, self.noise
+            self.n_iter, before, noise = iteration, self.covariance, self.noise
             self._expect()
             self._maximise()
             # in terms of the variance of a row's output
@@ -234,7 +232,6 @@ class _Normal:
             if max(change.max(initial=0.0), abs(self.noise - noise)) <= _TOLERANCE * self.noise:
                 break
         self._expect()
-        return iteration
 
     def _expect(self):
         """Compute the best linear unbiased predictions and the covariances of their errors."""

@@ -82,7 +82,7 @@ def _components(effects, m, actual, expected, along, tasks):
     squares of predictions, to which the variances of the predictions' errors are added.
     """
     own, unit = effects.members[m], effects.size**2
-    n_tasks, n_rows = actual.shape
+    n_tasks = len(actual)
     average = actual.mean(axis=0)
     of_metadata = np.zeros_like(actual)
     if effects.metadata is not None:
@@ -102,15 +102,26 @@ def _components(effects, m, actual, expected, along, tasks):
     task = total.mean() + (both if metadata else 0.0)
     noise = own.noise * unit
     values = [features, metadata, task, noise, level.mean(), task - level.mean()]
-    # covariances are known the better the less the effects of tasks are shrunk
-    known = 1 - np.trace(errors, axis1=1, axis2=2).sum() / max(
-        n_tasks * np.trace(own.covariance), 1e-300
-    )
-    loss = max(known, 0.05) ** 2 * np.sqrt(effects.trained.sum())
-    of_tasks = [np.std(part, ddof=1) / loss for part in (total, level, total - level)]
-    of_metadata = np.std((of_metadata**2).mean(axis=1), ddof=1) / np.sqrt(effects.trained.sum())
+    # variances are known the better the less the effects of tasks are shrunk
+    prior = np.einsum("tki,ij,tkj->tk", along, own.covariance, along).mean(axis=1)
+    level_prior = np.einsum("ti,ij,tj->t", mean_slope, own.covariance, mean_slope)
+    spread, n_all = spread.mean(axis=1), effects.trained.sum()
+    of_tasks = [
+        np.std(part, ddof=1) / (_known(left, before) ** 2 * np.sqrt(n_all))
+        for part, left, before in (
+            (total, spread, prior),
+            (level, level_spread, level_prior),
+            (total - level, spread - level_spread, prior - level_prior),
+        )
+    ]
+    of_metadata = np.std((of_metadata**2).mean(axis=1), ddof=1) / np.sqrt(n_all)
     of_noise = noise * np.sqrt(2 / own.free)
     return values, [0.0, of_metadata, of_tasks[0], of_noise, *of_tasks[1:]]
+
+
+def _known(left, prior):
+    """Return the share of a variance that the data have resolved, at least 0.05."""
+    return max(1 - left.sum() / max(prior.sum(), 1e-300), 0.05)
 
 
 def _share_errors(table, errors, total):
@@ -121,14 +132,12 @@ def _share_errors(table, errors, total):
         share = table[name] / total
         # the rest of the total moves apart from the part itself
         rest = (sums - squares[name]).clip(lower=0)
-        result[name] = np.sqrt(((1 - share) ** 2 * squares[name] + share**2 * rest)) / total
+        result[name] = np.sqrt((1 - share) ** 2 * squares[name] + share**2 * rest) / total
     for name, one, other in (
         ("icc", "task", "noise"),
         ("explained_by_metadata", "metadata", "task"),
     ):
         both = (table[one] + table[other]).clip(lower=1e-300)
         ratio = table[one] / both
-        result[name] = (
-            np.sqrt((1 - ratio) ** 2 * squares[one] + ratio**2 * squares[other]) / both
-        )
+        result[name] = np.sqrt((1 - ratio) ** 2 * squares[one] + ratio**2 * squares[other]) / both
     return pd.DataFrame(result)
