@@ -21,6 +21,8 @@ from skmtl.training import evaluate_rows
 _N_MADE_UP, _N_READ, _MOST_COLUMNS = 256, 5000, 1000
 # rows whose derivatives are in memory at once
 _AT_ONCE = 2**15
+# rows from which directions are chosen
+_STAND_FOR_ALL = 2**12
 # a column with at most as many values has only these
 _FEW_VALUES = 20
 
@@ -98,10 +100,13 @@ def _sums(tables, targets, rows, module, made_up, earlier=None):
         errors = labels[chunk] - outputs
         if spaces is None:
             # rows are in random order: the first ones stand for all
-            share = w * (weights.sum() / w.sum())
+            first = slice(_STAND_FOR_ALL)
+            share = w[first] * (weights.sum() / w[first].sum())
             spaces = [
-                effective_directions(own, x, tasks, *of_member, share, n_tasks)
-                for own, *of_member in zip(embeddings, slopes, errors, strict=True)
+                effective_directions(
+                    own, x[first], tasks[first], j[first], u[first], share, n_tasks
+                )
+                for own, j, u in zip(embeddings, slopes, errors, strict=True)
             ]
         sums = [
             StateSums.of_rows(*space, tasks, x, *of_member, w, n_tasks)

@@ -15,7 +15,7 @@ from skmtl._estimators.reports import importance_table
 from skmtl.training._device import own_state
 
 # rows that each column is shuffled in, at least and at most, rows of all columns, and rows at once
-_FEWEST, _MOST, _TOTAL, _AT_ONCE = 100, 2000, 200_000, 50_000
+_FEWEST, _MOST, _TOTAL, _AT_ONCE = 50, 2000, 40_000, 50_000
 
 
 def measure_importances(plan, module):
