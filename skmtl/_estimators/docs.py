@@ -185,6 +185,9 @@ metadata_names_ : list
     Columns of metadata that are used.
 base_weights_ : Series
     With `base`, its share in predictions: by task in wide form, otherwise one number.
+feature_importances_ : ndarray of shape (n_features_in_,)
+    What shuffling each column of X adds to the loss of rows that ``fit`` has held out; see
+    :doc:`/report`. Not of `ParetoHypernet`.
 n_features_in_ : int
     Columns of X, including task id and metadata.
 feature_names_in_ : ndarray
