@@ -23,7 +23,8 @@ table.round(2)
 
 # %%
 # Errors are in units of y, with one standard error over the folds: differences of less than two of
-# them say nothing.
+# them say nothing. The networks are fitted in seconds, the others in a fraction of one; if a simpler
+# method is as good on your table, take it.
 
 import matplotlib.pyplot as plt
 
@@ -32,7 +33,3 @@ from skmtl.display import ComparisonDisplay
 display = ComparisonDisplay(table).plot()
 display.ax_.set_title("Cost of a visit, by method")
 plt.show()
-
-# %%
-# The networks are fitted in seconds, the others in a fraction of one. If a simpler method is as
-# good on your table, take it.
