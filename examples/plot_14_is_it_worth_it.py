@@ -23,8 +23,8 @@ table.round(2)
 
 # %%
 # Errors are in units of y, with one standard error over the folds: differences of less than two of
-# them say nothing. The networks are fitted in seconds, the others in a fraction of one; if a simpler
-# method is as good on your table, take it.
+# them say nothing. The networks are fitted in seconds, the others in a fraction of one: if a
+# simpler method is as good on your table, take it.
 
 import matplotlib.pyplot as plt
 
