@@ -57,9 +57,16 @@ for count in counts:
     errors.append(root_mean_squared_error(y_new[rest], predicted))
 
 # %%
-# A separate model of each school needs many pupils to match the predictions from metadata.
+# A separate model of each school needs many pupils to match the predictions from metadata. One
+# ridge regression of all schools on the same columns matches them at once: these schools differ
+# nearly linearly. (Where they do not, as in the next examples, it falls behind.)
 
 from sklearn.linear_model import Ridge
+
+columns = [*pupils.feature_names, *pupils.metadata]
+pooled = Ridge(10.0).fit(X.loc[~new, columns], y[~new]).predict(X_new.loc[rest, columns])
+pooled = root_mean_squared_error(y_new[rest], pooled)
+print("one ridge of all schools, with metadata:", round(pooled, 3))
 
 alone = []
 for count in counts[1:]:
@@ -75,10 +82,11 @@ import matplotlib.pyplot as plt
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
 axes.plot(counts, errors, "o-", label="hypernetwork: metadata, then adapt")
 axes.plot(counts[1:], alone, "s--", label="separate ridge of each school")
+axes.axhline(pooled, color="0.4", linestyle=":", label="one ridge of all schools, with metadata")
 axes.set(
     xlabel="pupils tested in each new school",
     ylabel="error for other pupils",
-    title="Forty unseen schools",
+    title="Metadata stand in for about twenty pupils of a new school",
 )
 axes.legend()
 plt.show()

@@ -7,6 +7,7 @@ __all__ = [
     "DivergenceError",
     "ForgottenTaskIdWarning",
     "ModelFileError",
+    "RetryWarning",
     "UnknownTasksWarning",
     "UnlabelledRowsWarning",
     "ValidationWarning",
@@ -48,6 +49,10 @@ class UnlabelledRowsWarning(UserWarning):
 
 class UnknownTasksWarning(UserWarning):
     """None of the tasks to predict was seen in ``fit``; they are predicted from their metadata."""
+
+
+class RetryWarning(UserWarning):
+    """A worker process was killed, and its work starts again."""
 
 
 class ForgottenTaskIdWarning(UserWarning):

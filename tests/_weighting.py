@@ -22,6 +22,7 @@ METHODS = {
     "mgda, loss+": weighting.MGDA(normalization="loss+"),
     "pcgrad": weighting.PCGrad(),
     "cagrad": weighting.CAGrad(),
+    "upgrad": weighting.UPGrad(),
     "imtl-g": weighting.IMTLG(),
     "nash-mtl": weighting.NashMTL(),
     "aligned-mtl": weighting.AlignedMTL(),

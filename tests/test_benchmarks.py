@@ -14,6 +14,7 @@ STUDIES = sorted(path.parent for path in (ROOT / "benchmarks").glob("*/run.py"))
 NAMES = [study.name for study in STUDIES]
 # what a study imports beyond skmtl and its extras for users
 RIVALS = {
+    "mixed_report": ["statsmodels"],
     "raw_tables": ["catboost", "lightgbm", "skrub"],
     "real_tables": ["gpboost", "lightgbm", "sklego", "statsmodels"],
 }

@@ -238,6 +238,15 @@ def ensembles():
         yield f"{row.data}, {row.rows} tasks: coverage", ">= 0.9", got, verdict, date
 
 
+def mixed_report():
+    """Yield the verdicts of the study."""
+    for name in ("targets", "many_tasks_targets"):
+        table, date = read("mixed_report", name)
+        for row in table.itertuples():
+            bound = f"{row.sense} {short(row.bound)}"
+            yield f"{row.what}: {row.measure}", bound, short(row.value), row.result, date
+
+
 def missing_labels():
     """Yield the verdicts of the study."""
     table, date = read("missing_labels", "summary")
@@ -300,6 +309,7 @@ STUDIES = {
         prediction_speed,
         weighting_speed,
         ensembles,
+        mixed_report,
         missing_labels,
         small_classification,
         levels,

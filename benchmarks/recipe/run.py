@@ -28,6 +28,7 @@ DEFAULTS = "defaults"
 VARIANTS = {
     DEFAULTS: {},
     "no base": {"base": None},
+    "no linear base": {"base": "boosting"},
     "no held-out tasks": {"hold_out_tasks": False},
     "decay and activation not chosen": FIXED,
     "networks only": PLAIN,
@@ -48,10 +49,11 @@ VARIANTS = {
 }
 # what matters for rows of known tasks, and for tasks that were never seen
 BY_KIND = {
-    "rows": [variant for variant in VARIANTS if variant != "no held-out tasks"],
+    "rows": [v for v in VARIANTS if v not in ("no held-out tasks", "no linear base")],
     "tasks": [
         DEFAULTS,
         "no base",
+        "no linear base",
         "no held-out tasks",
         "decay and activation not chosen",
         "four members",

@@ -24,9 +24,9 @@ _TRANSFORMER_HINT = (
 )
 _ARRAY_HINT = (
     " Bagging, AdaBoost and other meta-estimators of scikit-learn hand over arrays, too: pass "
-    "positions to them. RFECV and SequentialFeatureSelector also take columns away, the task id "
-    "among them, and cannot select for this estimator; metadata_importance and "
-    "permutation_importance say which columns matter."
+    "positions to them. RFECV and SequentialFeatureSelector also take columns away. RFECV keeps "
+    "the task id with task_id=0, and metadata must then be a table; SelectFromModel keeps names. "
+    "feature_importances_, metadata_importance and permutation_importance say which columns matter."
 )
 
 

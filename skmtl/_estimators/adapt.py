@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from skmtl._data.rows import PredictionRows, TrainingRows
 from skmtl._estimators.base_learner import BaseRows, base_inputs
 from skmtl._estimators.embedding_rows import embedding_rows, embedding_rows_of, loss_of
+from skmtl._estimators.fit_sums import sums_of_new_tasks
 from skmtl._estimators.plan import FitPlan
 from skmtl._estimators.run import train
 from skmtl._sklearn_compat import _safe_indexing
@@ -52,6 +53,8 @@ def adapt(estimator, X, y, sample_weight=None):
     if updated is not None:
         numbers, vectors, curvature = updated
         module.set_embeddings(numbers, vectors, curvature)
+        # sums by task are of the rows and the embeddings of fit
+        estimator._sums = None
     if learned is not None:
         estimator._tables, estimator._targets, added = learned
         module.add_tasks(added)
@@ -78,6 +81,9 @@ def _learned(estimator, X, *labels):
         finish=False,
     )
     keep_curvature(result.module, plan, [rows] * module.n_members)
+    if estimator._sums is not None:
+        sums = sums_of_new_tasks(estimator._sums, new, targets, rows, result.module)
+        estimator._sums = sums
     tables, targets = estimator._tables.joined(new), estimator._targets.joined(targets)
     return tables, targets, result.module
 

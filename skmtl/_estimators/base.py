@@ -19,6 +19,7 @@ from skmtl._data.targets import make_targets
 from skmtl._estimators.adapt import remember_fit
 from skmtl._estimators.base_learner import check_base
 from skmtl._estimators.blend import fit_blend
+from skmtl._estimators.fit_sums import sums_of_fit
 from skmtl._estimators.levels import make_tables
 from skmtl._estimators.new_tasks import plan_new_tasks
 from skmtl._estimators.notebook import fitted_html, summary
@@ -59,11 +60,13 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
     # what earlier versions did, which had no such parameters
     _parameters_before = {"base": None, "hold_out_tasks": False}
     # of models without them
-    _blend = _new_tasks = None
+    _blend = _new_tasks = _sums = _importances = None
     _chosen = {}
     # of estimators without these parameters
     base, base_sees_task, hold_out_tasks = None, True, False
     preset, time_limit = "default", None
+    # whether a fit measures the importance of columns
+    _has_importances = False
     # whether validation rows may belong to tasks that were not trained on
     _validates_new_tasks = True
     # the architecture whose parameters the constructor takes over, flat
@@ -212,6 +215,8 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         self._tables, self._targets = plan.tables.without_rows(), plan.targets
         self.device_, self.module_ = result.device, result.module
         self._chosen = plan.chosen
+        self._importances = plan.importances
+        self._sums = sums_of_fit(plan, result.module) if plan.for_reports else None
         self._record = TrainingRecord(result, plan.tables.tasks, get_weighting(self.task_weighting))
         self.history_ = self._record.history
         self.n_iter_ = int(self.history_["epoch"].max())

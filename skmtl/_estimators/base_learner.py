@@ -5,6 +5,7 @@ The task is encoded as the mean of its labels (target encoding).
 
 from __future__ import annotations
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -12,12 +13,14 @@ from functools import cache
 import numpy as np
 from joblib import cpu_count
 from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import TargetEncoder
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
-from skmtl._estimators.trees import LevelMeans, TaskMeans, Trees
+from skmtl._estimators.trees import LevelMeans, Line, TaskMeans, Trees
 from skmtl._persistence import remembered, saveable
 
 # small and large trees, of which the better is taken, see benchmarks/recipe/LOG.md
@@ -37,6 +40,11 @@ _LOSSES = {
     "pinball": "quantile",
 }
 _OF_QUANTILES = ("absolute_error", "quantile")
+# losses with whose minimum least squares have much to do
+_LINEAR = ("squared_error", "absolute_error", "huber")
+_PENALTIES = tuple(10.0 ** np.arange(4, -3, -1))
+# of logistic regression
+_MOST_ITERATIONS = 200
 
 
 @dataclass
@@ -87,20 +95,28 @@ def _one_thread():
 
 def check_base(plan):
     """Refuse a base learner that cannot be fitted, or whose share cannot be chosen."""
-    base = plan.base
-    if base is None:
+    if not plan.bases:
         return
     if not plan.estimator.early_stopping:
         raise ValueError(
             "the share of the base learner is chosen by validation rows, and early_stopping=False "
             "leaves none: use early_stopping='refit', or base=None."
         )
+    base = plan.estimator.base
     for part in plan.targets.parts:
         numbers = part.classes is None
         if isinstance(base, str) or (is_regressor(base) if numbers else is_classifier(base)):
             continue
         wanted = "a regressor, for numbers" if numbers else "a classifier, for classes"
         raise ValueError(f"base must be {wanted}, or 'boosting', 'auto' or None; got {base!r}.")
+
+
+def part_bases(part, bases):
+    """Return a `PartBase` for each of the bases that suit a part of the targets."""
+    if part.classes is not None and len(part.classes) < 2:
+        return []
+    of_linear = part.classes is not None or part.loss in _LINEAR
+    return [PartBase(part, base) for base in bases if base != "linear" or of_linear]
 
 
 class PartBase:
@@ -111,7 +127,10 @@ class PartBase:
 
     def __init__(self, part, base):
         self.n_classes = None if part.classes is None else len(part.classes)
-        self.learner = _Boosting(part) if isinstance(base, str) else _Cloned(base)
+        if isinstance(base, str):
+            self.learner = (_Linear if base == "linear" else _Boosting)(part)
+        else:
+            self.learner = _Cloned(base)
 
     def fit(self, rows, valid=None):
         """Learn from `BaseRows`, and return a `FittedBase`; rows that validate choose settings."""
@@ -165,7 +184,8 @@ class FittedBase:
         columns = []
         for model, encoder in zip(self.models, self.encoders, strict=True):
             X = _with_tasks(rows, encoder)
-            values = model.predict(X) if isinstance(model, Trees) else self._of_others(model, X)
+            stored = isinstance(model, (Trees, Line))
+            values = model.predict(X) if stored else self._of_others(model, X)
             if self.n_classes is not None:
                 logs = np.full((len(X), self.n_classes), _SMALLEST_LOG)
                 logs[:, model.classes_.astype(np.int64)] = values
@@ -280,6 +300,48 @@ class _Boosting:
         _, model, self.chosen = best
         # its first trees are those that training with `max_iter` trees would give
         return Trees(model, self.link, self.chosen["max_iter"])
+
+
+class _Linear:
+    """Ridge or logistic regression, whose penalty is chosen by validation rows."""
+
+    def __init__(self, part):
+        self.numbers = part.classes is None
+        self.model = Ridge if self.numbers else LogisticRegression
+        self.chosen = None
+
+    def fit(self, X, y, weights, valid):
+        if self.chosen is None and valid is not None and len(np.unique(y)) > 1:
+            return self._choose(X, y, weights, valid)
+        return self._fit(X, y, weights, _PENALTIES[0] if self.chosen is None else self.chosen)
+
+    def _fit(self, X, y, weights, penalty):
+        if self.numbers:
+            return Line(Ridge(penalty).fit(X, y, sample_weight=weights))
+        if len(np.unique(y)) < 2:
+            return Line(None, y[:1])
+        model = LogisticRegression(C=1 / penalty, max_iter=_MOST_ITERATIONS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return Line(model.fit(X, y, sample_weight=weights))
+
+    def _choose(self, X, y, weights, valid):
+        best = None
+        X_val, y_val, weights_val = valid
+        for penalty in _PENALTIES:
+            line = self._fit(X, y, weights, penalty)
+            values = line.predict(X_val)
+            if self.numbers:
+                losses = (values - y_val) ** 2
+            else:
+                of_class = np.full((len(X_val), int(max(y.max(), y_val.max())) + 1), _SMALLEST_LOG)
+                of_class[:, line.classes_.astype(np.int64)] = values
+                losses = -of_class[np.arange(len(X_val)), y_val.astype(np.int64)]
+            loss = np.average(losses, weights=weights_val)
+            if best is None or loss < best[0]:
+                best = loss, line, penalty
+        _, line, self.chosen = best
+        return line
 
 
 class _Cloned:

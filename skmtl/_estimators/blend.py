@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import joblib
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 from skmtl._data.rows import PredictionRows
-from skmtl._estimators.base_learner import BaseRows, FittedBase, PartBase, base_inputs
+from skmtl._estimators.base_learner import BaseRows, FittedBase, base_inputs, part_bases
 from skmtl._estimators.predictor import Predictor
+from skmtl._estimators.trees import Mixture
 from skmtl._persistence import saveable
 
-# share of a base where no row validates
+# share of all bases where no row validates
 _NOT_VALIDATED = 0.5
+# where the search for the shares of several bases begins; a base with less is not worth its cost
+_SHARES, _SMALLEST_SHARE = (0.0, 0.25, 0.5, 0.75, 1.0), 0.01
 
 
 def _rows_of(plan, rows):
@@ -32,15 +37,14 @@ def fit_blend(plan, held_out):
 
     `held_out` is what the members predict for their validation rows, see `held_out_predictions`.
     """
-    base = plan.base
-    if base is None:
+    if not plan.bases:
         return None
-    key = plan.holds_out_tasks, joblib.hash((base, plan.estimator.base_sees_task))
+    key = plan.holds_out_tasks, joblib.hash((plan.bases, plan.estimator.base_sees_task))
     if key not in plan.shared:
         pairs = [pair for pair in plan.splits if pair[1] is not None]
         splits = [tuple(_rows_of(plan, rows) for rows in pair) for pair in pairs]
         rows = _rows_of(plan, plan.train if plan.refit is None else plan.refit)
-        plan.shared[key] = BaseFits(plan.targets.parts, base, splits, rows)
+        plan.shared[key] = BaseFits(plan.targets.parts, plan.bases, splits, rows)
     return plan.shared[key].blend(held_out)
 
 
@@ -80,11 +84,11 @@ def _labelled(rows):
 class Blend:
     """Weighs the predictions of networks and of base learners, part by part of the targets.
 
-    `bases` have a `FittedBase` for each part, None where there is nothing to learn or to gain;
-    `weights` are their shares, between 0 and 1, in the predictions.
+    `bases` have a `FittedBase` or a `Mixture` for each part, None where there is nothing to learn
+    or to gain; `weights` are their shares, between 0 and 1, in the predictions.
     """
 
-    def __init__(self, bases: list[FittedBase | None], weights: np.ndarray) -> None:
+    def __init__(self, bases: list[FittedBase | Mixture | None], weights: np.ndarray) -> None:
         self.bases, self.weights = bases, weights
 
     def predict(self, rows: BaseRows) -> list[np.ndarray | None]:
@@ -96,20 +100,27 @@ class BaseFits:
     """Base learners fitted to the rows of a plan; all candidates of a search share them.
 
     `splits` are pairs of training and validation `BaseRows` by part, one pair for all members or
-    one for each;
-    `rows` are those that the final base learns from, by part.
+    one for each; `rows` are those that the final bases learn from, by part.
     """
 
-    def __init__(self, parts, base, splits, rows):
+    def __init__(self, parts, bases, splits, rows):
         self.parts, self.rows = parts, rows
-        self.learners = [_learner(part, base) for part in parts]
-        self.held_out = [[] for _ in parts]
-        for k, learner in enumerate(self.learners):
-            for m, (train, valid) in enumerate(splits if learner is not None else ()):
-                valid_rows = valid[k].labelled()
-                fitted = learner.fit(train[k].labelled(), valid_rows if m == 0 else None)
-                self.held_out[k].append((fitted.predict(valid_rows), valid_rows))
+        self.learners = [part_bases(part, bases) for part in parts]
+        # by part, base and split
+        self.held_out = [
+            [self._held_out(k, learner, splits) for learner in learners]
+            for k, learners in enumerate(self.learners)
+        ]
         self._final = {}
+
+    def _held_out(self, k, learner, splits):
+        """Return what a base predicts for validation rows of a part, and these rows, by split."""
+        results = []
+        for m, (train, valid) in enumerate(splits):
+            valid_rows = valid[k].labelled()
+            fitted = learner.fit(train[k].labelled(), valid_rows if m == 0 else None)
+            results.append((fitted.predict(valid_rows), valid_rows))
+        return results
 
     def blend(self, outputs):
         """Weigh the bases against what the networks predict for validation rows.
@@ -117,39 +128,61 @@ class BaseFits:
         `outputs` are by member and part, for the rows of the part that have a label.
         """
         bases, weights = [], []
-        for k, (part, learner) in enumerate(zip(self.parts, self.learners, strict=True)):
-            weight = 0.0
-            if learner is not None:
+        for k, (part, learners) in enumerate(zip(self.parts, self.learners, strict=True)):
+            shares = np.zeros(0)
+            if learners:
                 networks = [by_part[k] for by_part in outputs if by_part is not None]
-                held_out = self.held_out[k]
-                if len(held_out) == 1:
-                    held_out = held_out * len(networks)
-                weight = _best_weight(part, networks, held_out)
-            if weight > 0 and k not in self._final:
-                self._final[k] = learner.fit(self.rows[k].labelled())
-            bases.append(self._final[k] if weight > 0 else None)
-            weights.append(weight)
+                held_out = [
+                    found * len(networks) if len(found) == 1 else found
+                    for found in self.held_out[k]
+                ]
+                shares = _best_shares(part, networks, held_out)
+            used = [self._fitted(k, n) for n in np.flatnonzero(shares)]
+            weights.append(float(shares.sum()))
+            if len(used) > 1:
+                bases.append(Mixture(used, shares[shares > 0] / shares.sum()))
+            else:
+                bases.append(used[0] if used else None)
         return Blend(bases, np.array(weights))
 
+    def _fitted(self, k, n):
+        """Return a base of a part that has learned from all rows."""
+        if (k, n) not in self._final:
+            self._final[k, n] = self.learners[k][n].fit(self.rows[k].labelled())
+        return self._final[k, n]
 
-def _learner(part, base):
-    """Return the unfitted base of a part; None if it has one class only."""
-    if part.classes is not None and len(part.classes) < 2:
-        return None
-    return PartBase(part, base)
 
+def _best_shares(part, networks, held_out):
+    """Return the shares of bases, whose sum is in [0, 1], with the smallest loss on held-out rows.
 
-def _best_weight(part, networks, held_out):
-    """Return the share of the base, in [0, 1], with the smallest loss on held-out rows."""
-    if not sum(len(rows.labels) for _, rows in held_out):
-        return _NOT_VALIDATED
-    network, base = np.concatenate(networks), np.concatenate([found for found, _ in held_out])
-    labels = np.concatenate([rows.labels for _, rows in held_out])
-    weights = np.concatenate([rows.weights for _, rows in held_out])
+    `held_out` are predictions of each base and rows, by member.
+    """
+    n_bases = len(held_out)
+    if not sum(len(rows.labels) for _, rows in held_out[0]):
+        return np.full(n_bases, _NOT_VALIDATED / n_bases)
+    network = np.concatenate(networks)[None]
+    bases = [np.concatenate([values for values, _ in of_base]) for of_base in held_out]
+    labels = np.concatenate([rows.labels for _, rows in held_out[0]])
+    weights = np.concatenate([rows.weights for _, rows in held_out[0]])
 
-    def loss(weight):
-        blended = part.blended(network[None], base, weight)
+    def loss(shares):
+        total = float(np.sum(shares))
+        mixed = bases[0]
+        if n_bases > 1 and total > 0:
+            mixed = sum(share / total * values for share, values in zip(shares, bases, strict=True))
+        blended = part.blended(network, mixed, total)
         return float(np.average(part.losses(blended, labels)[0], weights=weights))
 
-    inside = minimize_scalar(loss, bounds=(0, 1), method="bounded", options={"xatol": 1e-3}).x
-    return float(min((0.0, 1.0, inside), key=loss))
+    if n_bases == 1:
+        inside = minimize_scalar(loss, bounds=(0, 1), method="bounded", options={"xatol": 1e-3}).x
+        return np.array([min((0.0, 1.0, inside), key=loss)])
+    grid = [np.array(point) for point in product(_SHARES, repeat=n_bases) if sum(point) <= 1]
+    start = min(grid, key=loss)
+    inside = {"type": "ineq", "fun": lambda shares: 1 - shares.sum()}
+    found = minimize(
+        loss, start, method="SLSQP", bounds=[(0, 1)] * n_bases, constraints=[inside], tol=1e-6
+    ).x
+    # a share of less than a hundredth is not worth a base
+    found = np.where(found < _SMALLEST_SHARE, 0.0, found.clip(0, 1))
+    found = found / max(1.0, found.sum())
+    return min((start, found), key=loss)

@@ -108,14 +108,16 @@ n_iter_no_change : int or "auto", default="auto"
 tol : float, default=1e-4
     With ``learning_rate="constant"``: smallest decrease of the validation loss, relative to it,
     that counts as an improvement.
-base : "auto", "boosting", estimator of scikit-learn or None, default=None
+base : "auto", "boosting", "linear", estimator of scikit-learn or None, default=None
     A base learner that is fitted beside the networks and blended with them. It sees features and
     metadata, encoded as for the networks. "boosting" is scikit-learn's gradient boosting by
     histograms with the loss closest to `loss`; validation rows choose the number and the size of
-    its trees. "auto" is "boosting" if at least 500 rows are trained on and some validate, and
-    otherwise None. The share of the base, in ``base_weights_``, minimises the loss of validation
-    rows, so that it needs `early_stopping`; classes and counts are blended as logarithms. In wide
-    form every column of y has a base of its own, without metadata. Not in the papers.
+    its trees. "linear" is ridge or logistic regression; validation rows choose the penalty. "auto"
+    is "boosting" if at least 500 rows are trained on and some validate, and otherwise None; for new
+    tasks (`hold_out_tasks`) it is "linear", too, from 100 rows on. The shares of the bases, whose
+    sum is in ``base_weights_``, minimise the loss of validation rows, so that they need
+    `early_stopping`; classes and counts are blended as logarithms. In wide form every column of y
+    has a base of its own, without metadata. Not in the papers.
 base_sees_task : bool, default=True
     Whether the base sees the task, encoded as the mean of its labels in other rows. Either way,
     tasks that were never seen are the mean of all.
@@ -197,6 +199,9 @@ metadata_names_ : list
     Columns of metadata that are used; with several levels of ids, pairs of a level and a column.
 base_weights_ : Series
     With `base`, its share in predictions: by task in wide form, otherwise one number.
+feature_importances_ : ndarray of shape (n_features_in_,)
+    What shuffling each column of X adds to the loss of rows that ``fit`` has held out; see
+    :doc:`/report`. Not of `ParetoHypernet`.
 n_features_in_ : int
     Columns of X, including task id and metadata.
 feature_names_in_ : ndarray

@@ -23,8 +23,10 @@ from skmtl.exceptions import ValidationWarning
 from skmtl.nn import member_generators
 from skmtl.training import ClassLoss, TaskRows
 
-# labels to train on from which `base="auto"` has a base: a fifth as many choose its share
-_FEWEST_FOR_BASE = 500
+# what the parameter `base` may be, besides an estimator of scikit-learn
+BASES = {"auto", "boosting", "linear"}
+# labels to train on from which `base="auto"` has bases: a fifth as many choose their shares
+_FEWEST_FOR_BOOSTING, _FEWEST_FOR_LINEAR = 500, 100
 # may differ between members, besides the `member_parameters` of an architecture
 MEMBER_PARAMETERS = ("learning_rate_init", "alpha", "weight_averaging")
 
@@ -51,6 +53,10 @@ class FitPlan:
     holds_out_tasks: bool = False
     # values of parameters that validation chooses, or lists of one for each member; None before
     chosen: dict | None = None
+    # whether the estimator keeps what its reports need; folds of a search do not
+    for_reports: bool = True
+    # what shuffling each column of X adds to the validation loss (n_columns,)
+    importances: np.ndarray | None = None
     # what candidates on the same rows share
     shared: dict = field(default_factory=dict, repr=False)
 
@@ -109,15 +115,20 @@ class FitPlan:
         return getattr(owner, name, None)
 
     @property
-    def base(self):
-        """The base learner that is blended with the networks, or None."""
+    def bases(self):
+        """The base learners that are blended with the networks, a tuple."""
         base = self.estimator.base
         if not isinstance(base, str) or base != "auto":
-            return base
-        if self.estimator.preset == "fast":
-            return None
-        enough = self.valid is not None and self.train.n_labels >= _FEWEST_FOR_BASE
-        return "boosting" if enough else None
+            return () if base is None else (base,)
+        if self.estimator.preset == "fast" or self.valid is None:
+            return ()
+        n_labels, bases = self.train.n_labels, []
+        if n_labels >= _FEWEST_FOR_BOOSTING:
+            bases.append("boosting")
+        # networks have a linear path; but what best fits known tasks may not serve new ones
+        if self.holds_out_tasks and n_labels >= _FEWEST_FOR_LINEAR:
+            bases.append("linear")
+        return tuple(bases)
 
     def rows(self, train, valid=None):
         """Return training rows, then validation rows, as scaled tensors."""

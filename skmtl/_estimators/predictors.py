@@ -6,13 +6,14 @@ An estimator derives from one of the two, and from what knows its architecture.
 import numpy as np
 import pandas as pd
 from sklearn.base import ClassifierMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.wide import labels_frame, wide_table
 from skmtl._estimators.adapt import adapt
 from skmtl._estimators.base import BaseMultiTaskEstimator
-from skmtl._estimators.importance import metadata_importance
+from skmtl._estimators.importances import metadata_importance, relative_importances
 from skmtl._estimators.reports import embeddings_table
 from skmtl.metrics import _mean_task_score
 from skmtl.training._device import own_state
@@ -55,6 +56,8 @@ def _single(values):
 
 class MultiTaskPredictor(BaseMultiTaskEstimator):
     """Predictions in the caller's labels, in long and in wide form."""
+
+    _has_importances = True
 
     def predict(self, X, return_std=False):
         """Predict every row with the network of its task; in wide form with those of all tasks.
@@ -331,12 +334,27 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
         ValueError
             If the model was fitted without metadata.
         """
+        check_is_fitted(self, "module_")
         return metadata_importance(
-            self,
-            X,
-            y,
-            scoring=scoring,
-            n_repeats=n_repeats,
-            sample_weight=sample_weight,
-            random_state=random_state,
+            self, X, y, scoring, n_repeats, sample_weight, check_random_state(random_state)
         )
+
+    @property
+    def feature_importances_(self):
+        """Importance of each column of X: what shuffling it adds to the loss of held-out rows.
+
+        Of shape (n_features_in_,), in the unit of the training loss, and 0 where shuffling lowers
+        it. Measured in ``fit`` on at most 2,000 validation rows, by the networks that had not been
+        trained on them (without a base learner): features are shuffled within tasks, columns of
+        metadata between tasks. The task id comes just before the most important column, if it is
+        not that itself, so that a selection never drops it. Absent if no rows were held out.
+        """
+        check_is_fitted(self, "module_")
+        if self._importances is None:
+            raise AttributeError(
+                "feature_importances_ are measured on rows that fit holds out, and there are none: "
+                "use early_stopping='refit', without X_val of new tasks; folds of a search and "
+                "models of earlier versions have none either. permutation_importance of "
+                "sklearn.inspection measures them on your rows."
+            )
+        return relative_importances(self._importances, self._tables.reader.task_positions)

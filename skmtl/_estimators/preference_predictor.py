@@ -22,6 +22,7 @@ class PreferencePredictor(BaseRegressor):
 
     # a preference has no weight for them
     _validates_new_tasks = False
+    _has_importances = False
 
     def _finish(self, plan, result, new=None):
         super()._finish(plan, result, new)

@@ -9,6 +9,7 @@ import numpy as np
 
 from skmtl._estimators.blend import held_out_predictions
 from skmtl._estimators.choices import alternatives, choose, rival_numbers
+from skmtl._estimators.importances import measure_importances
 from skmtl._estimators.plan import (
     build_module,
     member_settings,
@@ -179,16 +180,26 @@ def _sizes(plan):
 
 
 def _held_out(plans, result):
-    """Return what members of plans with a base learner predict for their validation rows."""
+    """Return what members of plans with a base learner predict for their validation rows.
+
+    The importances of columns, which the same rows show, are kept in the plans.
+    """
     predicted, first = [], 0
     for plan in plans:
         members = range(first, first + len(plan.seeds))
-        if plan.base is None or plan.valid is None:
-            predicted.extend([None] * len(members))
-        else:
+        measured = plan.for_reports and plan.estimator._has_importances and plan.valid is not None
+        # columns are shuffled within tasks, which combinations of ids are not
+        measured = measured and not plan.tables.level_sizes
+        blended = bool(plan.bases) and plan.valid is not None
+        if measured or blended:
+            module = result.part(members, *_sizes(plan)).module
+        if measured:
+            plan.importances = measure_importances(plan, module)
+        if blended:
             with own_state():
-                module = result.part(members, *_sizes(plan)).module
                 predicted.extend(held_out_predictions(plan, module))
+        else:
+            predicted.extend([None] * len(members))
         first = members.stop
     return predicted
 

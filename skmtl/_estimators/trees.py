@@ -72,6 +72,49 @@ class Trees:
 
 
 @saveable
+class Line:
+    """The coefficients (d, K) and intercepts (K,) of a fitted linear model.
+
+    `classes_` are the numbers of classes, None for numbers. Without a model there is one class.
+    """
+
+    def __init__(self, model, classes=None):
+        self.classes_ = classes
+        if model is None:
+            self.coefficients = self.intercepts = None
+            return
+        self.coefficients = np.atleast_2d(model.coef_).T
+        self.intercepts = np.atleast_1d(model.intercept_)
+        if hasattr(model, "classes_"):
+            self.classes_ = model.classes_.astype(np.int64)
+
+    def predict(self, X):
+        """Predict numbers (n,), or log probabilities of `classes_`, (n, C)."""
+        if self.coefficients is None:
+            return np.zeros((len(X), 1))
+        # row by row, so that a prediction does not depend on the other rows
+        raw = np.einsum("nd,dk->nk", X, self.coefficients) + self.intercepts
+        if self.classes_ is None:
+            return raw[:, 0]
+        if raw.shape[1] == 1:
+            return np.column_stack([log_expit(-raw), log_expit(raw)])
+        return log_softmax(raw, axis=1)
+
+
+@saveable
+class Mixture:
+    """Several base learners of one part of the targets, and their shares, which sum to 1."""
+
+    def __init__(self, bases, shares):
+        self.bases, self.shares = bases, shares
+
+    def predict(self, rows):
+        """Predict the weighted mean of numbers (n, o), or of log probabilities (n, C)."""
+        values = [base.predict(rows) for base in self.bases]
+        return sum(share * v for share, v in zip(self.shares, values, strict=True))
+
+
+@saveable
 class TaskMeans:
     """Means of labels by task, of a fitted `TargetEncoder`; an unseen task has that of all."""
 

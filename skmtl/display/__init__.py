@@ -12,6 +12,12 @@ from skmtl.display._allocation import (
 )
 from skmtl.display._candidates import CandidateChoicesDisplay
 from skmtl.display._comparison import ComparisonDisplay
+from skmtl.display._dependence import TaskDependenceDisplay
+from skmtl.display._effects import (
+    ShrinkageDisplay,
+    TaskEffectsDisplay,
+    VarianceSharesDisplay,
+)
 from skmtl.display._embeddings import TaskEmbeddingDisplay
 from skmtl.display._gains import GainPredictionDisplay, GroupEncodingDisplay
 from skmtl.display._groups import GroupBudgetDisplay, TaskGroupsDisplay
@@ -35,7 +41,11 @@ __all__ = [
     "LossSurfaceDisplay",
     "ParetoFrontDisplay",
     "PerTaskScoreDisplay",
+    "ShrinkageDisplay",
+    "TaskDependenceDisplay",
+    "TaskEffectsDisplay",
     "TaskEmbeddingDisplay",
     "TaskGroupsDisplay",
     "TaskSimilarityDisplay",
+    "VarianceSharesDisplay",
 ]

@@ -27,7 +27,11 @@ from skmtl.grouping._gain_tables import label_group
 from skmtl.grouping._group_models import scores_by_task
 from skmtl.model_selection._memory import fits_in_block, members_in_memory
 from skmtl.model_selection._pipelines import digest
+from skmtl.model_selection._retries import with_retries
 from skmtl.training._device import in_own_state
+
+# times that blocks start again whose process was killed
+_MOST_RETRIES = 2
 
 
 class Fit(NamedTuple):
@@ -176,16 +180,21 @@ class GroupTrainer:
         with tqdm(total=n_fits, desc="TaskGrouper", unit="fit", disable=disable) as bar:
             if n_workers > 1 and len(blocks) > 1:
                 parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
-                results = parallel(
-                    delayed(_run_kept)(checkpoints, run, self.estimator, block, settings, n_workers)
-                    for block in blocks
+                call = delayed(_run_kept)
+                pairs = with_retries(
+                    lambda left: parallel(
+                        call(checkpoints, run, self.estimator, block, settings, n_workers)
+                        for block in left
+                    ),
+                    blocks,
+                    _MOST_RETRIES,
                 )
             else:
-                results = (
-                    _run_kept(checkpoints, run, self.estimator, block, settings, 1)
+                pairs = (
+                    (block, _run_kept(checkpoints, run, self.estimator, block, settings, 1))
                     for block in blocks
                 )
-            for block, (values, names) in zip(blocks, results, strict=True):
+            for block, (values, names) in pairs:
                 if checkpoints is not None:
                     checkpoints.names |= names
                 yield block, values, names

@@ -17,6 +17,7 @@ from skmtl.model_selection._search import BatchedSearch
 
 _CONSTRAINTS = {
     "max_members": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+    "n_retries": [Interval(Integral, 0, None, closed="left")],
     **SHARED_CONSTRAINTS,
 }
 
@@ -57,6 +58,9 @@ max_members : int or "auto", default="auto"
     Maximum number of members that train together. "auto" is {MEMBERS_PER_CORE} for each thread
     or process on a CPU and {MEMBERS_PER_GPU:,} on a GPU, or fewer if half of the free memory does
     not hold them.
+n_retries : int, default=2
+    How often blocks start again whose process was killed, for want of memory, say; a
+    ``RetryWarning`` tells. Results are the same. A Dask cluster has its own limit.
 checkpoint_dir : path-like, default=None
     Folder in which ``fit`` keeps blocks that are finished, and the state of others about every 30
     seconds: after a crash the same call, on the same data, goes on from there and ends bitwise
@@ -100,7 +104,7 @@ multimetric_ : bool
 def _extended(cls):
     """Give a search the constructor of the search of scikit-learn, and further parameters."""
     search = cls.__bases__[-1]
-    added = {"max_members": "auto", **SHARED_PARAMETERS}
+    added = {"max_members": "auto", "n_retries": 2, **SHARED_PARAMETERS}
     cls.__init__ = with_parameters(search.__init__, ("random_state",), **added)
     cls._parameter_constraints = {**search._parameter_constraints, **_CONSTRAINTS}
     return cls

@@ -113,6 +113,7 @@ def _prepare(fit, model, X, y, settings, prepared, transformed):
         if not plan.tables.has_new_tasks(X_test):
             # members that nobody asks
             plan = replace(plan, new_tasks=None)
+    plan.for_reports = False
     fit.plan = plan
     if key[-1] is not None:
         prepared[key] = plan, estimator

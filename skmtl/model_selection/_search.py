@@ -31,6 +31,7 @@ from skmtl._sklearn_compat import (
 from skmtl.model_selection._fits import Fit, Settings, run_block, structure
 from skmtl.model_selection._memory import fits_in_block, on_gpu
 from skmtl.model_selection._pipelines import check_model, last_step
+from skmtl.model_selection._retries import with_retries
 from skmtl.model_selection._splitters import TaskKFold
 from skmtl.training._interruption import Interrupted, Interruption
 
@@ -168,13 +169,17 @@ class BatchedSearch(VersionedState):
         out = [None] * len(fits)
         disable = None if self.verbose else True
         try:
-            finished = parallel(
-                delayed(_numbered)(clone(self.estimator), X, y, block, settings, threads)
-                for block in blocks
+            finished = with_retries(
+                lambda left: parallel(
+                    delayed(_numbered)(clone(self.estimator), X, y, block, settings, threads)
+                    for block in left
+                ),
+                blocks,
+                self.n_retries,
             )
             bar = tqdm(total=len(fits), desc=type(self).__name__, unit="fit", disable=disable)
             with bar:
-                for numbers, results, names in finished:
+                for _, (numbers, results, names) in finished:
                     if settings.checkpoints is not None:
                         settings.checkpoints.names |= names
                     for number, result in zip(numbers, results, strict=True):

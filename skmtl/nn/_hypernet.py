@@ -261,10 +261,10 @@ class TaskHypernetwork(MemberModule):
         """Keep what `curvatures` returns, by table."""
         self.curvature = values[0].to(self.embeddings)
 
-    def evaluate(self, x, vectors, metadata=None):
+    def of_rows(self, x, vectors, metadata=None):
         """Evaluate rows (M, n, d), each with its embedding of every table, (M, n, d_e)."""
         z = torch.cat(vectors if metadata is None else [*vectors, metadata], dim=2)
-        return self._evaluate_rows(x, self._extracted(z), self._moved(z))
+        return self._evaluate_rows(x, *self._read(z))
 
     def representations(self, tasks, metadata=None):
         """Join embeddings, the mean one of unseen tasks, and metadata (M, S, n_metadata)."""
@@ -276,7 +276,7 @@ class TaskHypernetwork(MemberModule):
     def forward(self, x, tasks, slots, metadata=None, shared_rows=False):
         """Evaluate every block of rows with the network of its task."""
         z = self.representations(tasks, metadata)
-        h, moved = self._extracted(z), self._moved(z)
+        h, moved = self._read(z)
         n_blocks, length = x.shape[1:3]
         if self.reads_by_row(n_blocks * length, tasks.shape[1]):
             slots = slots.repeat_interleave(length, dim=1) if length > 1 else slots
@@ -284,17 +284,26 @@ class TaskHypernetwork(MemberModule):
             return y.unflatten(1, (n_blocks, length))
         return self._by_block(x.flatten(0, 1), h, moved, slots).unflatten(0, x.shape[:2])
 
-    def _extracted(self, z):
+    def _read(self, z):
+        """Return what the generators and the linear path read of representations."""
+        h, n_learned = z, self.origin.shape[2]
         for layer in self.extractor:
-            z = F.relu(layer(z))
-        return z
-
-    def _moved(self, z):
-        """Return what the linear path reads: how far embeddings have moved, and metadata."""
+            h = F.relu(layer(h))
         if self.skip is None:
-            return None
-        n_learned = self.origin.shape[2]
-        return torch.cat([z[..., :n_learned] - self.origin, z[..., n_learned:]], dim=2)
+            return h, None
+        return h, torch.cat([z[..., :n_learned] - self.origin, z[..., n_learned:]], dim=2)
+
+    def evaluate(self, x, embeddings, metadata=None):
+        """Evaluate rows x (M, n, d), each by the network of an embedding (M, n, embedding_dim).
+
+        Returns the first output (M, n) and its derivatives by the embedding, as that.
+        """
+        z = embeddings.detach().requires_grad_()
+        h, moved = self._read(z if metadata is None else torch.cat([z, metadata], dim=2))
+        rows = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
+        y = self._by_row(x, h, moved, rows)[..., 0]
+        (slopes,) = torch.autograd.grad(y.sum(), z)
+        return y.detach(), slopes
 
     def _by_block(self, x, h, moved, slots):
         """Write networks from h (M, S, width) and `moved`, and multiply blocks (M * K, b, d)."""

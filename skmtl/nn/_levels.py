@@ -219,9 +219,8 @@ class LevelHypernetwork(TaskHypernetwork):
         for level, value in enumerate(values):
             setattr(self, f"curvature_{level}", value.to(self.levels[level]))
 
-    def evaluate(self, x, vectors, metadata=None):
-        z = self._joined(vectors, metadata)
-        return self._evaluate_rows(x, self._extracted(z), self._moved(z))
+    def of_rows(self, x, vectors, metadata=None):
+        return self._evaluate_rows(x, *self._read(self._joined(vectors, metadata)))
 
     @torch.no_grad()
     def with_new_ids(self, counts):

@@ -12,7 +12,7 @@ from skmtl.training._clock import StoppingSettings
 from skmtl.training._losses import BinaryLoss, ClassLoss, JointLoss, NumberLoss
 from skmtl.training._net import MemberNet
 from skmtl.training._optimizer import MemberAdam, OptimizerSettings
-from skmtl.training._predict import predict_every_task, predict_rows
+from skmtl.training._predict import evaluate_rows, predict_every_task, predict_rows
 from skmtl.training._preference_steps import PreferenceSteps, get_solver
 from skmtl.training._result import TrainingResult
 from skmtl.training._steps import PlainSteps, StepObserver, StepRecords, Steps
@@ -38,6 +38,7 @@ __all__ = [
     "TaskRows",
     "TrainingResult",
     "check_callbacks",
+    "evaluate_rows",
     "get_solver",
     "predict_every_task",
     "predict_rows",

@@ -150,7 +150,7 @@ def outputs_of(module, rows, vectors):
     n_members = module.n_members
     x = rows.features.expand(n_members, -1, -1)
     metadata = None if rows.metadata is None else rows.metadata.expand(n_members, -1, -1)
-    return module.evaluate(x, vectors, metadata)
+    return module.of_rows(x, vectors, metadata)
 
 
 def blended_outputs(rows, outputs):

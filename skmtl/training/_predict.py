@@ -8,6 +8,7 @@ import copy
 import operator
 import weakref
 
+import numpy as np
 import torch
 
 from skmtl.nn import ModuleInputs
@@ -90,6 +91,26 @@ def predict_every_task(module, features, tasks, metadata=None):
         x = x.expand(n_members, n_tasks, -1, -1)
         outputs = module(*ModuleInputs(x, tasks, slots, metadata, shared_rows=True))
         yield rows, outputs.cpu().numpy()
+
+
+def evaluate_rows(module, features, embeddings, metadata=None):
+    """Return outputs (M, n) of a hypernetwork and derivatives by the embeddings (M, n, d_e).
+
+    Row i of `features` (n, d) has the network of its own embedding and `metadata` (n, d_m).
+    """
+    module = copy.deepcopy(module).double().eval().requires_grad_(False)
+    device, n_members = next(module.parameters()).device, module.n_members
+    outputs, slopes = np.empty(embeddings.shape[:2]), np.empty(embeddings.shape)
+    at_once = max(1, _ROWS // (8 * n_members))
+    for start in range(0, len(features), at_once):
+        rows = slice(start, start + at_once)
+        values = module.evaluate(
+            _for_members(features[rows], n_members, device),
+            torch.from_numpy(embeddings[:, rows]).to(device),
+            None if metadata is None else _for_members(metadata[rows], n_members, device),
+        )
+        outputs[:, rows], slopes[:, rows] = (v.cpu().numpy() for v in values)
+    return outputs, slopes
 
 
 def _for_members(values, n_members, device):

@@ -26,6 +26,7 @@ from skmtl.weighting._resolve import get_weighting
 from skmtl.weighting._smooth_chebyshev import SmoothChebyshev
 from skmtl.weighting._torchjd import TorchJDWeighting
 from skmtl.weighting._uncertainty import UncertaintyWeighting
+from skmtl.weighting._upgrad import UPGrad
 
 __all__ = [
     "FAMO",
@@ -50,6 +51,7 @@ __all__ = [
     "SmoothChebyshev",
     "TaskWeighting",
     "TorchJDWeighting",
+    "UPGrad",
     "UncertaintyWeighting",
     "get_weighting",
     "normalized_affinity",

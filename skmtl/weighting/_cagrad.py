@@ -9,6 +9,9 @@ from skmtl.weighting._mgda import shortest
 
 # smallest length, in units of that of the mean gradient, at which a direction is defined
 _SHORT = 1e-6
+# smallest length of a gradient that counts, in units of the longest one, and smallest share in the
+# combination that is zero
+_SMALLEST, _IN_SUPPORT = 1e-12, 1e-6
 
 
 @register("cagrad")
@@ -34,7 +37,9 @@ class CAGrad(GradientWeighting):
     gradient g_0, equation 4 of [1]_. By duality, algorithm 1, ``d = g_0 + c |g_0| / |g_x| g_x``,
     where ``g_x = sum_t x_t g_t`` and x minimises ``<g_x, g_0> + c |g_0| |g_x|`` on the simplex,
     by SLSQP. Departures: the sum of the gradients replaces their mean, so that c = 0 is equal
-    weights; where g_x is zero, the step is the sum: the mean loss can still decrease.
+    weights; tasks whose gradients are zero have no part in x; where g_x is zero, no step helps the
+    tasks in it, and the step is g_0 without its projection on their gradients, of which at most
+    ``c |g_0|`` is taken off.
 
     References
     ----------
@@ -60,6 +65,15 @@ class CAGrad(GradientWeighting):
         return np.stack([self._solve_one(gramian) for gramian in group.gramian])
 
     def _solve_one(self, gramian):
+        diagonal = np.diagonal(gramian)
+        known = np.flatnonzero(diagonal > _SMALLEST**2 * diagonal.max())
+        if len(known) == len(gramian):
+            return self._solve_nonzero(gramian)
+        weights = np.ones(len(gramian))
+        weights[known] = self._solve_nonzero(gramian[np.ix_(known, known)])
+        return weights
+
+    def _solve_nonzero(self, gramian):
         k = len(gramian)
         linear = gramian.mean(axis=1)
         length = np.sqrt(max(linear.mean(), 0.0))
@@ -88,5 +102,18 @@ class CAGrad(GradientWeighting):
         x = x / x.sum()
         norm = np.sqrt(max(x @ gramian @ x, 0.0))
         if not norm > _SHORT * length:
-            return np.ones(k)
+            return 1 - k * _projection(gramian, linear, x > _IN_SUPPORT, bound)
         return 1 + k * bound / norm * x
+
+
+def _projection(gramian, linear, support, bound):
+    """Return weights (k,) of the projection of g_0 on gradients in the support, cut at a length.
+
+    `linear` (k,) are inner products of gradients with g_0.
+    """
+    own = gramian[np.ix_(support, support)]
+    coefficients = np.linalg.pinv(own, rcond=1e-10, hermitian=True) @ linear[support]
+    length = np.sqrt(max(coefficients @ own @ coefficients, 0.0))
+    weights = np.zeros(len(gramian))
+    weights[support] = coefficients * min(1.0, bound / max(length, 1e-300))
+    return weights

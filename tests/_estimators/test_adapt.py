@@ -242,3 +242,12 @@ def test_searches_can_be_updated(schools):
     here = X["school"] == "school 05"
     model.adapt(X[here], y[here] + 2)
     assert_array_equal(model.predict(X) != before, here)
+
+
+def test_reports_of_fit_end_with_an_update(schools):
+    X, y = schools
+    model = quick_model(**LEARNS).fit(X, y)
+    model.variance_shares()
+    model.adapt(X.head(5), y.head(5) + 1)
+    with pytest.raises(ValueError, match="adapt has changed known tasks since fit. Call fit again"):
+        model.variance_shares()

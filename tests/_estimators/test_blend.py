@@ -10,11 +10,14 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info
 
 from skmtl import MultiTaskClassifier, MultiTaskHypernetRegressor, MultiTaskRegressor, load
 from skmtl._data.numeric_target import NumericTarget
-from skmtl._estimators.base_learner import BaseRows, PartBase, base_inputs
+from skmtl._estimators.base_learner import _PENALTIES, BaseRows, PartBase, base_inputs
+from skmtl._estimators.blend import _best_shares
+from skmtl._estimators.trees import Line
 from skmtl.model_selection import BatchedGridSearchCV
 
 SETTINGS = {"task_id": "task", "random_state": 0, "max_iter": 3}
@@ -210,6 +213,69 @@ def test_auto_needs_five_hundred_rows(table):
     assert many.base_weights_.item() > 0
     off = MultiTaskHypernetRegressor(**SETTINGS, early_stopping=False)
     assert off.fit(pd.concat([X, X.assign(z=0.0)]), np.tile(y, 2))._blend is None
+
+
+@pytest.fixture(scope="module")
+def linear():
+    """Return tasks that differ by their metadata alone, linearly."""
+    rng = np.random.default_rng(3)
+    task = np.repeat(np.arange(24), 10)
+    metadata = rng.normal(size=(24, 4))
+    X = pd.DataFrame(metadata[task], columns=list("abcd")).assign(task=task)
+    X["x"] = rng.normal(size=240)
+    return X, X["x"] + 2 * X["a"] - X["b"] + 0.3 * rng.normal(size=240)
+
+
+def test_new_tasks_have_a_linear_base(linear):
+    X, y = linear
+    known = X["task"] < 18
+    settings = SETTINGS | {"metadata": list("abcd"), "max_iter": 10}
+    model = MultiTaskHypernetRegressor(**settings).fit(X[known], y[known])
+    assert model._blend is None
+    assert isinstance(model._new_tasks.blend.bases[0].models[0], Line)
+    without = MultiTaskHypernetRegressor(**settings, base=None).fit(X[known], y[known])
+    assert_array_equal(model.predict(X[known]), without.predict(X[known]))
+    errors = [np.mean((m.predict(X[~known]) - y[~known]) ** 2) for m in (model, without)]
+    assert errors[0] < 0.15 < errors[1]
+
+
+def test_linear_base_is_ridge(linear):
+    X, y = linear
+    features = X.drop(columns="task")
+    model = MultiTaskRegressor(**SETTINGS | {"task_id": None}, base="linear").fit(features, y)
+    line = model._blend.bases[0].models[0]
+    inputs = StandardScaler().fit_transform(features)
+    expected = [Ridge(penalty).fit(inputs, y).coef_ for penalty in _PENALTIES]
+    differences = [
+        np.abs(line.coefficients[:, 0] - coefficients).max() for coefficients in expected
+    ]
+    # exactly one of them
+    assert min(differences) < 1e-6
+    assert differences[0] > 0.1
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_linear_base_of_classes(linear, n_classes, tmp_path):
+    X, y = linear
+    labels = np.digitize(y, [0, 1][: n_classes - 1])
+    model = MultiTaskClassifier(**SETTINGS, base="linear").fit(X, labels)
+    assert model.base_weights_.item() > 0.5
+    assert model.score(X, labels) > 0.8
+    model.save(tmp_path / "model")
+    assert_array_equal(load(tmp_path / "model").predict_proba(X), model.predict_proba(X))
+
+
+def test_shares_of_two_bases_are_the_best():
+    rng = np.random.default_rng(0)
+    labels, ones = rng.normal(size=(4000, 1)), np.ones(4000)
+    part = NumericTarget("squared_error", 0.5)
+    part.fit_scale(labels, ones)
+    network, *bases = (labels + spread * rng.normal(size=(4000, 1)) for spread in (2.0, 1.0, 0.5))
+    rows = BaseRows(np.zeros((4000, 1)), None, labels, ones)
+    shares = _best_shares(part, [network], [[(values, rows)] for values in bases])
+    # independent errors: shares in inverse proportion to their variances
+    expected = np.array([1.0, 4.0]) / (0.25 + 1 + 4)
+    assert_allclose(shares, expected, atol=0.05)
 
 
 @pytest.mark.parametrize(

@@ -493,6 +493,10 @@ def test_displays_and_comparisons_of_tasks_refuse_levels(sales, no_window):
     model = quick().fit(X, y)
     with pytest.raises(ValueError, match="compare is for one level of ids"):
         skmtl.compare(model, X, y)
+    with pytest.raises(ValueError, match="reports of tasks are for one level of ids"):
+        model.variance_shares()
+    with pytest.raises(AttributeError, match="feature_importances_"):
+        _ = model.feature_importances_
     with pytest.raises(ValueError, match="several levels of ids.*per_task_score"):
         LossSurfaceDisplay.from_estimator(model, X, y)
 

@@ -237,3 +237,33 @@ def test_training_new_tasks_freezes_everything_else():
     module.add_tasks(new)
     assert module.embeddings.shape[1] == 6
     assert torch.equal(module.mean_embedding(), before)
+
+
+@settings(max_examples=30, deadline=None)
+@given(options, st.integers(1, 3), st.integers(0, 2), st.integers(1, 3))
+def test_rows_have_the_networks_of_their_embeddings(option, n_features, n_metadata, n_members):
+    option = option | {"embedding_dim": 2}
+    if not isinstance(option["activation"], str):
+        option = option | {"activation": option["activation"][:n_members]}
+    module = randomised(
+        TaskHypernetwork(5, n_features, n_metadata, seeds=range(n_members), **option)
+    ).eval()
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(n_members, 5, n_features, generator=generator, dtype=torch.float64)
+    metadata = torch.randn(n_members, 5, n_metadata, generator=generator, dtype=torch.float64)
+    metadata = metadata if n_metadata else None
+    everything = torch.arange(5).expand(n_members, -1)
+    embeddings = module.embeddings.detach().clone()
+    got, slopes = module.evaluate(x, embeddings, metadata)
+
+    def forward():
+        return module(x.unsqueeze(2), everything, everything, metadata)[:, :, 0, 0].detach()
+
+    assert torch.allclose(got, forward())
+    for k in range(2):
+        step = torch.zeros_like(embeddings)
+        step[..., k] = 1e-6
+        module.embeddings.data = embeddings + step
+        above = forward()
+        module.embeddings.data = embeddings - step
+        assert torch.allclose((above - forward()) / 2e-6, slopes[..., k], rtol=1e-4, atol=1e-5)

@@ -101,7 +101,7 @@ def test_curvature_is_half_the_second_derivative_where_residuals_vanish():
     embeddings = module.embeddings.detach()
     with torch.no_grad():
         # at a perfect fit the approximation of Gauss and Newton is exact; one of two members fits
-        exact = module.part([0]).evaluate(
+        exact = module.part([0]).of_rows(
             rows.features[None],
             [embeddings[:1, rows.numbers[:, 0]]],
             rows.metadata[None],
