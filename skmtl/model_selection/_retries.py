@@ -8,7 +8,6 @@ from concurrent.futures import BrokenExecutor
 
 from skmtl.exceptions import RetryWarning
 
-
 # of Dask, if the data that it has sent to the killed worker are lost, or tasks kill their workers
 _OF_DASK = {"FutureCancelledError", "KilledWorker"}
 
