@@ -5,6 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.rows import TrainingRows
 from skmtl._estimators.fit_sums import sums_of_new_tasks
+from skmtl._estimators.interval_fits import rows_by_task
 from skmtl._estimators.plan import FitPlan
 from skmtl._estimators.run import train
 from skmtl.training import PlainSteps
@@ -50,6 +51,9 @@ def adapt(estimator, X, y, sample_weight=None):
     tables, targets = estimator._tables.joined(new), estimator._targets.joined(targets)
     module.add_tasks(result.module)
     estimator._tables, estimator._targets = tables, targets
+    if estimator._intervals is not None:
+        sizes = rows_by_task(rows, len(new.tasks))
+        estimator._intervals = estimator._intervals.add_tasks(sizes)
     return estimator
 
 

@@ -63,8 +63,9 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
             The columns of ``fit``; those of a DataFrame may stand in another order. Metadata may
             differ from that of ``fit``: the network is written for each distinct pair of task id
             and metadata.
-        return_std : bool, default=False
-            Whether to return how far the members are apart, too.
+        return_std : bool or "total", default=False
+            Whether to return how far the members are apart, too; with "total" together with the
+            errors of rows that were not trained on, which needs `intervals`.
 
         Returns
         -------
@@ -74,33 +75,44 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
         std : as y
             Standard deviations of the members' predictions, if `return_std` is True; NaN in the
             columns of classes. They say how much the initial weights matter; the noise of the
-            labels comes on top.
+            labels comes on top. If it is "total", the square root of their squares plus those of
+            ``residual_std_``, also of one member alone.
 
         Raises
         ------
         ValueError
             If a task was never seen and there is neither metadata nor
             ``unseen_tasks="average"``; if `return_std` is True and there is one member only, or
-            nothing but classes.
+            nothing but classes; if it is "total" and the estimator was fitted without intervals.
         """
+        if isinstance(return_std, str) and return_std != "total":
+            raise ValueError(f"return_std must be True, False or 'total', got {return_std!r}.")
         if not return_std:
             return self._table_of(X, self._predict(X), self._labels_of)
-        parts = self._check_spread()
+        total = isinstance(return_std, str)
+        parts = self._check_spread(several=not total)
+        noise = self._noise(X) if total else [0.0] * len(parts)
         members = self._predict(X, each_member=True)
         means = [o.mean(values) for o, values in zip(parts, members, strict=True)]
-        spreads = [values.std(axis=0, ddof=1) for values in members]
+        spreads = [
+            np.hypot(values.std(axis=0, ddof=1) if len(values) > 1 else 0.0, deviation)
+            + np.zeros(values.shape[1:])
+            if part.classes is None
+            else values[0]
+            for part, values, deviation in zip(parts, members, noise, strict=True)
+        ]
         return (
             self._table_of(X, means, self._labels_of),
             self._table_of(X, spreads, self._spread_of),
         )
 
-    def _check_spread(self):
+    def _check_spread(self, several=True):
         """Return the parts, some of whose members' predictions have a standard deviation."""
         check_is_fitted(self, "module_")
-        if self.module_.n_members < 2:
+        if several and self.module_.n_members < 2:
             raise ValueError(
                 "return_std=True is the spread of several members, and there is one only: fit with "
-                "n_members=8, say."
+                "n_members=8, say, or use return_std='total' with intervals=True."
             )
         parts = self._targets.parts
         if all(part.classes is not None for part in parts):
@@ -211,6 +223,10 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
             for task, part, logs in zip(self.tasks_, targets.parts, answers, strict=True)
             if part.classes is not None
         }
+
+    def _noise(self, X):
+        """Return standard deviations of labels around predictions, by part."""
+        raise ValueError("return_std='total' needs intervals, which this estimator does not have.")
 
     def _wide_score(self, X, y, sample_weight):
         """Mean over tasks of the score of each, over the rows that have its label."""

@@ -14,9 +14,14 @@ from skmtl.weighting import Affinity, TaskWeighting
 SHARED_PARAMETERS = {"checkpoint_dir": None}
 SHARED_CONSTRAINTS = {"checkpoint_dir": [str, HasMethods(["__fspath__"]), None]}
 
+# of estimators, unless they say that they lack one
+ESTIMATOR_PARAMETERS = {**SHARED_PARAMETERS, "intervals": False, "interval_time": None}
+
 # of all estimators
 CONSTRAINTS = {
     **SHARED_CONSTRAINTS,
+    "intervals": ["boolean", StrOptions({"known", "new"})],
+    "interval_time": [str, Integral, None],
     "task_id": [str, Integral, "array-like", None],
     "metadata": [str, Integral, "array-like", HasMethods(["to_pandas"]), dict, None],
     "categorical_features": [StrOptions({"from_dtype"}), "array-like"],

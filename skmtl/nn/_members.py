@@ -56,7 +56,15 @@ class MemberActivation(nn.Module):
 
 # average rows per task of a batch up to which a network is not written out: blocks are rows then
 FEW_ROWS = 3
-_PURPOSES = ("initialisation", "rows", "validation", "weighting", "noise", "preferences")
+_PURPOSES = (
+    "initialisation",
+    "rows",
+    "validation",
+    "weighting",
+    "noise",
+    "preferences",
+    "intervals",
+)
 
 
 def member_generators(seeds, purpose):
