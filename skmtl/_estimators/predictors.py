@@ -320,8 +320,8 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
     def feature_importances_(self):
         """Importance of each column of X: what shuffling it adds to the loss of held-out rows.
 
-        Of shape (n_features_in_,), in the unit of the training loss, and 0 where shuffling lowers
-        it. Measured in ``fit`` on at most 2,000 validation rows, by the networks that had not been
+        Of shape ``(n_features_in_,)``, in the unit of the training loss, and 0 where shuffling
+        lowers it. Measured in ``fit`` on at most 2,000 validation rows, by the networks that had not been
         trained on them (without a base learner): features are shuffled within tasks, columns of
         metadata between tasks. The task id comes just before the most important column, if it is
         not that itself, so that a selection never drops it. Absent if no rows were held out.
