@@ -196,7 +196,7 @@ metadata_names_ : list
     Columns of metadata that are used.
 base_weights_ : Series
     With `base`, its share in predictions: by task in wide form, otherwise one number.
-feature_importances_ : ndarray of shape (n_features_in_,)
+feature_importances_ : ndarray of shape (n_columns,)
     What shuffling each column of X adds to the loss of rows that ``fit`` has held out; see
     :doc:`/report`. Not of `ParetoHypernet`.
 n_features_in_ : int
