@@ -6,7 +6,7 @@ When scikit-learn moves or renames one of them, this is the file to change.
 from itertools import pairwise
 
 import numpy as np
-from sklearn.metrics._scorer import _MultimetricScorer
+from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
 from sklearn.model_selection._validation import (
     _insert_error_scores,
     _score,
@@ -29,7 +29,9 @@ __all__ = [
     "HasMethods",
     "Interval",
     "StrOptions",
+    "_BaseScorer",
     "_MultimetricScorer",
+    "_PassthroughScorer",
     "_check_method_params",
     "_check_sample_weight",
     "_insert_error_scores",

@@ -15,6 +15,7 @@ NAMES = [study.name for study in STUDIES]
 # what a study imports beyond skmtl and its extras for users
 RIVALS = {
     "mixed_report": ["statsmodels"],
+    "intervals": ["gpboost", "lightgbm", "sklego", "statsmodels"],
     "raw_tables": ["catboost", "lightgbm", "skrub"],
     "real_tables": ["gpboost", "lightgbm", "sklego", "statsmodels"],
 }

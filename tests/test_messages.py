@@ -651,6 +651,31 @@ def predict_std_with_one_member():
     fitted().predict(X, return_std=True)
 
 
+@mistake("intervals=True", "calibrate(X, y)")
+def predict_intervals_of_a_model_without():
+    fitted().predict_interval(X)
+
+
+@mistake("coverage", "strictly between 0 and 1", "90")
+def coverage_in_percent():
+    fitted().predict_interval(X, coverage=90)
+
+
+@mistake("intervals='new'", "at least 10 tasks", "there are 6", "intervals='known'")
+def intervals_for_new_of_few_tasks():
+    regressor(intervals="new").fit(X, Y)
+
+
+@mistake("interval_time", "intervals=True")
+def time_without_intervals():
+    regressor(interval_time="day").fit(X, Y)
+
+
+@mistake("return_std='total'", "intervals=True")
+def predict_std_of_one_member_without_intervals():
+    fitted().predict(X, return_std=True)
+
+
 @mistake("X_val and y_val", "together")
 def validation_table_without_labels():
     regressor().fit(X, Y, X_val=X)

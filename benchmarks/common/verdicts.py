@@ -229,6 +229,14 @@ def weighting_speed():
         yield row.what, f"<= {row.target}", short(row.value), row.verdict, date
 
 
+def intervals():
+    """Yield the verdicts of the study."""
+    for name in ("targets", "cost_targets"):
+        table, date = read("intervals", name)
+        for row in table.itertuples():
+            yield row.measured, row.target, short(row.value), row.result, date
+
+
 def ensembles():
     """Yield the verdicts of the study."""
     table, date = read("ensembles", "summary")
@@ -308,6 +316,7 @@ STUDIES = {
         training_speed,
         prediction_speed,
         weighting_speed,
+        intervals,
         ensembles,
         mixed_report,
         missing_labels,

@@ -16,7 +16,8 @@ class TrainingRows:
 
     `features` are of shape (n, d), `tasks` and `weights` (n,), `targets` (n, o); if all tasks share
     the rows, `tasks` is None, and weights and targets are of shape (n, T). Weights are zero where a
-    label is missing. `copies` (n,) count the rows of the caller's table that each row represents.
+    label is missing. `copies` (n,) count the rows of the caller's table that each row represents;
+    `late` (n,) marks the last rows of every task, if there is an order in time.
     """
 
     features: np.ndarray
@@ -24,6 +25,7 @@ class TrainingRows:
     targets: np.ndarray
     weights: np.ndarray
     copies: np.ndarray
+    late: np.ndarray | None = None
 
     def __len__(self):
         return len(self.features)

@@ -10,6 +10,7 @@ from skmtl._data.rows import PredictionRows, TrainingRows
 from skmtl._estimators.base_learner import BaseRows, base_inputs
 from skmtl._estimators.embedding_rows import embedding_rows, embedding_rows_of, loss_of
 from skmtl._estimators.fit_sums import sums_of_new_tasks
+from skmtl._estimators.interval_fits import rows_by_task
 from skmtl._estimators.plan import FitPlan
 from skmtl._estimators.run import train
 from skmtl._sklearn_compat import _safe_indexing
@@ -56,13 +57,15 @@ def adapt(estimator, X, y, sample_weight=None):
         # sums by task are of the rows and the embeddings of fit
         estimator._sums = None
     if learned is not None:
-        estimator._tables, estimator._targets, added = learned
+        estimator._tables, estimator._targets, added, sizes = learned
         module.add_tasks(added)
+        if estimator._intervals is not None:
+            estimator._intervals = estimator._intervals.add_tasks(sizes)
     return estimator
 
 
 def _learned(estimator, X, *labels):
-    """Return tables and targets with the tasks in X, all of them new, and a module of those."""
+    """Return tables and targets with the tasks in X, all new, and a module and sizes of those."""
     new, features, tasks = estimator._tables.for_new_tasks(X, estimator)
     rows = TrainingRows(features, tasks, *labels).canonical()
     targets = estimator._targets.for_new_tasks(rows, len(new.tasks))
@@ -85,7 +88,7 @@ def _learned(estimator, X, *labels):
         sums = sums_of_new_tasks(estimator._sums, new, targets, rows, result.module)
         estimator._sums = sums
     tables, targets = estimator._tables.joined(new), estimator._targets.joined(targets)
-    return tables, targets, result.module
+    return tables, targets, result.module, rows_by_task(rows, len(new.tasks))
 
 
 def _updated(estimator, X, *labels):

@@ -20,6 +20,7 @@ from skmtl._estimators.adapt import remember_fit
 from skmtl._estimators.base_learner import check_base
 from skmtl._estimators.blend import fit_blend
 from skmtl._estimators.fit_sums import sums_of_fit
+from skmtl._estimators.interval_fits import check_intervals, fit_intervals, late_rows
 from skmtl._estimators.levels import make_tables
 from skmtl._estimators.new_tasks import plan_new_tasks
 from skmtl._estimators.notebook import fitted_html, summary
@@ -27,13 +28,14 @@ from skmtl._estimators.plan import FitPlan, check_validation, split_rows
 from skmtl._estimators.predictor import Predictor, predict_parts
 from skmtl._estimators.record import TrainingRecord, recorded
 from skmtl._estimators.reports import history_table
-from skmtl._estimators.run import bound_weighting, train_plan, unchanged_on_failure
+from skmtl._estimators.run import bound_weighting, train_plan
 from skmtl._estimators.shared import (
     CONSTRAINTS,
     ESTIMATOR_PARAMETERS,
     fit_checkpoints,
     with_parameters,
 )
+from skmtl._estimators.unchanged import unchanged_on_failure
 from skmtl._persistence import ModelFileMixin
 from skmtl._sklearn_compat import (
     _safe_indexing,
@@ -50,7 +52,7 @@ COLUMNS = ("n_features_in_", "feature_names_in_")
 class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
     """What all estimators share; a subclass has its parameters and an architecture.
 
-    Its constructor gets those of `ESTIMATOR_PARAMETERS` as well.
+    Its constructor gets those of `ESTIMATOR_PARAMETERS` as well, but those it `_lacks`.
     """
 
     _parameter_constraints = CONSTRAINTS
@@ -60,13 +62,15 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
     # what earlier versions did, which had no such parameters
     _parameters_before = {"base": None, "hold_out_tasks": False}
     # of models without them
-    _blend = _new_tasks = _sums = _importances = None
+    _blend = _new_tasks = _sums = _importances = _intervals = None
     _chosen = {}
     # of estimators without these parameters
     base, base_sees_task, hold_out_tasks = None, True, False
     preset, time_limit = "default", None
     # whether a fit measures the importance of columns
     _has_importances = False
+    # shared parameters that an estimator does not have
+    _lacks, intervals, interval_time = (), False, None
     # whether validation rows may belong to tasks that were not trained on
     _validates_new_tasks = True
     # the architecture whose parameters the constructor takes over, flat
@@ -75,7 +79,8 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
     def __init_subclass__(cls, **settings):
         super().__init_subclass__(**settings)
         if "__init__" in vars(cls):
-            cls.__init__ = with_parameters(cls.__init__, **ESTIMATOR_PARAMETERS)
+            added = {n: v for n, v in ESTIMATOR_PARAMETERS.items() if n not in cls._lacks}
+            cls.__init__ = with_parameters(cls.__init__, **added)
 
     def _store(self, parameters):
         """Keep the constructor's arguments, its local variables, unmodified."""
@@ -159,7 +164,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         if warm:
             X, previous = self._tables.ordered(X), self._tables
         features, tasks = tables.fit(X, self, targets.tasks, previous)
-        rows = TrainingRows(features, tasks, *labels).canonical()
+        rows = TrainingRows(features, tasks, *labels, late=late_rows(self, X, tasks)).canonical()
         valid, new_metadata = check_validation(self, tables, targets, X_val, y_val)
         seeds = self._member_seeds(self.n_members)
         splits = split_rows(self, rows, valid, tables, targets, seeds)
@@ -176,6 +181,8 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
             tables.fit_rows(train_rows)
         plan = FitPlan(self, tables, targets, splits, seeds, refit, new_metadata)
         check_base(plan)
+        if any(check_intervals(self, rows, tables)):
+            plan.interval_rows = rows
         plan.new_tasks = plan_new_tasks(plan, rows, X_val)
         return plan
 
@@ -207,11 +214,15 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         `new` is the result of the plan for new tasks, if there is one.
         """
         remember_fit(result.module, plan)
-        blend, new_tasks = fit_blend(plan, result.held_out), None
+        results, new_tasks = [result], None
+        blends = [fit_blend(plan, result.held_out)]
         if new is not None:
+            results.append(new)
+            blends.append(fit_blend(plan.new_tasks, new.held_out))
             history = history_table(new.records, new.observed)
-            new_tasks = Predictor(new.module, fit_blend(plan.new_tasks, new.held_out), history)
-        self._blend, self._new_tasks = blend, new_tasks
+            new_tasks = Predictor(new.module, blends[-1], history)
+        self._intervals = fit_intervals(plan, results, blends)
+        self._blend, self._new_tasks = blends[0], new_tasks
         self._tables, self._targets = plan.tables.without_rows(), plan.targets
         self.device_, self.module_ = result.device, result.module
         self._chosen = plan.chosen
@@ -238,12 +249,19 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         Returns a list of arrays ([M,] n, ...), in the caller's units or logarithms of
         probabilities. With `each_member`, members are kept apart.
         """
+        return self._predict_query(self._query(X), each_member, module)
+
+    def _query(self, X):
+        """Return the `PredictionRows` of a table."""
         check_is_fitted(self, "module_")
+        return self._tables.prediction_rows(X, self.unseen_tasks, self)
+
+    def _predict_query(self, query, each_member=False, module=None):
+        """Predict `PredictionRows`, see `_predict`."""
         new = self._new_tasks if module is None else None
         if new is not None:
             new = Predictor(self._networks(new.module), new.blend)
         main = Predictor(self._networks(self.module_) if module is None else module, self._blend)
-        query = self._tables.prediction_rows(X, self.unseen_tasks, self)
         with own_state():
             return predict_parts(self._targets, query, main, new, each_member)
 

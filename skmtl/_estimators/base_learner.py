@@ -5,46 +5,23 @@ The task is encoded as the mean of its labels (target encoding).
 
 from __future__ import annotations
 
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from joblib import cpu_count
-from sklearn.base import clone, is_classifier, is_regressor
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.base import is_classifier, is_regressor
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import TargetEncoder
-from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
+from skmtl._estimators.base_models import LINEAR_LOSSES, SMALLEST_LOG, Boosting, Cloned, Linear
 from skmtl._estimators.trees import LevelMeans, Line, TaskMeans, Trees
 from skmtl._persistence import remembered, saveable
 
-# small and large trees, of which the better is taken, see benchmarks/recipe/LOG.md
-_LEAVES = (8, 31)
-_BOOSTING = {"learning_rate": 0.1, "min_samples_leaf": 10, "random_state": 0}
-_MOST_TREES, _NO_CHANGE = 300, 15
-# of a base that may say exactly zero
-_SMALLEST_LOG = np.log(1e-6)
 # rows that one thread predicts at once
 _ROWS_AT_ONCE = 2**14
-# the losses of boosting that are closest to ours
-_LOSSES = {
-    "squared_error": "squared_error",
-    "absolute_error": "absolute_error",
-    "huber": "absolute_error",
-    "poisson": "poisson",
-    "pinball": "quantile",
-}
-_OF_QUANTILES = ("absolute_error", "quantile")
-# losses with whose minimum least squares have much to do
-_LINEAR = ("squared_error", "absolute_error", "huber")
-_PENALTIES = tuple(10.0 ** np.arange(4, -3, -1))
-# of logistic regression
-_MOST_ITERATIONS = 200
 
 
 @dataclass
@@ -115,7 +92,7 @@ def part_bases(part, bases):
     """Return a `PartBase` for each of the bases that suit a part of the targets."""
     if part.classes is not None and len(part.classes) < 2:
         return []
-    of_linear = part.classes is not None or part.loss in _LINEAR
+    of_linear = part.classes is not None or part.loss in LINEAR_LOSSES
     return [PartBase(part, base) for base in bases if base != "linear" or of_linear]
 
 
@@ -128,13 +105,13 @@ class PartBase:
     def __init__(self, part, base):
         self.n_classes = None if part.classes is None else len(part.classes)
         if isinstance(base, str):
-            self.learner = (_Linear if base == "linear" else _Boosting)(part)
+            self.learner = (Linear if base == "linear" else Boosting)(part)
         else:
-            self.learner = _Cloned(base)
+            self.learner = Cloned(base)
 
     def fit(self, rows, valid=None):
         """Learn from `BaseRows`, and return a `FittedBase`; rows that validate choose settings."""
-        if isinstance(self.learner, _Cloned):
+        if isinstance(self.learner, Cloned):
             # it may be anything
             return self._fit(rows, valid)
         identity = [
@@ -187,9 +164,9 @@ class FittedBase:
             stored = isinstance(model, (Trees, Line))
             values = model.predict(X) if stored else self._of_others(model, X)
             if self.n_classes is not None:
-                logs = np.full((len(X), self.n_classes), _SMALLEST_LOG)
+                logs = np.full((len(X), self.n_classes), SMALLEST_LOG)
                 logs[:, model.classes_.astype(np.int64)] = values
-                return np.maximum(logs, _SMALLEST_LOG)
+                return np.maximum(logs, SMALLEST_LOG)
             columns.append(np.asarray(values, dtype=np.float64).reshape(-1))
         return np.column_stack(columns)
 
@@ -240,122 +217,3 @@ def _with_tasks(rows, encoder):
     if encoder is None:
         return rows.inputs
     return np.column_stack([rows.inputs, encoder.transform(rows.tasks)])
-
-
-class _Boosting:
-    """Gradient boosting; the number of trees and their size are chosen by validation rows."""
-
-    def __init__(self, part):
-        # imported when it is needed: it takes long
-        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-        self.numbers = part.classes is None
-        if self.numbers:
-            loss = _LOSSES[part.loss]
-            self.settings = _BOOSTING | {"loss": loss}
-            self.link = "log" if loss == "poisson" else "identity"
-            if loss == "quantile":
-                self.settings["quantile"] = part.quantile
-            self.model = HistGradientBoostingRegressor
-        else:
-            self.settings, self.model = dict(_BOOSTING), HistGradientBoostingClassifier
-            self.link = "classes"
-        self.chosen = None
-
-    def fit(self, X, y, weights, valid):
-        # Weights of one change nothing, but the bins of weighted rows take most of the time. Only
-        # medians and quantiles of leaves are other ones: inverted and not averaged.
-        if self.settings.get("loss") not in _OF_QUANTILES and np.all(weights == 1):
-            weights = None
-        if self.chosen is None and valid is not None and len(np.unique(y)) > 1:
-            return self._choose(X, y, weights, valid)
-        settings = self.chosen or {"max_leaf_nodes": _LEAVES[0]}
-        model = self.model(**self.settings, **settings, early_stopping=False)
-        return Trees(model.fit(X, y, sample_weight=weights), self.link)
-
-    def _choose(self, X, y, weights, valid):
-        best = None
-        for leaves in _LEAVES:
-            model = self.model(
-                **self.settings,
-                max_leaf_nodes=leaves,
-                max_iter=_MOST_TREES,
-                early_stopping=True,
-                n_iter_no_change=_NO_CHANGE,
-            )
-            known = ... if self.numbers else np.isin(valid[1], y)
-            X_val, y_val, weights_val = (values[known] for values in valid)
-            model.fit(
-                X,
-                y,
-                sample_weight=weights,
-                X_val=X_val,
-                y_val=y_val,
-                sample_weight_val=weights_val,
-            )
-            score = model.validation_score_
-            n_trees = max(1, int(np.argmax(score)))
-            if best is None or score.max() > best[0]:
-                best = score.max(), model, {"max_leaf_nodes": leaves, "max_iter": n_trees}
-        _, model, self.chosen = best
-        # its first trees are those that training with `max_iter` trees would give
-        return Trees(model, self.link, self.chosen["max_iter"])
-
-
-class _Linear:
-    """Ridge or logistic regression, whose penalty is chosen by validation rows."""
-
-    def __init__(self, part):
-        self.numbers = part.classes is None
-        self.model = Ridge if self.numbers else LogisticRegression
-        self.chosen = None
-
-    def fit(self, X, y, weights, valid):
-        if self.chosen is None and valid is not None and len(np.unique(y)) > 1:
-            return self._choose(X, y, weights, valid)
-        return self._fit(X, y, weights, _PENALTIES[0] if self.chosen is None else self.chosen)
-
-    def _fit(self, X, y, weights, penalty):
-        if self.numbers:
-            return Line(Ridge(penalty).fit(X, y, sample_weight=weights))
-        if len(np.unique(y)) < 2:
-            return Line(None, y[:1])
-        model = LogisticRegression(C=1 / penalty, max_iter=_MOST_ITERATIONS)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            return Line(model.fit(X, y, sample_weight=weights))
-
-    def _choose(self, X, y, weights, valid):
-        best = None
-        X_val, y_val, weights_val = valid
-        for penalty in _PENALTIES:
-            line = self._fit(X, y, weights, penalty)
-            values = line.predict(X_val)
-            if self.numbers:
-                losses = (values - y_val) ** 2
-            else:
-                of_class = np.full((len(X_val), int(max(y.max(), y_val.max())) + 1), _SMALLEST_LOG)
-                of_class[:, line.classes_.astype(np.int64)] = values
-                losses = -of_class[np.arange(len(X_val)), y_val.astype(np.int64)]
-            loss = np.average(losses, weights=weights_val)
-            if best is None or loss < best[0]:
-                best = loss, line, penalty
-        _, line, self.chosen = best
-        return line
-
-
-class _Cloned:
-    """Any estimator of scikit-learn."""
-
-    def __init__(self, base):
-        self.base = base
-
-    def fit(self, X, y, weights, valid):
-        model = clone(self.base)
-        if has_fit_parameter(model, "sample_weight"):
-            return model.fit(X, y, sample_weight=weights)
-        if np.ptp(weights):
-            raise ValueError(
-                f"base={type(model).__name__} takes no sample_weight, but rows differ in weight."
-            )
-        return model.fit(X, y)

@@ -9,8 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.explain import explain_task
+from skmtl._estimators.interval_predictor import IntervalPredictor
 from skmtl._estimators.plan import BASES
-from skmtl._estimators.predictors import MultiTaskPredictor
 from skmtl._estimators.task_effects import task_effects
 from skmtl._estimators.variance_shares import variance_shares
 from skmtl._sklearn_compat import HasMethods, Interval, StrOptions
@@ -34,7 +34,7 @@ def _reports(estimator):
     return True
 
 
-class BaseRegressor(RegressorMixin, MultiTaskPredictor):
+class BaseRegressor(RegressorMixin, IntervalPredictor):
     """Base class of regressors: which loss, and what y may be."""
 
     _losses = ("squared_error", "absolute_error", "huber", "poisson", "pinball")
@@ -235,7 +235,7 @@ class BaseRegressor(RegressorMixin, MultiTaskPredictor):
         return tags
 
 
-class BaseClassifier(ClassifierMixin, MultiTaskPredictor):
+class BaseClassifier(ClassifierMixin, IntervalPredictor):
     """Base class of classifiers: their classes, and what y may be."""
 
     _parameter_constraints = {

@@ -39,13 +39,30 @@ def fit_blend(plan, held_out):
     """
     if not plan.bases:
         return None
-    key = plan.holds_out_tasks, joblib.hash((plan.bases, plan.estimator.base_sees_task))
+    key = _key(plan)
     if key not in plan.shared:
         pairs = [pair for pair in plan.splits if pair[1] is not None]
         splits = [tuple(_rows_of(plan, rows) for rows in pair) for pair in pairs]
         rows = _rows_of(plan, plan.train if plan.refit is None else plan.refit)
         plan.shared[key] = BaseFits(plan.targets.parts, plan.bases, splits, rows)
     return plan.shared[key].blend(held_out)
+
+
+def _key(plan):
+    """Return a hash of what plans with the same base fits have in common."""
+    return plan.holds_out_tasks, joblib.hash((plan.bases, plan.estimator.base_sees_task))
+
+
+def base_predictions(plan, blend, pairs):
+    """Predict held-out rows by bases of a plan's `Blend` that learned from the others.
+
+    `pairs` are `TrainingRows` to learn from and to predict. Returns for each of them a list by part
+    of the targets, of predictions for the rows that have a label of the part, or None.
+    """
+    if blend is None or not blend.weights.any():
+        return [[None] * len(plan.targets.parts) for _ in pairs]
+    fits = plan.shared[_key(plan)]
+    return [fits.predict(*(_rows_of(plan, rows) for rows in pair), blend) for pair in pairs]
 
 
 def held_out_predictions(plan, module):
@@ -121,6 +138,23 @@ class BaseFits:
             fitted = learner.fit(train[k].labelled(), valid_rows if m == 0 else None)
             results.append((fitted.predict(valid_rows), valid_rows))
         return results
+
+    def predict(self, rows, queried, blend):
+        """Predict labelled `BaseRows`, by part, by bases that learn from others as `blend` did."""
+        results = []
+        for k, base in enumerate(blend.bases):
+            of_part, known = queried[k].labelled(), rows[k].labelled()
+            if base is None or not len(known.labels):
+                results.append(None)
+                continue
+            fitted = [self._learner(k, b).fit(known) for b in getattr(base, "bases", [base])]
+            mixed = Mixture(fitted, base.shares) if len(fitted) > 1 else fitted[0]
+            results.append(mixed.predict(of_part))
+        return results
+
+    def _learner(self, k, fitted):
+        """Return what has learned a base of a part from all rows."""
+        return next(self.learners[k][n] for (_, n), b in self._final.items() if b is fitted)
 
     def blend(self, outputs):
         """Weigh the bases against what the networks predict for validation rows.

@@ -143,6 +143,17 @@ time_limit : float, default=None
     weights so far are kept, and training starts again on all rows only if there is time. With
     ``preset="best"`` the worse half of the settings stops three times on the way. The model then
     depends on the speed of the machine. In a batched search it is the limit of a run.
+intervals : {"known", "new"} or bool, default=False
+    For whom `predict_interval`, `predict_quantiles` and `predict_set` hold: rows of known tasks,
+    rows of tasks that were never seen, or, if True, both, as far as new tasks can be predicted.
+    After the fit, members that hold out rows or whole tasks train in one run, with the settings and
+    for the epochs that the fit has chosen, and the errors of what they predict for these are kept.
+    Predictions do not depend on it. "new" needs at least 10 tasks in long form, and metadata or
+    ``unseen_tasks="average"``. See :doc:`/intervals`.
+interval_time : str, int or None, default=None
+    The column of X with the time, given as `task_id`: dates, or other numbers. Errors are then
+    those of the last rows of every task, a share of `validation_fraction`, predicted from earlier
+    ones, instead of those of random rows.
 n_members : int, default=1
     Number of networks, trained in one run from different initial weights; predictions are their
     mean. Several are more accurate and cost less than as many fits.
@@ -165,7 +176,7 @@ verbose : int, default=0
     1 shows a progress bar, if the output is a terminal.
 """
 
-SHARED_ATTRIBUTES = """
+COMMON_ATTRIBUTES = """
 tasks_ : Index or dict
     Task labels, sorted if they can be; in wide form the columns of y. With several levels of ids a
     dict of Index by level; an id of an inner nested level is the tuple of labels up to its own.
@@ -199,7 +210,7 @@ metadata_names_ : list
     Columns of metadata that are used; with several levels of ids, pairs of a level and a column.
 base_weights_ : Series
     With `base`, its share in predictions: by task in wide form, otherwise one number.
-feature_importances_ : ndarray of shape (n_features_in_,)
+feature_importances_ : ndarray of shape (n_columns,)
     What shuffling each column of X adds to the loss of rows that ``fit`` has held out; see
     :doc:`/report`. Not of `ParetoHypernet`.
 n_features_in_ : int
@@ -208,7 +219,15 @@ feature_names_in_ : ndarray
     Their names, if all are strings.
 """
 
-# beside those of all estimators
+SHARED_ATTRIBUTES = (
+    COMMON_ATTRIBUTES
+    + """
+residual_std_ : Series
+    With `intervals`, the standard deviation of errors of rows that were not trained on, in the
+    units of y, by task; for several numbers per row a DataFrame.
+"""
+)
+
 ATTRIBUTES = (
     SHARED_ATTRIBUTES
     + """

@@ -11,7 +11,7 @@ from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._estimators.bases import BaseRegressor, multi_label_classes
-from skmtl._estimators.docs import PARETO_PARAMETERS, SHARED_ATTRIBUTES, document
+from skmtl._estimators.docs import COMMON_ATTRIBUTES, PARETO_PARAMETERS, document
 from skmtl._estimators.preference_predictor import PreferencePredictor
 from skmtl._estimators.preferences import (
     as_preferences,
@@ -28,13 +28,16 @@ loss_scales_ : Series
 """
 
 # parameters of other estimators
-_OF_OTHERS = {"task_weighting", "record_affinity", "base", "base_sees_task", "hold_out_tasks"}
+_OF_OTHERS = {
+    *("task_weighting", "record_affinity", "base", "base_sees_task", "hold_out_tasks"),
+    *("intervals", "interval_time"),
+}
 
 
 @document(
     PARETO_PARAMETERS,
     architecture=ParetoHypernetwork,
-    attributes=SHARED_ATTRIBUTES + PARETO_ATTRIBUTES,
+    attributes=COMMON_ATTRIBUTES + PARETO_ATTRIBUTES,
 )
 class ParetoHypernet(PreferencePredictor):
     """One network for every trade-off between tasks: a preference is chosen when predicting.

@@ -51,6 +51,8 @@ class FitPlan:
     # a plan of members that hold out whole tasks, and predict those that were never seen
     new_tasks: FitPlan | None = None
     holds_out_tasks: bool = False
+    # rows that intervals are calibrated by, out of sample; None without intervals
+    interval_rows: TrainingRows | None = None
     # values of parameters that validation chooses, or lists of one for each member; None before
     chosen: dict | None = None
     # whether the estimator keeps what its reports need; folds of a search do not

@@ -11,12 +11,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.wide import labels_frame, wide_table
-from skmtl._estimators.adapt import adapt
-from skmtl._estimators.base import BaseMultiTaskEstimator
+from skmtl._estimators.adaptive import AdaptiveEstimator
 from skmtl._estimators.importances import metadata_importance, relative_importances
-from skmtl._estimators.reports import embeddings_table
 from skmtl.metrics import _mean_task_score
-from skmtl.training._device import own_state
 
 # decision on a class that a task does not have: its exponential is exactly 0
 _IMPOSSIBLE = -1000.0
@@ -32,16 +29,6 @@ def has_classes(estimator):
     return True
 
 
-def _adapts(estimator):
-    """Whether new tasks can be learned as embeddings alone."""
-    return estimator._architecture().adapts
-
-
-def _updates(estimator):
-    """Whether there are tasks that can learn from further rows."""
-    return estimator.task_id is not None and _adapts(estimator)
-
-
 def _finite(logs):
     """Replace minus infinity by numbers below all others of the row."""
     impossible = np.isneginf(logs)
@@ -54,7 +41,7 @@ def _single(values):
     return values[..., 0] if values.shape[-1] == 1 else values
 
 
-class MultiTaskPredictor(BaseMultiTaskEstimator):
+class MultiTaskPredictor(AdaptiveEstimator):
     """Predictions in the caller's labels, in long and in wide form."""
 
     _has_importances = True
@@ -68,8 +55,9 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
             The columns of ``fit``; those of a DataFrame may stand in another order. Metadata may
             differ from that of ``fit``: the network is written for each distinct pair of task id
             and metadata.
-        return_std : bool, default=False
-            Whether to return how far the members are apart, too.
+        return_std : bool or "total", default=False
+            Whether to return how far the members are apart, too; with "total" together with the
+            errors of rows that were not trained on, which needs `intervals`.
 
         Returns
         -------
@@ -79,33 +67,44 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
         std : as y
             Standard deviations of the members' predictions, if `return_std` is True; NaN in the
             columns of classes. They say how much the initial weights matter; the noise of the
-            labels comes on top.
+            labels comes on top. If it is "total", the square root of their squares plus those of
+            ``residual_std_``, also of one member alone.
 
         Raises
         ------
         ValueError
             If a task was never seen and there is neither metadata nor
             ``unseen_tasks="average"``; if `return_std` is True and there is one member only, or
-            nothing but classes.
+            nothing but classes; if it is "total" and the estimator was fitted without intervals.
         """
+        if isinstance(return_std, str) and return_std != "total":
+            raise ValueError(f"return_std must be True, False or 'total', got {return_std!r}.")
         if not return_std:
             return self._table_of(X, self._predict(X), self._labels_of)
-        parts = self._check_spread()
+        total = isinstance(return_std, str)
+        parts = self._check_spread(several=not total)
+        noise = self._noise(X) if total else [0.0] * len(parts)
         members = self._predict(X, each_member=True)
         means = [o.mean(values) for o, values in zip(parts, members, strict=True)]
-        spreads = [values.std(axis=0, ddof=1) for values in members]
+        spreads = [
+            np.hypot(values.std(axis=0, ddof=1) if len(values) > 1 else 0.0, deviation)
+            + np.zeros(values.shape[1:])
+            if part.classes is None
+            else values[0]
+            for part, values, deviation in zip(parts, members, noise, strict=True)
+        ]
         return (
             self._table_of(X, means, self._labels_of),
             self._table_of(X, spreads, self._spread_of),
         )
 
-    def _check_spread(self):
+    def _check_spread(self, several=True):
         """Return the parts, some of whose members' predictions have a standard deviation."""
         check_is_fitted(self, "module_")
-        if self.module_.n_members < 2:
+        if several and self.module_.n_members < 2:
             raise ValueError(
                 "return_std=True is the spread of several members, and there is one only: fit with "
-                "n_members=8, say."
+                "n_members=8, say, or use return_std='total' with intervals=True."
             )
         parts = self._targets.parts
         if all(part.classes is not None for part in parts):
@@ -217,90 +216,15 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
             if part.classes is not None
         }
 
+    def _noise(self, X):
+        """Return standard deviations of labels around predictions, by part."""
+        raise ValueError("return_std='total' needs intervals, which this estimator does not have.")
+
     def _wide_score(self, X, y, sample_weight):
         """Mean over tasks of the score of each, over the rows that have its label."""
         frame = labels_frame(y, self.tasks_, self._targets.from_frame)
         kinds = list(self.task_types_.values())
         return _mean_task_score(frame, self.predict(X), kinds, sample_weight)
-
-    @property
-    def task_embeddings_(self):
-        """What was learned about the tasks, one row per task."""
-        check_is_fitted(self, "module_")
-        architecture = self._architecture()
-        with own_state():
-            values = architecture.task_embeddings(self.module_)
-        if values is None:
-            raise AttributeError(
-                f"{type(architecture).__name__} learns no embeddings of the tasks."
-            )
-        if isinstance(values, list):
-            levels = zip(self.tasks_.items(), values, strict=True)
-            return {name: embeddings_table(v, labels) for (name, labels), v in levels}
-        return embeddings_table(values, self.tasks_)
-
-    @available_if(_adapts)
-    def adapt(self, X, y, sample_weight=None):
-        """Learn from new rows of known tasks, and new tasks from a few rows; all else is frozen.
-
-        Only embeddings of the tasks in X change. Those of new tasks start at the mean embedding and
-        are pulled to it as a mixed model would: by the noise of the data over the variance of the
-        embeddings of ``fit``, in each dimension. That pull takes the place of early stopping: all
-        rows are trained on, for `max_iter` epochs or 2,000 steps, whichever is less, and
-        `callbacks` are not called.
-
-        The embedding of a known task is pulled to what it was, by how firmly it is known: by the
-        curvature of the loss on the rows that it was learned from, in ``fit`` and in earlier calls,
-        in addition to the pull on new tasks. One row more hardly moves a task with 50 rows. The
-        optimum is found by Newton's method, and the base learner, if there is one, stays as it is.
-        Predictions for all other tasks stay bitwise identical; ``copy.deepcopy`` before the call
-        keeps the model as it was. With several levels of ids, those in X, known or new, move
-        together by Newton's method, and predictions stay where no id of a row is in X.
-
-        Parameters
-        ----------
-        X : DataFrame or array of shape (n, n_columns)
-            Rows of known or new tasks. Pass each row once: it counts in addition to earlier ones.
-        y : array-like of shape (n,) or (n, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n,), optional
-            As in ``fit``.
-
-        Returns
-        -------
-        self
-            Knows the new tasks too, after the old ones in ``tasks_``.
-
-        Raises
-        ------
-        ValueError
-            If there is nothing to learn because ``embedding_dim=0`` or ``task_id=None``, or because
-            ``fit`` saw one task only; if an id is another spelling of a known one; or if a task has
-            a class that it did not have in ``fit``.
-        """
-        return adapt(self, X, y, sample_weight)
-
-    @available_if(_updates)
-    def partial_fit(self, X, y, sample_weight=None):
-        """Fit at first, and then learn from further rows as ``adapt`` does.
-
-        Parameters
-        ----------
-        X : DataFrame or array of shape (n, n_columns)
-            As for ``fit`` in the first call, then as for ``adapt``.
-        y : array-like of shape (n,) or (n, n_outputs)
-            Targets. A classifier must see all classes in the first call.
-        sample_weight : array-like of shape (n,), optional
-            As in ``fit``.
-
-        Returns
-        -------
-        self
-            The updated estimator.
-        """
-        if not hasattr(self, "module_"):
-            return self.fit(X, y, sample_weight)
-        return self.adapt(X, y, sample_weight)
 
     def metadata_importance(
         self, X, y, *, scoring=None, n_repeats=5, sample_weight=None, random_state=None
@@ -343,11 +267,12 @@ class MultiTaskPredictor(BaseMultiTaskEstimator):
     def feature_importances_(self):
         """Importance of each column of X: what shuffling it adds to the loss of held-out rows.
 
-        Of shape (n_features_in_,), in the unit of the training loss, and 0 where shuffling lowers
-        it. Measured in ``fit`` on at most 2,000 validation rows, by the networks that had not been
-        trained on them (without a base learner): features are shuffled within tasks, columns of
-        metadata between tasks. The task id comes just before the most important column, if it is
-        not that itself, so that a selection never drops it. Absent if no rows were held out.
+        Of shape ``(n_features_in_,)``, in the unit of the training loss, and 0 where shuffling
+        lowers it. Measured in ``fit`` on at most 2,000 validation rows, by the networks that had
+        not been trained on them (without a base learner): features are shuffled within tasks,
+        columns of metadata between tasks. The task id comes just before the most important column,
+        if it is not that itself, so that a selection never drops it. Absent if no rows were held
+        out.
         """
         check_is_fitted(self, "module_")
         if self._importances is None:

@@ -20,6 +20,8 @@ _NETWORKS_AT_ONCE = 128
 class PreferencePredictor(BaseRegressor):
     """Base class of estimators with the parameters `preference` and `solver`."""
 
+    # residuals would be those of one preference
+    _lacks = ("intervals", "interval_time")
     # a preference has no weight for them
     _validates_new_tasks = False
     _has_importances = False

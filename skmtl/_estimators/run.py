@@ -2,7 +2,6 @@
 
 import copy
 import math
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +17,7 @@ from skmtl._estimators.plan import (
     stacked_rows,
 )
 from skmtl._estimators.pooling import finish_embeddings
+from skmtl._estimators.warm_start import resume
 from skmtl.exceptions import DivergenceError
 from skmtl.training import (
     AffinityRecorder,
@@ -110,6 +110,29 @@ def train(
         module=whole.module,
         weighting_state=whole.weighting_state,
         diverged={**whole.diverged, **result.diverged},
+    )
+
+
+@in_own_state
+def train_epochs(plans, like, best_epochs):
+    """Train the members of plans for as many epochs as members of a plan `like` them were best.
+
+    The plans have no validation rows, and `best_epochs` (M,) are of their members. A member that
+    diverges is dropped.
+    """
+    schedule = last_epochs = None
+    if like.valid is not None:
+        schedule = _schedule([like])
+        last_epochs = schedule.lengths(best_epochs).tolist()
+        schedule = schedule.replay(best_epochs)
+    return _run(
+        plans,
+        build_module(plans),
+        plans[0].estimator._steps(plans),
+        schedule=schedule,
+        last_epochs=last_epochs,
+        with_callbacks=False,
+        drop_diverged=True,
     )
 
 
@@ -318,36 +341,3 @@ def bound_weighting(plans):
     if not first.targets.wide:
         types *= max(len(labels) for labels in tasks)
     return get_weighting(first.estimator.task_weighting).bind(tasks, types)
-
-
-@contextmanager
-def unchanged_on_failure(estimator):
-    """Restore the attributes of an estimator if what happens inside fails or is interrupted."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
-
-
-def resume(module, trained):
-    """Copy the weights of a previous fit into an untrained module of the same shapes."""
-    state = dict(trained.named_parameters())
-    shapes = {name: p.shape for name, p in module.named_parameters()}
-    changed = [
-        name
-        for name in {*shapes, *state}
-        if shapes.get(name) != getattr(state.get(name), "shape", None)
-    ]
-    if changed:
-        raise ValueError(
-            "warm_start=True continues the previous fit, but parameters that decide the shape "
-            f"of {changed[0]!r} have changed since; set warm_start=False to start afresh."
-        )
-    for name, parameter in module.named_parameters():
-        parameter.data = state[name].detach().to(parameter, copy=True)
-    for name in module.resumed_buffers:
-        buffer = getattr(module, name)
-        setattr(module, name, getattr(trained, name).to(buffer, copy=True))

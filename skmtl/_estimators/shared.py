@@ -14,12 +14,22 @@ from skmtl.weighting import Affinity, TaskWeighting
 SHARED_PARAMETERS = {"checkpoint_dir": None}
 SHARED_CONSTRAINTS = {"checkpoint_dir": [str, HasMethods(["__fspath__"]), None]}
 
+# of estimators, unless they say that they lack one
+ESTIMATOR_PARAMETERS = {
+    **SHARED_PARAMETERS,
+    "task_levels": "joint",
+    "missing_id": "error",
+    "intervals": False,
+    "interval_time": None,
+}
+
 # of all estimators
-ESTIMATOR_PARAMETERS = {**SHARED_PARAMETERS, "task_levels": "joint", "missing_id": "error"}
 CONSTRAINTS = {
     **SHARED_CONSTRAINTS,
     "task_levels": [StrOptions({"joint", "crossed", "nested"})],
     "missing_id": [StrOptions({"error", "average"})],
+    "intervals": ["boolean", StrOptions({"known", "new"})],
+    "interval_time": [str, Integral, None],
     "task_id": [str, Integral, "array-like", None],
     "metadata": [str, Integral, "array-like", HasMethods(["to_pandas"]), dict, None],
     "categorical_features": [StrOptions({"from_dtype"}), "array-like"],

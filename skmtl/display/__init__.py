@@ -12,6 +12,7 @@ from skmtl.display._allocation import (
 )
 from skmtl.display._candidates import CandidateChoicesDisplay
 from skmtl.display._comparison import ComparisonDisplay
+from skmtl.display._coverage import CoverageDisplay
 from skmtl.display._dependence import TaskDependenceDisplay
 from skmtl.display._effects import (
     ShrinkageDisplay,
@@ -33,6 +34,7 @@ __all__ = [
     "CandidateChoicesDisplay",
     "ComparisonDisplay",
     "ComponentUseDisplay",
+    "CoverageDisplay",
     "GainPredictionDisplay",
     "GroupBudgetDisplay",
     "GroupEncodingDisplay",

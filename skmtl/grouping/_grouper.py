@@ -12,7 +12,7 @@ from sklearn.utils.validation import validate_data
 from skmtl._data.messages import label_text
 from skmtl._estimators.base import BaseMultiTaskEstimator
 from skmtl._estimators.multi_task import MultiTaskRegressor
-from skmtl._estimators.run import unchanged_on_failure
+from skmtl._estimators.unchanged import unchanged_on_failure
 from skmtl._persistence import checkpointing
 from skmtl._sklearn_compat import HasMethods, Interval, StrOptions
 from skmtl.architectures import SharedBottom

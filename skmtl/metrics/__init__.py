@@ -7,6 +7,12 @@ the tasks of an estimator, in long and in wide form.
 from skmtl.metrics._estimators import _task_labels as _task_labels
 from skmtl.metrics._gain import transfer_gain
 from skmtl.metrics._hypervolume import hypervolume
+from skmtl.metrics._intervals import (
+    mt_interval_coverage,
+    mt_interval_score,
+    mt_interval_width,
+    mt_pinball_loss,
+)
 from skmtl.metrics._per_task import _mean_task_score as _mean_task_score
 from skmtl.metrics._per_task import per_task_score
 from skmtl.metrics._public import (
@@ -23,11 +29,15 @@ from skmtl.metrics._scorers import (
     make_mt_scorer,
     mt_accuracy_scorer,
     mt_average_precision_scorer,
+    mt_interval_coverage_scorer,
     mt_r2_scorer,
     mt_roc_auc_scorer,
+    neg_mt_interval_score_scorer,
+    neg_mt_interval_width_scorer,
     neg_mt_log_loss_scorer,
     neg_mt_mae_scorer,
     neg_mt_mse_scorer,
+    neg_mt_pinball_loss_scorer,
     neg_mt_rmse_scorer,
 )
 
@@ -38,17 +48,25 @@ __all__ = [
     "mt_accuracy_scorer",
     "mt_average_precision_score",
     "mt_average_precision_scorer",
+    "mt_interval_coverage",
+    "mt_interval_coverage_scorer",
+    "mt_interval_score",
+    "mt_interval_width",
     "mt_log_loss",
     "mt_mean_absolute_error",
     "mt_mean_squared_error",
+    "mt_pinball_loss",
     "mt_r2_score",
     "mt_r2_scorer",
     "mt_roc_auc_score",
     "mt_roc_auc_scorer",
     "mt_root_mean_squared_error",
+    "neg_mt_interval_score_scorer",
+    "neg_mt_interval_width_scorer",
     "neg_mt_log_loss_scorer",
     "neg_mt_mae_scorer",
     "neg_mt_mse_scorer",
+    "neg_mt_pinball_loss_scorer",
     "neg_mt_rmse_scorer",
     "per_task_score",
     "transfer_gain",

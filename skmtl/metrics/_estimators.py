@@ -52,6 +52,23 @@ def _level_columns(task_id, level, kind):
     return names[: names.index(level) + 1] if kind == "nested" else level
 
 
+def method_of(estimator, name):
+    """Return a method of an estimator or of the one at the end of pipelines and searches, or None.
+
+    scikit-learn's pipelines and searches only pass on the methods that they know.
+    """
+    method = getattr(estimator, name, None)
+    if method is not None:
+        return method
+    if isinstance(estimator, Pipeline):
+        last = method_of(estimator.steps[-1][1], name)
+        if last is None or len(estimator.steps) == 1:
+            return last
+        return lambda X, **settings: last(estimator[:-1].transform(X), **settings)
+    best = getattr(estimator, "best_estimator_", None)
+    return None if best is None else method_of(best, name)
+
+
 def _chain(estimator):
     """Return the estimator and those nested in it, up to the first one with `task_id`."""
     chain = [estimator]

@@ -141,6 +141,27 @@ def probabilities_of(y_pred, truth):
     return columns.names if truth.names is None and columns.is_table else truth.names, values
 
 
+def bounds_of(y_pred, truth):
+    """Return the tasks' names and bounds or quantiles, (n, k), None where missing."""
+    if isinstance(y_pred, dict):
+        names, values = by_task(y_pred, truth, "y_pred")
+        values = [None if value is None else np.asarray(value) for value in values]
+    else:
+        names, array = truth.names, np.asarray(y_pred)
+        if len(truth.values) == 1 and array.ndim < 3:
+            array = array.reshape(len(array), 1, -1)
+        if array.ndim != 3 or array.shape[1] != len(truth.values):
+            raise ValueError(
+                f"y_pred has the shape {np.shape(y_pred)}; bounds of {len(truth.values)} column(s) "
+                "of y_true have the shape (n, k) for one column, and (n, T, k) for T of them."
+            )
+        values = list(np.moveaxis(array, 1, 0))
+    for value in values:
+        if value is not None:
+            check_rows(truth, value, "y_pred")
+    return names, values
+
+
 def _holds_arrays(y_pred):
     """Return whether predictions are one array per task, instead of a list of rows."""
     if isinstance(y_pred, (list, tuple)):

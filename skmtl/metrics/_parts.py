@@ -11,6 +11,7 @@ import pandas as pd
 from skmtl._data.task_ids import encode
 from skmtl.metrics._inputs import (
     as_numbers,
+    bounds_of,
     by_task,
     columns_of,
     in_order,
@@ -25,7 +26,7 @@ class TaskPart(NamedTuple):
     position: int  # of the task
     task: Any
     y_true: np.ndarray
-    y_pred: np.ndarray  # (n,), or (n, n_classes)
+    y_pred: np.ndarray  # (n,), (n, n_classes), or bounds (n, k)
     weight: np.ndarray | None
     classes: np.ndarray | None  # in the order of the columns of y_pred
 
@@ -33,8 +34,8 @@ class TaskPart(NamedTuple):
 def wide_parts(y_true, y_pred, sample_weight, content, labels=None, chosen=None):
     """Return an Index of tasks and their parts from tables with one column per task.
 
-    `content` is "numbers", "labels" or "probabilities"; `chosen` are the positions of the columns,
-    all by default.
+    `content` is "numbers", "labels", "probabilities" or "bounds"; `chosen` are the positions of the
+    columns, all by default.
     """
     truth, predictions = _aligned(y_true, y_pred, content)
     chosen = np.array(range(len(truth.values)) if chosen is None else chosen, dtype=int)
@@ -42,7 +43,7 @@ def wide_parts(y_true, y_pred, sample_weight, content, labels=None, chosen=None)
     missing = tasks[[predictions[t] is None for t in chosen]].tolist()
     if missing:
         raise ValueError(
-            f"y_pred has no probabilities for the tasks {missing}; it needs an array for each "
+            f"y_pred has no {content} for the tasks {missing}; it needs an array for each "
             "column of y_true."
         )
     weights = weights_of(sample_weight, truth)
@@ -86,6 +87,8 @@ def _aligned(y_true, y_pred, content):
     names = truth.names
     if content == "probabilities":
         names, predictions = probabilities_of(y_pred, truth)
+    elif content == "bounds":
+        names, predictions = bounds_of(y_pred, truth)
     else:
         columns = columns_of(y_pred, "y_pred")
         predictions = in_order(columns, truth, "y_pred")
@@ -147,7 +150,7 @@ def _part(content, rows, position, task, y_true, y_pred, weight, classes):
             f"y_pred of the task {task!r} is NaN or infinite in {bad.sum()} row(s) that have a "
             f"label, the first of them row {rows[bad][0]}. Every label needs a prediction."
         )
-    if content == "numbers":
+    if content in ("numbers", "bounds"):
         y_true = as_numbers(y_true, f"y_true of the task {task!r}")
         if np.isinf(y_true).any():
             raise ValueError(

@@ -7,7 +7,13 @@ import numpy as np
 from sklearn import get_config
 from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest
 
-from skmtl.metrics._estimators import _task_labels, classes_by_task
+from skmtl.metrics._estimators import _attribute, _task_labels, classes_by_task, method_of
+from skmtl.metrics._intervals import (
+    mt_interval_coverage,
+    mt_interval_score,
+    mt_interval_width,
+    mt_pinball_loss,
+)
 from skmtl.metrics._metric import Function, check_average, evaluate
 from skmtl.metrics._parts import long_parts, wide_parts
 from skmtl.metrics._public import (
@@ -21,6 +27,9 @@ from skmtl.metrics._public import (
     mt_roc_auc_score,
     mt_root_mean_squared_error,
 )
+
+# methods that predict what a metric compares with labels; bounds say it themselves
+_RESPONSES = {"numbers": "predict", "labels": "predict", "probabilities": "predict_proba"}
 
 
 class MultiTaskScorer:
@@ -112,19 +121,22 @@ class MultiTaskScorer:
                 "use a function that has one."
             )
         content = self._metric.content
-        response = "predict_proba" if content == "probabilities" else "predict"
-        predict = getattr(estimator, response, None)
+        response = _RESPONSES.get(content) or self._metric.response
+        predict = method_of(estimator, response)
         if predict is None:
             raise AttributeError(
                 f"{self._metric.title} needs {response}, which {type(estimator).__name__} does not "
                 "have; use another scorer or estimator."
             )
         labels = _task_labels(estimator, X, self._level)
-        y_pred = predict(X)
+        y_pred = predict(X, **self._metric.settings) if content == "bounds" else predict(X)
         if labels is not None:
             classes = getattr(estimator, "classes_", None)
             return long_parts(labels, y, y_pred, sample_weight, content, classes)
         classes, kinds = classes_by_task(estimator, y, y_pred)
+        if content == "bounds" and np.ndim(y_pred) == 3:
+            tasks = _attribute(estimator, "tasks_")
+            y_pred = dict(zip(tasks, np.moveaxis(y_pred, 1, 0), strict=True))
         chosen = None
         if self._metric.kind and len(set(kinds)) > 1:
             chosen = np.flatnonzero([kind == self._metric.kind for kind in kinds])
@@ -204,7 +216,8 @@ def make_mt_scorer(
         Whether the function takes predictions (the default) or probabilities; with two classes,
         these are the probabilities of the second one. Known for the functions of this module.
     **settings : dict
-        Additional arguments of the function.
+        Additional arguments of the function; of metrics of intervals and quantiles the `coverage`
+        or the `levels` that the estimator predicts.
 
     Returns
     -------
@@ -236,6 +249,13 @@ def make_mt_scorer(
             "a scorer returns one number: use average='macro' or 'micro', and per_task_score for "
             "one number per task."
         )
+    if metric in METRICS and METRICS[metric].content == "bounds":
+        if greater_is_better is not None or response_method is not None:
+            raise ValueError(
+                f"a scorer of {metric.__name__} only takes average and "
+                f"{', '.join(METRICS[metric].settings)}; leave the other arguments out."
+            )
+        return MultiTaskScorer(metric, METRICS[metric].changed(settings), average)
     if metric in METRICS:
         if settings or greater_is_better is not None or response_method is not None:
             raise ValueError(
@@ -261,3 +281,7 @@ mt_accuracy_scorer = make_mt_scorer(mt_accuracy_score)
 mt_roc_auc_scorer = make_mt_scorer(mt_roc_auc_score)
 mt_average_precision_scorer = make_mt_scorer(mt_average_precision_score)
 neg_mt_log_loss_scorer = make_mt_scorer(mt_log_loss)
+mt_interval_coverage_scorer = make_mt_scorer(mt_interval_coverage)
+neg_mt_interval_width_scorer = make_mt_scorer(mt_interval_width)
+neg_mt_interval_score_scorer = make_mt_scorer(mt_interval_score)
+neg_mt_pinball_loss_scorer = make_mt_scorer(mt_pinball_loss)

@@ -60,7 +60,7 @@ max_members : int or "auto", default="auto"
     not hold them.
 n_retries : int, default=2
     How often blocks start again whose process was killed, for want of memory, say; a
-    ``RetryWarning`` tells. Results are the same. A Dask cluster has its own limit.
+    ``RetryWarning`` tells. Results are the same. A Dask cluster retries by itself first.
 checkpoint_dir : path-like, default=None
     Folder in which ``fit`` keeps blocks that are finished, and the state of others about every 30
     seconds: after a crash the same call, on the same data, goes on from there and ends bitwise

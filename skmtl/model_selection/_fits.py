@@ -18,13 +18,16 @@ from skmtl._estimators.new_tasks import new_task_seeds
 from skmtl._estimators.plan import common_settings
 from skmtl._estimators.run import error_as_alone, parts_of, train
 from skmtl._sklearn_compat import (
+    _BaseScorer,
     _check_method_params,
     _MultimetricScorer,
     _num_samples,
+    _PassthroughScorer,
     _safe_indexing,
     _safe_split,
     _score,
 )
+from skmtl.metrics._scorers import MultiTaskScorer
 from skmtl.model_selection._memory import members_in_memory
 from skmtl.model_selection._pipelines import check_model, digest, last_step, transform
 from skmtl.training._device import in_own_state
@@ -114,9 +117,20 @@ def _prepare(fit, model, X, y, settings, prepared, transformed):
             # members that nobody asks
             plan = replace(plan, new_tasks=None)
     plan.for_reports = False
+    if not _asks_for_intervals(settings.scorer):
+        plan.interval_rows = None
     fit.plan = plan
     if key[-1] is not None:
         prepared[key] = plan, estimator
+
+
+def _asks_for_intervals(scorer):
+    """Return whether a scorer may predict intervals; those of scikit-learn do not."""
+    if isinstance(scorer, _MultimetricScorer):
+        return any(map(_asks_for_intervals, scorer._scorers.values()))
+    if isinstance(scorer, MultiTaskScorer):
+        return scorer._metric.content == "bounds"
+    return not isinstance(scorer, (_BaseScorer, _PassthroughScorer))
 
 
 def share_rows(estimator, plan, donor):

@@ -8,6 +8,15 @@ from concurrent.futures import BrokenExecutor
 
 from skmtl.exceptions import RetryWarning
 
+# of Dask, if the data that it has sent to the killed worker are lost, or tasks kill their workers
+_OF_DASK = {"FutureCancelledError", "KilledWorker"}
+
+
+def _was_killed(error):
+    """Return whether an error means that a worker was killed."""
+    of_dask = type(error).__module__.startswith("distributed.")
+    return isinstance(error, BrokenExecutor) or (of_dask and type(error).__name__ in _OF_DASK)
+
 
 def with_retries(start, blocks, n_retries):
     """Yield pairs of a block and its result, in order.
@@ -23,7 +32,9 @@ def with_retries(start, blocks, n_retries):
                 yield left[n_finished], result
                 n_finished += 1
             return
-        except BrokenExecutor as error:
+        except Exception as error:
+            if not _was_killed(error):
+                raise
             left = left[n_finished:]
             if not n_retries:
                 raise RuntimeError(

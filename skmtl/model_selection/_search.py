@@ -20,8 +20,8 @@ from tqdm.auto import tqdm
 
 from skmtl._data.columns import as_table, find_columns
 from skmtl._data.task_ids import labels_of
-from skmtl._estimators.run import unchanged_on_failure
 from skmtl._estimators.shared import check_resumable
+from skmtl._estimators.unchanged import unchanged_on_failure
 from skmtl._persistence import VersionedState, checkpointing, current
 from skmtl._sklearn_compat import (
     _check_method_params,

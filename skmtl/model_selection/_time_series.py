@@ -3,9 +3,8 @@
 from numbers import Integral
 
 import numpy as np
-import pandas as pd
 
-from skmtl._data.columns import column_names, find_columns
+from skmtl._data.times import order_in_time
 from skmtl._sklearn_compat import Interval, StrOptions
 from skmtl.model_selection._base import BaseTaskSplitter, positions_in_tasks
 
@@ -155,37 +154,7 @@ class TaskTimeSeriesSplit(BaseTaskSplitter):
         """
         if self.time is None:
             return np.arange(len(table)), np.arange(len(table))
-        positions = find_columns(table, self.time, "time")
-        if len(positions) != 1:
-            raise ValueError(f"time={self.time!r} must name one column.")
-        name = column_names(table)[positions[0]]
-        if isinstance(table, pd.DataFrame):
-            column = table.iloc[:, positions[0]]
-        else:
-            column = pd.Series(table[:, positions[0]])
-        missing = np.flatnonzero(column.isna().to_numpy())
-        if len(missing):
-            raise ValueError(
-                f"the time column {name!r} has {len(missing)} missing (NaN) value(s), the first in "
-                f"row {missing[0]}. Drop those rows, or fill in when they happened."
-            )
-        if isinstance(column.dtype, pd.CategoricalDtype) and not column.cat.ordered:
-            column = column.astype(column.cat.categories.dtype)
-        try:
-            if pd.api.types.infer_dtype(column) == "string":
-                raise TypeError("strings are sorted by letters, '10' before '9'")
-            if self.cut == "dates" and column.dtype.kind == "M":
-                column = column.dt.normalize()
-            order = column.argsort(kind="stable").to_numpy()
-        except TypeError as error:
-            raise TypeError(
-                f"the time column {name!r} cannot be put in the order of time: {error}. Turn it "
-                "into dates with pandas.to_datetime, or into numbers."
-            ) from error
-        ordered = column.to_numpy()[order]
-        times = np.empty(len(order), dtype=np.int64)
-        times[order] = np.cumsum(np.r_[False, ordered[1:] != ordered[:-1]])
-        return order, times
+        return order_in_time(table, self.time, days=self.cut == "dates")
 
 
 def _before_ties(cuts, counts, lines, position, times):

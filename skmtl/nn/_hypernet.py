@@ -20,6 +20,7 @@ from skmtl.nn._members import (
     MemberModule,
     keep_first,
     member_generators,
+    per_member,
     take_members,
     trained_shares,
     uniform,
@@ -124,9 +125,9 @@ class TaskHypernetwork(MemberModule):
         self.register_buffer("centre", None)
         # (M, T, d, d) of the loss on the rows that embeddings were learned from, see `curvatures`
         self.register_buffer("curvature", None)
-        self.register_buffer("embedding_alpha", _per_member(embedding_alpha, draw, 2))
+        self.register_buffer("embedding_alpha", per_member(embedding_alpha, draw, 2))
         self.pulled = bool((self.embedding_alpha > 0).any())
-        self.register_buffer("interaction_alpha", _per_member(interaction_alpha, draw, 3))
+        self.register_buffer("interaction_alpha", per_member(interaction_alpha, draw, 3))
         slopes = self.skip is not None and n_metadata and n_features
         self.shrunk = bool(slopes and (self.interaction_alpha > 0).any())
 
@@ -339,12 +340,6 @@ class TaskHypernetwork(MemberModule):
             weight, bias = (w.unflatten(2, (-1, self.n_outputs)) for w in self.skip.parameters())
             y = y + NarrowLayer.apply(moved, x, bias.squeeze(1), weight)
         return y
-
-
-def _per_member(values, like, n_axes):
-    """Expand one number for all members or one for each to (M, 1, ...), `n_axes` of length 1."""
-    values = torch.as_tensor(values, dtype=like.dtype).reshape(-1, *(1,) * n_axes)
-    return values.expand(len(like), *(-1,) * n_axes).clone()
 
 
 def _apply_layer(x, weights, shape):

@@ -9,8 +9,15 @@ import copy
 import torch
 from torch import nn
 
-from skmtl.nn._hypernet import TaskHypernetwork, _per_member
-from skmtl.nn._members import keep_first, member_generators, take_members, trained_shares, uniform
+from skmtl.nn._hypernet import TaskHypernetwork
+from skmtl.nn._members import (
+    keep_first,
+    member_generators,
+    per_member,
+    take_members,
+    trained_shares,
+    uniform,
+)
 
 _BOUND = 3.0**0.5
 # of the minimisation over outer ids, level by level
@@ -66,7 +73,7 @@ class LevelHypernetwork(TaskHypernetwork):
             self.register_buffer(f"trained_{level}", trained)
             self.register_buffer(f"curvature_{level}", None)
             self.register_buffer(f"centre_{level}", None)
-            alpha = _per_member(embedding_alphas[level], part, 2)
+            alpha = per_member(embedding_alphas[level], part, 2)
             self.register_buffer(f"embedding_alpha_{level}", alpha)
         self.levels = nn.ParameterList(starts)
         self.register_buffer("origin", origins[0] if nested else torch.cat(origins, dim=2))

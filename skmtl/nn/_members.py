@@ -56,7 +56,15 @@ class MemberActivation(nn.Module):
 
 # average rows per task of a batch up to which a network is not written out: blocks are rows then
 FEW_ROWS = 3
-_PURPOSES = ("initialisation", "rows", "validation", "weighting", "noise", "preferences")
+_PURPOSES = (
+    "initialisation",
+    "rows",
+    "validation",
+    "weighting",
+    "noise",
+    "preferences",
+    "intervals",
+)
 
 
 def member_generators(seeds, purpose):
@@ -212,3 +220,9 @@ class MemberLinear(MemberModule):
     def forward(self, x):
         """Map ``(M, n, n_inputs)`` to ``(M, n, n_outputs)``."""
         return torch.baddbmm(self.bias, x, self.weight)
+
+
+def per_member(values, like, n_axes):
+    """Expand one number for all members or one for each to (M, 1, ...), `n_axes` of length 1."""
+    values = torch.as_tensor(values, dtype=like.dtype).reshape(-1, *(1,) * n_axes)
+    return values.expand(len(like), *(-1,) * n_axes).clone()

@@ -15,7 +15,8 @@ from threadpoolctl import threadpool_info
 
 from skmtl import MultiTaskClassifier, MultiTaskHypernetRegressor, MultiTaskRegressor, load
 from skmtl._data.numeric_target import NumericTarget
-from skmtl._estimators.base_learner import _PENALTIES, BaseRows, PartBase, base_inputs
+from skmtl._estimators.base_learner import BaseRows, PartBase, base_inputs
+from skmtl._estimators.base_models import PENALTIES
 from skmtl._estimators.blend import _best_shares
 from skmtl._estimators.trees import Line
 from skmtl.model_selection import BatchedGridSearchCV
@@ -245,7 +246,7 @@ def test_linear_base_is_ridge(linear):
     model = MultiTaskRegressor(**SETTINGS | {"task_id": None}, base="linear").fit(features, y)
     line = model._blend.bases[0].models[0]
     inputs = StandardScaler().fit_transform(features)
-    expected = [Ridge(penalty).fit(inputs, y).coef_ for penalty in _PENALTIES]
+    expected = [Ridge(penalty).fit(inputs, y).coef_ for penalty in PENALTIES]
     differences = [
         np.abs(line.coefficients[:, 0] - coefficients).max() for coefficients in expected
     ]

@@ -497,6 +497,8 @@ def test_displays_and_comparisons_of_tasks_refuse_levels(sales, no_window):
         model.variance_shares()
     with pytest.raises(AttributeError, match="feature_importances_"):
         _ = model.feature_importances_
+    with pytest.raises(ValueError, match="a row belongs to several ids at once"):
+        quick(intervals=True).fit(X, y)
     with pytest.raises(ValueError, match="several levels of ids.*per_task_score"):
         LossSurfaceDisplay.from_estimator(model, X, y)
 
