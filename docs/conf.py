@@ -33,8 +33,15 @@ numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"skmtl {release}"
-html_theme_options = {"navigation_with_keys": False, "show_prev_next": False}
-html_sidebars = {"api": []}
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_prev_next": True,
+    "header_links_before_dropdown": 6,
+    "navbar_align": "left",
+}
+html_static_path = ["_static"]
+# pages without others below them have no navigation to show
+html_sidebars = {name: [] for name in ("index", "start", "measured", "search", "genindex")}
 
 # The gallery appears with its first page: sphinx-gallery insists on a header file.
 here = Path(__file__).parent
