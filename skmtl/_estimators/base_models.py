@@ -60,6 +60,9 @@ class Boosting:
         # medians and quantiles of leaves are other ones: inverted and not averaged.
         if self.settings.get("loss") not in _OF_QUANTILES and np.all(weights == 1):
             weights = None
+        if self.link == "log" and not (y if weights is None else y * weights).sum() > 0:
+            # scikit-learn has no trees for counts that are all zero
+            return Line(None)
         if self.chosen is None and valid is not None and len(np.unique(y)) > 1:
             return self._choose(X, y, weights, valid)
         settings = self.chosen or {"max_leaf_nodes": _LEAVES[0]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.messages import label_text
@@ -33,6 +34,12 @@ class FittedEffects:
         self.shift = float(estimator._targets.parts[0].shift[0])
         self.metadata = tables.scaled_metadata()
         self.trained = module.trained.all(0).cpu().numpy()
+        counts = np.max([sums.counts for sums in self.sums.members], axis=0)
+        if not (counts[self.trained] > 1).any():
+            raise ValueError(
+                "every task was fitted with one row, so that nothing says what goes with the task "
+                "and what is noise; reports of tasks need several rows of some tasks."
+            )
         embeddings = module.embeddings.detach().cpu().double().numpy()
         if self.sums not in _ESTIMATES:
             _ESTIMATES[self.sums] = [
@@ -117,6 +124,11 @@ def _sums_of(estimator):
 
 def task_number(estimator, task, name="task"):
     """Return the number of a task, by its label."""
+    if isinstance(task, (list, np.ndarray, pd.Index, pd.Series)):
+        raise ValueError(
+            f"{name} must be one id of a task, not {len(task)}; explain_task(a, other=b) compares "
+            "two."
+        )
     number = estimator._tables.tasks.get_indexer([task])[0]
     if number < 0:
         raise ValueError(

@@ -16,6 +16,8 @@ from skmtl.training._device import own_state
 
 # rows that each column is shuffled in, at least and at most, rows of all columns, and rows at once
 _FEWEST, _MOST, _TOTAL, _AT_ONCE = 50, 2000, 40_000, 50_000
+# minus the logarithm of a millionth
+_LOSS_OF_IMPOSSIBLE = 14.0
 
 
 def measure_importances(plan, module):
@@ -98,6 +100,8 @@ class _Shuffled:
                 labels, weights = labels[:, k : k + 1], weights[:, k]
             known = np.flatnonzero(weights > 0)
             loss = self.plan.targets.parts[k].losses(values[:, known], labels[known])[0]
+            # a class that a shuffled task does not have is impossible
+            loss = np.where(np.isposinf(loss), _LOSS_OF_IMPOSSIBLE, loss)
             for total, value in zip(totals, (weights[known] * loss, weights[known]), strict=True):
                 total += np.bincount(copy[known], value, minlength=len(changes))
         return list(totals[0] / np.maximum(totals[1], 1e-300))

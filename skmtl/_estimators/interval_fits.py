@@ -25,7 +25,13 @@ def late_rows(estimator, table, tasks):
         )
     if not estimator.validation_fraction:
         raise ValueError("interval_time needs a validation_fraction above 0, of rows to hold out.")
-    return last_rows(table, time, tasks, estimator.validation_fraction, "interval_time")
+    late = last_rows(table, time, tasks, estimator.validation_fraction, "interval_time")
+    if not late.any():
+        raise ValueError(
+            f"interval_time={time!r} holds out the last rows of each task, and no task has rows of "
+            "two different times; use interval_time=None to hold out rows at random."
+        )
+    return late
 
 
 def rows_by_task(rows, n_tasks):
@@ -61,7 +67,13 @@ def check_intervals(estimator, rows, tables):
             f"observation of how far off new tasks are, and there are {n_tasks}. A coverage of "
             "90% needs 10 tasks, one of 95% needs 19. Use intervals='known'."
         )
-    return wanted != "new", wanted != "known" and possible
+    several = rows_by_task(rows, n_tasks).max() >= 2
+    if (wanted == "known" and not several) or not (several or possible):
+        raise ValueError(
+            f"intervals={wanted!r} holds out rows of known tasks, and every task has one row only"
+            + (": use intervals='new'." if possible else "; use intervals=False.")
+        )
+    return wanted != "new" and several, wanted != "known" and possible
 
 
 def fit_intervals(plan, results, blends):

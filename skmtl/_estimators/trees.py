@@ -65,7 +65,7 @@ class Trees:
             children = np.where(goes_left, nodes["left"][at], nodes["right"][at])
             at = np.where(ended, at, first + children)
         n_outputs = self.baseline.shape[1]
-        leaves = nodes["value"][at].reshape(len(X), -1, n_outputs)
+        leaves = nodes["value"][at].reshape(len(X), len(first) // n_outputs, n_outputs)
         baseline = np.broadcast_to(self.baseline, (len(X), 1, n_outputs))
         # not `sum`, which adds in another order and rounds differently
         return np.cumsum(np.concatenate([baseline, leaves], axis=1), axis=1)[:, -1]

@@ -4,6 +4,7 @@ import numpy as np
 
 from skmtl.display._axes import Display, axes_for
 
+_MARKERS = {"known": "o", "new": "s"}
 _KINDS = {"known": "new rows of known tasks", "new": "new tasks"}
 
 
@@ -60,7 +61,7 @@ class ComparisonDisplay(Display, draws_with="``errorbar``"):
                 self.table[kind],
                 positions + 0.16 * (number - (len(kinds) - 1) / 2),
                 xerr=self.table[f"{kind}_error"],
-                **{"fmt": "os"[number], "capsize": 2, "label": _KINDS[kind], **kwargs},
+                **{"fmt": _MARKERS[kind], "capsize": 2, "label": _KINDS[kind], **kwargs},
             )
             self.dots_.append(drawn)
         ax.set_yticks(positions, self.table.index)

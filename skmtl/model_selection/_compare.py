@@ -53,7 +53,8 @@ def compare(model, X, y, *, cv=5, rivals="auto", random_state=0):
         errors, for rows of known tasks and for new tasks, as means over the folds with their
         standard errors ``known_error`` and ``new_error``; ``seconds`` is the mean time of a fit.
         Errors are root mean squared errors in units of y, for classes logarithmic losses.
-        Without a ``task_id`` there are no columns for new tasks.
+        Without a ``task_id`` there are no columns for new tasks, and none for known ones if every
+        task has one row. NaN: a method does not suit what is left of the table in a fold.
         :class:`skmtl.display.ComparisonDisplay` draws it.
 
     Raises
@@ -114,10 +115,7 @@ def compare(model, X, y, *, cv=5, rivals="auto", random_state=0):
     classes = None
     if is_classifier(model):
         classes, values = np.unique(values, return_inverse=True)
-    splits = {"known": _known_splits(model, X, cv, random_state)}
-    if model.task_id is not None:
-        splits["new"] = LeaveTasksOut(model.task_id, cv, random_state=random_state)
-        splits["new"] = _at_most(splits["new"], X, model.task_id)
+    splits = _splitters(model, X, cv, random_state)
     records = []
     with warnings.catch_warnings():
         # new tasks are what is held out
@@ -127,6 +125,11 @@ def compare(model, X, y, *, cv=5, rivals="auto", random_state=0):
                 tables = _Fold(model, X, values, train, test, classes)
                 for name in [type(model).__name__, *names]:
                     record = tables.measure(name, kind)
+                    if record is None and not isinstance(rivals, str):
+                        raise ValueError(
+                            f"{name} does not suit this table: it needs "
+                            f"{RIVALS[name].needed()}. Leave it out of rivals."
+                        )
                     if record is not None:
                         records.append({"method": name, "kind": kind, "fold": fold, **record})
     return _summary(pd.DataFrame(records), list(splits))
@@ -135,29 +138,26 @@ def compare(model, X, y, *, cv=5, rivals="auto", random_state=0):
 def _rivals(rivals):
     if isinstance(rivals, str) and rivals == "auto":
         return [name for name, rival in RIVALS.items() if rival.is_installed]
-    unknown = [name for name in rivals if name not in RIVALS]
-    if isinstance(rivals, str) or unknown:
-        raise ValueError(f"rivals must be 'auto' or some of {list(RIVALS)}; got {rivals!r}.")
+    if not isinstance(rivals, (list, tuple)) or any(name not in RIVALS for name in rivals):
+        raise ValueError(f"rivals must be 'auto' or a list of {list(RIVALS)}; got {rivals!r}.")
     for name in rivals:
         if not RIVALS[name].is_installed:
             raise ValueError(f"{name} is not installed: pip install {RIVALS[name].package}.")
     return list(rivals)
 
 
-def _known_splits(model, X, cv, random_state):
-    if model.task_id is None:
-        return KFold(cv, shuffle=True, random_state=random_state)
-    return TaskKFold(model.task_id, cv, shuffle=True, random_state=random_state)
-
-
-def _at_most(splitter, X, task_id):
-    """Return a splitter with no more folds than tasks."""
-    labels = labels_of(X, find_columns(X, task_id, "task_id"))
-    n_splits = min(splitter.n_splits, len(encode(labels)[1]))
-    if n_splits < 2:
+def _splitters(model, X, cv, random_state):
+    """Return splitters of rows of known tasks and of whole tasks, where there can be some."""
+    task_id, settings = model.task_id, {"random_state": random_state}
+    if task_id is None:
+        return {"known": KFold(cv, shuffle=True, **settings)}
+    codes, tasks = encode(labels_of(X, find_columns(X, task_id, "task_id")))
+    if len(tasks) < 2:
         raise ValueError("there is one task only, so that none can be new; use task_id=None.")
-    splitter.n_splits = n_splits
-    return splitter
+    splitters = {"new": LeaveTasksOut(task_id, min(cv, len(tasks)), **settings)}
+    if np.bincount(codes).max() > 1:
+        splitters = {"known": TaskKFold(task_id, cv, shuffle=True, **settings)} | splitters
+    return splitters
 
 
 class _Fold:
@@ -247,4 +247,4 @@ def _summary(records, kinds):
     for kind in kinds:
         errors = records[records["kind"] == kind].groupby("method", sort=False)["error"]
         table[kind], table[f"{kind}_error"] = errors.mean(), errors.sem()
-    return table.assign(seconds=by_method["seconds"].mean()).sort_values("known")
+    return table.assign(seconds=by_method["seconds"].mean()).sort_values(kinds[0])

@@ -179,6 +179,15 @@ class Rival:
             and (classes or 0) <= self.most_classes
         )
 
+    def needed(self):
+        """Return what it needs, in words."""
+        needs = {
+            "several tasks": self.needs_tasks,
+            "metadata": self.needs_metadata,
+            f"{self.most_classes} classes at most": np.isfinite(self.most_classes),
+        }
+        return " and ".join(name for name, needed in needs.items() if needed)
+
     @property
     def is_installed(self):
         """Whether its package is."""

@@ -333,3 +333,23 @@ def test_a_base_leaves_the_threads_of_others_alone(table):
     assert before
     assert Watching.seen
     assert all(threads == before for threads in [*Watching.seen, blas_threads()])
+
+
+@pytest.mark.parametrize("n_labels", [1, 4])
+def test_columns_with_few_labels(n_labels):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(120, 2)), columns=["p", "q"])
+    y = pd.DataFrame({"a": X["p"], "few": np.nan})
+    y.loc[: n_labels - 1, "few"] = 1.0 + np.arange(n_labels)
+    model = MultiTaskRegressor(max_iter=2, random_state=0, base="boosting").fit(X, y)
+    assert np.isfinite(model.predict(X)).all(axis=None)
+
+
+def test_counts_that_are_all_zero():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"p": rng.normal(size=120)})
+    y = pd.DataFrame({"some": rng.poisson(1, 120), "none": 0})
+    model = MultiTaskRegressor(max_iter=2, random_state=0, base="boosting", loss="poisson")
+    predicted = model.fit(X, y).predict(X)
+    assert np.isfinite(predicted).all(axis=None)
+    assert predicted["none"].mean() < 0.5 < predicted["some"].mean()

@@ -105,3 +105,13 @@ def test_recursive_elimination_keeps_the_task(table):
         cv=TaskKFold(0, 2, shuffle=True, random_state=0),
     ).fit(numbers, y)
     assert select.ranking_[0] == select.ranking_[1] == 1
+
+
+def test_classes_that_shuffled_tasks_do_not_have():
+    rng = np.random.default_rng(0)
+    task = np.repeat(np.arange(6), 10)
+    X = pd.DataFrame({"task": task, "x": rng.normal(size=60)})
+    # each task has two of the three classes
+    y = np.array(["low", "mid", "high"])[(task % 3 + rng.integers(0, 2, 60)) % 3]
+    model = MultiTaskHypernetClassifier("task", max_iter=2, random_state=0).fit(X, y)
+    assert np.isfinite(model.feature_importances_).all()

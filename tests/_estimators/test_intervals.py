@@ -422,8 +422,23 @@ def test_a_checkpoint_changes_nothing(short, tmp_path):
 def test_a_task_without_second_row_has_no_errors():
     X, y, _ = make(n_rows=1)
     model = MultiTaskHypernetRegressor(intervals="known", **{**SHORT, "early_stopping": False})
-    with pytest.raises(ValueError, match="second row"):
+    with pytest.raises(ValueError, match="one row only"):
         model.fit(X, y)
     more = pd.concat([X, X.head(12).assign(x=2.0), X.head(12).assign(x=3.0)])
     bounds = model.fit(more, np.r_[y, y[:12], y[:12]]).predict_interval(X, coverage=0.8)
     assert np.isfinite(bounds).all()
+
+
+def test_what_cannot_be_held_out():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"task": np.repeat(np.arange(12), 5), "x": rng.normal(size=60), "time": 1})
+    settings = {"max_iter": 2, "random_state": 0, "base": None, "unseen_tasks": "average"}
+    model = MultiTaskHypernetRegressor("task", intervals=True, interval_time="time", **settings)
+    with pytest.raises(ValueError, match="no task has rows of two different times"):
+        model.fit(X, X["x"])
+    one = X.drop(columns="time").groupby("task").head(1)
+    known = MultiTaskHypernetRegressor("task", intervals="known", **settings)
+    with pytest.raises(ValueError, match="one row only: use intervals='new'"):
+        known.fit(one, one["x"])
+    both = MultiTaskHypernetRegressor("task", intervals=True, **settings).fit(one, one["x"])
+    assert np.isfinite(both.predict_interval(one.assign(task=99))).all()

@@ -303,3 +303,15 @@ def test_folds_of_a_search_keep_nothing(table):
         cv=TaskKFold("task", 2),
     ).fit(X, y)
     assert search.best_estimator_.variance_shares().shape[1] == 4
+
+
+def test_tasks_of_one_row_and_several_ids_at_once():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"task": range(30), "x": rng.normal(size=30)})
+    settings = {"max_iter": 2, "random_state": 0, "base": None, "hold_out_tasks": False}
+    model = MultiTaskHypernetRegressor("task", **settings).fit(X, X["x"])
+    with pytest.raises(ValueError, match="every task was fitted with one row"):
+        model.variance_shares()
+    model.fit(X.assign(task=X["task"] // 5), X["x"])
+    with pytest.raises(ValueError, match="task must be one id of a task, not 2"):
+        model.explain_task([0, 1])

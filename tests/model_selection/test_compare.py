@@ -63,10 +63,22 @@ def test_methods_find_what_is_linear():
 def test_one_task():
     X = VISITS.data[["age", "emergency"]]
     y = VISITS.target
-    table = skmtl.compare(regressor(), X, y, cv=2, rivals=["linear, metadata", "linear, both"])
+    table = skmtl.compare(regressor(), X, y, cv=2)
     assert table.columns.tolist() == ["known", "known_error", "seconds"]
     # no tasks: indicators say nothing
-    assert set(table.index) == {"MultiTaskHypernetRegressor", "linear, metadata"}
+    assert "linear, metadata" in table.index
+    assert "linear, both" not in table.index
+    with says(ValueError, "linear, both does not suit this table: it needs several tasks"):
+        skmtl.compare(regressor(), X, y, cv=2, rivals=["linear, both"])
+
+
+def test_tasks_of_one_row():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"task": range(40), "z": rng.normal(size=40), "x": rng.normal(size=40)})
+    model = regressor("task", ["z"])
+    table = skmtl.compare(model, X, X["x"] + X["z"], cv=2, rivals=["linear, metadata"])
+    assert table.columns.tolist() == ["new", "new_error", "seconds"]
+    assert table.index[0] == "linear, metadata"
 
 
 def test_classes():
@@ -99,8 +111,8 @@ def test_more_folds_than_tasks():
     [
         ({"model": LinearRegression()}, "takes an estimator of skmtl, got LinearRegression"),
         ({"cv": 1}, "cv must be an int of at least 2, got 1"),
-        ({"rivals": ["trees"]}, "rivals must be 'auto' or some of.*got \\['trees'\\]"),
-        ({"rivals": "LightGBM"}, "rivals must be 'auto' or some of"),
+        ({"rivals": ["trees"]}, "rivals must be 'auto' or a list of.*got \\['trees'\\]"),
+        ({"rivals": "LightGBM"}, "rivals must be 'auto' or a list of"),
         ({"y": VISITS.data[["age", "sex"]]}, "compare takes labels of shape"),
     ],
 )
