@@ -129,7 +129,7 @@ class BaseRegressor(RegressorMixin, IntervalPredictor):
         >>> cubic = make_cubic(n_tasks=20, n_rows=10, random_state=0)
         >>> model = MultiTaskHypernetRegressor(task_id="task", max_iter=50, random_state=0)
         >>> shares = model.fit(cubic.data[["task", "x"]], cubic.target).variance_shares()
-        >>> round(shares.loc[["features", "metadata", "task", "noise"], "share"].sum(), 6)
+        >>> float(shares.loc[["features", "metadata", "task", "noise"], "share"].sum().round(6))
         1.0
         """
         return variance_shares(self, X)

@@ -81,12 +81,12 @@ def compare(model, X, y, *, cv=5, rivals="auto", random_state=0):
     --------
     >>> import skmtl
     >>> from skmtl.datasets import make_clinic_visits
-    >>> visits = make_clinic_visits(n_tasks=12, random_state=0)
+    >>> visits = make_clinic_visits(n_tasks=8, n_rows=15, random_state=0)
     >>> model = skmtl.MultiTaskHypernetRegressor(
-    ...     visits.task_id, visits.metadata, max_iter=30, random_state=0
+    ...     visits.task_id, visits.metadata, max_iter=5, random_state=0
     ... )
     >>> methods = ["mean of the task", "linear, both"]
-    >>> table = skmtl.compare(model, visits.data, visits.target, cv=3, rivals=methods)
+    >>> table = skmtl.compare(model, visits.data, visits.target, cv=2, rivals=methods)
     >>> table.columns.tolist()
     ['known', 'known_error', 'new', 'new_error', 'seconds']
     >>> len(table)

@@ -210,7 +210,7 @@ class LeaveTasksOut(BaseTaskSplitter):
 
     New products of known stores:
 
-    >>> X = X.assign(product=["p", "q", "p", "q", "p", "q", "r"])
+    >>> X = X.assign(product=["p", "q", "p", "q", "p", "p", "r"])
     >>> cv = LeaveTasksOut(["school", "product"], 2, level="product", shuffle=False)
     >>> [X["product"].iloc[test].unique().tolist() for _, test in cv.split(X)]
     [['p'], ['q', 'r']]

@@ -66,6 +66,7 @@ def test_members_are_as_many(table, model):
     assert (std > 0).all()
 
 
+@pytest.mark.slow
 def test_stopping_by_held_out_tasks_helps_new_tasks():
     errors = {True: [], False: []}
     for seed in range(2):
