@@ -38,7 +38,7 @@ ORACLES = {
     "upgrad": (aggregation.UPGradWeighting, [zero_row, duplicates, opposite, low_rank]),
     "mgda": (
         lambda: aggregation.MGDAWeighting(epsilon=1e-9, max_iters=5000),
-        {duplicates, low_rank},
+        [duplicates, low_rank],
     ),
     "aligned-mtl": (aggregation.AlignedMTLWeighting, [duplicates, low_rank]),
     "imtl-g": (aggregation.IMTLGWeighting, [duplicates]),
