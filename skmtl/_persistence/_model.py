@@ -69,6 +69,10 @@ def load(path, *, trusted=()):
     VersionWarning
         If the model lacks parameters that this version of skmtl has: it is from an earlier one.
 
+    References
+    ----------
+    The format of the file: https://github.com/huggingface/safetensors
+
     Examples
     --------
     >>> import tempfile

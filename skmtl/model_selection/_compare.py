@@ -73,9 +73,15 @@ def compare(model, X, y, *, cv=5, rivals="auto", random_state=0):
     -----
     The other methods have their default settings: ridge and logistic regression choose their
     penalty by cross-validation, boosting has 100 trees (CatBoost 1,000). Tuning improves all of
-    them, and `model`, too. Standard errors of folds are too small, since training sets overlap; a
+    them, and `model`, too. Standard errors of folds are too small, since training sets overlap
+    [1]_; a
     difference of less than two of them says nothing. If `model` refuses tasks that were never
     seen, as without metadata, ``unseen_tasks="average"`` is set for the folds of whole tasks.
+
+    References
+    ----------
+    .. [1] Bengio and Grandvalet, "No unbiased estimator of the variance of K-fold
+       cross-validation", Journal of Machine Learning Research 5, 2004.
 
     Examples
     --------
