@@ -10,9 +10,8 @@ from skmtl._persistence import saved_as
 def as_pandas(table):
     """Convert a frame or a column of another library to pandas; return anything else unchanged.
 
-    Numbers of pandas are in the byte order of this machine then.
-
-    Missing values, strings and categories are preserved, so that a table has the same meaning in
+    Numbers in the byte order of another machine are converted in frames of pandas, too. Missing
+    values, strings and categories are preserved, so that a table has the same meaning in
     every library. A lazy frame, which has not been computed yet, raises a TypeError.
     """
     if isinstance(table, (pd.DataFrame, pd.Series)):

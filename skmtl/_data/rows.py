@@ -52,6 +52,11 @@ class TrainingRows:
         """Mean weight of a label."""
         return self.weights[self.weights > 0].mean()
 
+    @property
+    def label_weights(self):
+        """Weights whose sum is the number of labels, whatever their unit is."""
+        return self.weights * (self.n_labels / self.weights.sum())
+
     def take(self, rows):
         """Select rows by number."""
         return TrainingRows(*(None if v is None else v[rows] for v in vars(self).values()))

@@ -121,9 +121,7 @@ def _update(estimator, module, rows, query):
     """Return what `updated_embeddings` makes of rows, of which the query has what is predicted."""
     targets = estimator._targets
     offset, share = _base_outputs(estimator, query)
-    # the sum of the losses is over labels, whatever the unit of weights is
-    weights = rows.weights * (rows.n_labels / rows.weights.sum())
-    of_rows = embedding_rows(targets, query, rows.targets, weights, module)
+    of_rows = embedding_rows(targets, query, rows, module)
     of_rows.offset, of_rows.share = offset, share
     # above zero, so that what no row tells is determined
     pulls = module.pulls(_noise(estimator).clamp(min=_SMALLEST_NOISE))

@@ -12,8 +12,8 @@ def loss_of(targets, module):
     return targets.criterion().to(module.origin.device)
 
 
-def embedding_rows(targets, query, labels, weights, module):
-    """Return rows with networks of a query, and encoded labels, on the device of a module."""
+def embedding_rows(targets, query, rows, module):
+    """Return `TrainingRows` with the networks of a query, on the device of a module."""
 
     def tensor(values):
         return torch.as_tensor(values, device=module.origin.device)
@@ -22,16 +22,15 @@ def embedding_rows(targets, query, labels, weights, module):
     return EmbeddingRows(
         features=tensor(query.features),
         numbers=tensor(query.tasks[query.networks].reshape(len(query.features), -1)),
-        targets=tensor(targets.scale(labels)),
-        weights=tensor(weights),
+        targets=tensor(targets.scale(rows.targets)),
+        weights=tensor(rows.label_weights),
         metadata=metadata,
     )
 
 
 def embedding_rows_of(module, plan, rows):
-    """Return training rows of a plan as `EmbeddingRows`, with weights of mean 1 by label."""
+    """Return training rows of a plan as `EmbeddingRows`."""
     tables = plan.tables
     metadata, tasks = tables.scaled_metadata(), tables.ids_of(np.arange(tables.n_tasks))
     query = PredictionRows(tables.scale(rows.features), rows.tasks, tasks, metadata)
-    weights = rows.weights * (rows.n_labels / rows.weights.sum())
-    return embedding_rows(plan.targets, query, rows.targets, weights, module)
+    return embedding_rows(plan.targets, query, rows, module)

@@ -90,7 +90,7 @@ def _sums(tables, targets, rows, module, made_up, earlier=None):
     metadata = tables.scaled_metadata()
     embeddings = module.embeddings.detach().cpu().double().numpy()
     labels = targets.scale(rows.targets)[:, 0]
-    weights = rows.weights / rows.weights.sum() * rows.n_labels
+    weights = rows.label_weights
     spaces = None if earlier is None else [(sums.basis, sums.terms) for sums in earlier]
     members = None
     for start in range(0, len(features), _AT_ONCE):

@@ -67,6 +67,11 @@ class FitPlan:
         return self.estimator._architecture()
 
     @property
+    def sizes(self):
+        """Number of tasks, and of ids by level."""
+        return self.tables.n_tasks, self.tables.level_sizes
+
+    @property
     def train(self):
         """Training rows of the first member."""
         return self.splits[0][0]

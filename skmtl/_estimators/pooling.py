@@ -25,12 +25,11 @@ def finish_embeddings(plans, result):
         nested = plan.estimator.task_levels == "nested"
         if not nested and not is_estimated(plan):
             continue
-        sizes = plan.tables.n_tasks, plan.tables.level_sizes
         groups = [members] if len(plan.splits) == 1 else [[member] for member in members]
         for group, (train, _) in zip(groups, plan.splits, strict=True):
             if any(member in result.diverged for member in group):
                 continue
-            module = result.part(group, *sizes).module
+            module = result.part(group, *plan.sizes).module
             if nested:
                 parents = [torch.as_tensor(numbers) for numbers in plan.tables.parents()]
                 module.settle([numbers.to(module.origin.device) for numbers in parents])

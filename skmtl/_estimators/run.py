@@ -197,11 +197,6 @@ def error_as_alone(error, n_trained, first, n_members):
     return type(error)(str(error).replace(together, f"member {own[0]} of {n_members}"), own)
 
 
-def _sizes(plan):
-    """Return the number of tasks of a plan, and that of ids by level."""
-    return plan.tables.n_tasks, plan.tables.level_sizes
-
-
 def _held_out(plans, result):
     """Return what members of plans with a base learner predict for their validation rows.
 
@@ -215,7 +210,7 @@ def _held_out(plans, result):
         measured = measured and not plan.tables.level_sizes
         blended = bool(plan.bases) and plan.valid is not None
         if measured or blended:
-            module = result.part(members, *_sizes(plan)).module
+            module = result.part(members, *plan.sizes).module
         if measured:
             plan.importances = measure_importances(plan, module)
         if blended:
@@ -245,7 +240,7 @@ def parts_of(plans, result):
         own = []
         for part in plan.parts:
             members = range(first, first + len(part.seeds))
-            own.append(result.part(members, *_sizes(part)))
+            own.append(result.part(members, *part.sizes))
             first = members.stop
         parts.append(tuple(own))
     return parts

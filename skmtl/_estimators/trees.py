@@ -75,7 +75,8 @@ class Trees:
 class Line:
     """The coefficients (d, K) and intercepts (K,) of a fitted linear model.
 
-    `classes_` are the numbers of classes, None for numbers. Without a model there is one class.
+    `classes_` are the numbers of classes, None for numbers. Without a model there is one class, or
+    numbers are zero.
     """
 
     def __init__(self, model, classes=None):

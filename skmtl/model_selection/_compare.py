@@ -7,15 +7,15 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from sklearn.base import clone, is_classifier
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, root_mean_squared_error
 from sklearn.model_selection import KFold
 
 from skmtl._data.columns import as_table, find_columns
 from skmtl._data.frames import as_pandas
 from skmtl._data.rows import TrainingRows
-from skmtl._data.tables import TaskTables
 from skmtl._data.task_ids import encode, labels_of
 from skmtl._estimators.base import BaseMultiTaskEstimator
+from skmtl._estimators.levels import make_tables
 from skmtl._sklearn_compat import _safe_indexing
 from skmtl.exceptions import UnknownTasksWarning
 from skmtl.model_selection._rivals import RIVALS, Columns
@@ -178,7 +178,7 @@ class _Fold:
     def _columns(self, model):
         """Return the `Columns` of training and test rows."""
         train, test = self.X
-        tables = TaskTables(model.task_id, model.metadata, model.categorical_features)
+        tables = make_tables(model)
         features, tasks = tables.fit(train, model)
         ones = np.ones(len(tasks))
         rows = TrainingRows(features, tasks, ones[:, None], ones, ones.astype(np.int64))
@@ -225,14 +225,13 @@ class _Fold:
         if self.classes is None:
             return lambda rows: model.predict(self.X[1])
         known = np.searchsorted(self.classes, model.classes_)
-        predict = _with_all_classes(
+        return _with_all_classes(
             lambda rows: model.predict_proba(self.X[1]), known, len(self.classes)
         )
-        return predict
 
     def _error(self, truth, predicted):
         if self.classes is None:
-            return float(np.sqrt(np.mean((truth - np.ravel(predicted)) ** 2)))
+            return float(root_mean_squared_error(truth, np.ravel(predicted)))
         return float(log_loss(truth, predicted, labels=np.arange(len(self.classes))))
 
 

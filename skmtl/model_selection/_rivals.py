@@ -49,6 +49,12 @@ class Columns:
         return frame.assign(task=category)
 
 
+def _predictor(model, classes, inputs_of):
+    """Return a function from `Columns` to numbers (n,) or probabilities (n, n_classes)."""
+    predict = model.predict if classes is None else model.predict_proba
+    return lambda rows: predict(inputs_of(rows))
+
+
 def _fit_mean(columns, y, classes):
     def count(values):
         if classes is None:
@@ -78,12 +84,11 @@ def _fit_linear(columns, y, classes, **blocks):
         )
     # features and metadata are standardised already, and indicators must not be
     model.fit(columns.linear(**blocks), y)
-    predict = model.predict if classes is None else model.predict_proba
-    return lambda rows: predict(rows.linear(**blocks))
+    return _predictor(model, classes, lambda rows: rows.linear(**blocks))
 
 
 def _fit_indicators(columns, y, classes):
-    return _fit_linear(columns, y, classes, task=True, metadata=columns.n_tasks == 1)
+    return _fit_linear(columns, y, classes, task=True, metadata=False)
 
 
 def _fit_metadata(columns, y, classes):
@@ -104,9 +109,7 @@ def _fit_boosting(columns, y, classes):
         return table
 
     model = HistGradientBoostingRegressor if classes is None else HistGradientBoostingClassifier
-    model = model(random_state=0).fit(frame(columns), y)
-    predict = model.predict if classes is None else model.predict_proba
-    return lambda rows: predict(frame(rows))
+    return _predictor(model(random_state=0).fit(frame(columns), y), classes, frame)
 
 
 def _fit_lightgbm(columns, y, classes):
@@ -114,8 +117,7 @@ def _fit_lightgbm(columns, y, classes):
 
     model = lightgbm.LGBMRegressor if classes is None else lightgbm.LGBMClassifier
     model = model(verbose=-1, n_jobs=1, random_state=0).fit(columns.with_category(), y)
-    predict = model.predict if classes is None else model.predict_proba
-    return lambda rows: predict(rows.with_category())
+    return _predictor(model, classes, Columns.with_category)
 
 
 def _fit_catboost(columns, y, classes):
@@ -131,8 +133,7 @@ def _fit_catboost(columns, y, classes):
     model = model(verbose=False, allow_writing_files=False, thread_count=1, random_seed=0)
     table = frame(columns)
     model.fit(table, y, cat_features=[name for name in ["task"] if name in table])
-    predict = model.predict if classes is None else model.predict_proba
-    return lambda rows: predict(frame(rows))
+    return _predictor(model, classes, frame)
 
 
 def _fit_gpboost(columns, y, classes):

@@ -5,7 +5,6 @@ Slopes and curvature of the loss say how firmly an embedding is known.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from skmtl.nn import TaskHypernetwork
 from skmtl.training._losses import second_derivatives
+from skmtl.training._predict import frozen
 
 # rows that are evaluated at once, over all members
 _ROWS = 2**11
@@ -72,10 +72,6 @@ def moments(module, rows, criterion):
             gradients[level].index_add_(1, numbers[known], gradient[:, known])
             curved[level].index_add_(1, numbers[known], squares[:, known] / 2)
     return loss / rows.weights.sum(), gradients, curved
-
-
-def frozen(module: TaskHypernetwork) -> TaskHypernetwork:
-    return copy.deepcopy(module).double().eval().requires_grad_(False)
 
 
 def _gathered(module: TaskHypernetwork, level: int, numbers: Tensor) -> Tensor:

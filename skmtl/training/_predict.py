@@ -21,15 +21,20 @@ _NETWORKS = 2**10
 _copies = weakref.WeakKeyDictionary()
 
 
+def frozen(module):
+    """Return a copy of a module in double precision, of which nothing is trained."""
+    return copy.deepcopy(module).double().eval().requires_grad_(False)
+
+
 def _in_double(module):
-    """Return a copy of a module in double precision, the same one until the module changes.
+    """Return a `frozen` copy of a module, the same one until the module changes.
 
     Making one takes as long as predicting a hundred rows.
     """
     tensors = [*module.parameters(), *module.buffers()]
     if any(tensor.is_inference() for tensor in tensors):
         # of a model that was unpickled in inference mode: torch does not count their changes
-        return copy.deepcopy(module).double().eval()
+        return frozen(module)
     # torch counts the changes of a tensor in place
     versions = [(tensor.data_ptr(), tensor._version) for tensor in tensors]
     known = _copies.get(module)
@@ -37,7 +42,7 @@ def _in_double(module):
         of_tensors, of_versions, copied = known
         if of_versions == versions and all(map(operator.is_, of_tensors, tensors)):
             return copied
-    copied = copy.deepcopy(module).double().eval()
+    copied = frozen(module)
     _copies[module] = tensors, versions, copied
     return copied
 
@@ -98,7 +103,7 @@ def evaluate_rows(module, features, embeddings, metadata=None):
 
     Row i of `features` (n, d) has the network of its own embedding and `metadata` (n, d_m).
     """
-    module = copy.deepcopy(module).double().eval().requires_grad_(False)
+    module = frozen(module)
     device, n_members = next(module.parameters()).device, module.n_members
     outputs, slopes = np.empty(embeddings.shape[:2]), np.empty(embeddings.shape)
     at_once = max(1, _ROWS // (8 * n_members))

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from skmtl.nn import TaskHypernetwork
-from skmtl.training._embeddings import EmbeddingRows, frozen, moments
+from skmtl.training._embeddings import EmbeddingRows, moments
 from skmtl.training._newton import EmbeddingPart, EmbeddingProblem
+from skmtl.training._predict import frozen
 
 # steps of an update, and the relative change of an embedding below which it has converged
 _MOST_STEPS, _TOLERANCE = 50, 1e-6
