@@ -126,10 +126,10 @@ unseen_tasks : {"error", "average"} or dict, default="error"
     error that lists it, or use the mean embedding. With metadata it is always predicted. With
     several levels also a dict by level; levels that it does not name raise errors.
 hold_out_tasks : bool or "auto", default=False
-    Whether tasks that were never seen are predicted by members of their own: as many as
-    `n_members`, trained in the same run, each of which holds out `validation_fraction` of the tasks
-    and stops when it is best for those; with `base`, one that does not see the task, blended by
-    these tasks. "auto" does so with at least 8 tasks that have metadata or
+    Whether tasks that were never seen are predicted by members of their own: `n_members` of them
+    or the smallest multiple that is at least 3, trained in the same run, each of which holds out
+    `validation_fraction` of the tasks and stops when it is best for those; with `base`, one that
+    does not see the task, blended by these tasks. "auto" does so with at least 8 tasks that have metadata or
     ``unseen_tasks="average"``, where the fit holds out rows itself and does not continue another.
     Predictions for known tasks do not depend on it. Not in the papers.
 preset : {"fast", "default", "best"}, default="default"

@@ -12,7 +12,7 @@ import torch
 
 from skmtl._data.rows import TrainingRows
 from skmtl._estimators.blend import base_predictions, held_out_predictions
-from skmtl._estimators.choices import n_kept
+from skmtl._estimators.new_tasks import n_seeds
 from skmtl._estimators.run import train_epochs
 from skmtl.nn import member_generators
 from skmtl.training._device import own_state
@@ -135,7 +135,7 @@ def hold_out(plan, results, blends, *, known, new):
     estimator, rows = plan.estimator, plan.interval_rows
     n_folds = next(folds for most, folds in _FOLDS.items() if rows.n_labels < most)
     # members of the fit have the first ones
-    n_before = 2 * n_kept(estimator)
+    n_before = n_seeds(estimator)
     seeds = estimator._member_seeds(n_before + 2 * n_folds)[n_before:]
     generators = member_generators(seeds[:2], "intervals")
     wanted = []

@@ -1,18 +1,27 @@
 """Tasks that were never seen: members that hold out whole tasks, and predict such tasks."""
 
 from dataclasses import replace
+from math import ceil
 
 from skmtl._estimators.choices import first_choice, n_kept
 from skmtl.nn import member_generators
 
 # tasks from which on some are held out for new ones
 _FEWEST_TASKS = 8
+# members that hold out different tasks, at least: one split of few tasks is a poor judge of the
+# epoch and of the shares of base learners, see benchmarks/recipe/LOG.md
+_FEWEST_SPLITS = 3
+
+
+def n_seeds(estimator):
+    """Return how many seeds the members of a fit use, with those that hold out tasks."""
+    n_members = n_kept(estimator)
+    return n_members * (1 + ceil(_FEWEST_SPLITS / n_members))
 
 
 def new_task_seeds(estimator):
     """Return one seed for each member that holds out tasks, after those of the other members."""
-    n_members = n_kept(estimator)
-    return estimator._member_seeds(2 * n_members)[n_members:]
+    return estimator._member_seeds(n_seeds(estimator))[n_kept(estimator) :]
 
 
 def plan_new_tasks(plan, rows, X_val=None):

@@ -48,12 +48,17 @@ def predict_parts(targets, query, main, new=None, each_member=False):
     """Predict `PredictionRows`, tasks that were never seen by `new` if there is one.
 
     Returns a list of arrays ([M,] n, ...) for the parts of the targets; with `each_member`, members
-    are kept apart.
+    are kept apart. Of `new`, whose members are more, every M-th has a common mean.
     """
     n_rows, results = len(query.features), [None] * len(targets.parts)
+    n_members = main.module.n_members
 
     def put(k, rows, values):
-        if not each_member:
+        if each_member:
+            if len(values) > n_members:
+                groups = [values[m::n_members] for m in range(n_members)]
+                values = np.stack([targets.parts[k].mean(group) for group in groups])
+        else:
             values = targets.parts[k].mean(values)
         if results[k] is None:
             results[k] = np.empty((*values.shape[:-2], n_rows, values.shape[-1]))

@@ -189,8 +189,8 @@ def train_plan(plan):
 def error_as_alone(error, n_trained, first, n_members):
     """Return the error that a fit of `n_members` raises alone, with its own member numbers.
 
-    Its members begin at number `first` of the `n_trained`; those for new tasks, as many, follow,
-    and are named by the number of the member that they belong to.
+    Its members begin at number `first` of the `n_trained`; those for new tasks follow, as many or a
+    multiple, and are named by the number of the member that they belong to.
     """
     own = tuple(dict.fromkeys((member - first) % n_members for member in error.members))
     together = f"member {error.members[0]} of {n_trained}"

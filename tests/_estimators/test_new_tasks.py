@@ -7,7 +7,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold
 
-from skmtl import MultiTaskHypernetRegressor, MultiTaskRegressor, load
+from skmtl import (
+    MultiTaskHypernetClassifier,
+    MultiTaskHypernetRegressor,
+    MultiTaskRegressor,
+    load,
+)
 from skmtl.architectures import SharedBottom
 from skmtl.callbacks import TaskLossRecorder
 from skmtl.datasets import make_cubic
@@ -52,7 +57,7 @@ def test_new_tasks_have_networks_of_their_own(table, model):
 
 def test_the_summary_tells(model):
     summary = model.summary()
-    assert summary["tasks"].tolist() == ["known", "new"]
+    assert summary["tasks"].tolist() == ["known"] + ["new"] * 3
     # they stop by tasks that were held out
     assert summary["epochs"].max() <= 30
 
@@ -64,6 +69,26 @@ def test_members_are_as_many(table, model):
     assert several.summary()["tasks"].tolist() == ["known"] * 3 + ["new"] * 3
     _, std = several.predict(X.assign(task=99), return_std=True)
     assert (std > 0).all()
+
+
+@pytest.mark.parametrize("cls", [MultiTaskHypernetRegressor, MultiTaskHypernetClassifier])
+def test_members_of_new_tasks_average_several_splits(table, cls):
+    X, y = table
+    labels = y if cls is MultiTaskHypernetRegressor else (y > 0).astype(int) + (y > 1)
+    several = cls(**{**SETTINGS, "max_iter": 5}, n_members=2, base=None).fit(X, labels)
+    new = several._new_tasks.module
+    assert new.n_members == 4
+    rows = X.assign(task=99)
+    query = several._query(rows)
+    alone = [
+        several._predict_query(query, module=new.part(slice(m, m + 1)))[0]
+        for m in range(4)
+    ]
+    if cls is MultiTaskHypernetClassifier:
+        alone = np.exp(alone)
+    expected = np.stack([(alone[0] + alone[2]) / 2, (alone[1] + alone[3]) / 2])
+    found = several.predict_members(rows)
+    assert_allclose(found, expected.reshape(found.shape), rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -83,7 +108,7 @@ def test_stopping_by_held_out_tasks_helps_new_tasks():
 def test_any_architecture(table):
     X, y = table
     fitted = MultiTaskRegressor(SharedBottom(), **SETTINGS, hold_out_tasks=True).fit(X, y)
-    assert fitted.summary()["tasks"].tolist() == ["known", "new"]
+    assert fitted.summary()["tasks"].tolist() == ["known"] + ["new"] * 3
     assert np.isfinite(fitted.predict(X.assign(task=-1))).all()
 
 
@@ -100,7 +125,7 @@ def test_callbacks_watch_the_members_of_known_tasks(table):
     watched = MultiTaskHypernetRegressor(**SETTINGS, callbacks=[TaskLossRecorder()]).fit(X, y)
     alone = clone(watched).set_params(hold_out_tasks=False).fit(X, y)
     assert_array_equal(watched.history_, alone.history_)
-    assert watched.summary()["tasks"].tolist() == ["known", "new"]
+    assert watched.summary()["tasks"].tolist() == ["known"] + ["new"] * 3
 
 
 @pytest.mark.parametrize(
