@@ -129,9 +129,9 @@ hold_out_tasks : bool or "auto", default=False
     Whether tasks that were never seen are predicted by members of their own: `n_members` of them
     or the smallest multiple that is at least 3, trained in the same run, each of which holds out
     `validation_fraction` of the tasks and stops when it is best for those; with `base`, one that
-    does not see the task, blended by these tasks. "auto" does so with at least 8 tasks that have metadata or
-    ``unseen_tasks="average"``, where the fit holds out rows itself and does not continue another.
-    Predictions for known tasks do not depend on it. Not in the papers.
+    does not see the task, blended by these tasks. "auto" does so with at least 8 tasks that have
+    metadata or ``unseen_tasks="average"``, where the fit holds out rows itself and does not
+    continue another. Predictions for known tasks do not depend on it. Not in the papers.
 preset : {"fast", "default", "best"}, default="default"
     How much a fit tries. fast: nothing that is "auto" is added (one network with the first values,
     no base, no members for new tasks) and training does not start again on all rows. best: 16
