@@ -80,10 +80,7 @@ def test_members_of_new_tasks_average_several_splits(table, cls):
     assert new.n_members == 4
     rows = X.assign(task=99)
     query = several._query(rows)
-    alone = [
-        several._predict_query(query, module=new.part(slice(m, m + 1)))[0]
-        for m in range(4)
-    ]
+    alone = [several._predict_query(query, module=new.part(slice(m, m + 1)))[0] for m in range(4)]
     if cls is MultiTaskHypernetClassifier:
         alone = np.exp(alone)
     expected = np.stack([(alone[0] + alone[2]) / 2, (alone[1] + alone[3]) / 2])
