@@ -294,6 +294,11 @@ def levels():
     for row in table[table["result"] != ""].itertuples():
         what = f"planted, {row.structure}, {row.ids} ids: error over that of the truth"
         yield what, "<= 1.1", short(row.ratio), row.result, date
+    table, date = read("levels", "variances_summary")
+    for row in table.itertuples():
+        what = f"planted, {row.structure}: error of the variance of the {row.level} level"
+        got = with_note(short(row.apart), f"ratio {short(row.ratio)} in the mean")
+        yield what, "<= 0.1", got, row.result, date
     table, date = read("levels", "panel_summary")
     for row in table.itertuples():
         got = f"{short(row.ratio)}, {short(row.time_ratio)}"

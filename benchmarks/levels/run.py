@@ -221,6 +221,62 @@ def planted(options):
     print(summary.round(3).to_string())
 
 
+def variances(options):
+    """Estimate the variance of each level of planted tables; saved draws are kept."""
+    rows = [] if QUICK else saved("variances").to_dict("records")
+    known = {row["draw"] for row in rows}
+    for draw in tqdm(sorted(set(range(options.variances)) - known), unit="draw"):
+        for structure in ("crossed", "nested"):
+            X, y, _, _ = PLANTED[structure](np.random.default_rng(draw))
+            # effects of ids, without those of features and noise
+            effects = effects_of(structure, draw)
+            start = time.process_time()
+            model = MultiTaskHypernetRegressor(
+                ["outer", "inner"],
+                task_levels=structure,
+                random_state=draw,
+                **SETTINGS,
+                **FEW_EPOCHS,
+            ).fit(X, y)
+            fit_seconds = time.process_time() - start
+            shares = model.variance_shares()["variance"]
+            seconds = time.process_time() - start - fit_seconds
+            for level, of_ids in effects.items():
+                rows.append(
+                    {
+                        "structure": structure,
+                        "level": level,
+                        "draw": draw,
+                        "variance": shares[f"task[{level}]"],
+                        "truth": of_ids.var(ddof=1),
+                        "noise": shares["noise"],
+                        "fit_seconds": fit_seconds,
+                        "seconds": seconds,
+                    }
+                )
+        save(pd.DataFrame(rows), "variances")
+    table = pd.DataFrame(rows)
+    table["ratio"] = table["variance"] / table["truth"]
+    table["apart"] = (table["ratio"] - 1).abs()
+    table["noise_ratio"] = table["noise"] / 0.25
+    groups = table.groupby(["structure", "level"], sort=False)
+    summary = groups[["ratio", "apart", "noise_ratio", "fit_seconds", "seconds"]].mean()
+    summary["standard_error"] = groups["ratio"].agg(standard_error)
+    summary["draws"] = groups.size()
+    summary["result"] = np.where(summary["apart"] <= 0.1, "holds", "falls short")
+    save(summary.reset_index(), "variances_summary")
+    print(summary.round(3).to_string())
+
+
+def effects_of(structure, draw):
+    """Return the effects of the ids of each level of a planted table."""
+    generator = np.random.default_rng(draw)
+    if structure == "crossed":
+        return {"outer": 2 * generator.normal(size=40), "inner": 2 * generator.normal(size=60)}
+    outer = 3 * generator.normal(size=40)
+    return {"outer": outer, "inner": 0.7 * generator.normal(size=(40, 10)).ravel()}
+
+
 def sales(seed, drift):
     """Return two years of 50 stores whose levels drift, and the weeks of the rows."""
     generator = np.random.default_rng(seed)
@@ -284,7 +340,12 @@ def panel(options):
     print(summary.round(4).to_string())
 
 
-PARTS = {"planted": planted, "panel": panel, "published": published}
+PARTS = {
+    "planted": planted,
+    "variances": variances,
+    "panel": panel,
+    "published": published,
+}
 
 
 def main():
@@ -297,9 +358,10 @@ def main():
     parse.add_argument("--members", nargs="+", type=int, default=[1, 4])
     parse.add_argument("--draws", type=int, default=5)
     parse.add_argument("--panels", type=int, default=5)
+    parse.add_argument("--variances", type=int, default=20, help="draws of that part")
     options = parse.parse_args()
     if QUICK:
-        options.draws = options.panels = 1
+        options.draws = options.panels = options.variances = 1
     for name in check_names(options.parts, list(PARTS), parse):
         PARTS[name](options)
 

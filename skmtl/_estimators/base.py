@@ -21,6 +21,7 @@ from skmtl._estimators.base_learner import check_base
 from skmtl._estimators.blend import fit_blend
 from skmtl._estimators.fit_sums import sums_of_fit
 from skmtl._estimators.interval_fits import check_intervals, fit_intervals, late_rows
+from skmtl._estimators.level_effects import level_sums
 from skmtl._estimators.levels import make_tables
 from skmtl._estimators.new_tasks import plan_new_tasks
 from skmtl._estimators.notebook import fitted_html, summary
@@ -227,7 +228,8 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         self.device_, self.module_ = result.device, result.module
         self._chosen = plan.chosen
         self._importances = plan.importances
-        self._sums = sums_of_fit(plan, result.module) if plan.for_reports else None
+        sums_of = level_sums if plan.tables.level_sizes else sums_of_fit
+        self._sums = sums_of(plan, result.module) if plan.for_reports else None
         self._record = TrainingRecord(result, plan.tables.tasks, get_weighting(self.task_weighting))
         self.history_ = self._record.history
         self.n_iter_ = int(self.history_["epoch"].max())

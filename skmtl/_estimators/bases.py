@@ -106,8 +106,10 @@ class BaseRegressor(RegressorMixin, IntervalPredictor):
             to 1. "task_level" (how tasks differ on average) and "task_slopes" (how they differ in
             what features do) add up to "task". "icc" is the intraclass correlation, task / (task +
             noise), and "explained_by_metadata" the share metadata / (metadata + task) of the
-            variance between tasks. ``share_se`` are standard errors, from the number of tasks and
-            rows and from the spread of members. ``part_of`` says which rows add up.
+            variance between tasks. With several levels of ids "task" is the sum of "task[NAME]" of
+            each level, whose parts and intraclass correlation are named in the same way.
+            ``share_se`` are standard errors, from the number of tasks and rows and from the spread
+            of members. ``part_of`` says which rows add up.
 
         Raises
         ------
@@ -120,7 +122,9 @@ class BaseRegressor(RegressorMixin, IntervalPredictor):
         Definitions follow Nakagawa, Johnson and Schielzeth, "The coefficient of determination R2
         and intra-class correlation coefficient", J. R. Soc. Interface 2017, section 3, with
         networks in place of linear predictors; tasks count equally, and features are taken to be
-        distributed alike in all tasks. Errors of shares take features as given.
+        distributed alike in all tasks. Errors of shares take features as given. Several levels are
+        those of a linear mixed model whose regressors are the derivatives of the average network by
+        the embeddings of each level, estimated in ``fit`` from at most 50,000 rows.
 
         Examples
         --------

@@ -76,7 +76,7 @@ def sums_of_fit(plan, module):
         train, valid = plan.splits[0]
         # members with different rows have all of them together
         rows = train if len(plan.splits) == 1 else TrainingRows.concatenate(train, valid)
-    made_up = _made_up(plan.tables.scale(rows.features))
+    made_up = made_up_rows(plan.tables.scale(rows.features))
     return _sums(plan.tables, plan.targets, rows, module, made_up)
 
 
@@ -119,7 +119,7 @@ def _sums(tables, targets, rows, module, made_up, earlier=None):
     return FitSums(members, means, made_up)
 
 
-def _made_up(features):
+def made_up_rows(features):
     """Return rows with the marginals and rank correlations of encoded features (n, d)."""
     step = max(1, len(features) // _N_READ)
     features = features[::step]

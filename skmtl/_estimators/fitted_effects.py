@@ -10,12 +10,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.messages import label_text
 from skmtl._estimators.fit_sums import can_report
+from skmtl._estimators.level_effects import can_report_levels
 from skmtl._estimators.random_effects import RandomEffects, values_of
 from skmtl.training import evaluate_rows
 from skmtl.training._device import in_own_state
 
 # random effects by the sums that they are estimated from: all reports of a model have the same
 _ESTIMATES = WeakKeyDictionary()
+_NOTHING_KEPT = (
+    "this model has kept nothing for reports: it is from an earlier version of skmtl, from a fold "
+    "of a search, or adapt has changed known tasks since fit. Call fit again."
+)
 
 
 class FittedEffects:
@@ -93,6 +98,12 @@ class FittedEffects:
 
 def _sums_of(estimator):
     """Return what the fit kept for reports, or raise an error that says why there is nothing."""
+    if estimator.task_levels != "joint":
+        raise ValueError(
+            "effects of tasks are for one level of ids, and task_levels="
+            f"{estimator.task_levels!r} has several; variance_shares has the variances of each, "
+            "and task_embeddings_ what was learned of its ids."
+        )
     if estimator._sums is not None:
         return estimator._sums
     if estimator.task_id is None:
@@ -100,25 +111,35 @@ def _sums_of(estimator):
             "reports of tasks need several tasks in long form: name the column that says which "
             "task a row belongs to, task_id='...'."
         )
-    if estimator.task_levels != "joint":
-        raise ValueError(
-            "reports of tasks are for one level of ids, and task_levels="
-            f"{estimator.task_levels!r} has several; task_embeddings_ has what was learned of each."
-        )
     if not can_report(estimator, estimator._targets):
-        raise ValueError(
-            "reports of tasks are for one number per row with loss='squared_error', as in a linear "
-            f"mixed model; this model has loss={estimator.loss!r} and "
-            f"{estimator._targets.n_outputs} output(s)."
-        )
+        raise _of_other_labels(estimator)
     if not estimator.module_.embeddings.shape[2] or len(estimator._tables.tasks) < 2:
         raise ValueError(
             "reports of tasks are about what distinguishes tasks beyond their metadata: they need "
             "embedding_dim above 0, and at least two tasks."
         )
-    raise ValueError(
-        "this model has kept nothing for reports: it is from an earlier version of skmtl, from a "
-        "fold of a search, or adapt has changed known tasks since fit. Call fit again."
+    raise ValueError(_NOTHING_KEPT)
+
+
+def level_sums_of(estimator):
+    """Return what a fit with several levels kept for reports, or raise an error."""
+    if estimator._sums is not None:
+        return estimator._sums
+    if not can_report_levels(estimator, estimator._targets):
+        raise _of_other_labels(estimator)
+    if not all(table.shape[2] for table in estimator.module_.tables()):
+        raise ValueError(
+            "reports of levels are about what distinguishes ids beyond their metadata: every level "
+            "needs an embedding_dim above 0."
+        )
+    raise ValueError(_NOTHING_KEPT)
+
+
+def _of_other_labels(estimator):
+    return ValueError(
+        "reports of tasks are for one number per row with loss='squared_error', as in a linear "
+        f"mixed model; this model has loss={estimator.loss!r} and "
+        f"{estimator._targets.n_outputs} output(s)."
     )
 
 

@@ -151,7 +151,7 @@ class RandomEffects:
         embeddings = np.hstack([embeddings, np.zeros((len(embeddings), q))])
         centre = embeddings[trained].mean(axis=0)
         start = (embeddings - centre) @ np.linalg.pinv(basis).T
-        design, axes = _design(metadata, trained)
+        design, axes = design_of(metadata, trained)
         r = basis.shape[1]
         # coefficients of linear models are independent, of embeddings and of each other
         together = np.eye(r, dtype=bool)
@@ -183,7 +183,7 @@ class RandomEffects:
         )
 
 
-def _design(metadata, trained):
+def design_of(metadata, trained):
     """Return columns (T, p) that the mean of embeddings depends on, and their axes (d_m, p - 1).
 
     They are 1 and principal components of metadata, scaled.

@@ -2,16 +2,22 @@
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.validation import check_is_fitted
 
-from skmtl._estimators.fitted_effects import FittedEffects
+from skmtl._estimators.fitted_effects import FittedEffects, level_sums_of
+from skmtl._estimators.level_shares import level_shares
+from skmtl._estimators.share_table import share_table
 
 # most tasks and rows that are crossed
 _TASKS, _ROWS = 128, 256
-PARTS = ("features", "metadata", "task", "noise")
+PARTS = ["features", "metadata", "task", "task_level", "task_slopes", "noise"]
 
 
 def variance_shares(estimator, X=None):
     """Return the table of `MultiTaskHypernetRegressor.variance_shares`."""
+    check_is_fitted(estimator, "module_")
+    if estimator.task_levels != "joint":
+        return level_shares(estimator, level_sums_of(estimator), X)
     effects = FittedEffects(estimator)
     features, tasks = _population(estimator, effects, X)
     values = [
@@ -19,31 +25,12 @@ def variance_shares(estimator, X=None):
         for m, of_member in enumerate(_crossed(effects, features, tasks))
     ]
     # variances, their standard errors; rows are members
-    variances, errors = (np.array(part) for part in zip(*values, strict=True))
-    names = [*PARTS, "task_level", "task_slopes"]
-    table = pd.DataFrame(variances, columns=names)
-    total = table[list(PARTS)].sum(axis=1)
-    shares = table.div(total, axis=0)
-    shares["icc"] = table["task"] / (table["task"] + table["noise"])
-    between = table["metadata"] + table["task"]
-    shares["explained_by_metadata"] = (table["metadata"] / between).where(between > 0, 0.0)
-    sampling = _share_errors(table, pd.DataFrame(errors, columns=names), total)
-    result = pd.DataFrame(
-        {
-            "variance": table.mean(),
-            "share": shares.mean(),
-            "share_se": np.sqrt(
-                sampling.pow(2).mean() + shares.var(ddof=1 if len(shares) > 1 else 0)
-            ),
-            "part_of": dict.fromkeys(PARTS, "total") | dict.fromkeys(names[4:], "task"),
-        },
-        index=pd.Index([*names, "icc", "explained_by_metadata"], name="source"),
-    )
-    if effects.metadata is None:
-        result = result.drop(index="explained_by_metadata")
-    result["part_of"] = result["part_of"].fillna("ratio")
-    order = ["features", "metadata", "task", "task_level", "task_slopes", "noise"]
-    return result.loc[order + [name for name in result.index if name not in order]]
+    variances, errors = (pd.DataFrame(part, columns=PARTS) for part in zip(*values, strict=True))
+    part_of = {name: "task" if "_" in name else "total" for name in PARTS}
+    ratios = {"icc": (["task"], ["noise"])}
+    if effects.metadata is not None:
+        ratios["explained_by_metadata"] = (["metadata"], ["task"])
+    return share_table(variances, errors, part_of, ratios)
 
 
 def _population(estimator, effects, X):
@@ -76,7 +63,7 @@ def _crossed(effects, features, tasks):
 
 
 def _components(effects, m, actual, expected, along, tasks):
-    """Return variances of PARTS, level and slopes of tasks, and their standard errors.
+    """Return variances of PARTS, and their standard errors.
 
     By the law of total variance over rows and tasks, which are crossed: means over tasks of the
     squares of predictions, to which the variances of the predictions' errors are added.
@@ -101,7 +88,7 @@ def _components(effects, m, actual, expected, along, tasks):
     metadata = max((of_metadata**2).mean() + both, 0.0)
     task = total.mean() + (both if metadata else 0.0)
     noise = own.noise * unit
-    values = [features, metadata, task, noise, level.mean(), task - level.mean()]
+    values = [features, metadata, task, level.mean(), task - level.mean(), noise]
     # variances are known the better the less the effects of tasks are shrunk
     prior = np.einsum("tki,ij,tkj->tk", along, own.covariance, along).mean(axis=1)
     level_prior = np.einsum("ti,ij,tj->t", mean_slope, own.covariance, mean_slope)
@@ -116,28 +103,9 @@ def _components(effects, m, actual, expected, along, tasks):
     ]
     of_metadata = np.std((of_metadata**2).mean(axis=1), ddof=1) / np.sqrt(n_all)
     of_noise = noise * np.sqrt(2 / own.free)
-    return values, [0.0, of_metadata, of_tasks[0], of_noise, *of_tasks[1:]]
+    return values, [0.0, of_metadata, *of_tasks, of_noise]
 
 
 def _known(left, prior):
     """Return the share of a variance that the data have resolved, at least 0.05."""
     return max(1 - left.sum() / max(prior.sum(), 1e-300), 0.05)
-
-
-def _share_errors(table, errors, total):
-    """Return standard errors of shares, from those of independent variances (delta method)."""
-    squares, result = errors**2, {}
-    sums = squares[list(PARTS)].sum(axis=1)
-    for name in table:
-        share = table[name] / total
-        # the rest of the total moves apart from the part itself
-        rest = (sums - squares[name]).clip(lower=0)
-        result[name] = np.sqrt((1 - share) ** 2 * squares[name] + share**2 * rest) / total
-    for name, one, other in (
-        ("icc", "task", "noise"),
-        ("explained_by_metadata", "metadata", "task"),
-    ):
-        both = (table[one] + table[other]).clip(lower=1e-300)
-        ratio = table[one] / both
-        result[name] = np.sqrt((1 - ratio) ** 2 * squares[one] + ratio**2 * squares[other]) / both
-    return pd.DataFrame(result)

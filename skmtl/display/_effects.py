@@ -229,8 +229,8 @@ class VarianceSharesDisplay(Display, draws_with="``barh``"):
 
     def _draw(self, ax, kwargs):
         shown = self.shares[self.shares["part_of"] != "ratio"].iloc[::-1]
-        parts = shown["part_of"] == "task"
-        # parts of "task" in a lighter color
+        parts = shown["part_of"].str.startswith("task")
+        # parts of "task", and of its levels, in a lighter color
         colors = [("C0", 0.5 if part else 1.0) for part in parts]
         self.bars_ = ax.barh(
             [f"{'of it: ' if part else ''}{name}" for name, part in parts.items()],

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -72,6 +73,24 @@ def moments(module, rows, criterion):
             gradients[level].index_add_(1, numbers[known], gradient[:, known])
             curved[level].index_add_(1, numbers[known], squares[:, known] / 2)
     return loss / rows.weights.sum(), gradients, curved
+
+
+def evaluated_rows(
+    module: TaskHypernetwork, rows: EmbeddingRows, criterion: torch.nn.Module
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return targets less outputs (M, n), and slopes of outputs (M, n, d) by table of embeddings.
+
+    For one output and the squared error.
+    """
+    module = frozen(module)
+    vectors = [_gathered(module, level, rows.numbers) for level in range(len(module.tables()))]
+    errors, slopes = [], []
+    for _, evaluated in evaluated_chunks(module, rows, criterion, vectors):
+        gradient, curved = evaluated.weighted()
+        errors.append((-gradient / curved[..., 0])[..., 0].cpu().numpy())
+        slopes.append([values[:, :, 0].cpu().numpy() for values in evaluated.jacobians])
+    of_levels = [np.concatenate(parts, axis=1) for parts in zip(*slopes, strict=True)]
+    return np.concatenate(errors, axis=1), of_levels
 
 
 def _gathered(module: TaskHypernetwork, level: int, numbers: Tensor) -> Tensor:

@@ -493,8 +493,9 @@ def test_displays_and_comparisons_of_tasks_refuse_levels(sales, no_window):
     model = quick().fit(X, y)
     with pytest.raises(ValueError, match="compare is for one level of ids"):
         skmtl.compare(model, X, y)
-    with pytest.raises(ValueError, match="reports of tasks are for one level of ids"):
-        model.variance_shares()
+    for report in (model.task_effects, lambda: model.explain_task(1)):
+        with pytest.raises(ValueError, match="for one level of ids.*variance_shares"):
+            report()
     with pytest.raises(AttributeError, match="feature_importances_"):
         _ = model.feature_importances_
     with pytest.raises(ValueError, match="a row belongs to several ids at once"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skmtl._estimators.fit_sums import _made_up
+from skmtl._estimators.fit_sums import made_up_rows
 from skmtl._estimators.random_effects import RandomEffects, StateSums, effective_directions
 
 
@@ -120,7 +120,7 @@ def test_made_up_rows_look_like_those_they_stand_for(seed):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=500)
     features = np.column_stack([np.exp(x), x + rng.normal(size=500), rng.integers(2, size=500)])
-    made_up = _made_up(features)
+    made_up = made_up_rows(features)
     assert made_up.shape == (256, 3)
     assert_allclose(made_up.mean(axis=0), features.mean(axis=0), atol=0.1)
     ranks = [np.argsort(np.argsort(rows[:, :2], axis=0), axis=0) for rows in (made_up, features)]
