@@ -50,8 +50,10 @@ def fitted_html(estimator):
         f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{value}</td></tr>"
         for name, value in entries.items()
     )
+    # notebooks centre tables, and the curve has to stand under this one
     return (
-        "<details open><summary>Fitted</summary><table class='skmtl-fitted'>"
+        "<details open><summary>Fitted</summary>"
+        "<table class='skmtl-fitted' style='margin-left:0;margin-right:auto'>"
         f"{rows}</table>{_curves_html(estimator)}</details>"
     )
 
@@ -88,7 +90,7 @@ def _curves_html(estimator):
     what = "mean over members, " if estimator.module_.n_members > 1 else ""
     return (
         f"<svg role='img' aria-label='losses' viewBox='0 0 {_WIDTH} {_HEIGHT}' "
-        f"width='{_WIDTH}' height='{_HEIGHT}'>{''.join(lines)}</svg>"
+        f"width='{_WIDTH}' height='{_HEIGHT}' style='display:block'>{''.join(lines)}</svg>"
         f"<div><small>Loss of {names}, {what}{len(history)} epochs, "
         f"{every.max():.3g} to {every.min():.3g}</small></div>"
     )

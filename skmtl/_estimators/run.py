@@ -63,7 +63,8 @@ def train(
     groups = [alternatives(plan) for plan in plans]
     stacked = [plan for group in groups for plan in group]
     module = build_module(stacked) if module is None else module
-    options = {"with_callbacks": with_callbacks, "max_steps": max_steps}
+    bar = ProgressBar(runs=1 if plans[0].refit is None else 2)
+    options = {"with_callbacks": with_callbacks, "max_steps": max_steps, "bar": bar}
     limit = TimeLimit(estimator.time_limit)
     start = None if plans[0].refit is None else copy.deepcopy(module)
     result = _run(
@@ -76,6 +77,8 @@ def train(
         drop_diverged=drop_diverged or len(stacked) > len(plans),
         **options,
     )
+    # of all members, those that are not chosen included
+    history = list(result.history)
     members = choose(plans, groups, _best_losses(result))
     if len(members) < result.n_members:
         result = replace(result.part(members, result.n_tasks), diverged=_renamed(result, members))
@@ -87,6 +90,7 @@ def train(
         finish_embeddings(plans, result)
     result = replace(result, held_out=_held_out(plans, result))
     if start is None or not limit.allows(int(result.best_epoch.max()) / n_epochs):
+        bar.close()
         return result
     again = [replace(plan, splits=[(plan.refit, None)], refit=None) for plan in plans]
     # a member that has diverged at once has no best epoch
@@ -98,7 +102,7 @@ def train(
         estimator._steps(again) if steps is None else steps,
         schedule=schedule.replay(best_epochs),
         last_epochs=schedule.lengths(best_epochs).tolist(),
-        validated=list(result.history),
+        validated=history,
         deadlines=limit.end(),
         drop_diverged=drop_diverged,
         **options,
@@ -258,6 +262,7 @@ def _run(
     validated=None,
     rivals=(None, None),
     deadlines=(),
+    bar=None,
     with_callbacks,
     drop_diverged,
 ):
@@ -268,7 +273,7 @@ def _run(
     callbacks = estimator.callbacks if with_callbacks else None
     callbacks = check_callbacks(callbacks, len(seeds), refit=last_epochs is not None)
     if estimator.verbose:
-        callbacks.append(ProgressBar(type(estimator).__name__))
+        callbacks.append(ProgressBar() if bar is None else bar)
     max_epochs = _max_epochs(first, max_steps)
     table, train_rows, valid_rows = stacked_rows(plans)
     loop_settings = first.architecture.loop_settings(member_settings(plans))

@@ -95,19 +95,25 @@ def raised_by(error, callbacks):
 
 
 class ProgressBar(Callback):
-    """Show one bar per fit: epochs, losses, training members; nothing without a terminal."""
+    """Show one bar for the runs of a fit: epochs, losses, training members.
 
-    def __init__(self, description=""):
-        self.description = description
+    The second of two `runs` trains again on all rows. Without a terminal nothing is shown.
+    """
+
+    def __init__(self, runs=1):
+        self.runs = runs
+        self.bar_ = None
 
     def on_train_begin(self, net, **kwargs):
-        self.bar_ = tqdm(
-            total=net.max_epochs,
-            initial=len(net.history),
-            desc=self.description,
-            unit="epoch",
-            disable=None,
-        )
+        last_epochs, done = net.stopping.last_epochs, len(net.history)
+        n_epochs = net.max_epochs if last_epochs is None else max(last_epochs)
+        if self.bar_ is None:
+            options = {"total": n_epochs, "initial": done, "unit": "epoch", "disable": None}
+            self.bar_ = tqdm(desc="fit", **options)
+        else:
+            self.bar_.set_description("refit", refresh=False)
+            self._set_total(self.bar_.n + n_epochs)
+            self.bar_.update(done)
 
     def on_epoch_end(self, net, **kwargs):
         last = net.history[-1]
@@ -122,4 +128,22 @@ class ProgressBar(Callback):
         self.bar_.update()
 
     def on_train_end(self, net, **kwargs):
-        self.bar_.close()
+        self.runs -= 1
+        if self.runs == 0:
+            self.close()
+        else:
+            self.bar_.refresh()
+
+    def close(self):
+        """End the bar at 100%, however early training stopped."""
+        if self.bar_ is not None:
+            self._set_total(self.bar_.n)
+            self.bar_.close()
+            self.bar_ = None
+
+    def _set_total(self, total):
+        self.bar_.total = total
+        if hasattr(self.bar_, "container"):
+            # tqdm's bar of a notebook has a total of its own
+            self.bar_.container.children[1].max = total
+        self.bar_.refresh()

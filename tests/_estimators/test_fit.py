@@ -6,6 +6,7 @@ Training itself is tested with the loop; these tests check what users are promis
 import copy
 import io
 import pickle
+import re
 import sys
 import time
 import warnings
@@ -669,10 +670,35 @@ def test_verbose_shows_a_bar_on_a_terminal(schools, monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     model = quick_model(verbose=1, n_members=2).fit(*schools)
     shown = terminal.getvalue()
-    assert "MultiTaskHypernetRegressor" in shown
+    assert shown.startswith("\rfit: ")
     assert "2/2" in shown
     assert "valid" in shown
     assert model.callbacks_ == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"early_stopping": "refit", "n_members": 2}, ["fit", "refit"]),
+        ({"early_stopping": "refit", "alpha": "auto", "max_iter": 7}, ["fit", "refit"]),
+        # stops before the last epoch
+        ({"early_stopping": True, "max_iter": 50, "n_iter_no_change": 1, "tol": 1.0}, ["fit"]),
+        # no time is left for a second run
+        ({"early_stopping": "refit", "max_iter": 5000, "time_limit": 0.5}, ["fit"]),
+    ],
+)
+def test_one_bar_of_all_runs_ends_at_its_end(schools, monkeypatch, changes, names):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    quick_model(verbose=1, **changes).fit(*schools)
+    shown = terminal.getvalue()
+    # a new line begins where a bar ends
+    assert shown.count("\n") == 1
+    bars = re.findall(r"(\w+): +(\d+)%.*?(\d+)/(\d+) ", shown)
+    assert list(dict.fromkeys(name for name, *_ in bars)) == names
+    _, percent, done, total = bars[-1]
+    assert percent == "100"
+    assert done == total
 
 
 def test_verbose_is_silent_elsewhere(schools, capsys):
