@@ -17,6 +17,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # formulae are drawn without a network, too
     "numpydoc",
     "results",
     "figures",
@@ -40,6 +41,7 @@ html_theme_options = {
     "navbar_align": "left",
 }
 html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 # pages without others below them have no navigation to show
 html_sidebars = {name: [] for name in ("index", "start", "measured", "search", "genindex")}
 
