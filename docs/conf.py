@@ -43,7 +43,7 @@ html_theme_options = {
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 # pages without others below them have no navigation to show
-html_sidebars = {name: [] for name in ("index", "start", "measured", "search", "genindex")}
+html_sidebars = {name: [] for name in ("index", "start", "search", "genindex")}
 
 # The gallery appears with its first page: sphinx-gallery insists on a header file.
 here = Path(__file__).parent

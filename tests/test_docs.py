@@ -36,7 +36,7 @@ def extension(name):
     return module
 
 
-outputs = extension("outputs")
+outputs, results = extension("outputs"), extension("results")
 
 # codes of numpydoc that may be absent, with the reason
 NOT_NEEDED = {
@@ -262,7 +262,8 @@ def test_outputs_are_written_once(suffix, tmp_path):
 def results_shown():
     """Page, file of results, columns shown and rows chosen of every directive ``results``."""
     pattern = re.compile(r"^\.\. results:: (\S+)\n((?: +:.*\n)*)\n((?: +\S.*\n)+)", re.MULTILINE)
-    for page in sorted((ROOT / "docs").glob("*.rst")):
+    docs = ROOT / "docs"
+    for page in sorted([*docs.glob("*.rst"), *docs.glob("studies/*.rst")]):
         text = page.read_text("utf-8")
         actual = list(pattern.finditer(text))
         assert len(actual) == text.count(".. results::"), page.name
@@ -278,3 +279,18 @@ def test_results_shown_are_in_their_files(page, name, columns, rows):
     table = pd.read_csv(ROOT / "benchmarks" / study / "results" / f"{file}.csv", comment="#")
     assert set(columns) <= set(table), page
     assert len(table.query(rows) if rows else table), page
+
+
+def test_numbers_within_sentences_are_in_their_files():
+    text = (ROOT / "docs" / "measured.rst").read_text("utf-8")
+    shown = re.findall(r":value:`([^`]+)`", text)
+    assert len(shown) == text.count(":value:")
+    assert len(shown) > 10
+    for number in shown:
+        assert re.fullmatch(r"[\d.]+%?", results.value(number)), number
+
+
+@pytest.mark.parametrize("rows", ["mean_rank > 0", "method == 'nobody'"])
+def test_a_number_is_that_of_one_row(rows):
+    with pytest.raises(ValueError, match="rows of real_tables/ranks are left"):
+        results.value(f"real_tables/ranks | {rows} | mean_rank | .1f")

@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 FOLDER = Path(__file__).parents[1] / "figures"
 
 
-def ranks(table, title):
+def ranks(table, title, unit="blocks"):
     """Draw mean ranks; methods that a bar joins do not differ by Nemenyi's test.
 
     Parameters
@@ -22,6 +22,8 @@ def ranks(table, title):
     table : DataFrame
         Columns method, mean_rank and n_blocks.
     title : str
+    unit : str, default="blocks"
+        Over what ranks are averaged.
 
     Returns
     -------
@@ -31,8 +33,8 @@ def ranks(table, title):
     means, n_blocks = table["mean_rank"].to_numpy(), table["n_blocks"].iloc[0]
     n_methods = len(means)
     # the critical difference at the level of 5%
-    unit = np.sqrt(n_methods * (n_methods + 1) / (12 * n_blocks))
-    critical = studentized_range.ppf(0.95, n_methods, np.inf) * unit
+    scale = np.sqrt(n_methods * (n_methods + 1) / (12 * n_blocks))
+    critical = studentized_range.ppf(0.95, n_methods, np.inf) * scale
     last = np.searchsorted(means, means + critical, side="right") - 1
     height = 1.2 + 0.24 * n_methods
     figure, axes = plt.subplots(figsize=(8, height), layout="constrained")
@@ -46,7 +48,7 @@ def ranks(table, title):
     axes.set_yticks(range(n_methods), table["method"])
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.4)
-    axes.set(title=title, xlabel=f"mean rank over {n_blocks} blocks, 1 is best")
+    axes.set(title=title, xlabel=f"mean rank over {n_blocks} {unit}, 1 is best")
     return figure
 
 
@@ -69,7 +71,7 @@ def errors_by_size(table, size, label):
 def gains(table):
     """Draw gains of chosen groups, errors of estimates and true gains, a row for each table."""
     names = table["table"].unique()
-    shape = {"figsize": (11, 2.9 * len(names)), "squeeze": False, "layout": "constrained"}
+    shape = {"figsize": (8, 2.4 * len(names)), "squeeze": False, "layout": "constrained"}
     figure, axes = plt.subplots(len(names), 3, **shape)
     styles = {"oracle": "k--", "random": "k:"}
     for name, (left, middle, right) in zip(names, axes, strict=True):
@@ -93,7 +95,7 @@ def gains(table):
 
 def rounds(runs, shown=(1, 4, 7, 10, 13)):
     """Draw scores by the number of groups and of rounds, and active against random sampling."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
     active = runs[runs["method"] == "mtgnet"]
     colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(shown)))
     for number, colour in zip(shown, colours, strict=True):
@@ -114,6 +116,90 @@ def rounds(runs, shown=(1, 4, 7, 10, 13)):
     return figure
 
 
+_SHOWN = {"rows": "new rows of known tasks", "tasks": "new tasks"}
+
+
+def errors_by_table(table):
+    """Draw our errors relative to the best rival of each data set, with two standard errors."""
+    shape = {"figsize": (8, 4.2), "layout": "constrained", "sharex": True}
+    figure, panels = plt.subplots(1, 2, **shape)
+    for panel, (split, title) in zip(panels, _SHOWN.items(), strict=True):
+        part = table[table["split"] == split]
+        names = sorted(part["table"].unique(), reverse=True)
+        for shift, (method, marker) in enumerate(_OURS.items()):
+            rows = part[part["method"] == method].set_index("table")
+            rows = rows.reindex(names).dropna(subset=["error"])
+            x = 100 * (rows["ratio_to_best_rival"] - 1)
+            y = [names.index(name) + 0.15 - 0.3 * shift for name in rows.index]
+            error = 200 * rows["standard_error"]
+            panel.errorbar(x, y, xerr=error, fmt=marker, markersize=5, label=method)
+        panel.axvline(0, color="0.3", linewidth=1)
+        panel.set_yticks(range(len(names)), names)
+        panel.set(title=title, xlabel="error above the best rival's, %")
+        panel.grid(axis="x", alpha=0.4)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+_OURS = {"hypernetwork": "o", "hypernetwork, 4 members": "s"}
+_RIVALS = ("mixed model", "GPBoost", "LightGBM", "boosting (scikit-learn)", "ridge")
+
+
+def time_and_error(table):
+    """Draw the time of a fit against the error, medians over the data sets that all could fit."""
+    table = table[(table["split"] == "rows") & table["method"].isin([*_OURS, *_RIVALS])]
+    complete = table.groupby("table")["method"].transform("nunique") == len(_OURS) + len(_RIVALS)
+    middle = table[complete].groupby("method")[["seconds", "ratio_to_best_rival"]].median()
+    figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    for method, (seconds, error) in middle.iterrows():
+        excess = 100 * (error - 1)
+        axes.plot(seconds, excess, _OURS.get(method, "x"), color="C0" if method in _OURS else "C1")
+        axes.annotate(method, (seconds, excess), xytext=(6, 4), textcoords="offset points")
+    axes.set(xscale="log", xlabel="seconds of a fit, with tuning of the rivals (median)")
+    axes.set(ylabel="error above the\nbest rival's, %", xlim=(None, 4 * middle["seconds"].max()))
+    axes.margins(y=0.12)
+    axes.grid(alpha=0.4)
+    return figure
+
+
+def coverage(table):
+    """Draw the share of labels inside of intervals: the mean over data sets and their range."""
+    figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
+    methods = table["method"].unique()[::-1].tolist()
+    shown = (("known", "rows of known tasks", "o"), ("new", "rows of new tasks", "s"))
+    for shift, (rows, label, marker) in enumerate(shown):
+        part = table[table["rows"] == rows].set_index("method").loc[methods]
+        middle = part["coverage"]
+        ends = middle - part["lowest_coverage"], part["highest_coverage"] - middle
+        y = np.arange(len(methods)) + 0.12 - 0.24 * shift
+        axes.errorbar(100 * middle, y, xerr=100 * np.stack(ends), fmt=marker, label=label)
+    axes.axvline(90, color="0.3", linewidth=1)
+    axes.set_yticks(range(len(methods)), methods)
+    axes.set(xlabel="labels inside of intervals for 90%: mean and range over data sets")
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def times_faster(training, search):
+    """Draw how many times as long as ours other ways to train take, with the range of the runs."""
+    training = training[training["setting"] == "paper"].set_index("ratio")
+    names = {
+        "loop over tasks / ours": "a loop over tasks",
+        "64 single runs / 64 members at once": "64 networks, one after the other",
+    }
+    bars = [(text, training.loc[name]) for name, text in names.items()]
+    for _, row in search.iterrows():
+        bars.append((f"GridSearchCV, two processes:\n{row['data']}, {row['training']}", row))
+    figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    for y, (_, row) in enumerate(reversed(bars)):
+        axes.barh(y, row["median"], height=0.6, color="C0")
+        axes.plot([row["min"], row["max"]], [y, y], color="0.2")
+    axes.set_yticks(range(len(bars)), [text for text, _ in reversed(bars)])
+    axes.axvline(1, color="0.3", linewidth=1)
+    axes.set(xlabel="times as long as with skmtl: median and range of the runs")
+    return figure
+
+
 def figures():
     """Yield names and figures of all pictures."""
     table, _ = read("hypernet_paper/figure3")
@@ -125,8 +211,12 @@ def figures():
         yield f"hypernet_figure{number}", errors_by_size(table, size, label)
     table, _ = read("real_tables/ranks")
     for kind, part in table.groupby("split"):
-        title = "Rows of known tasks held out" if kind == "rows" else "Whole tasks held out"
-        yield f"real_tables_ranks_{kind}", ranks(part, title)
+        yield f"real_tables_ranks_{kind}", ranks(part, _SHOWN[kind].capitalize(), "data sets")
+    table, _ = read("real_tables/summary")
+    yield "real_tables_errors", errors_by_table(table)
+    yield "real_tables_time", time_and_error(table)
+    yield "intervals_coverage", coverage(read("intervals/means")[0])
+    yield "times_faster", times_faster(read("training_speed/ratios")[0], read("search/ratios")[0])
     for name in ("published", "made", "planted_members"):
         table, _ = read(f"grouping_paper/{name}_figure2")
         yield f"grouping_{name}", gains(table)

@@ -1,4 +1,7 @@
-"""The directive ``results``: a table of a result file, so that no number is typed by hand."""
+"""The directive ``results`` shows a table of a result file, the role ``value`` one number of it.
+
+So no number of the documentation is typed by hand.
+"""
 
 from pathlib import Path
 
@@ -76,7 +79,26 @@ class Results(SphinxDirective):
         return node.children
 
 
+def value(text):
+    """Return a number of a result file: ``study/file | query | expression | format``."""
+    name, rows, column, shape = (part.strip() for part in text.split("|"))
+    values = read(name)[0].query(rows).eval(column)
+    if len(values) != 1:
+        raise ValueError(f"{len(values)} rows of {name} are left by {rows!r}.")
+    return format(values.iloc[0], shape)
+
+
+def value_role(name, rawtext, text, lineno, inliner, options=None, content=()):
+    """Show a number of a result file within a sentence."""
+    try:
+        return [nodes.Text(value(text))], []
+    except (KeyError, ValueError) as error:
+        message = inliner.reporter.error(f"{rawtext}: {error}", line=lineno)
+        return [inliner.problematic(rawtext, rawtext, message)], [message]
+
+
 def setup(app):
-    """Register the directive."""
+    """Register the directive and the role."""
     app.add_directive("results", Results)
+    app.add_role("value", value_role)
     return {"parallel_read_safe": True}
