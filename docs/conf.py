@@ -53,6 +53,7 @@ if (here.parent / "examples" / "GALLERY_HEADER.rst").exists():
         "examples_dirs": "../examples",
         "gallery_dirs": "auto_examples",
         "filename_pattern": r"/plot_",
+        "within_subsection_order": "FileNameSortKey",  # numbered
         "ignore_pattern": r"quickstart",  # longer than a page of the gallery
         "download_all_examples": False,
         "show_memory": False,

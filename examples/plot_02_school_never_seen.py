@@ -1,6 +1,6 @@
 """
-An unseen school
-================
+A new school is predicted before its first test
+===============================================
 
 A new school opens, and none of its pupils has been tested yet. The hypernetwork generates a network
 for it from its metadata alone. Later a few pupils are tested, and ``adapt`` learns what the

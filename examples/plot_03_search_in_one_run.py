@@ -1,5 +1,5 @@
 """
-A grid search in one training run
+A grid search is one training run
 =================================
 
 Small networks leave most of a processor idle. ``BatchedGridSearchCV`` trains all candidates and all
@@ -60,7 +60,7 @@ import matplotlib.pyplot as plt
 table = results.pivot(
     index="param_alpha", columns="param_learning_rate_init", values="mean_test_score"
 )
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained", width_ratios=[2, 1])
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained", width_ratios=[2, 1])
 image = axes[0].imshow(table, cmap="viridis")
 axes[0].set(
     xticks=range(3),

@@ -1,6 +1,6 @@
 """
-Which tasks are alike? The allocation matrix
-============================================
+The allocation matrix shows which tasks are alike
+=================================================
 
 ``GumbelMatrixRegressor`` learns which components of a network each task uses. Tasks that learn to
 use the same components are alike; the model has no information about which tasks are related.
@@ -43,7 +43,7 @@ import matplotlib.pyplot as plt
 
 from skmtl.display import AllocationDisplay, TaskSimilarityDisplay
 
-figure, axes = plt.subplots(1, 2, figsize=(12, 4.2), layout="constrained", width_ratios=[3, 2])
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained", width_ratios=[3, 2])
 AllocationDisplay.from_estimator(model, ax=axes[0])
 TaskSimilarityDisplay.from_estimator(model, ax=axes[1])
 plt.show()

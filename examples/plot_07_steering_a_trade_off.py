@@ -1,6 +1,6 @@
 """
-Choosing a trade-off at prediction time
-=======================================
+A trade-off is chosen after training
+====================================
 
 Two tasks share a network that is too small for both. How much should each of them count? With
 `ParetoHypernet` this need not be decided before training: one model covers all trade-offs, and a

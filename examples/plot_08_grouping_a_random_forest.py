@@ -1,6 +1,6 @@
 """
-Which outputs should a random forest share?
-===========================================
+A random forest need not share all outputs
+==========================================
 
 One random forest can predict many columns at once, or each column can have its own forest. Neither
 needs to be best: `TaskGrouper` measures how much each column gains in groups with others, selects
@@ -73,7 +73,7 @@ import matplotlib.pyplot as plt
 
 from skmtl.display import TaskGroupsDisplay
 
-figure, axes = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 TaskGroupsDisplay.from_estimator(grouper, ax=axes[0])
 relative = errors.div(errors["one forest each"], axis=0).drop(columns="one forest each")
 relative.plot.bar(ax=axes[1], color=["0.7", "C0"], rot=0)

@@ -1,6 +1,6 @@
 """
-Which tasks help each other? Affinity over training
-===================================================
+Affinities show which tasks help each other
+===========================================
 
 How would a gradient step of one task alone change the losses of the others? ``record_affinity``
 records this while the network trains, without affecting training.
@@ -45,7 +45,7 @@ import matplotlib.pyplot as plt
 
 from skmtl.display import AffinityDisplay
 
-figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 AffinityDisplay.from_estimator(model, ax=axes[0])
 AffinityDisplay.from_estimator(model, kind="history", task="a1", ax=axes[1])
 plt.show()

@@ -1,6 +1,6 @@
 """
-A pipeline with categorical columns
-===================================
+Other encodings are steps of a pipeline
+=======================================
 
 Columns of strings need no pipeline: the estimators encode them. Pipelines with a different encoding
 work as usual; just make sure that the task id reaches the estimator under its name.

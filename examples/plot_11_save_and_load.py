@@ -1,6 +1,6 @@
 """
-Saving, loading, moving between devices
-=======================================
+A saved model can be trained further, on any device
+===================================================
 
 A fitted estimator keeps only what it needs to predict: no training rows and no optimiser. It can be
 pickled like any other object, and an estimator fitted on a GPU loads on a machine without one.
@@ -59,7 +59,7 @@ import matplotlib.pyplot as plt
 
 from skmtl.display import LearningCurvesDisplay
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), sharey=True, layout="constrained")
 LearningCurvesDisplay.from_estimator(model, ax=axes[0]).ax_.set(title="first fit", yscale="log")
 LearningCurvesDisplay.from_estimator(loaded, ax=axes[1]).ax_.set_title("loaded and trained further")
 plt.show()

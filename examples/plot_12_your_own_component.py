@@ -1,5 +1,5 @@
 """
-Extending skmtl with your own component
+A component of your own needs one class
 =======================================
 
 Two extensions of a few lines each: a component of a modular network, as a function that builds a
@@ -78,7 +78,7 @@ import matplotlib.pyplot as plt
 
 from skmtl.display import AllocationDisplay
 
-figure, axes = plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained")
+figure, axes = plt.subplots(2, 1, figsize=(8, 5.5), layout="constrained")
 AllocationDisplay.from_estimator(model, ax=axes[0])
 axes[0].set_title("components: two convolutions and a dense one, two dense ones")
 weighted.task_weights_.loc[0].plot(ax=axes[1])

@@ -1,6 +1,6 @@
 """
-Is it worth it on this table?
-=============================
+One call compares methods on your table
+=======================================
 
 ``skmtl.compare`` cross-validates a model and what else would do: linear models with indicators of
 the groups, with metadata, with both, and gradient boosting; LightGBM, CatBoost and GPBoost, too,

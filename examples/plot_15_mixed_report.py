@@ -1,6 +1,6 @@
 """
-What a mixed model would report
-===============================
+A hypernetwork reports what a mixed model would
+===============================================
 
 High School & Beyond: how much of the differences in mathematics lies between schools, what each
 school adds, and why two schools differ.

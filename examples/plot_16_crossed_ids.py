@@ -1,6 +1,6 @@
 """
-Stores and products: crossed ids
-================================
+A new product has the level of its store
+========================================
 
 Sales have two ids. As one joint task for every pair, a new product of a known store would be
 treated as if nothing were known. With crossed levels, it has the level of its store.
@@ -56,7 +56,7 @@ rest = sales[new].index.difference(few)
 
 import matplotlib.pyplot as plt
 
-figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), sharex=True, sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(8, 3), sharex=True, sharey=True)
 predictions = {
     "joint": models["joint"].predict(sales.loc[rest]),
     "crossed": pd.Series(before, sales[new].index)[rest],

@@ -282,7 +282,8 @@ def test_results_shown_are_in_their_files(page, name, columns, rows):
 
 
 def test_numbers_within_sentences_are_in_their_files():
-    text = (ROOT / "docs" / "measured.rst").read_text("utf-8")
+    pages = (ROOT / "docs" / name for name in ("measured.rst", "choose.rst"))
+    text = "\n".join(page.read_text("utf-8") for page in pages)
     shown = re.findall(r":value:`([^`]+)`", text)
     assert len(shown) == text.count(":value:")
     assert len(shown) > 10
