@@ -7,8 +7,8 @@ columns, the school included. This page needs ``pip install shap``.
 """
 
 # %%
-# Pupils of 160 schools. ``minority``, ``female`` and ``ses`` describe a pupil, the other columns the
-# school.
+# Pupils of 160 schools. ``minority``, ``female`` and ``ses`` describe a pupil, the other columns
+# the school.
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -65,7 +65,7 @@ def _one_thread():
     """Limit the OpenMP threads of other libraries: one is enough, and safe to fork.
 
     The limit holds for the calling thread alone. One of BLAS would hold for the whole process, and
-    two fits side by side would leave it behind.
+    two fits in parallel would leave it behind.
     """
     return _threadpools().limit(limits=1, user_api="openmp")
 

@@ -326,7 +326,7 @@ class Watching(Oracle):
 
 
 def test_a_base_leaves_the_threads_of_others_alone(table):
-    # a limit of BLAS is one of the process, and fits side by side would leave it behind
+    # a limit of BLAS is one of the process, and fits in parallel would leave it behind
     X, y = table
     before = blas_threads()
     MultiTaskRegressor(**SETTINGS, base=Watching()).fit(X, y)
