@@ -93,11 +93,14 @@ BUDGET_SETTINGS = {
 
 def pairs_with_budget():
     """Train the pairs with a budget that lets each of them have half of the components."""
-    return pairs(BUDGET_SETTINGS)
+    return pairs(BUDGET_SETTINGS, "pairs_disjoint")
 
 
-def pairs(settings=PAIRS_SETTINGS):
-    """Train two pairs of related tasks: subsets of components, and losses (appendix A3)."""
+def pairs(settings=PAIRS_SETTINGS, wanted="pairs_differ"):
+    """Train two pairs of related tasks: subsets of components, and losses (appendix A3).
+
+    The paper has distinct subsets, those of a budget are to be disjoint.
+    """
     runs, n_rows, batches = (2, 400, 300) if QUICK else (20, 3000, 3000)
     epochs = round(batches / np.ceil(n_rows / 64))
     tables = []
@@ -141,7 +144,7 @@ def pairs(settings=PAIRS_SETTINGS):
         own = summary["method"] == name
         summary.loc[own, "loss_minus_separate"] = row["mean"]
         summary.loc[own, "half_width_90"] = row["half_width_90"]
-        good = summary.loc[own, "pairs_disjoint"].item() >= 0.9 and row["mean"] < 0
+        good = summary.loc[own, wanted].item() >= 0.9 and row["mean"] < 0
         summary.loc[own, "verdict"] = verdict(good)
     return table, summary
 
