@@ -6,6 +6,7 @@ __all__ = [
     "CheckpointWarning",
     "DivergenceError",
     "ForgottenTaskIdWarning",
+    "HarmfulGroupsWarning",
     "ModelFileError",
     "RetryWarning",
     "UnknownTasksWarning",
@@ -49,6 +50,10 @@ class UnlabelledRowsWarning(UserWarning):
 
 class UnknownTasksWarning(UserWarning):
     """None of the tasks to predict was seen in ``fit``; they are predicted from their metadata."""
+
+
+class HarmfulGroupsWarning(UserWarning):
+    """Groups of tasks may be worse than each task alone."""
 
 
 class RetryWarning(UserWarning):

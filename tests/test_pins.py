@@ -418,7 +418,7 @@ def group(name, gains, form, kind="regressor", **params):
     if gains == "mtgnet":
         gains = MTGNet(embedding_dim=8, max_iter=5, n_members=2)
     model = architecture(name, kind, task_id="task" if form == "long" else None, max_iter=3)
-    params = {"random_state": 0, "max_members": 4, **params}
+    params = {"random_state": 0, "max_members": 4, "cv": None, **params}
     grouper = TaskGrouper(model, 2, gains=gains, **params).fit(X, y)
     return {
         "groups": [list(names) for names in grouper.groups_],

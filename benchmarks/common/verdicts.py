@@ -89,11 +89,14 @@ def gumbel_paper():
         got = f"{short(row.mean)} ± {short(row.half_width_90)}"
         what = f"transfer: squared error, {row.difference}, {related} tasks"
         yield what, f"{sign} (90%)", got, row.verdict, date
-    for name in ("pairs", "pairs_with_budget"):
+    for name, column, wanted in (
+        ("pairs", "pairs_differ", "distinct subsets by pair"),
+        ("pairs_with_budget", "pairs_disjoint", "disjoint subsets by pair"),
+    ):
         table, date = read("gumbel_paper", f"{name}_summary")
         for row in table[table["verdict"] != ""].itertuples():
-            got = f"{short(row.pairs_disjoint)}, loss {short(row.loss_minus_separate)}"
-            what = f"{name}, {row.method}: share of runs with disjoint pairs, loss minus 'separate'"
+            got = f"{short(getattr(row, column))}, loss {short(row.loss_minus_separate)}"
+            what = f"{name}, {row.method}: share of runs with {wanted}, loss minus 'separate'"
             yield what, ">= 0.9, < 0", got, row.verdict, date
     table, date = read("gumbel_paper", "digits_summary")
     for row in table[table["verdict"] != ""].itertuples():
@@ -154,6 +157,14 @@ def grouping_paper():
         table, date = read("grouping_paper", f"{name}_targets")
         for row in table.itertuples():
             yield f"{name}: {row.measure}", row.target, row.got, row.result, date
+
+
+def grouping_noise():
+    """Yield the verdicts of the study."""
+    for name in ("tasks", "outputs"):
+        table, date = read("grouping_noise", f"{name}_targets")
+        for row in table.itertuples():
+            yield row.measure, row.target, row.got, row.result, date
 
 
 def grouping_speed():
@@ -314,6 +325,7 @@ STUDIES = {
         pareto_paper,
         transference_paper,
         grouping_paper,
+        grouping_noise,
         grouping_speed,
         real_tables,
         raw_tables,

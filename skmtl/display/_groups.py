@@ -123,7 +123,7 @@ class GroupBudgetDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, **kwargs):
-        """Draw the mean gains that an estimator estimated.
+        """Draw lower bounds of the mean gains that an estimator estimated.
 
         Parameters
         ----------
@@ -132,7 +132,9 @@ class GroupBudgetDisplay(Display):
         {drawing}
         """
         _check_grouper(estimator)
-        return cls.from_table(estimator.gains_, ax=ax, **kwargs)
+        # absent from models of earlier versions
+        bounds = getattr(estimator, "gain_bounds_", estimator.gains_)
+        return cls.from_table(bounds, ax=ax, **kwargs)
 
     @classmethod
     def from_table(cls, gains, *, true=None, ax=None, **kwargs):

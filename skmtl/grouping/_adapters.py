@@ -20,12 +20,6 @@ def adapt(estimator, task_id, task_encoding):
         return estimator
     if task_id is not None:
         return LongModel(estimator, task_id, task_encoding)
-    if not get_tags(estimator).target_tags.multi_output:
-        raise ValueError(
-            f"{type(estimator).__name__} cannot learn several outputs, so that it cannot train "
-            "tasks together. Use one that can, such as RandomForestRegressor, MultiTaskElasticNet "
-            "or an estimator of skmtl; or bring the table to long form and name its task_id."
-        )
     return WideModel(estimator)
 
 
@@ -77,12 +71,30 @@ class WideModel(_Adapter):
         y = np.asarray(y.infer_objects())
         if y.shape[1] == 1 and get_tags(self.estimator).target_tags.single_output:
             y = y[:, 0]
-        return self._fit(X, y, sample_weight)
+        try:
+            return self._fit(X, y, sample_weight)
+        except (ValueError, TypeError) as error:
+            # tags may say no although it can, as those of MLPRegressor do
+            if len(names) > 1 and not get_tags(self.estimator).target_tags.multi_output:
+                raise ValueError(self._refusal(str(error).rstrip("."))) from error
+            raise
+
+    def _refusal(self, reason):
+        return (
+            f"{type(self.estimator).__name__} cannot learn several outputs, so that it cannot "
+            f"train tasks together ({reason}). Use one that can, such as RandomForestRegressor, "
+            "MultiTaskElasticNet or an estimator of skmtl; or bring the table to long form and "
+            "name its task_id."
+        )
 
     def predict(self, X):
         """Predict all tasks of the group, as a DataFrame."""
         predicted = np.asarray(self.estimator_.predict(X))
-        return pd.DataFrame(predicted.reshape(len(predicted), -1), columns=self.tasks_)
+        predicted = predicted.reshape(len(predicted), -1)
+        if predicted.shape[1] != len(self.tasks_):
+            n_outputs = predicted.shape[1]
+            raise ValueError(self._refusal(f"it predicts {n_outputs} of {len(self.tasks_)}"))
+        return pd.DataFrame(predicted, columns=self.tasks_)
 
     @available_if(_inner_has("predict_proba"))
     def predict_proba(self, X):

@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmtl._data.columns import as_table
 from skmtl._persistence import ModelFileMixin
+from skmtl.grouping._check import bounds_of_tasks
 from skmtl.grouping._gain_tables import gain_table, parse_groups
 
 
@@ -113,20 +114,35 @@ class BaseGrouper(ModelFileMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         DataFrame
             One row per task: the scores ``alone``, ``together`` and ``chosen`` (greater is better:
-            errors have a minus sign), the ``gain`` of the chosen group over the task alone, its
-            ``estimated`` gain, and the ``group``. ``attrs["seconds"]`` is `seconds_`.
+            errors have a minus sign), the ``gain`` of the chosen group over the task alone, the
+            ``estimated`` gain of ``fit`` and its lower ``bound`` (both of the rows that took no
+            part in the choice, if it was checked), and the ``group``. ``attrs["seconds"]`` is
+            `seconds_`.
         """
         check_is_fitted(self, "estimators_")
         data = self._data(X, y, sample_weight)
         table = self._models.compare(data, self.scoring)
         groups = self.assignment_[data.tasks].to_list()
-        table["estimated"] = [
-            self.gains_[task].iloc[self.gains_.index.get_loc(group)]
-            for task, group in zip(data.tasks, groups, strict=True)
-        ]
+        table["estimated"], table["bound"] = self._promised(data.tasks)
         table["group"] = groups
         table.attrs["seconds"] = self.seconds_.to_dict()
         return table
+
+    def _promised(self, tasks):
+        """Return estimated gains of tasks in the groups that serve them, and lower bounds."""
+        groups, gains = self.assignment_[tasks].to_list(), getattr(self, "checked_gains_", None)
+        # absent from models of earlier versions
+        bounds = getattr(self, "gain_bounds_", None)
+        if bounds is not None:
+            bounds = bounds_of_tasks(self.assignment_, gains, bounds)[tasks].to_numpy()
+        if gains is not None:
+            means = gains.mean()[tasks]
+            return [0.0 if len(g) == 1 else m for g, m in zip(groups, means, strict=True)], bounds
+        estimated = [
+            self.gains_[task].iloc[self.gains_.index.get_loc(group)]
+            for task, group in zip(tasks, groups, strict=True)
+        ]
+        return estimated, np.nan if bounds is None else bounds
 
     def predict_gains(self, groups):
         """Predict the gains of any groups with MTG-Net, also of new tasks that have metadata.

@@ -1,24 +1,32 @@
 """Estimation of gains: `estimate_gains` for any procedure, and for what a `TaskGrouper` trains."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skmtl._persistence import remembered
+from skmtl.grouping._check import FoldScores, lower_bounds
 from skmtl.grouping._gain_tables import (
     check_every_task,
     check_gains,
     default_candidates,
     gain_table,
-    gains_of,
     parse_groups,
 )
-from skmtl.grouping.gains import GainContext, Measurements, get_gain_estimator
+from skmtl.grouping.gains import (
+    GainContext,
+    GainEstimator,
+    Measurements,
+    MTGNet,
+    get_gain_estimator,
+)
 
 # candidates up to which "auto" may train all of them
 _MAX_EXHAUSTIVE = 4095
@@ -102,7 +110,8 @@ def estimate_gains(
         candidates = _check_candidates(candidates, n_tasks)
     context = GainContext(generator, affinity=affinity, metadata=metadata)
     tasks = pd.RangeIndex(n_tasks, name="task")
-    table, measured, _ = _estimate(estimator, procedure, candidates, tasks, context)
+    table, measurements, _ = _estimate(estimator, procedure, candidates, tasks, context)
+    measured = _known(measurements, table)
     return (table, measured) if return_measured else table
 
 
@@ -122,24 +131,34 @@ def _check_candidates(candidates, n_tasks):
 
 
 def _estimate(estimator, procedure, candidates, tasks, context):
-    """Return the gain table, whether each of its rows was measured, and a model or None."""
+    """Return the gain table, the measurements, and a model or None."""
     measurements = Measurements(procedure, len(tasks))
     estimate = estimator.estimate(measurements, candidates, context=context)
     table = gain_table(estimate.candidates, estimate.gains, tasks)
-    known = measurements.known(estimate.candidates)
-    return table, pd.Series(known, index=table.index, name="measured"), estimate.model
+    return table, measurements, estimate.model
+
+
+def _known(measurements, table):
+    """Return whether each row of a gain table was measured."""
+    known = measurements.known(table.notna().to_numpy())
+    return pd.Series(known, index=table.index, name="measured")
 
 
 @dataclass
 class TrainedGains:
-    """Gains of the candidates of a `TaskGrouper`, which documents them as its attributes."""
+    """Gains of the candidates of a `TaskGrouper`, which documents them as its attributes.
+
+    `without` maps the number of a fold to the bounds that the other folds give, or is None.
+    """
 
     gains: pd.DataFrame
+    bounds: pd.DataFrame
     measured: pd.Series
     method: str
-    n_procedures: int
     model: Any = None
     affinity: pd.DataFrame | None = None
+    n_procedures: int = 0
+    without: Callable | None = None
 
 
 def candidate_groups(candidates, tasks, generator):
@@ -164,20 +183,70 @@ def estimate_with_trainer(
     if len(first):
         trainer.scores(first)
 
-    def procedure(groups):
-        base = np.diag(trainer.scores(np.eye(len(tasks), dtype=bool)))
-        return gains_of(trainer.scores(groups), base)
-
-    context = GainContext(
-        generator,
-        affinity=None if affinity is None else affinity.loc[tasks, tasks].to_numpy(),
-        metadata=_metadata_values(metadata, tasks),
-        max_groups=max_groups,
-    )
-    table, measured, model = _estimate(estimator, procedure, candidates, tasks, context)
+    known = {
+        "affinity": None if affinity is None else affinity.loc[tasks, tasks].to_numpy(),
+        "metadata": _metadata_values(metadata, tasks),
+        "max_groups": max_groups,
+    }
+    folds = FoldScores(trainer)
+    context = GainContext(generator, **known)
+    table, measurements, model = _estimate(estimator, folds.gains, candidates, tasks, context)
     name = method if isinstance(method, str) else type(method).__name__
-    n_procedures = trainer.n_groups + int(estimator.needs_affinity)
-    return TrainedGains(table, measured, name, n_procedures, model, affinity)
+    result = TrainedGains(table, table, _known(measurements, table), name, model, affinity)
+    result.n_procedures = trainer.n_groups + int(estimator.needs_affinity)
+    groups, n_folds = measurements.table()[0], len(trainer.splits)
+    if n_folds > 1 and len(groups):
+        again = _Again(estimator, model, groups, candidates, tasks, known)
+        result.bounds = again.bounds(table, folds)
+
+        def without(fold):
+            others = FoldScores(trainer, [k for k in range(n_folds) if k != fold])
+            return again.bounds(again.gains(others.gains), others)
+
+        result.without = without
+    return result
+
+
+@dataclass
+class _Again:
+    """Repeat an estimation with the gains of the same groups on some of the folds."""
+
+    estimator: GainEstimator
+    model: Any
+    groups: np.ndarray
+    candidates: np.ndarray
+    tasks: pd.Index
+    known: dict
+
+    def gains(self, procedure):
+        """Return the gains of the candidates that a procedure leads to."""
+        if not isinstance(self.model, MTGNet):
+            context = GainContext(np.random.RandomState(0), **self.known)
+            arguments = (procedure, self.candidates, self.tasks, context)
+            return _estimate(self.estimator, *arguments)[0]
+        # it would measure other groups
+        measurements = Measurements(procedure, len(self.tasks))
+        net = clone(self.model).fit(self.groups, measurements(self.groups), self.known["metadata"])
+        predicted = net.predict(self.candidates)
+        return gain_table(
+            self.candidates, measurements.merged(self.candidates, predicted), self.tasks
+        )
+
+    def bounds(self, table, folds):
+        """Return the lower bounds of a table of gains on some of the folds."""
+        if isinstance(self.model, MTGNet):
+            # to learn from a single fold takes long, and learns little: measured groups only
+            rows = [g.tobytes() for g in table.notna().to_numpy()]
+            places = [rows.index(g.tobytes()) for g in self.groups if g.tobytes() in rows]
+            kept = np.array([g for g in self.groups if g.tobytes() in rows])
+            by_fold = np.full((len(folds.folds), *table.shape), np.nan)
+            by_fold[:, places] = np.where(kept, folds.gains_by_fold(kept), np.nan)
+            return lower_bounds(table, by_fold)
+        by_fold = [
+            self.gains(lambda groups, k=k: folds.gains_by_fold(groups)[k])
+            for k in range(len(folds.folds))
+        ]
+        return lower_bounds(table, np.array([one.to_numpy() for one in by_fold]))
 
 
 def _choose(trainer, candidates, time_budget):
@@ -228,4 +297,5 @@ def known_gains(table, tasks):
         )
     values = values[:, columns.get_indexer(tasks)]
     gains = gain_table(~np.isnan(values), values, tasks)
-    return TrainedGains(gains, pd.Series(False, index=gains.index, name="measured"), "given", 0)
+    measured = pd.Series(False, index=gains.index, name="measured")
+    return TrainedGains(gains, gains, measured, "given")

@@ -17,12 +17,12 @@ from skmtl._persistence import checkpointing
 from skmtl._sklearn_compat import HasMethods, Interval, StrOptions
 from skmtl.architectures import SharedBottom
 from skmtl.grouping._base import BaseGrouper
+from skmtl.grouping._check import choose_and_check
 from skmtl.grouping._data import group_data
 from skmtl.grouping._estimate import candidate_groups, estimate_with_trainer, known_gains
 from skmtl.grouping._group_models import train_groups
 from skmtl.grouping._trainer import make_trainer
 from skmtl.grouping.gains import GAIN_ESTIMATORS, GainEstimator
-from skmtl.grouping.selection import assign_tasks, select_groups
 
 # parameters that are passed on
 _TRAINING = ("cv", "n_repeats", "task_encoding", "cache_dir", "scoring", "n_jobs", "max_members")
@@ -59,10 +59,10 @@ class TaskGrouper(BaseGrouper):
     candidates : list of tuple, default=None
         Groups that may be selected. By default all groups of up to 11 tasks, or a random sample of
         the groups of more tasks.
-    cv : int, splitter or iterable, default=None
+    cv : int, splitter, iterable or None, default=4
         Validation rows, on which the gains of all groups are computed; early stopping uses other
-        rows. By default a quarter of the rows, in long form of each task; an int is a number of
-        folds.
+        rows. An int is a number of folds, in long form of each task; None is one split with a
+        quarter of the rows, which gives neither lower bounds nor a check of the groups.
     scoring : str or callable, default=None
         Score of a task, as for :func:`skmtl.metrics.per_task_score`. By default the squared error
         of numbers, and the log loss of classes, or their accuracy without ``predict_proba``.
@@ -103,6 +103,10 @@ class TaskGrouper(BaseGrouper):
         The group that serves each task.
     gains_ : DataFrame of shape (n_candidates, n_tasks)
         Gains, estimated or measured; NaN where a task is not in the group.
+    gain_bounds_ : DataFrame of shape (n_candidates, n_tasks)
+        Lower bounds of `gains_`, by which groups are selected.
+    checked_gains_ : DataFrame of shape (n_folds, n_tasks) or None
+        Gains on the rows of each fold, of groups that were selected without them, if checked.
     measured_ : Series
         Whether each row of `gains_` was measured.
     affinity_ : DataFrame
@@ -112,7 +116,7 @@ class TaskGrouper(BaseGrouper):
     gain_model_ : MTGNet or None
         The fitted model that predicts gains of other groups, if the gain estimator has one.
     n_procedures_ : int
-        Groups that were trained to estimate the gains, tasks alone included.
+        Groups that were trained to estimate the gains, tasks alone included, without the check.
     seconds_ : Series
         Time spent on gains, selection and training of the groups.
     estimators_ : list of estimator
@@ -137,8 +141,11 @@ class TaskGrouper(BaseGrouper):
     each task is served by the group in which it gains most [1]_ [2]_. "tag" compares affinities
     instead, and never selects a task alone [3]_.
 
-    Gains of selected groups are too optimistic on the validation rows, since they were selected
-    there: see `report` on rows that ``fit`` has not seen.
+    The largest of many noisy gains is too large. So groups are selected by gains minus a standard
+    error over folds, pooled over groups of a size with the task. The choice is then checked: it is
+    repeated without each fold and scored on its rows, with `max_groups` groups, half as many, and
+    so on. The best number is used. If its gain is below its standard error, tasks are trained alone
+    with a ``HarmfulGroupsWarning``, or it names the groups that `max_groups` forces.
 
     Groups train in parallel with the result of training each alone: bitwise identical in wide form,
     and in long form if tasks have the same numbers of rows, otherwise up to rounding.
@@ -195,7 +202,7 @@ class TaskGrouper(BaseGrouper):
         max_cost=None,
         group_cost=None,
         candidates=None,
-        cv=None,
+        cv=4,
         scoring=None,
         n_repeats=1,
         time_budget=60.0,
@@ -299,17 +306,15 @@ class TaskGrouper(BaseGrouper):
         if self.group_cost is not None:
             costs = [self.group_cost(group) for group in result.gains.index]
         limits = {"method": self.selection, "costs": costs, "max_cost": self.max_cost}
-        groups = select_groups(result.gains, self.max_groups, **limits)
-        assignment = assign_tasks(result.gains, groups)
-        # a group that serves no task need not be trained
-        groups = [group for group in groups if group in set(assignment)]
-        selected = time.perf_counter()
+        choice, checked_gains = choose_and_check(result, trainer, self.max_groups, **limits)
+        selected, groups, assignment = time.perf_counter(), choice.groups, choice.assignment
         self._models = train_groups(trainer, groups, assignment, self.compare)
         spent = np.diff([started, estimated, selected, time.perf_counter()])
         self.seconds_ = pd.Series(spent, index=["gains", "selection", "training"], name="seconds")
         self.tasks_, self.groups_, self.assignment_ = data.tasks, groups, assignment
         self.estimators_ = self._models.estimators
         self.gains_, self.measured_, self.gain_model_ = result.gains, result.measured, result.model
+        self.gain_bounds_, self.checked_gains_ = result.bounds, checked_gains
         self.gains_method_, self.n_procedures_ = result.method, result.n_procedures
         if result.affinity is not None:
             self.affinity_ = result.affinity

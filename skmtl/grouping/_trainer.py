@@ -85,29 +85,58 @@ class GroupTrainer:
 
     def __post_init__(self):
         self.ours = isinstance(self.estimator, BaseMultiTaskEstimator)
-        self._scores, self.n_trained = {}, 0
+        self._fits, self.n_trained = {}, 0
 
     def scores(self, groups):
         """Return the mean validation score of every task in groups, NaN outside them."""
+        numbers = range(len(self.splits) * len(self.seeds))
         distinct = np.unique(groups, axis=0)
-        self._train_missing([group for group in distinct if group.tobytes() not in self._scores])
-        return np.array([self._scores[group.tobytes()] for group in groups])
+        self._train_missing([(group, number) for group in distinct for number in numbers])
+        known = (self._fits[group.tobytes()] for group in groups)
+        # in one order, whatever the blocks
+        return np.array([np.mean([fits[k] for k in numbers], axis=0) for fits in known])
+
+    def scores_by_split(self, groups):
+        """Return scores by split, of shape (n_splits, n_groups, n_tasks)."""
+        n_splits = len(self.splits)
+        pairs = [(group, split) for split in range(n_splits) for group in groups]
+        return self.scores_on(pairs).reshape(n_splits, *groups.shape)
+
+    def scores_on(self, pairs):
+        """Return scores (n, T) of pairs of a group and the number of a split."""
+        n_seeds = len(self.seeds)
+        numbers = [range(k * n_seeds, (k + 1) * n_seeds) for _, k in pairs]
+        fits = {
+            (group.tobytes(), number): (group, number)
+            for (group, _), of_split in zip(pairs, numbers, strict=True)
+            for number in of_split
+        }
+        self._train_missing(list(fits.values()))
+        return np.array(
+            [
+                np.mean([self._fits[group.tobytes()][k] for k in of_split], axis=0)
+                for (group, _), of_split in zip(pairs, numbers, strict=True)
+            ]
+        )
 
     @property
     def n_groups(self):
         """Number of groups whose scores are known, from training or the cache."""
-        return len(self._scores)
+        return len(self._fits)
 
-    def _train_missing(self, groups):
-        """Train groups on all splits with all seeds, and store their scores."""
+    def _train_missing(self, pairs):
+        """Train what is unknown of pairs of a group and the number of a fit; store the scores."""
         ways = [(train, valid, seed) for train, valid in self.splits for seed in self.seeds]
-        fits = [
-            Fit(group, seed, train, valid, number)
-            for group in groups
-            for number, (train, valid, seed) in enumerate(ways)
-        ]
-        by_group = {group.tobytes(): {} for group in groups}
-        stored = {} if self.cache is None else {g.tobytes(): self.cache.get(g) for g in groups}
+        unknown = [(g, k) for g, k in pairs if k not in self._fits.get(g.tobytes(), {})]
+        fits = []
+        for group, number in unknown:
+            train, valid, seed = ways[number]
+            fits.append(Fit(group, seed, train, valid, number))
+            self._fits.setdefault(group.tobytes(), {})
+        stored = {}
+        if self.cache is not None:
+            distinct = {group.tobytes(): group for group, _ in unknown}
+            stored = {key: self.cache.get(group) for key, group in distinct.items()}
         missing = []
         # the blocks that there are without a cache: company may change how scores are rounded
         for block in self._blocks(fits):
@@ -116,22 +145,18 @@ class GroupTrainer:
                 missing.append(block)
                 continue
             for fit, of_fit in zip(block, scores, strict=True):
-                by_group[fit.group.tobytes()][fit.number] = of_fit
+                self._fits[fit.group.tobytes()][fit.number] = of_fit
         for block, scores, checkpoints in self._run(missing, keep=False):
             new = {}
             for fit, of_fit in zip(block, scores, strict=True):
                 self._check(of_fit, fit.group)
-                by_group[fit.group.tobytes()][fit.number] = of_fit
+                self._fits[fit.group.tobytes()][fit.number] = of_fit
                 new.setdefault(fit.group.tobytes(), (fit.group, {}))[1][fit.number] = of_fit
             if self.cache is not None:
                 for group, of_group in new.values():
                     self.cache.put(group, of_group)
             if current() is not None:
                 current().remove(checkpoints)
-        for group in groups:
-            scores = by_group[group.tobytes()]
-            # in one order, whatever the blocks
-            self._scores[group.tobytes()] = np.mean([scores[k] for k in range(len(ways))], axis=0)
         self.n_trained += len({fit.group.tobytes() for block in missing for fit in block})
 
     def _check(self, scores, group):

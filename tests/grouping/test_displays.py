@@ -46,7 +46,7 @@ def test_budgets_show_the_best_mean_gain(grouper):
     shown = GroupBudgetDisplay.from_estimator(grouper)
     assert shown.mean_gains.index.tolist() == [1, 2, 3, 4]
     assert (shown.mean_gains.diff().dropna() >= -1e-12).all()
-    best = grouper.gains_.max().mean()
+    best = grouper.gain_bounds_.max().mean()
     assert shown.mean_gains[4] == pytest.approx(best)
 
 

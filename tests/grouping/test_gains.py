@@ -21,7 +21,7 @@ TASKS = pd.Index(list("abcd"))
 class Trainer:
     """Stand-in whose scores give the gains of `truth`."""
 
-    cache = None
+    cache, splits = None, [None]
 
     def __init__(self):
         self.data, self.trained = SimpleNamespace(tasks=TASKS), set()
