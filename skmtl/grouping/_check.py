@@ -198,10 +198,13 @@ def bounds_of_tasks(assignment, gains, bounds):
 
 
 def mean_and_error(gains):
-    """Return the mean of gains (n_folds, T), and its standard error over folds."""
-    by_fold = gains.mean(axis=1)
-    error = by_fold.std(ddof=1) / np.sqrt(len(by_fold)) if len(by_fold) > 1 else 0.0
-    return by_fold.mean(), error
+    """Return the mean of gains (n_folds, T), and its standard error over folds and tasks.
+
+    The means of a few folds say little about their own variance, so that the tasks of a fold count
+    as observations of their own.
+    """
+    error = gains.std(ddof=1) / np.sqrt(gains.size) if gains.size > 1 else 0.0
+    return gains.mean(), error
 
 
 def _warn(message):
