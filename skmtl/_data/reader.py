@@ -52,19 +52,23 @@ class TableReader:
         Features are of shape (n, d), task ids an Index or None with one task, and metadata of shape
         (n, d_m) or None without columns of metadata.
         """
-        table = as_table(X) if learn else self.ordered(as_table(X))
+        table = as_table(X)
         if learn or not self._are_in_order(table):
+            table = table if learn else self.ordered(table)
             validate_data(estimator, table, reset=learn, skip_check_array=True)
         if learn:
             self._find(table)
         labels = None if self.task_id is None else self._labels(table)
         if learn:
             self._learn_roles(table, labels)
-        features = read_columns(table, self.feature_positions, self.features, "features", estimator)
+        dtypes = list(table.dtypes) if isinstance(table, pd.DataFrame) else None
+        features = read_columns(
+            table, self.feature_positions, self.features, "features", estimator, dtypes
+        )
         metadata = None
         if self.metadata_positions:
             metadata = read_columns(
-                table, self.metadata_positions, self.metadata, "metadata", estimator
+                table, self.metadata_positions, self.metadata, "metadata", estimator, dtypes
             )
         return features, labels, metadata
 

@@ -224,7 +224,8 @@ class TaskTables:
             return PredictionRows(features, networks, tasks, None)
         codes, ids = encode(labels)
         tasks = self.tasks.get_indexer(ids)
-        self._check_new(ids[tasks < 0], len(ids))
+        if (tasks < 0).any():
+            self._check_new(ids[tasks < 0], len(ids))
         n_ids = len(ids)
         if absent.any():
             # one more task, which is not known; an id that was only filled in is not used

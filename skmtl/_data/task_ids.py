@@ -35,7 +35,7 @@ def id_columns(table, positions, missing_id="error"):
         if column.dtype == np.float16:
             # pandas has no index of these
             column = column.astype(np.float32)
-        present = column.notna().to_numpy()
+        present = pd.notna(column.array)
         if not present.all() and missing_id == "error":
             raise ValueError(
                 f"the task id column {label_text(names[position])} has {(~present).sum()} missing "
@@ -145,6 +145,8 @@ def encode(labels):
 
     Returns codes and the distinct labels, with the names and the levels of `labels`.
     """
+    if len(labels) == 1:
+        return np.zeros(1, dtype=np.int64), labels
     codes, _ = pd.factorize(labels)
     tasks = labels[first_rows(codes)]
     try:

@@ -72,6 +72,7 @@ def predict_parts(targets, query, main, new=None, each_member=False):
     for predictor, mask in ((main, ~unseen), (new, unseen)):
         if mask.any():
             chosen = np.flatnonzero(mask)
-            for k, rows, values in predictor.predict(query.take(chosen), targets):
+            taken = query if mask.all() else query.take(chosen)
+            for k, rows, values in predictor.predict(taken, targets):
                 put(k, chosen[rows], values)
     return results

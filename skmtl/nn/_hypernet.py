@@ -164,6 +164,9 @@ class TaskHypernetwork(MemberModule):
             return self.centre
         return trained_shares(self.trained, self.embeddings).unsqueeze(1) @ self.embeddings
 
+    def prepare_predictions(self):
+        self.centre = self.mean_embedding()
+
     def penalty(self):
         """Return the penalties of embeddings apart from their mean and of interactions, or None."""
         terms = []
@@ -270,7 +273,7 @@ class TaskHypernetwork(MemberModule):
     def representations(self, tasks, metadata=None):
         """Join embeddings, the mean one of unseen tasks, and metadata (M, S, n_metadata)."""
         z = take_members(self.embeddings, tasks if self.training else tasks.clamp(min=0))
-        if not self.training:
+        if not self.training and bool((tasks < 0).any()):
             z = torch.where(tasks.unsqueeze(-1) < 0, self.mean_embedding(), z)
         return z if metadata is None else torch.cat([z, metadata], dim=2)
 

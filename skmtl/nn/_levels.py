@@ -126,6 +126,10 @@ class LevelHypernetwork(TaskHypernetwork):
             terms.append((self.interaction_alpha * self.interactions().square()).sum((1, 2, 3)))
         return sum(terms) if terms else None
 
+    def prepare_predictions(self):
+        for level, mean in enumerate(self.means()):
+            setattr(self, f"centre_{level}", mean)
+
     def representations(self, tasks, metadata=None):
         vectors = [
             self._gathered(level, tasks[..., level], mean)

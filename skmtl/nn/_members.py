@@ -166,6 +166,9 @@ class MemberModule(nn.Module):
                 module.forget_unused()
         return part
 
+    def prepare_predictions(self):
+        """Compute once what many predictions need; parameters do not change any more."""
+
     def use_smooth_operations(self):
         """Replace hand-written operations by torch's, which have second derivatives."""
 
