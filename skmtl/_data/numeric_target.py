@@ -12,7 +12,7 @@ from skmtl.training import NumberLoss
 # interquartile range of the standard normal distribution
 _INTERQUARTILE = 1.3489795003921634
 # smallest prediction of a count, relative to the mean, before its logarithm is computed
-_SMALLEST_COUNT = 1e-9
+SMALLEST_COUNT = 1e-9
 
 
 class NumericTarget(ColumnTarget):
@@ -81,7 +81,7 @@ class NumericTarget(ColumnTarget):
     def outputs_for(self, predictions):
         if self.loss != "poisson":
             return (predictions - self.shift) / self.size
-        return np.log(np.maximum(predictions / self.size, _SMALLEST_COUNT))
+        return np.log(np.maximum(predictions / self.size, SMALLEST_COUNT))
 
     @staticmethod
     def mean(members):
@@ -91,7 +91,7 @@ class NumericTarget(ColumnTarget):
     def blended(self, members, base, weight):
         if self.loss != "poisson":
             return (1 - weight) * members + weight * base
-        smallest = _SMALLEST_COUNT * self.size
+        smallest = SMALLEST_COUNT * self.size
         network, other = (np.log(np.maximum(values, smallest)) for values in (members, base))
         return np.exp((1 - weight) * network + weight * other)
 

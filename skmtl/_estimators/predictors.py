@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmtl._data.wide import labels_frame, wide_table
 from skmtl._estimators.adaptive import AdaptiveEstimator
+from skmtl._estimators.export import export_networks
 from skmtl._estimators.importances import metadata_importance, relative_importances
 from skmtl.metrics import _mean_task_score
 
@@ -156,6 +157,63 @@ class MultiTaskPredictor(AdaptiveEstimator):
         if not self._targets.wide:
             return results[0]
         return dict(zip(self.tasks_, results, strict=True))
+
+    def export(self, path, tasks=None):
+        """Write the networks of tasks to a file from which other programs predict.
+
+        Their predictions are those of ``predict``, or of ``predict_proba`` for classes, without
+        this package, torch and scikit-learn; see the guide, :doc:`/serving`. Base learners
+        ("boosting" and linear ones) and all members are included. Metadata are those of ``fit``.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file. Its ending says the format: ".onnx" for ONNX, which needs
+            ``pip install "skmtl[export]"``, or ".npz" for a dictionary of arrays of numpy.
+        tasks : list of task ids, optional
+            By default all of ``tasks_``.
+
+        Raises
+        ------
+        ValueError
+            If a task is not known, or if predictions are not those of one stack of dense layers for
+            each task: in wide form, with several levels of ids, and with other architectures.
+        ImportError
+            If the package onnx is needed and not installed.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from skmtl import MultiTaskHypernetRegressor
+        >>> from skmtl.datasets import make_cubic
+        >>> cubic = make_cubic(n_tasks=5, n_rows=20, random_state=0)
+        >>> model = MultiTaskHypernetRegressor(task_id="task", max_iter=5, random_state=0)
+        >>> path = Path(tempfile.mkdtemp()) / "cubic.npz"
+        >>> model.fit(cubic.data[["task", "x"]], cubic.target).export(path, tasks=[0, 3])
+        >>> np.load(path)["weight_0"].shape  # members, tasks, inputs, outputs
+        (1, 2, 1, 32)
+        """
+        export_networks(self, path, tasks)
+
+    def encode_features(self, X):
+        """Encode the features of rows as the networks read them.
+
+        Numbers, dates and durations are standardised, and categories become indicators. Models that
+        have other features than numbers are exported without this step (`export`).
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_columns)
+            As for ``predict``; ids and metadata have no part in it.
+
+        Returns
+        -------
+        ndarray of shape (n, n_inputs)
+            Encoded and scaled features.
+        """
+        return self._query(X).features
 
     @available_if(has_classes)
     def predict_proba(self, X):

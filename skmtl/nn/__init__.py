@@ -14,6 +14,7 @@ from skmtl.nn._relations import RelationNetwork
 from skmtl.nn._roaming import RoamingNetwork
 from skmtl.nn._shared import SharedBottomNetwork, SingleTaskNetwork
 from skmtl.nn._stitch import StitchedNetwork
+from skmtl.nn._task_layers import TaskLayers, task_layers
 from skmtl.nn._tensors import FactorisedNetwork
 from skmtl.nn._trunk_gradients import task_gradients
 from skmtl.nn._written import WrittenModule, WrittenSharedBottom
@@ -34,8 +35,10 @@ __all__ = [
     "SingleTaskNetwork",
     "StitchedNetwork",
     "TaskHypernetwork",
+    "TaskLayers",
     "WrittenModule",
     "WrittenSharedBottom",
     "member_generators",
     "task_gradients",
+    "task_layers",
 ]

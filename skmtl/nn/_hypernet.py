@@ -194,12 +194,7 @@ class TaskHypernetwork(MemberModule):
 
     @torch.no_grad()
     def for_new_tasks(self, n_tasks, noise):
-        """Copy the module to train only embeddings of new tasks, pulled to the mean one.
-
-        The pull is the remaining mean squared error, `noise` (M,), over the variance of the trained
-        embeddings, in each dimension: the most probable embedding if errors and embeddings are
-        normal.
-        """
+        """Copy the module to train only embeddings of new tasks, with `pulls` to the mean one."""
         module = copy.deepcopy(self).requires_grad_(False)
         module.curvature, module.centre = None, self.mean_embedding().clone().to(self.embeddings)
         module.embeddings = nn.Parameter(module.centre.repeat(1, n_tasks, 1))
@@ -240,7 +235,8 @@ class TaskHypernetwork(MemberModule):
     def pulls(self, noise):
         """Return the pull (M, 1, d) on an embedding of which nothing is known, by table.
 
-        It is the `noise` (M,) over the variance of the trained embeddings in each dimension.
+        It is the `noise` (M,), the remaining mean squared error, over the variance of the trained
+        embeddings in each dimension, which makes an embedding the most probable one.
         """
         square = (self.embeddings - self.mean_embedding()).square() * self.trained.unsqueeze(2)
         variance = square.sum(1, keepdim=True) / self.trained.sum(1).clamp(min=1).view(-1, 1, 1)
