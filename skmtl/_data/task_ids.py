@@ -185,7 +185,7 @@ def distinct(codes, metadata, sort=False):
     Returns the number of the pair of every row, (n,), and the number of a row of every pair.
     """
     first = first_rows(codes)
-    if not np.array_equal(metadata, metadata[first[codes]], equal_nan=True):
+    if len(codes) > 1 and not np.array_equal(metadata, metadata[first[codes]], equal_nan=True):
         frame = pd.DataFrame(metadata).assign(code=codes)
         codes = (
             frame.groupby(list(frame.columns), sort=sort, dropna=False).ngroup().to_numpy(copy=True)

@@ -54,14 +54,13 @@ class Trees:
     def _sums(self, X):
         """Sum the leaves of few rows, bitwise equal to `predict_trees`; shape (n, K)."""
         nodes, rows, first = self.nodes, np.arange(len(X))[:, None], self.starts[:-1]
-        at = np.repeat(first[None], len(X), axis=0)
+        at, gaps = np.repeat(first[None], len(X), axis=0), np.isnan(X).any()
         while not (ended := nodes["is_leaf"][at].astype(bool)).all():
             values = X[rows, nodes["feature_idx"][at]]
-            goes_left = np.where(
-                np.isnan(values),
-                nodes["missing_go_to_left"][at],
-                values <= nodes["num_threshold"][at],
-            )
+            goes_left = values <= nodes["num_threshold"][at]
+            if gaps:
+                missing = nodes["missing_go_to_left"][at]
+                goes_left = np.where(np.isnan(values), missing, goes_left)
             children = np.where(goes_left, nodes["left"][at], nodes["right"][at])
             at = np.where(ended, at, first + children)
         n_outputs = self.baseline.shape[1]

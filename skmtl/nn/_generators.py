@@ -5,7 +5,7 @@ Source: "Multi-task learning with hypernetworks and task metadata", section 2.1,
 
 import torch
 
-from skmtl.nn._contractions import FactorLayer, FullMap, NarrowLayer, OuterLayer
+from skmtl.nn._contractions import FactorLayer, FullMap, NarrowLayer, OuterLayer, applied
 from skmtl.nn._members import MemberModule, kaiming_bound, uniform, variance_bound
 
 
@@ -68,7 +68,7 @@ class CompressedGenerator(MemberModule):
             layer = NarrowLayer
         else:
             layer = FactorLayer if 5 * x.shape[1] <= 8 * self.B.shape[1] else OuterLayer
-        return layer.apply(h, x, self.D, self.A, self.B, self.C)
+        return applied(layer, h, x, self.D, self.A, self.B, self.C)
 
 
 class FullGenerator(MemberModule):
@@ -96,4 +96,4 @@ class FullGenerator(MemberModule):
         constant = self.D.view(len(x), rows, -1)
         full = self.W.unflatten(2, (rows, -1))
         layer = NarrowLayer if _is_narrow(constant, h) else OuterLayer
-        return layer.apply(h, x, constant, full)
+        return applied(layer, h, x, constant, full)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skmtl.nn._contractions import NarrowLayer
+from skmtl.nn._contractions import NarrowLayer, applied
 from skmtl.nn._generators import CompressedGenerator, FullGenerator
 from skmtl.nn._members import (
     FEW_ROWS,
@@ -235,8 +235,7 @@ class TaskHypernetwork(MemberModule):
     def pulls(self, noise):
         """Return the pull (M, 1, d) on an embedding of which nothing is known, by table.
 
-        It is the `noise` (M,), the remaining mean squared error, over the variance of the trained
-        embeddings in each dimension, which makes an embedding the most probable one.
+        It is the `noise` (M,), the remaining squared error, over the variance of trained embeddings.
         """
         square = (self.embeddings - self.mean_embedding()).square() * self.trained.unsqueeze(2)
         variance = square.sum(1, keepdim=True) / self.trained.sum(1).clamp(min=1).view(-1, 1, 1)
@@ -323,8 +322,10 @@ class TaskHypernetwork(MemberModule):
 
     def _by_row(self, x, h, moved, slots):
         """Evaluate rows (M, n, d), each as the only one of its task, if tasks have few."""
-        moved = None if moved is None else take_members(moved, slots)
-        return self._evaluate_rows(x, take_members(h, slots), moved)
+        if x.shape[1] > 1 or h.shape[1] > 1:
+            moved = None if moved is None else take_members(moved, slots)
+            h = take_members(h, slots)
+        return self._evaluate_rows(x, h, moved)
 
     def _evaluate_rows(self, x, h, moved):
         y = x
@@ -337,7 +338,7 @@ class TaskHypernetwork(MemberModule):
                 y = self.activation(y)
         if moved is not None:
             weight, bias = (w.unflatten(2, (-1, self.n_outputs)) for w in self.skip.parameters())
-            y = y + NarrowLayer.apply(moved, x, bias.squeeze(1), weight)
+            y = y + applied(NarrowLayer, moved, x, bias.squeeze(1), weight)
         return y
 
 
