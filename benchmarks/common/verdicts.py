@@ -217,7 +217,8 @@ def prediction_speed():
     yield from spreads("prediction_speed", "summary", what)
     table, date = read("prediction_speed", "one_row")
     for row in table.itertuples():
-        named = f"milliseconds of one row, {row.tasks} tasks, {row.task}"
+        base = "no base" if row.base == "None" else f"base {row.base}"
+        named = f"milliseconds of one row, {row.tasks} tasks, {row.task}, {base}"
         yield named, row.target, short(row.milliseconds), row.result, date
 
 
