@@ -235,7 +235,7 @@ class TaskHypernetwork(MemberModule):
     def pulls(self, noise):
         """Return the pull (M, 1, d) on an embedding of which nothing is known, by table.
 
-        It is the `noise` (M,), the remaining squared error, over the variance of trained embeddings.
+        It is the `noise` (M,), the squared error that remains, over the variance of the embeddings.
         """
         square = (self.embeddings - self.mean_embedding()).square() * self.trained.unsqueeze(2)
         variance = square.sum(1, keepdim=True) / self.trained.sum(1).clamp(min=1).view(-1, 1, 1)
