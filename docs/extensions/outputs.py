@@ -79,6 +79,8 @@ def run(blocks, path):
     import pandas as pd
     from matplotlib import pyplot as plt
 
+    # figures that others have left open
+    plt.close("all")
     namespace = {"__name__": "__main__"}
     with pd.option_context("display.width", WIDTH, "display.max_columns", 20):
         for block in blocks:

@@ -8,8 +8,16 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.base import is_classifier
 
-from skmtl import MultiTaskHypernetRegressor, MultiTaskRegressor
+from skmtl import (
+    GumbelMatrixClassifier,
+    GumbelMatrixRegressor,
+    MultiTaskClassifier,
+    MultiTaskHypernetClassifier,
+    MultiTaskHypernetRegressor,
+    MultiTaskRegressor,
+)
 from skmtl.architectures import SharedBottom
 
 WORDS = ["red", "green", "blue", "", "a b", "ä"]
@@ -113,44 +121,63 @@ def tables(draw):
     return *frames, [f"m{k}" for k in range(len(metadata))]
 
 
-def check(case, hypernet):
+SMALL = {"max_iter": 1, "random_state": 0, "unseen_tasks": "average"}
+ESTIMATORS = {
+    "hypernetwork, numbers": lambda metadata: MultiTaskHypernetRegressor(
+        "task", metadata, hidden_layer_sizes=(2,), **SMALL
+    ),
+    "hypernetwork, classes": lambda metadata: MultiTaskHypernetClassifier(
+        "task", metadata, hidden_layer_sizes=(2,), **SMALL
+    ),
+    "Gumbel-Matrix, numbers": lambda metadata: GumbelMatrixRegressor(
+        task_id="task", metadata=metadata, layers=(2,), **SMALL
+    ),
+    "Gumbel-Matrix, classes": lambda metadata: GumbelMatrixClassifier(
+        task_id="task", metadata=metadata, layers=(2,), **SMALL
+    ),
+    "shared bottom, numbers": lambda metadata: MultiTaskRegressor(
+        SharedBottom(hidden_layer_sizes=(2,)), task_id="task", metadata=metadata, **SMALL
+    ),
+    "shared bottom, classes": lambda metadata: MultiTaskClassifier(
+        SharedBottom(hidden_layer_sizes=(2,)), task_id="task", metadata=metadata, **SMALL
+    ),
+}
+
+
+def check(case, name):
     """Fit and predict: what is predicted is finite, and an error names a column."""
     train, test, metadata = case
-    changes = {"max_iter": 1, "random_state": 0}
-    if hypernet:
-        model = MultiTaskHypernetRegressor(
-            "task", metadata, hidden_layer_sizes=(2,), unseen_tasks="average", **changes
-        )
-    else:
-        train, test = train.drop(columns=metadata), test.drop(columns=metadata)
-        small = SharedBottom(hidden_layer_sizes=(2,))
-        model = MultiTaskRegressor(small, task_id="task", unseen_tasks="average", **changes)
+    model = ESTIMATORS[name](metadata)
     y = np.arange(len(train), dtype=float)
+    if is_classifier(model):
+        y = np.array(["low", "middle", "high"])[np.arange(len(train)) % 3]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         message = ""
         try:
-            predicted = model.fit(train, y).predict(test)
+            model.fit(train, y)
+            predicted = model.predict_proba(test) if is_classifier(model) else model.predict(test)
         except (ValueError, TypeError) as error:
             message = str(error)
     if message:
-        assert any(f"'{name}'" in message for name in train.columns), message
+        assert any(f"'{column}'" in message for column in train.columns), message
     else:
         assert np.isfinite(predicted).all()
     assert len(caught) <= 2, [str(warning.message) for warning in caught]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(case=tables(), hypernet=st.booleans())
-def test_predictions_are_finite_or_an_error_names_the_column(case, hypernet):
-    check(case, hypernet)
+@given(case=tables(), name=st.sampled_from(["hypernetwork, numbers", "shared bottom, numbers"]))
+def test_predictions_are_finite_or_an_error_names_the_column(case, name):
+    check(case, name)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ESTIMATORS)
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
-@given(case=tables(), hypernet=st.booleans())
-def test_many_tables(case, hypernet):
-    check(case, hypernet)
+@given(case=tables())
+def test_many_tables(case, name):
+    check(case, name)
 
 
 @pytest.mark.parametrize("kind", [k for k in sorted(KINDS) if k not in ("dicts", "complex")])
@@ -161,10 +188,10 @@ def test_every_kind(kind, gaps):
         pd.DataFrame({"task": list("abcd") * 10, "x": column(kind, generator, 40, gaps)})
         for _ in range(2)
     )
-    check((train, test, []), hypernet=True)
+    check((train, test, []), "hypernetwork, numbers")
 
 
 def test_dates_of_python():
     days = pd.Series([date(2020, 1, 1 + k % 28) for k in range(40)])
     X = pd.DataFrame({"task": list("abcd") * 10, "day": days})
-    check((X, X, []), hypernet=True)
+    check((X, X, []), "hypernetwork, numbers")
