@@ -302,6 +302,11 @@ def levels():
             what = f"{row.data}, {members}: squared error ({what})"
             got = with_note(short(row.mse), "" if row.folds == "5" else f"{row.folds} of 5 folds")
             yield what, f"<= {short(bound)}", got, verdict or "not yet measured", date
+    table, date = read("levels", "cost")
+    for row in table.iloc[:-1].itertuples():
+        what = f"inst_eval, {row.method}: processor time over GPBoost's mixed model, memory in GB"
+        got = f"{short(row.ratio)}, {short(row.gigabytes)}"
+        yield what, "<= 3, < 1", got, row.result, date
     table, date = read("levels", "planted_summary")
     for row in table[table["result"] != ""].itertuples():
         what = f"planted, {row.structure}, {row.ids} ids: error over that of the truth"

@@ -6,9 +6,12 @@ with high-cardinality categorical variables", arXiv 2307.02071, with the folds p
 
 import gzip
 import json
+import resource
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
+from multiprocessing import get_context
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -35,6 +38,8 @@ IDS = {
     "inst_eval": ["s", "d", "dept"],
     "spotify": ["artist_id", "album_id", "playlist_id", "subgenre_id"],
 }
+# settings by method; the last one is the reference
+COSTS = {"defaults": {}, "without a base": {"base": None}, "linear mixed model of GPBoost": None}
 LABELS = {"wages": "ln_wage", "inst_eval": "y", "spotify": "danceability"}
 UNUSED = {
     "wages": [],
@@ -125,6 +130,60 @@ def published(options):
         )
     save(pd.DataFrame(rows), "published_summary")
     print(pd.DataFrame(rows).round(5).to_string())
+
+
+def cost(options):
+    """Time one fold of inst_eval beside GPBoost's linear mixed model, each in its own process."""
+    if options.data_home is None:
+        print("inst_eval needs --data-home DIR with folds_inst_eval.json.gz, and is left out")
+        return
+    rows = []
+    for method in COSTS:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            rows.append(pool.submit(_cost_of, method, options.data_home).result())
+        print(rows[-1], flush=True)
+    table = pd.DataFrame(rows)
+    table["ratio"] = table["seconds"] / table["seconds"].iloc[-1]
+    good = (table["ratio"] <= 3) & (table["gigabytes"] < 1)
+    table["result"] = np.where(good, "holds", "falls short")
+    save(table, "cost")
+    print(table.round(3).to_string())
+
+
+def _cost_of(method, folder):
+    """Fit one fold; return its error, processor seconds and largest memory."""
+    X, y, folds = published_table("inst_eval", folder)
+    train = np.zeros(len(y), dtype=bool)
+    train[folds[0]] = True
+    ids = IDS["inst_eval"]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.process_time()
+    if method == "linear mixed model of GPBoost":
+        import gpboost
+
+        features = X.drop(columns=ids).to_numpy(float)
+        features = np.column_stack([np.ones(len(features)), features])
+        model = gpboost.GPModel(group_data=X[ids][train].to_numpy(), likelihood="gaussian")
+        model.fit(y=y[train], X=features[train])
+        seconds = time.process_time() - start
+        groups = X[ids][~train].to_numpy()
+        predicted = model.predict(group_data_pred=groups, X_pred=features[~train])["mu"]
+    else:
+        model = MultiTaskHypernetRegressor(
+            ids, task_levels="crossed", random_state=0, **SETTINGS, **COSTS[method]
+        )
+        model.fit(X[train], y[train])
+        seconds = time.process_time() - start
+        predicted = model.predict(X[~train])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "method": method,
+        "mse": float(np.mean((predicted - y[~train]) ** 2)),
+        "seconds": seconds,
+        # kilobytes on Linux
+        "gigabytes": peak / 1e6,
+        "before": before / 1e6,
+    }
 
 
 def crossed_rows(generator):
@@ -345,6 +404,7 @@ PARTS = {
     "variances": variances,
     "panel": panel,
     "published": published,
+    "cost": cost,
 }
 
 
