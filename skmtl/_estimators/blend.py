@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import product
+from threading import Event
 
 import joblib
 import numpy as np
@@ -10,6 +13,7 @@ from scipy.optimize import minimize, minimize_scalar
 
 from skmtl._data.rows import PredictionRows
 from skmtl._estimators.base_learner import BaseRows, FittedBase, base_inputs, part_bases
+from skmtl._estimators.choices import alternatives
 from skmtl._estimators.predictor import Predictor
 from skmtl._estimators.trees import Mixture
 from skmtl._persistence import saveable
@@ -40,12 +44,54 @@ def fit_blend(plan, held_out):
     if not plan.bases:
         return None
     key = _key(plan)
-    if key not in plan.shared:
-        pairs = [pair for pair in plan.splits if pair[1] is not None]
-        splits = [tuple(_rows_of(plan, rows) for rows in pair) for pair in pairs]
-        rows = _rows_of(plan, plan.train if plan.refit is None else plan.refit)
-        plan.shared[key] = BaseFits(plan.targets.parts, plan.bases, splits, rows)
-    return plan.shared[key].blend(held_out)
+    fits = plan.shared.get(key)
+    if fits is None:
+        fits = BaseFits(*_tables_of(plan, plan.splits))
+    elif isinstance(fits, Future):
+        fits = fits.result()
+    plan.shared[key] = fits
+    return fits.blend(held_out)
+
+
+def _tables_of(plan, splits):
+    """Return the arguments of `BaseFits`."""
+    pairs = [pair for pair in splits if pair[1] is not None]
+    of_splits = [tuple(_rows_of(plan, rows) for rows in pair) for pair in pairs]
+    rows = _rows_of(plan, plan.train if plan.refit is None else plan.refit)
+    return plan.targets.parts, plan.bases, of_splits, rows
+
+
+@contextmanager
+def bases_alongside(plan):
+    """Fit bases of a plan, and of its plan for new tasks, in another thread while networks train.
+
+    The numbers are the same as when bases are fitted later. Bases wait for `fit_blend` where their
+    fits are stored, since only the calling thread knows of its checkpoints.
+    """
+    parallel = plan.estimator.checkpoint_dir is None and joblib.effective_n_jobs(-1) > 1
+    plans = [part for part in plan.parts if parallel and _can_be_alongside(part)]
+    if not plans:
+        yield
+        return
+    stop = Event()
+    with ThreadPoolExecutor(1) as pool:
+        for part in plans:
+            tables = _tables_of(part, alternatives(part)[0].splits)
+            part.shared[_key(part)] = pool.submit(BaseFits, *tables, stop)
+        try:
+            yield
+        finally:
+            stop.set()
+
+
+def _can_be_alongside(plan):
+    """Whether the bases of a plan may be fitted in a thread: others may be anything.
+
+    Logistic regression ignores warnings, which would be ignored everywhere.
+    """
+    classes = any(part.classes is not None for part in plan.targets.parts)
+    safe = {"boosting"} if classes else {"boosting", "linear"}
+    return len(plan.bases) > 0 and all(isinstance(b, str) and b in safe for b in plan.bases)
 
 
 def _key(plan):
@@ -117,23 +163,26 @@ class BaseFits:
     """Base learners fitted to the rows of a plan; all candidates of a search share them.
 
     `splits` are pairs of training and validation `BaseRows` by part, one pair for all members or
-    one for each; `rows` are those that the final bases learn from, by part.
+    one for each; `rows` are those that the final bases learn from, by part. Fitting ends when
+    `stop`, an event, is set.
     """
 
-    def __init__(self, parts, bases, splits, rows):
+    def __init__(self, parts, bases, splits, rows, stop=None):
         self.parts, self.rows = parts, rows
         self.learners = [part_bases(part, bases) for part in parts]
         # by part, base and split
         self.held_out = [
-            [self._held_out(k, learner, splits) for learner in learners]
+            [self._held_out(k, learner, splits, stop) for learner in learners]
             for k, learners in enumerate(self.learners)
         ]
         self._final = {}
 
-    def _held_out(self, k, learner, splits):
+    def _held_out(self, k, learner, splits, stop):
         """Return what a base predicts for validation rows of a part, and these rows, by split."""
         results = []
         for m, (train, valid) in enumerate(splits):
+            if stop is not None and stop.is_set():
+                raise CancelledError
             valid_rows = valid[k].labelled()
             fitted = learner.fit(train[k].labelled(), valid_rows if m == 0 else None)
             results.append((fitted.predict(valid_rows), valid_rows))

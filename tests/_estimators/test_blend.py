@@ -1,6 +1,7 @@
 """Base learners that are blended with the networks."""
 
 import pickle
+from threading import Event, active_count, current_thread
 
 import numpy as np
 import pandas as pd
@@ -353,3 +354,53 @@ def test_counts_that_are_all_zero():
     predicted = model.fit(X, y).predict(X)
     assert np.isfinite(predicted).all(axis=None)
     assert predicted["none"].mean() < 0.5 < predicted["some"].mean()
+
+
+@pytest.mark.parametrize("preset", ["default", "best"])
+def test_bases_fitted_alongside_are_the_same(preset, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"task": rng.integers(0, 12, 800), "x": rng.uniform(-1, 1, 800)})
+    y = 3.0 * (X["x"] > 0.2) + X["task"]
+    threads = []
+
+    def fit(self, rows, valid=None, of=PartBase.fit):
+        threads.append(current_thread())
+        return of(self, rows, valid)
+
+    monkeypatch.setattr(PartBase, "fit", fit)
+    model = MultiTaskHypernetRegressor(**SETTINGS, preset=preset, unseen_tasks="average")
+    monkeypatch.setattr("joblib.effective_n_jobs", lambda n_jobs: 2)
+    alongside = clone(model).fit(X, y)
+    assert len(set(threads)) > 1
+    threads.clear()
+    monkeypatch.setattr("joblib.effective_n_jobs", lambda n_jobs: 1)
+    afterwards = clone(model).fit(X, y)
+    assert set(threads) == {current_thread()}
+    assert_array_equal(alongside.base_weights_, afterwards.base_weights_)
+    assert_array_equal(alongside.predict(X), afterwards.predict(X))
+    new = X.assign(task=99)
+    assert_array_equal(alongside.predict(new), afterwards.predict(new))
+
+
+def test_no_thread_is_left_where_networks_fail(table, monkeypatch):
+    monkeypatch.setattr("joblib.effective_n_jobs", lambda n_jobs: 2)
+    n_fits, n_threads = [], active_count()
+
+    def fit(self, rows, valid=None, of=PartBase.fit):
+        n_fits.append(1)
+        failed.wait(10)
+        return of(self, rows, valid)
+
+    failed = Event()
+
+    def fail(*args, **kwargs):
+        failed.set()
+        raise RuntimeError("networks fail")
+
+    monkeypatch.setattr(PartBase, "fit", fit)
+    monkeypatch.setattr("skmtl._estimators.base.train_plan", fail)
+    with pytest.raises(RuntimeError, match="networks fail"):
+        MultiTaskRegressor(**SETTINGS, base="boosting", n_members=4).fit(*table)
+    # of four, the fit that had begun
+    assert len(n_fits) <= 2
+    assert active_count() == n_threads
