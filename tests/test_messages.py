@@ -207,7 +207,8 @@ def feature_of_1e300():
 
 @mistake("'age'", "401 digits", "logarithm")
 def integer_too_large():
-    regressor().fit(X.assign(age=[10**400] + [1] * (len(X) - 1)), Y)
+    ages = pd.Series([10**400] + [1] * (len(X) - 1), index=X.index, dtype=object)
+    regressor().fit(X.assign(age=ages), Y)
 
 
 @mistake("'age'", "row 3", "missing (NaN)")

@@ -48,7 +48,9 @@ def _native_frame(table):
             labels = pd.Index(native(labels.to_numpy()), name=labels.name)
             table = table.set_axis(labels, axis=axis)
     if isinstance(table, pd.Series):
-        return native(table)
+        if not _is_foreign(table.dtype):
+            return table
+        return pd.Series(native(table.array.to_numpy()), index=table.index, name=table.name)
     foreign = [k for k, dtype in enumerate(table.dtypes) if _is_foreign(dtype)]
     if foreign:
         table = table.copy()

@@ -76,7 +76,7 @@ class Column:
     def _numbers_of_categories(self, values):
         labels = plain_labels(values)
         missing = labels.isna().to_numpy()
-        numbers = self.categories.get_indexer(pd.Index(labels[~missing])).astype(np.float64)
+        numbers = self.categories.get_indexer(index_of(labels[~missing])).astype(np.float64)
         result = np.full(len(labels), np.nan)
         result[~missing] = numbers
         return result
@@ -99,7 +99,7 @@ def learn_column(values, name, what, categorical):
     if kind != "category":
         return Column(name, kind)
     labels = plain_labels(values).dropna()
-    categories = pd.Index(labels.unique())
+    categories = index_of(pd.Series(labels.unique(), dtype=labels.dtype))
     if not (categorical or isinstance(values.dtype, pd.CategoricalDtype)):
         _refuse_text(labels, categories, name, what)
     try:
@@ -108,6 +108,11 @@ def learn_column(values, name, what, categorical):
         order = sorted(range(len(categories)), key=lambda k: _sort_key(categories[k]))
         categories = categories[order]
     return Column(name, "category", categories)
+
+
+def index_of(labels):
+    """Return a Series as an Index of the same type, which pandas 2 would look for in objects."""
+    return pd.Index(labels, dtype=labels.dtype)
 
 
 def _sort_key(label):

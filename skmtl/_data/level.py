@@ -5,6 +5,7 @@ import pandas as pd
 
 from skmtl._data.encoding import ColumnEncoder
 from skmtl._data.frames import as_pandas
+from skmtl._data.kinds import index_of
 from skmtl._data.messages import label_text, labels_text
 from skmtl._data.metadata import metadata_of_rows, permute_column, permute_table, table_by_task
 from skmtl._data.reader import TableReader
@@ -61,7 +62,7 @@ class Level:
         """Return the ids of the rows that have one, and which rows those are, (n,) of bool."""
         columns = [id_columns[number] for number in self.numbers]
         present = np.logical_and.reduce([column.notna().to_numpy() for column in columns])
-        indexes = [pd.Index(column[present], name=column.name) for column in columns]
+        indexes = [index_of(column[present]) for column in columns]
         return indexes[0] if len(indexes) == 1 else pd.MultiIndex.from_arrays(indexes), present
 
     def fit(self, id_columns, metadata, kinds, estimator, previous=None):

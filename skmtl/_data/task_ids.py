@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from skmtl._data.columns import column_names, series_of
+from skmtl._data.kinds import index_of
 from skmtl._data.messages import label_text
 from skmtl.exceptions import ForgottenTaskIdWarning
 
@@ -20,9 +21,9 @@ def labels_of(table, positions):
     names = column_names(table)
     columns = id_columns(table, positions)
     if len(columns) == 1:
-        return pd.Index(columns[0])
+        return index_of(columns[0])
     return pd.MultiIndex.from_arrays(
-        [pd.Index(c) for c in columns], names=[names[p] for p in positions]
+        [index_of(c) for c in columns], names=[names[p] for p in positions]
     )
 
 

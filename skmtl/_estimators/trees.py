@@ -83,7 +83,8 @@ class Line:
         if model is None:
             self.coefficients = self.intercepts = None
             return
-        self.coefficients = np.atleast_2d(model.coef_).T
+        # in the order that a file has, so that a loaded model predicts the same to the bit
+        self.coefficients = np.ascontiguousarray(np.atleast_2d(model.coef_).T)
         self.intercepts = np.atleast_1d(model.intercept_)
         if hasattr(model, "classes_"):
             self.classes_ = model.classes_.astype(np.int64)

@@ -10,11 +10,12 @@ from skmtl._persistence._values import read_zone, write_zone
 
 def _write_values(values, writer):
     """Return an array of any type of pandas as plain data."""
-    if isinstance(values, pd.arrays.NumpyExtensionArray):
+    dtype = values.dtype
+    # strings of pandas 2 are a kind of these arrays
+    if isinstance(values, pd.arrays.NumpyExtensionArray) and not isinstance(dtype, pd.StringDtype):
         values = values.to_numpy()
     if isinstance(values, np.ndarray):
         return writer.write(values)
-    dtype = values.dtype
     if isinstance(values, pd.arrays.DatetimeArray):
         numbers, zone = writer.write(values.asi8), write_zone(values.tz, writer)
         return {"of": "dates", "values": numbers, "unit": values.unit, "zone": zone}
@@ -75,8 +76,8 @@ def _string_dtype(node):
         # written where pyarrow was installed; the same strings, stored otherwise
         return pd.StringDtype("python", na_value=missing)
     except TypeError:
-        # pandas 2.2 has strings without NaN only
-        return object if node["nan"] else pd.StringDtype("python")
+        # pandas 2.2 has no strings with NaN
+        return object if node["nan"] else pd.StringDtype(node["storage"])
 
 
 def _write_index(value, writer):

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path, PurePath
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -37,18 +38,22 @@ def _pairs(make):
 
 
 def write_zone(zone, writer):
-    """Return a time zone as plain data: its name, or its offset from UTC in seconds."""
+    """Return a time zone as plain data: its name, or its offset from UTC in seconds.
+
+    pandas 2 takes zones of pytz for names, which differ from others of the same name.
+    """
     if zone is None:
         return None
     if zone is UTC or str(zone) == "UTC":
         return "UTC"
     if isinstance(zone, timezone) or zone.utcoffset(None) is not None:
         return zone.utcoffset(None).total_seconds()
-    # of the standard library, and of pytz
-    name = getattr(zone, "key", None) or getattr(zone, "zone", None)
-    if name is None:
-        writer.refuse(f"in the time zone {zone!r}, which has no name; use a zoneinfo.ZoneInfo.")
-    return name
+    if isinstance(getattr(zone, "key", None), str):
+        return zone.key
+    if isinstance(getattr(zone, "zone", None), str):
+        return {"pytz": zone.zone}
+    writer.refuse(f"in the time zone {zone!r}, which has no name; use a zoneinfo.ZoneInfo.")
+    return None
 
 
 def read_zone(zone):
@@ -59,6 +64,11 @@ def read_zone(zone):
         return UTC
     if isinstance(zone, str):
         return ZoneInfo(zone)
+    if isinstance(zone, dict):
+        try:
+            return import_module("pytz").timezone(zone["pytz"])
+        except ImportError:
+            return ZoneInfo(zone["pytz"])
     return timezone(timedelta(seconds=zone))
 
 
@@ -70,7 +80,10 @@ def _write_datetime(value, writer):
 
 def _read_datetime(node, reader):
     value = datetime.fromisoformat(node["value"])
-    return value.replace(tzinfo=read_zone(node["zone"]), fold=node["fold"])
+    zone = node["zone"]
+    # a zone of pytz has no offset before it is asked about a time
+    zone = zone["pytz"] if isinstance(zone, dict) else zone
+    return value.replace(tzinfo=read_zone(zone), fold=node["fold"])
 
 
 def _write_timestamp(value, writer):

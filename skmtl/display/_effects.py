@@ -230,12 +230,14 @@ class VarianceSharesDisplay(Display, draws_with="``barh``"):
     def _draw(self, ax, kwargs):
         shown = self.shares[self.shares["part_of"] != "ratio"].iloc[::-1]
         parts = shown["part_of"].str.startswith("task")
-        # parts of "task", and of its levels, in a lighter color
-        colors = [("C0", 0.5 if part else 1.0) for part in parts]
         self.bars_ = ax.barh(
             [f"{'of it: ' if part else ''}{name}" for name, part in parts.items()],
             shown["share"],
             xerr=shown["share_se"],
-            **{"color": colors, "capsize": 3, **kwargs},
+            **{"color": "C0", "capsize": 3, **kwargs},
         )
+        if "color" not in kwargs:
+            # parts of "task", and of its levels, in a lighter color
+            for bar in np.array(self.bars_.patches)[parts.to_numpy(dtype=bool)]:
+                bar.set_alpha(0.5)
         ax.set(xlabel="share of the variance of y", xlim=(0, None))

@@ -116,7 +116,8 @@ def tables(draw):
         for k, kind in enumerate(features):
             frame[f"f{k}"] = column(kind, generator, n, gaps[k])
         for k, kind in enumerate(metadata):
-            frame[f"m{k}"] = column(kind, generator, n_tasks + 1, gaps[4 + k])[tasks].array
+            by_task = column(kind, generator, n_tasks + 1, gaps[4 + k])
+            frame[f"m{k}"] = by_task[tasks].reset_index(drop=True)
         frames.append(pd.DataFrame(frame))
     return *frames, [f"m{k}" for k in range(len(metadata))]
 

@@ -41,13 +41,13 @@ def test_nothing_is_copied_without_need():
 @pytest.mark.parametrize("metadata", [["z"], "table"])
 def test_long_form(metadata):
     frame = pd.DataFrame({"x": X[:, 0], "task": task, "z": task / 2})
-    other = pd.DataFrame({name: swapped(values) for name, values in frame.items()})
     tables = metadata, metadata
     if metadata == "table":
-        frame, other = frame[["x", "task"]], other[["x", "task"]]
+        frame = frame[["x", "task"]]
         known = pd.DataFrame({"z": np.arange(3) / 2}, index=pd.Index(range(3), name="task"))
         index = pd.Index(swapped(np.arange(3)), name="task")
         tables = known, pd.DataFrame({"z": swapped(known["z"])}, index=index)
+    other = pd.DataFrame({name: swapped(values) for name, values in frame.items()})
     model, of_other = (MultiTaskHypernetRegressor("task", m, **SETTINGS) for m in tables)
     model.fit(frame, y, sample_weight=np.ones(60))
     of_other.fit(other, pd.Series(swapped(y)), sample_weight=swapped(np.ones(60)))
