@@ -87,7 +87,7 @@ class IntervalPredictor(MultiTaskPredictor):
         >>> from skmtl.datasets import make_cubic
         >>> cubic = make_cubic(n_tasks=20, n_rows=10, random_state=0)
         >>> model = MultiTaskHypernetRegressor(
-        ...     task_id="task", intervals="known", max_iter=50, random_state=0
+        ...     task_id="task", intervals="known", max_iter=10, random_state=0
         ... )
         >>> model.fit(cubic.data, cubic.target).predict_interval(cubic.data.head(3)).shape
         (3, 2)

@@ -95,7 +95,7 @@ multimetric_ : bool
 >>> from skmtl.datasets import make_cubic
 >>> cubic = make_cubic(n_tasks=20, n_rows=10, random_state=0)
 >>> model = MultiTaskHypernetRegressor(
-...     task_id=cubic.task_id, metadata=cubic.metadata, max_iter=20, random_state=0
+...     task_id=cubic.task_id, metadata=cubic.metadata, max_iter=5, random_state=0
 ... )
 """,
 )

@@ -185,7 +185,7 @@ def test_unseen_tasks_are_predicted_from_their_metadata(cubics, fitted_cubics):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"learning_rate_init": 2e-2, "n_iter_no_change": 5},
+        {"learning_rate_init": 2e-2, "n_iter_no_change": 5, "alpha": 1e-4, "activation": "silu"},
         pytest.param({}, marks=pytest.mark.slow),
     ],
 )

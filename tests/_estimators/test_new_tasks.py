@@ -119,7 +119,8 @@ def test_any_architecture(table):
 
 def test_the_base_for_new_tasks_does_not_see_them(table):
     X, y = table
-    fitted = MultiTaskHypernetRegressor(**SETTINGS, base="boosting").fit(X, y)
+    few = {**SETTINGS, "max_iter": 4}
+    fitted = MultiTaskHypernetRegressor(**few, base="boosting").fit(X, y)
     assert fitted._new_tasks.blend is not fitted._blend
     bases = [base for base in fitted._new_tasks.blend.bases if base is not None]
     assert all(encoder is None for base in bases for encoder in base.encoders)
@@ -127,7 +128,8 @@ def test_the_base_for_new_tasks_does_not_see_them(table):
 
 def test_callbacks_watch_the_members_of_known_tasks(table):
     X, y = table
-    watched = MultiTaskHypernetRegressor(**SETTINGS, callbacks=[TaskLossRecorder()]).fit(X, y)
+    few = {**SETTINGS, "max_iter": 4}
+    watched = MultiTaskHypernetRegressor(**few, callbacks=[TaskLossRecorder()]).fit(X, y)
     alone = clone(watched).set_params(hold_out_tasks=False).fit(X, y)
     assert_array_equal(watched.history_, alone.history_)
     assert watched.summary()["tasks"].tolist() == ["known"] + ["new"] * 3

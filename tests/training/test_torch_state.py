@@ -68,7 +68,7 @@ def many():
 
 
 def grouped():
-    model = TaskGrouper(MultiTaskRegressor(**LONG), 2, gains="mtgnet", random_state=0)
+    model = TaskGrouper(MultiTaskRegressor(**LONG), 2, gains="mtgnet", cv=None, random_state=0)
     model.fit(CUBIC.data, CUBIC.target)
     return model.predict(CUBIC.data), model.gains_
 
