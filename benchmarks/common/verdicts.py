@@ -161,7 +161,7 @@ def grouping_paper():
 
 def grouping_noise():
     """Yield the verdicts of the study."""
-    for name in ("tasks", "outputs"):
+    for name in ("tasks", "outputs", "linearised"):
         table, date = read("grouping_noise", f"{name}_targets")
         for row in table.itertuples():
             yield row.measure, row.target, row.got, row.result, date

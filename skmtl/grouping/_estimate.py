@@ -56,9 +56,9 @@ def estimate_gains(
     n_tasks : int
         Number of tasks, at least 2.
     method : str, GainEstimator or callable, default="mtgnet"
-        "mtgnet" (`MTGNet`), "exhaustive" (`Exhaustive`), "hoa" (`HighOrder`), "tag" (`Affinity`) or
-        "random" (`Random`); an object; or a function of the measurements and the candidates that
-        returns their gains.
+        "mtgnet" (`MTGNet`), "exhaustive" (`Exhaustive`), "hoa" (`HighOrder`), "tag" (`Affinity`),
+        "linearised" (`Linearised`, of its own procedures) or "random" (`Random`); an object; or a
+        function of the measurements and the candidates that returns their gains.
     candidates : array-like of shape (n, n_tasks) of bool, optional
         Groups that may be selected. By default all groups of up to 11 tasks; of more tasks each
         alone, all pairs, all together, and groups drawn at random, 3,000 in total or twice the
@@ -103,6 +103,7 @@ def estimate_gains(
     if not isinstance(n_tasks, Integral) or n_tasks < 2:
         raise ValueError(f"n_tasks must be an int above 1, got {n_tasks!r}: one task has no group.")
     n_tasks, estimator = int(n_tasks), get_gain_estimator(method)
+    estimator.check_procedure(procedure)
     generator = check_random_state(random_state)
     if candidates is None:
         candidates = default_candidates(n_tasks, generator)
@@ -178,6 +179,7 @@ def estimate_with_trainer(
     if isinstance(method, str) and method == "auto":
         method = _choose(trainer, candidates, time_budget)
     estimator = get_gain_estimator(method)
+    source = estimator.scored_by(trainer)
     affinity = trainer.affinity() if estimator.needs_affinity else None
     first = estimator.first_groups(candidates)
     if len(first):
@@ -188,19 +190,24 @@ def estimate_with_trainer(
         "metadata": _metadata_values(metadata, tasks),
         "max_groups": max_groups,
     }
-    folds = FoldScores(trainer)
+    folds = FoldScores(source)
     context = GainContext(generator, **known)
     table, measurements, model = _estimate(estimator, folds.gains, candidates, tasks, context)
     name = method if isinstance(method, str) else type(method).__name__
-    result = TrainedGains(table, table, _known(measurements, table), name, model, affinity)
-    result.n_procedures = trainer.n_groups + int(estimator.needs_affinity)
+    measured = _known(measurements, table)
+    if source is not trainer:
+        # nothing but a task alone is known without training the group
+        measured &= table.notna().sum(axis=1) == 1
+    result = TrainedGains(table, table, measured, name, model, affinity)
+    once = int(estimator.needs_affinity or source is not trainer)
+    result.n_procedures = trainer.n_groups + once
     groups, n_folds = measurements.table()[0], len(trainer.splits)
     if n_folds > 1 and len(groups):
         again = _Again(estimator, model, groups, candidates, tasks, known)
         result.bounds = again.bounds(table, folds)
 
         def without(fold):
-            others = FoldScores(trainer, [k for k in range(n_folds) if k != fold])
+            others = FoldScores(source, [k for k in range(n_folds) if k != fold])
             return again.bounds(again.gains(others.gains), others)
 
         result.without = without

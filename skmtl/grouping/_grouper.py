@@ -47,9 +47,9 @@ class TaskGrouper(BaseGrouper):
     gains : str, GainEstimator, callable or DataFrame, default="auto"
         A :class:`~skmtl.grouping.GainEstimator` or its name, a function, as in `estimate_gains`, or
         a table of known gains. "exhaustive" trains all groups; "hoa" trains all pairs and averages
-        them; "tag" averages affinities of one training, of estimators of this package; "mtgnet"
-        learns actively; "random" trains nothing. "auto" is "exhaustive" if that fits into
-        `time_budget`, else "mtgnet".
+        them; "tag" averages affinities of one training, "linearised" fits linear models to its
+        gradients, both of estimators of this package; "mtgnet" learns actively; "random" trains
+        nothing. "auto" is "exhaustive" if that fits into `time_budget`, else "mtgnet".
     selection : {"exact", "beam"}, default="exact"
         How groups are selected, see :func:`~skmtl.grouping.select_groups`.
     max_cost : float, default=None

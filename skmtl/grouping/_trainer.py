@@ -171,7 +171,10 @@ class GroupTrainer:
 
     def models(self, groups):
         """Return estimators trained on all rows of groups."""
-        fits = [Fit(group, self.seeds[0]) for group in groups]
+        return self.trained([Fit(group, self.seeds[0]) for group in groups])
+
+    def trained(self, fits):
+        """Return the estimators of fits."""
         models = {}
         for block, trained, _ in self._run(self._blocks(fits), keep=True):
             models |= {id(fit): model for fit, model in zip(block, trained, strict=True)}

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from skmtl import TaskGrouper
+from skmtl import TaskGrouper, grouping
 from skmtl.grouping import Exhaustive, GainEstimate, GainEstimator, MTGNet
 from skmtl.grouping._estimate import candidate_groups, estimate_with_trainer
 from skmtl.grouping._gain_tables import all_groups
@@ -44,6 +44,13 @@ class Trainer:
         return pd.DataFrame(rng.normal(size=(4, 4)), index=TASKS[::-1], columns=TASKS)
 
 
+class Linearised(grouping.Linearised):
+    """Linear models, with a stand-in for their scores, too."""
+
+    def scored_by(self, trainer):
+        return Trainer()
+
+
 @pytest.mark.parametrize("name", GAIN_ESTIMATORS)
 def test_every_estimator_keeps_its_contract(name):
     estimator = get_gain_estimator(name)
@@ -51,6 +58,8 @@ def test_every_estimator_keeps_its_contract(name):
     assert repr(clone(estimator)) == repr(estimator)
     if name == "mtgnet":
         estimator = fast(rounds=1)
+    if name == "linearised":
+        estimator = Linearised()
     trainer, candidates = Trainer(), all_groups(4)
     first = estimator.first_groups(candidates)
     assert first.dtype == bool
@@ -63,9 +72,11 @@ def test_every_estimator_keeps_its_contract(name):
     assert (result.model is not None) == (name == "mtgnet")
     members = [[task in group for task in TASKS] for group in result.gains.index]
     np.testing.assert_array_equal(result.gains.notna(), members)
+    if name == "linearised":
+        assert not result.measured[np.sum(members, axis=1) > 1].any()
     measured = result.measured.to_numpy() & (np.sum(members, axis=1) > 1)
     np.testing.assert_allclose(result.gains[measured], truth(np.array(members))[measured])
-    if name not in ("mtgnet", "random", "tag"):
+    if name not in ("linearised", "mtgnet", "random", "tag"):
         # everything is trained in one call
         assert trainer.n_calls == 1
 

@@ -6,6 +6,7 @@ from skmtl.grouping.gains._affinity import Affinity
 from skmtl.grouping.gains._base import GainContext, GainEstimate, GainEstimator
 from skmtl.grouping.gains._exhaustive import Exhaustive
 from skmtl.grouping.gains._high_order import HighOrder
+from skmtl.grouping.gains._linearised import Linearised
 from skmtl.grouping.gains._measurements import Measurements
 from skmtl.grouping.gains._mtgnet import MTGNet
 from skmtl.grouping.gains._random import Random
@@ -16,6 +17,7 @@ GAIN_ESTIMATORS = {
     "exhaustive": Exhaustive,
     "hoa": HighOrder,
     "tag": Affinity,
+    "linearised": Linearised,
     "mtgnet": MTGNet,
     "random": Random,
 }

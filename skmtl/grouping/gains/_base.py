@@ -149,6 +149,30 @@ class GainEstimator(VersionedState, BaseEstimator, metaclass=ABCMeta):
         """
         return len(np.unique(self.first_groups(candidates), axis=0)) + int(self.needs_affinity)
 
+    def scored_by(self, trainer: Any) -> Any:
+        """Return what scores groups in a `TaskGrouper` instead of training them.
+
+        Parameters
+        ----------
+        trainer : object
+            Trains and scores the groups of a `TaskGrouper`.
+
+        Returns
+        -------
+        object
+            By default the trainer. Others have `data`, `splits`, `scores` and `scores_by_split`.
+        """
+        return trainer
+
+    def check_procedure(self, procedure: Any) -> None:
+        """Raise a ValueError if the procedure of `estimate_gains` cannot be used.
+
+        Parameters
+        ----------
+        procedure : callable
+            The procedure of the user; by default, any may be used.
+        """
+
     @abstractmethod
     def estimate(
         self, measurements: Measurements, candidates: np.ndarray, *, context: GainContext
