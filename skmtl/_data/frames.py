@@ -33,7 +33,13 @@ def native(values):
 
     pandas and torch compute with no other, which files of other machines may have.
     """
-    return values.astype(values.dtype.newbyteorder("=")) if _is_foreign(values.dtype) else values
+    if not _is_foreign(values.dtype):
+        return values
+    if isinstance(values, pd.Series):
+        # `astype` of pandas 2 leaves durations as they are
+        converted = native(values.array.to_numpy())
+        return pd.Series(converted, index=values.index, name=values.name)
+    return values.astype(values.dtype.newbyteorder("="))
 
 
 def _is_foreign(dtype):
@@ -48,14 +54,12 @@ def _native_frame(table):
             labels = pd.Index(native(labels.to_numpy()), name=labels.name)
             table = table.set_axis(labels, axis=axis)
     if isinstance(table, pd.Series):
-        if not _is_foreign(table.dtype):
-            return table
-        return pd.Series(native(table.array.to_numpy()), index=table.index, name=table.name)
+        return native(table)
     foreign = [k for k, dtype in enumerate(table.dtypes) if _is_foreign(dtype)]
     if foreign:
         table = table.copy()
         for k in foreign:
-            table.isetitem(k, native(table.iloc[:, k].array.to_numpy()))
+            table.isetitem(k, native(table.iloc[:, k]))
     return table
 
 

@@ -18,7 +18,7 @@ from skmtl._data.rows import TrainingRows, row_counts
 from skmtl._data.targets import make_targets
 from skmtl._estimators.adapt import remember_fit
 from skmtl._estimators.base_learner import check_base
-from skmtl._estimators.blend import bases_alongside, fit_blend
+from skmtl._estimators.blend import fit_blend
 from skmtl._estimators.fit_sums import sums_of_fit
 from skmtl._estimators.interval_fits import check_intervals, fit_intervals, late_rows
 from skmtl._estimators.level_effects import level_sums
@@ -146,8 +146,7 @@ class BaseMultiTaskEstimator(ModelFileMixin, BaseEstimator, metaclass=ABCMeta):
         # a model that was fitted before still is if this fails
         with unchanged_on_failure(self), own_state(), fit_checkpoints(self):
             plan = self._plan(X, y, sample_weight, X_val, y_val)
-            with bases_alongside(plan):
-                self._finish(plan, *train_plan(plan))
+            self._finish(plan, *train_plan(plan))
         return self
 
     def _plan(self, X, y, sample_weight=None, X_val=None, y_val=None, *, whole_y=None):

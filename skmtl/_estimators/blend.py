@@ -80,8 +80,9 @@ def bases_alongside(plan):
             part.shared[_key(part)] = pool.submit(BaseFits, *tables, stop)
         try:
             yield
-        finally:
+        except BaseException:
             stop.set()
+            raise
 
 
 def _can_be_alongside(plan):

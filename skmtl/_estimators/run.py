@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from skmtl._estimators.blend import held_out_predictions
+from skmtl._estimators.blend import bases_alongside, held_out_predictions
 from skmtl._estimators.choices import alternatives, choose, rival_numbers
 from skmtl._estimators.importances import measure_importances
 from skmtl._estimators.plan import (
@@ -180,13 +180,15 @@ def train_plan(plan):
         trial = replace(plan, refit=None)
         train([trial], with_callbacks=False)
         plan.chosen, plan.seeds, plan.splits = trial.chosen, trial.seeds, trial.splits
-    try:
-        result = train(plans, module, steps=steps)
-    except DivergenceError as error:
-        n_trained = sum(len(part.seeds) for part in plans)
-        raise error_as_alone(error, n_trained, 0, len(plan.seeds)) from None
-    if new is not None and len(plans) == 1:
-        return result, train([new], with_callbacks=False)
+    # by now the plan has the splits that its members train on
+    with bases_alongside(plan):
+        try:
+            result = train(plans, module, steps=steps)
+        except DivergenceError as error:
+            n_trained = sum(len(part.seeds) for part in plans)
+            raise error_as_alone(error, n_trained, 0, len(plan.seeds)) from None
+        if new is not None and len(plans) == 1:
+            return result, train([new], with_callbacks=False)
     return parts_of([plan], result)[0]
 
 

@@ -398,9 +398,23 @@ def test_no_thread_is_left_where_networks_fail(table, monkeypatch):
         raise RuntimeError("networks fail")
 
     monkeypatch.setattr(PartBase, "fit", fit)
-    monkeypatch.setattr("skmtl._estimators.base.train_plan", fail)
+    monkeypatch.setattr("skmtl._estimators.run.train", fail)
     with pytest.raises(RuntimeError, match="networks fail"):
         MultiTaskRegressor(**SETTINGS, base="boosting", n_members=4).fit(*table)
     # of four, the fit that had begun
     assert len(n_fits) <= 2
     assert active_count() == n_threads
+
+
+def test_bases_of_a_warm_start_have_the_splits_of_its_members(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"task": rng.integers(0, 6, 700), "x": rng.uniform(-1, 1, 700)})
+    y = 3.0 * (X["x"] > 0.2) + X["task"]
+    model = MultiTaskHypernetRegressor(
+        **SETTINGS, base="boosting", preset="best", n_members=2, warm_start=True
+    )
+    weights = []
+    for n_cores in (1, 2):
+        monkeypatch.setattr("joblib.effective_n_jobs", lambda n_jobs, n=n_cores: n)
+        weights.append(clone(model).fit(X, y).fit(X, y).base_weights_)
+    assert_array_equal(*weights)
